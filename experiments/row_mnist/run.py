@@ -1,0 +1,131 @@
+"""Runs the experiment, one ordinary training command after another, and records each.
+
+    python experiments/row_mnist/run.py [ARM ...] [--seeds 0,1,2] [-- MORE OPTIONS OF rnn_jax.main]
+
+What results.jsonl has is passed over, and an interrupted run goes on where it was. To do a run again, delete
+its line and its folder under runs/row_mnist/.
+"""
+
+import argparse
+import json
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnn_jax.reporting import records
+from rnn_jax.reporting.log import read_lines
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+MOST_POINTS = 200  # of a curve that is kept
+
+
+class Arm(NamedTuple):
+    """What is compared: a config, what is changed in it, and the seeds it is run with."""
+
+    config: str
+    overrides: dict[str, Any]
+    seeds: Sequence[int]
+
+
+ARMS = {
+    # 100,000 samples in batches of 128, as the tutorials that carry this script on have it.
+    "seed_782": Arm(
+        "configs/mnist.py:seed", {"train.duration_steps": 782, "train.evaluate_every_steps": 782}, range(5)
+    ),
+    "seed": Arm("configs/mnist.py:seed", {}, range(1)),
+    "recommended": Arm("configs/mnist.py", {}, range(5)),
+    "shifted": Arm("configs/mnist.py:shifted", {}, range(5)),
+    "digits": Arm("configs/digits.py", {}, range(5)),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs what is asked for and not recorded yet; returns the exit status."""
+    split = arguments.index("--") if "--" in arguments else len(arguments)
+    own, more = list(arguments[:split]), list(arguments[split + 1 :])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("arms", metavar="ARM", nargs="*", help=f"{', '.join(ARMS)} (default: all)")
+    parser.add_argument("--seeds", help="numbers with commas between (default: the arm's own)")
+    chosen = parser.parse_args(own)
+    unknown = [name for name in chosen.arms if name not in ARMS]
+    if unknown:
+        parser.error(f"no arm {', '.join(unknown)}; there are {', '.join(ARMS)}")
+    for name in chosen.arms or ARMS:
+        seeds = ARMS[name].seeds if chosen.seeds is None else map(int, chosen.seeds.split(","))
+        for seed in seeds:
+            status = run(name, ARMS[name], seed, more)
+            if status != 0:
+                return status
+    return 0
+
+
+def run(name: str, arm: Arm, seed: int, more: Sequence[str]) -> int:
+    """Trains one arm with one seed and records it; returns the training's exit status."""
+    if records.find(records.read(HERE / "results.jsonl"), arm.config, arm.overrides, seed):
+        print(f"{name}, seed {seed}: recorded already")
+        return 0
+    workdir = f"runs/row_mnist/{name}-{seed}"
+    overrides = [f"--config.{key}={value}" for key, value in arm.overrides.items()]
+    command = ["-m", "rnn_jax.main", "--config", arm.config, "--workdir", workdir]
+    command += [f"--config.train.seed={seed}", *overrides]
+    print(f"{name}, seed {seed}: python {shlex.join([*command, *more])}", flush=True)
+    status = _call([sys.executable, *command, *more])
+    if status != 0:
+        return status
+    summary = json.loads((ROOT / workdir / "summary.json").read_text(encoding="utf-8"))
+    # Where the data lies on this machine helps nobody: such options are in `more`, and are not recorded.
+    shown = [option for option in more if not _names_a_folder(option)]
+    records.record(
+        HERE / "results.jsonl",
+        summary=summary,
+        config=arm.config,
+        overrides=arm.overrides,
+        seed=seed,
+        command=f"python {shlex.join([*command, *shown])}",
+    )
+    keep_curves(ROOT / workdir / "metrics.jsonl", arm, seed)
+    return 0
+
+
+def keep_curves(metrics: Path, arm: Arm, seed: int) -> None:
+    """Puts the accuracies of a run into curves.jsonl, thinned: what the figure is drawn from."""
+    path = HERE / "curves.jsonl"
+    place = {"config": arm.config, "overrides": arm.overrides, "seed": seed}
+    others = [row for row in records.read(path) if {key: row[key] for key in place} != place]
+    rows = read_lines(metrics)
+    for split in ("train", "batch", "validation"):
+        points = [(row["step"], row["accuracy"]) for row in rows if row["split"] == split]
+        points = [(step, accuracy) for step, accuracy in points if accuracy is not None]
+        if points:
+            steps, accuracies = thin(np.array(points))
+            others.append({**place, "split": split, "steps": steps, "accuracy": accuracies})
+    path.write_text("".join(json.dumps(row) + "\n" for row in others), encoding="utf-8")
+
+
+def thin(points: np.ndarray) -> tuple[list[int], list[float]]:
+    """At most so many of `points` [n, 2]: means over neighbours, at the last step of each group."""
+    groups = np.array_split(points, min(len(points), MOST_POINTS))
+    return [int(group[-1, 0]) for group in groups], [round(float(group[:, 1].mean()), 5) for group in groups]
+
+
+def _names_a_folder(option: str) -> bool:
+    return option.startswith(("--config.dataset.data_dir=", "--config.dataset.manual_dir="))
+
+
+def _call(command: Sequence[str]) -> int:
+    """Runs a command and returns its exit status; signals are its own to answer, with a checkpoint."""
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the whole group, the command too
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        return process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

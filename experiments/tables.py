@@ -1,0 +1,62 @@
+"""Rewrites every table in the README files from the experiments' results.jsonl, and redraws their figures.
+
+    python experiments/tables.py            # after results.jsonl has changed
+    python experiments/tables.py --check    # changes nothing; exit status 1 if a table would change
+
+A table stands between `<!-- table NAME -->` and `<!-- end -->`, in the README of any experiment or at the top.
+An experiment's report.py has `TABLES`, for each name a function of its records, and `draw(folder)`, which draws
+its figure.
+"""
+
+import re
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rnn_jax.reporting import records
+
+HERE = Path(__file__).resolve().parent
+MARKER = re.compile(r"<!-- table (\S+) -->")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Writes or checks; returns the exit status."""
+    if list(arguments) not in ([], ["--check"]):
+        print("usage: python experiments/tables.py [--check]", file=sys.stderr)
+        return 2
+    check = bool(arguments)
+    reports = {path.parent: runpy.run_path(str(path)) for path in sorted(HERE.glob("*/report.py"))}
+    tables = {
+        name: make(records.read(folder / "results.jsonl"))
+        for folder, report in reports.items()
+        for name, make in report["TABLES"].items()
+    }
+    stale = [readme for readme in _readmes() if _update(readme, tables, check)]
+    for readme in stale:
+        print(f"{readme.relative_to(HERE.parent)}: {'not what the records say' if check else 'rewritten'}")
+    if not check:
+        for folder, report in reports.items():
+            report["draw"](folder)
+    return 1 if check and stale else 0
+
+
+def _readmes() -> list[Path]:
+    found = [HERE.parent / "README.md", *sorted(HERE.glob("*/README.md"))]
+    return [readme for readme in found if readme.exists()]
+
+
+def _update(readme: Path, tables: dict[str, str], check: bool) -> bool:
+    """Puts its tables into a README (`check`: leaves it); says whether it was not as it should be."""
+    old = new = readme.read_text(encoding="utf-8")
+    for name in MARKER.findall(old):
+        if name not in tables:
+            sys.exit(f"{readme.relative_to(HERE.parent)}: no table {name}; there are {', '.join(tables)}")
+        new = records.replace_table(new, name, tables[name])
+    if new != old and not check:
+        readme.write_text(new, encoding="utf-8")
+    return new != old
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

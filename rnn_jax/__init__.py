@@ -1,0 +1,1 @@
+"""A functional research codebase for recurrent networks in JAX and Flax."""

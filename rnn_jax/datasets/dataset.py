@@ -1,0 +1,33 @@
+"""What a data set is to the rest of the project: arrays in splits, and a plain description of them."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+# {"kind": "image", "height": 28, ...}: plain values, from which a task derives the sizes of a model.
+Spec = dict[str, int | str]
+# "train", "validation", "test" -> "inputs", "targets", ... -> an array whose first axis counts the examples.
+Splits = dict[str, dict[str, np.ndarray]]
+
+
+class Dataset(NamedTuple):
+    """A data set in memory, with the size of the batches to be drawn from it.
+
+    With a spec of kind "image" (height, width, classes, maximum: the largest value of a pixel), each split
+    holds `inputs`, uint8 [examples, height, width], and `targets`, int32 [examples].
+    """
+
+    name: str
+    version: str
+    spec: Spec
+    splits: Splits
+    batch_size: int
+
+
+class Entry(NamedTuple):
+    """A line of the table of data sets: what is known of one before it is loaded, and how to load it."""
+
+    version: str
+    spec: Spec
+    load: Callable[[str | None, str | None], Splits]  # (data_dir, manual_dir), as in the config

@@ -1,0 +1,204 @@
+"""Images with one label each: MNIST, others in its file format (IDX), and the digits of scikit-learn.
+
+An IDX file is a magic number (two zero bytes, 8 for unsigned bytes, the number of axes), the length of each
+axis as a big-endian 32-bit number, and the bytes. Source: http://yann.lecun.com/exdb/mnist/
+"""
+
+import gzip
+import hashlib
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from rnn_jax.datasets import builder
+from rnn_jax.datasets.dataset import Entry, Spec, Splits
+from rnn_jax.datasets.sources import Feature, Source
+from rnn_jax.runtime.errors import UserError
+
+_IDX_FILES = {
+    "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+    "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+}
+_IDX_CONTENTS = {2051: "images", 2049: "labels"}
+_IDX_AXES = {"images": 3, "labels": 1}
+
+
+def read_images(path: Path, height: int, width: int) -> np.ndarray:
+    """Reads an IDX file of images, packed by gzip or not: uint8 [images, height, width].
+
+    Raises:
+        UserError: it is not such a file, or is truncated, or its images are of another size.
+    """
+    images = _read_idx(path, "images")
+    if images.shape[1:] != (height, width):
+        found = "x".join(str(size) for size in images.shape[1:])
+        raise UserError(f"{path}: its images are of {found} pixels, should be of {height}x{width}")
+    return images
+
+
+def read_labels(path: Path, classes: int) -> np.ndarray:
+    """Reads an IDX file of labels, packed by gzip or not: uint8 [labels], each below `classes`.
+
+    Raises:
+        UserError: it is not such a file, or is truncated, or a label is out of range.
+    """
+    labels = _read_idx(path, "labels")
+    wrong = np.flatnonzero(labels >= classes)
+    if wrong.size:
+        first = wrong[0]
+        raise UserError(f"{path}: label {first} is {labels[first]}, should be in 0 to {classes - 1}")
+    return labels
+
+
+def read_pair(images_path: Path, labels_path: Path, spec: Spec) -> dict[str, np.ndarray]:
+    """Reads the two IDX files of one split.
+
+    Returns:
+        `inputs`, uint8 [examples, height, width], and `targets`, int32 [examples].
+
+    Raises:
+        UserError: one is not what it should be (see above), or their counts do not agree.
+    """
+    images = read_images(images_path, int(spec["height"]), int(spec["width"]))
+    labels = read_labels(labels_path, int(spec["classes"]))
+    if len(images) != len(labels):
+        raise UserError(
+            f"{images_path}: has {len(images):,} images, but {labels_path.name} has {len(labels):,} labels; "
+            f"there should be one for each image"
+        )
+    return {"inputs": images, "targets": labels.astype(np.int32)}
+
+
+def _read_idx(path: Path, contents: str) -> np.ndarray:
+    """Reads an IDX file of `contents` ("images" or "labels"): uint8, of the shape that its head says."""
+    data = _unpacked(path)
+    magic = int.from_bytes(data[:4], "big")
+    wanted = next(number for number, held in _IDX_CONTENTS.items() if held == contents)
+    if len(data) >= 4 and magic != wanted:
+        found = _IDX_CONTENTS.get(magic, "no IDX data of bytes")
+        raise UserError(f"{path}: holds {found} (magic number {magic}), should hold {contents} ({wanted})")
+    start = 4 * (1 + _IDX_AXES[contents])
+    if len(data) < start:
+        raise UserError(f"{path}: truncated: {len(data)} bytes, should begin with a head of {start}")
+    shape = struct.unpack(f">{_IDX_AXES[contents]}I", data[4:start])
+    size, expected = len(data) - start, math.prod(shape)
+    if size != expected:
+        problem = "truncated" if size < expected else "too long"
+        raise UserError(f"{path}: {problem}: {size:,} bytes of {contents}, its head says {expected:,}")
+    if size == 0:
+        raise UserError(f"{path}: has no {contents}")
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def _unpacked(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    except EOFError as error:
+        raise UserError(f"{path}: truncated: its gzip stream has no end") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{path}: damaged: {error}") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def idx_images(
+    name: str,
+    *,
+    version: str,
+    description: str,
+    url: str,
+    checksums: dict[str, str],
+    height: int,
+    width: int,
+    classes: int,
+    validation: int,
+) -> Entry:
+    """The entry of a data set of four IDX files that are named as MNIST's.
+
+    Its first `validation` training examples are for validation; `checksums` are the files' SHA-256, by name.
+    """
+    spec: Spec = {"kind": "image", "height": height, "width": width, "classes": classes, "maximum": 255}
+
+    def read(files: dict[str, Path]) -> Splits:
+        return {
+            split: read_pair(files[images], files[labels], spec)
+            for split, (images, labels) in _IDX_FILES.items()
+        }
+
+    def load(data_dir: str | None, manual_dir: str | None) -> Splits:
+        splits = builder.load(source, data_dir, manual_dir)
+        return {
+            "train": {name: array[validation:] for name, array in splits["train"].items()},
+            "validation": {name: array[:validation] for name, array in splits["train"].items()},
+            "test": splits["test"],
+        }
+
+    features = {"inputs": Feature((height, width), np.uint8), "targets": Feature((), np.int32)}
+    source = Source(name, version, description, url, checksums, features, read)
+    return Entry(version, spec, load)
+
+
+MNIST = idx_images(
+    "mnist",
+    version="1.0.0",
+    description="MNIST: handwritten digits (from NIST's data), by Y. LeCun, C. Cortes and C. J. C. Burges.",
+    url="https://storage.googleapis.com/cvdf-datasets/mnist/",  # where TFDS itself has them from
+    checksums={
+        "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    },
+    height=28,
+    width=28,
+    classes=10,
+    validation=5_000,  # as TensorFlow's `read_data_sets` had it
+)
+
+_DIGITS_SEED = 0
+_DIGITS_COUNTS = {"test": 360, "validation": 180, "train": 1_257}
+
+
+def _load_digits(data_dir: str | None, manual_dir: str | None) -> Splits:
+    """The 1,797 digits of scikit-learn (UCI's optical recognition of handwritten digits, its test part)."""
+    del data_dir  # nothing is prepared
+    if manual_dir is not None:
+        raise UserError(f"dataset.manual_dir = {manual_dir}: digits takes no files, scikit-learn carries it")
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    inputs = np.asarray(images).reshape(-1, 8, 8).astype(np.uint8)
+    targets = np.asarray(labels).astype(np.int32)
+    order = stratified_order(targets, _DIGITS_SEED)
+    splits: Splits = {}
+    start = 0
+    for split, count in _DIGITS_COUNTS.items():
+        rows = order[start : start + count]
+        splits[split] = {"inputs": inputs[rows], "targets": targets[rows]}
+        start += count
+    return splits
+
+
+def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
+    """An order of the examples, int [examples], in any stretch of which the labels have their proportions.
+
+    Within a label the examples are ordered by a hash of the seed and their number, which no library's next
+    version can change; the k-th of n examples with a label then stands (k + 1/2) / n of the way through.
+    """
+    places = np.empty(len(labels))
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        drawn = sorted(rows, key=lambda row: hashlib.sha256(f"{seed}:{row}".encode()).digest())
+        places[drawn] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return np.lexsort((labels, places))
+
+
+DIGITS = Entry(
+    version="1.0.0",
+    spec={"kind": "image", "height": 8, "width": 8, "classes": 10, "maximum": 16},
+    load=_load_digits,
+)

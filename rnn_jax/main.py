@@ -1,0 +1,95 @@
+"""Trains or evaluates what a config describes."""
+
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from rnn_jax.reporting import figures
+from rnn_jax.reporting.console import Console, build_console
+from rnn_jax.runtime.config import Command, parse
+from rnn_jax.runtime.errors import DivergedError, as_user_error
+from rnn_jax.runtime.run_folder import RunFolder, default_workdir
+from rnn_jax.runtime.signals import exit_status
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command and returns its exit status."""
+    try:
+        command = parse(arguments)
+        console = build_console()
+        for note in command.notes:
+            console.note(note)
+        return _evaluate(command, console) if command.mode == "eval" else _train(command, console)
+    except KeyboardInterrupt:
+        print("interrupted before the first checkpoint", file=sys.stderr)
+        return 130
+    except Exception as error:
+        expected = as_user_error(error)
+        if expected is None:
+            raise
+        print(f"error: {expected}", file=sys.stderr)
+        return expected.exit_status
+
+
+def _train(command: Command, console: Console) -> int:
+    from rnn_jax.training.loop import train  # JAX starts here, after everything that can be mistyped
+
+    assert command.source is not None or command.workdir is not None
+    workdir = command.workdir or default_workdir(str(command.source), datetime.now())
+    summary = train(command.config, workdir, console=console)
+    status = summary["status"]
+    if status == "interrupted":
+        number = signal.Signals[summary["reason"]]
+        console.warn(f"{summary['reason']} after step {summary['step']:,}; a checkpoint is written. To go on:")
+        console.note(f"python -m rnn_jax.main --workdir {shlex.quote(str(workdir))}")
+        return exit_status(number)
+    if status == "diverged":
+        raise DivergedError(
+            f"diverged: {summary['reason']}\nA lower optimizer.learning_rate, or optimizer.clip, may help."
+        )
+    rows = [(f"best validation, step {summary['best']['step']:,}", _figures(summary["best"]))]
+    if summary["test"] is not None:
+        rows.append(("test", _figures(summary["test"])))
+    console.results(rows, [f"{summary['wall_seconds']:,.0f} s; curves and checkpoints in {workdir}"])
+    return 0
+
+
+def _evaluate(command: Command, console: Console) -> int:
+    from rnn_jax.training.revisit import evaluate_run
+
+    assert command.workdir is not None
+    found = evaluate_run(command.config, command.workdir, command.checkpoint)
+    for line in found.damaged:
+        console.warn(line)
+    labels, answers = found.answers.labels, found.answers.probabilities.argmax(axis=-1)
+    confidences = found.answers.probabilities.max(axis=-1)
+    names = [str(number) for number in range(found.answers.probabilities.shape[1])]
+    matrix = np.zeros((len(names), len(names)), np.int64)
+    np.add.at(matrix, (labels, answers), 1)
+    wrong = np.flatnonzero(labels != answers)
+    wrong = wrong[np.argsort(-confidences[wrong], kind="stable")]
+    folder = RunFolder(command.workdir)
+    figures.confusion(matrix, names, folder.confusion)
+    figures.mistakes(
+        found.answers.inputs[wrong], labels[wrong], answers[wrong], confidences[wrong], folder.mistakes
+    )
+    rows = [
+        (f"{command.checkpoint} checkpoint (step {found.step:,}), {split}" if split == "validation" else split, figs)
+        for split, figs in found.figures.items()
+    ]
+    console.results(rows, [f"{len(wrong)} of {len(labels):,} wrong: {folder.confusion.name}, {folder.mistakes.name}"])
+    console.confusion(matrix, names)
+    return 0
+
+
+def _figures(row: dict[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name != "step"}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

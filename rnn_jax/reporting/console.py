@@ -1,0 +1,70 @@
+"""What a run says while it runs: a progress bar and tables on a terminal, plain lines anywhere else."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TextIO
+
+import numpy as np
+
+from rnn_jax.reporting.plain import PlainConsole
+from rnn_jax.reporting.terminal import TerminalConsole
+
+
+class Console(Protocol):
+    """Where a run speaks. Every method may be called at any time, before `start` and after `stop` too."""
+
+    def header(self, rows: Mapping[str, str]) -> None:
+        """What runs where: data, model, devices, run folder, one row each."""
+        ...
+
+    def note(self, text: str) -> None:
+        """One line that a person may want to know."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """One line that a person should not miss."""
+        ...
+
+    def start(self, first_step: int, last_step: int, unit: str, units_per_step: float = 1) -> None:
+        """Training begins after `first_step` updates and ends after `last_step`.
+
+        Rates are given to `logged` in `unit` a second ('steps', 'examples', 'tokens'); one step is
+        `units_per_step` of them.
+        """
+        ...
+
+    def tick(self, step: int) -> None:
+        """`step` updates are done. Cheap: to be called after every one."""
+        ...
+
+    def logged(self, step: int, figures: Mapping[str, float], rate: float) -> None:
+        """The train figures of a logging interval, and its rate in units a second."""
+        ...
+
+    def evaluated(self, step: int, split: str, figures: Mapping[str, float], best: bool) -> None:
+        """The figures of a whole split, and whether they are the best so far."""
+        ...
+
+    def stop(self) -> None:
+        """Training is over, for whatever reason: the progress bar is let go."""
+        ...
+
+    def results(
+        self, rows: Sequence[tuple[str, Mapping[str, float | None]]], notes: Sequence[str] = ()
+    ) -> None:
+        """The closing table: a row's label ('best validation, step 430'; 'test') and its figures."""
+        ...
+
+    def confusion(self, matrix: np.ndarray, names: Sequence[str]) -> None:
+        """A confusion matrix [classes, classes] of counts (row: label, column: answer)."""
+        ...
+
+
+def build_console(stream: TextIO | None = None, *, force_terminal: bool | None = None) -> Console:
+    """The console that fits `stream` (default: standard output), or what `force_terminal` says it is."""
+    output = sys.stdout if stream is None else stream
+    is_terminal = force_terminal
+    if is_terminal is None:
+        is_terminal = output.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return TerminalConsole(output) if is_terminal else PlainConsole(output)

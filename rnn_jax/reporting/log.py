@@ -1,0 +1,161 @@
+"""The files a run writes its figures to: metrics.jsonl, timing.jsonl, TensorBoard's event files."""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from rnn_jax.reporting.console import Console
+from rnn_jax.runtime.files import finite, writing
+from rnn_jax.runtime.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
+
+
+class Log:
+    """Where the loop puts its figures, and how often. `console` is what it speaks through meanwhile."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        console: Console,
+        every_steps: int,
+        batch_accuracy_every_steps: int | None,
+        tensorboard: bool,
+    ) -> None:
+        self.console = console
+        self.every_steps = every_steps
+        self.batch_accuracy_every_steps = batch_accuracy_every_steps
+        self._path = folder.path
+        self._metrics = Lines(folder.metrics)
+        self._timing = Lines(folder.timing)
+        self._tensorboard = tensorboard
+        self._purge_step: int | None = None
+        self._writer: SummaryWriter | None = None
+
+    def resume(self, step: int) -> None:
+        """Forgets what was logged after `step`: the run goes on from there, and logs it again."""
+        self._metrics.keep_up_to(step)
+        self._timing.keep_up_to(step)
+        self._close_writer()
+        self._purge_step = step + 1
+
+    def metrics(self, step: int, split: str, figures: Mapping[str, float]) -> None:
+        """Logs reproducible figures of a split; what is not finite becomes `null`."""
+        self._metrics.append({"step": step, "split": split, **_plain(figures)})
+        self._add_scalars(step, split, figures)
+
+    def timing(self, step: int, figures: Mapping[str, float]) -> None:
+        """Logs rates and times, which no two runs share."""
+        self._timing.append({"step": step, **_plain(figures)})
+        self._add_scalars(step, "timing", figures)
+
+    def flush(self) -> None:
+        """Puts everything on the disk. To be called before a checkpoint is saved, or a crash loses lines."""
+        self._metrics.flush()
+        self._timing.flush()
+        if self._writer is not None:
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Flushes and closes the files. Nothing can be logged afterwards."""
+        self.flush()
+        self._metrics.close()
+        self._timing.close()
+        self._close_writer()
+
+    def _add_scalars(self, step: int, group: str, figures: Mapping[str, float]) -> None:
+        if not self._tensorboard:
+            return
+        if self._writer is None:
+            from tensorboardX import SummaryWriter
+
+            # Of an earlier event file TensorBoard hides the steps from `purge_step` on. The suffix keeps two
+            # files that begin in the same second apart.
+            suffix = f".{self._purge_step or 0}"
+            self._writer = SummaryWriter(str(self._path), purge_step=self._purge_step, filename_suffix=suffix)
+        for name, value in figures.items():
+            if math.isfinite(value):
+                self._writer.add_scalar(f"{group}/{name}", float(value), step)
+
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
+
+
+class Lines:
+    """A file of JSON objects, one a line, each with a `step`; what is appended is written at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = _open_to_append(path)
+
+    def append(self, row: Mapping[str, object]) -> None:
+        """Adds a line. ValueError for NaN and infinities, which JSON does not have."""
+        with writing(self._path):
+            self._file.write(json.dumps(row, allow_nan=False) + "\n")
+
+    def keep_up_to(self, step: int) -> None:
+        """Drops the lines of later steps, and what is no whole line: a crash may have torn the last one."""
+        self._file.close()
+        lines = self._path.read_bytes().split(b"\n")[:-1]  # after the last newline: nothing, or a torn line
+        kept = [line for line in lines if _step(line) <= step]
+        unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        with writing(self._path), unfinished.open("wb") as file:
+            file.writelines(line + b"\n" for line in kept)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(self._path)
+        self._file = _open_to_append(self._path)
+
+    def flush(self) -> None:
+        """Waits until the disk has the lines."""
+        with writing(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def build(
+    folder: RunFolder,
+    console: Console,
+    *,
+    every_steps: int,
+    batch_accuracy_every_steps: int | None,
+    tensorboard: bool,
+) -> Log:
+    """The log of a run folder, from the config section `log`. The folder's files are created if need be."""
+    return Log(folder, console, every_steps, batch_accuracy_every_steps, tensorboard)
+
+
+def read_lines(path: Path) -> list[dict]:
+    """The objects of a metrics.jsonl or timing.jsonl, without a torn last line; [] where there is no file."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1] if _step(line) < math.inf]
+
+
+def _open_to_append(path: Path) -> TextIO:
+    with writing(path):
+        return path.open("a", encoding="utf-8", buffering=1)
+
+
+def _plain(figures: Mapping[str, float]) -> dict[str, int | float | None]:
+    """Python numbers of NumPy's or JAX's scalars, None for what is not finite."""
+    numbers = {name: value if isinstance(value, int) else float(value) for name, value in figures.items()}
+    return finite(numbers)
+
+
+def _step(line: bytes) -> float:
+    """The step that a line is about; infinity where it is no JSON object with one."""
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return math.inf

@@ -1,0 +1,102 @@
+"""Devices: what they are is asked here alone. One CPU core, many cores or many accelerators are one mesh.
+
+Nothing that the user has set in the environment is overridden.
+"""
+
+import logging
+import os
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from rnn_jax.runtime.errors import UserError
+
+DATA = "data"
+"""The mesh's axis over which the rows of a batch are spread."""
+
+
+class Devices(NamedTuple):
+    """Where a run computes, and how exactly."""
+
+    mesh: Mesh
+    matmul_precision: str
+    allow_device_change: bool
+
+    @property
+    def count(self) -> int:
+        return self.mesh.size
+
+    def __str__(self) -> str:
+        first = self.mesh.devices.flat[0]
+        kind = "CPU" if first.platform == "cpu" else first.device_kind
+        return f"{self.count} × {kind}"
+
+
+def build(*, devices: int | None, matmul_precision: str, allow_device_change: bool) -> Devices:
+    """Starts JAX on so many devices (the config section `runtime`).
+
+    Args:
+        devices: how many; None: every accelerator of this process's platform, or one CPU device.
+        matmul_precision: of float32 matrix products: 'float32', 'tensorfloat32' or 'bfloat16'.
+        allow_device_change: whether a run may go on with another count than it began with.
+
+    Raises:
+        UserError: there are fewer devices than that, or JAX cannot start on the platform that was asked for.
+    """
+    _quieten()
+    if devices is not None:
+        _split_cpu(devices)
+    try:
+        available = jax.devices()
+    except RuntimeError as error:
+        platforms = os.environ.get("JAX_PLATFORMS") or jax.config.jax_platforms
+        raise UserError(f"JAX_PLATFORMS={platforms}: {str(error).splitlines()[0]}") from error
+    if devices is None:
+        devices = 1 if available[0].platform == "cpu" else len(available)
+    if devices > len(available):
+        raise UserError(
+            f"runtime.devices = {devices}: this process has {len(available)} ({available[0].platform}); "
+            "ask for fewer, or None for the default" + _why_not_split()
+        )
+    mesh = Mesh(np.array(available[:devices]), (DATA,))
+    return Devices(mesh, matmul_precision, allow_device_change)
+
+
+def shardings(mesh: Mesh, specs: Any) -> Any:
+    """The shardings over a mesh for a tree of partition specs."""
+    return jax.tree.map(
+        lambda spec: NamedSharding(mesh, spec), specs, is_leaf=lambda leaf: isinstance(leaf, PartitionSpec)
+    )
+
+
+def _split_cpu(devices: int) -> None:
+    """Makes so many devices of the CPU, unless the user has said how many or JAX has started already."""
+    if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+        return
+    if "JAX_NUM_CPU_DEVICES" in os.environ or jax.config.jax_num_cpu_devices > 0:
+        return
+    try:
+        jax.config.update("jax_num_cpu_devices", devices)
+    except RuntimeError:  # JAX has started: `build` says how many devices there are
+        return
+
+
+def _why_not_split() -> str:
+    if jax.devices()[0].platform != "cpu":
+        return ""
+    return " (a CPU is split before JAX starts, by runtime.devices, JAX_NUM_CPU_DEVICES or XLA_FLAGS)"
+
+
+class _AbsentPlatforms(logging.Filter):
+    """Drops what JAX says of platforms that are installed but not there, such as a TPU."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "Unable to initialize backend" not in record.getMessage()
+
+
+def _quieten() -> None:
+    logger = logging.getLogger("jax._src.xla_bridge")
+    if not any(isinstance(known, _AbsentPlatforms) for known in logger.filters):
+        logger.addFilter(_AbsentPlatforms())

@@ -1,0 +1,45 @@
+"""Errors that are written for people, and the exit status each one ends a command with.
+
+A command prints such an error's message alone, in one or two lines. Anything else that is raised is a bug in
+this project and keeps its traceback (exit status 1).
+"""
+
+import errno
+
+
+class UserError(Exception):
+    """Wrong input: the message says what is wrong, where, and what would be right."""
+
+    exit_status = 2
+
+
+class DivergedError(UserError):
+    """The loss or the gradient stopped being finite."""
+
+    exit_status = 3
+
+
+class CheckpointError(UserError):
+    """No valid checkpoint of the kind that was asked for."""
+
+    exit_status = 4
+
+
+class StorageError(UserError):
+    """The disk or the memory is full."""
+
+    exit_status = 5
+
+
+def as_user_error(error: BaseException) -> UserError | None:
+    """The error for people that an exception amounts to; None where it is a bug."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(
+            f"{error.filename or 'the run folder'}: the disk is full; make room, and start again"
+        )
+    # XLA's own error has no class of its own for this; the word is its status code.
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        return StorageError("out of memory: a smaller dataset.batch_size or model.hidden_size needs less")
+    return None

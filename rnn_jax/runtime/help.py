@@ -1,0 +1,68 @@
+"""The text of `--help`: how to call the command, every key and its meaning, and the configs there are."""
+
+import textwrap
+
+from pydantic.fields import FieldInfo
+
+from rnn_jax.runtime.config_files import available, describe
+from rnn_jax.runtime.rules import Only
+from rnn_jax.runtime.schema import SECTIONS
+from rnn_jax.runtime.wording import allowed
+
+USAGE = """\
+Trains a recurrent network, or evaluates a trained one.
+
+usage: python -m rnn_jax.main --config FILE[:VARIANT[,VARIANT]] [--config.SECTION.KEY=VALUE ...]
+                              [--workdir DIR] [--mode train|eval] [--checkpoint best|latest]
+
+  --config FILE:VARIANT     the config, and variants of it, applied from left to right
+  --config.SECTION.KEY=V    another value for a key: a number, true, false, None, a list, or text
+  --workdir DIR             the run folder (default: runs/<config>/<date-time>); where it holds a run, the
+                            same command, or --workdir alone, goes on with it
+  --mode train|eval         eval: the figures of a run folder's checkpoint (default: train)
+  --checkpoint best|latest  which checkpoint --mode eval takes (default: best)
+  --help, -h                this text
+
+exit status: 0 finished, 1 a bug, 2 wrong input, 3 diverged, 4 no valid checkpoint, 5 disk or memory full,
+130, 143 or 138 stopped by SIGINT (Ctrl-C), SIGTERM or SIGUSR1 with a checkpoint written
+"""
+WIDTH = 110
+
+
+def help_text() -> str:
+    """The whole text."""
+    keys = "\n\n".join(_section(name) for name in SECTIONS)
+    return f"{USAGE}\nkeys (--config.SECTION.KEY=VALUE):\n\n{keys}\n\nconfigs:\n\n{_configs()}\n"
+
+
+def _section(name: str) -> str:
+    model = SECTIONS[name]
+    lines = [f"  {name}: {model.__doc__}"]
+    for key, field in model.model_fields.items():
+        head, values = f"    .{key:<28}{field.description}", f"[{allowed(field)}{_kinds(field)}]"
+        together = f"{head} {values}"
+        lines += [together] if len(together) <= WIDTH else [head, f"{'':33}{values}"]
+    return "\n".join(lines)
+
+
+def _kinds(field: FieldInfo) -> str:
+    """For which kinds the key is, if not for all."""
+    marks = [mark for mark in field.metadata if isinstance(mark, Only)]
+    return "".join(f", only with {mark.key} = {' or '.join(mark.kinds)}" for mark in marks)
+
+
+def _configs() -> str:
+    lines = []
+    for path in available():
+        try:
+            summary, variants = describe(path)
+        except (OSError, SyntaxError) as error:
+            summary, variants = f"cannot be read: {error}", {}
+        lines.append(_entry(f"  {path}", summary, 24))
+        lines += [_entry(f"    :{name}", text, 24) for name, text in variants.items()]
+    return "\n".join(lines or ["  none, neither in configs/ of this folder nor beside the package"])
+
+
+def _entry(head: str, text: str, indent: int) -> str:
+    text = text or "(no docstring)"
+    return textwrap.fill(text, WIDTH, initial_indent=f"{head:<{indent - 1}} ", subsequent_indent=" " * indent)

@@ -1,0 +1,126 @@
+"""What no single key can say: which keys belong to which kind, and which say the same in two units.
+
+The rules work on plain sections, `{section: {key: value}}`, beside pydantic's checks of the single keys.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from pydantic.fields import FieldInfo
+
+from rnn_jax.runtime.wording import Mistake, choices_of, expected, shown
+
+Sections = dict[str, dict[str, Any]]
+Fields = Mapping[str, FieldInfo]  # `section.key` -> what pydantic knows of it
+
+# Two keys that say the same in different units; at most one is given, and where the bool says so, exactly one
+# (for a key that belongs to some kinds: only there).
+PAIRS = (
+    ("train.duration_epochs", "train.duration_steps", True),
+    ("train.evaluate_every_epochs", "train.evaluate_every_steps", True),
+    ("optimizer.warmup_epochs", "optimizer.warmup_steps", False),
+    ("optimizer.decay_every_epochs", "optimizer.decay_every_steps", True),
+)
+
+
+class Only(NamedTuple):
+    """Marks a key that applies where another key of its section has one of these values."""
+
+    key: str
+    kinds: tuple[str, ...]
+    required: bool
+
+
+EVERY_KIND = Only("", (), required=False)
+
+
+def only(*, required: bool = False, **condition: str | tuple[str, ...]) -> Only:
+    """`only(name=("adam", "adamw"))`: the key belongs to these kinds; required: it must be given there."""
+    ((key, kinds),) = condition.items()
+    return Only(key, (kinds,) if isinstance(kinds, str) else kinds, required)
+
+
+def pass_over(sections: Sections, said: Collection[str], fields: Fields) -> tuple[list[str], list[Mistake]]:
+    """Sets to None, in place, the keys of the file that do not apply; refuses those that were typed (`said`).
+
+    Returns:
+        The notes, one line for each reason, and the mistakes.
+    """
+    passed: dict[str, list[str]] = {}
+    mistakes = []
+    for key, field in fields.items():
+        value, reason = _get(sections, key), _foreign(sections, key, fields)
+        if value is None or reason is None:
+            continue
+        if key in said:
+            kinds = " or ".join(_only(field).kinds)
+            mistakes.append(Mistake(key, f"only for {kinds}, and {reason}", shown(value)))
+        else:
+            passed.setdefault(reason, []).append(key)
+    for first, second, _ in PAIRS:
+        for typed, other in ((first, second), (second, first)):
+            both = _get(sections, typed) is not None and _get(sections, other) is not None
+            if both and typed in said and other not in said:
+                passed.setdefault(f"{typed} is given", []).append(other)
+    for key in (key for keys in passed.values() for key in keys):
+        section, _, name = key.partition(".")
+        sections[section][name] = None
+    return [f"{', '.join(keys)} passed over: {reason}" for reason, keys in passed.items()], mistakes
+
+
+def missing_for_kind(sections: Sections, fields: Fields) -> list[Mistake]:
+    """The keys that the chosen kind requires and that are not given."""
+    mistakes = []
+    for key, field in fields.items():
+        if _only(field).required and _get(sections, key) is None and _belongs(sections, key, fields):
+            decider = _decider(key, field)
+            words = expected(field).removesuffix(", or None")
+            what = f"must be given where {decider} is {_get(sections, decider)}: {words}"
+            mistakes.append(Mistake(key, what, cause=decider))
+    return mistakes
+
+
+def unpaired(sections: Sections, fields: Fields) -> list[Mistake]:
+    """The pairs of which both are given, or none where one must be."""
+    mistakes = []
+    for first, second, required in PAIRS:
+        values = {key: _get(sections, key) for key in (first, second) if _get(sections, key) is not None}
+        if len(values) == 2:
+            what = f"give it or {second} (= {shown(values[second])}), not both"
+            mistakes.append(Mistake(first, what, shown(values[first])))
+        elif not values and required and _belongs(sections, first, fields):
+            cause = second if _only(fields[first]) is EVERY_KIND else _decider(first, fields[first])
+            mistakes.append(Mistake(first, f"neither it nor {second} is given, and one must be", cause=cause))
+    return mistakes
+
+
+RULES = (missing_for_kind, unpaired)
+
+
+def _get(sections: Sections, key: str) -> Any:
+    section, _, name = key.partition(".")
+    return sections.get(section, {}).get(name)
+
+
+def _only(field: FieldInfo) -> Only:
+    return next((mark for mark in field.metadata if isinstance(mark, Only)), EVERY_KIND)
+
+
+def _decider(key: str, field: FieldInfo) -> str:
+    """The key whose value decides whether `key` applies."""
+    return f"{key.partition('.')[0]}.{_only(field).key}"
+
+
+def _belongs(sections: Sections, key: str, fields: Fields) -> bool:
+    """Whether `key` applies to what is chosen."""
+    mark = _only(fields[key])
+    return mark is EVERY_KIND or _get(sections, _decider(key, fields[key])) in mark.kinds
+
+
+def _foreign(sections: Sections, key: str, fields: Fields) -> str | None:
+    """Why `key` does not apply to what is chosen; None where it does, or the choice itself is a mistake."""
+    if _belongs(sections, key, fields):
+        return None
+    decider = _decider(key, fields[key])
+    kind = _get(sections, decider)
+    return f"{decider} is {kind}" if kind in choices_of(fields[decider].annotation) else None

@@ -1,0 +1,171 @@
+"""The folder of a run: what is in it, and whether a config may go on in it.
+
+Between a run and its resumption some keys may differ (`MAY_DIFFER`, and a longer training where the learning
+rate does not depend on its length); with any other difference the folder holds another run, and is refused.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rnn_jax.runtime.config_files import split_source
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import finite, read_json, write_json, writing
+from rnn_jax.runtime.schema import KEYS, Config, validate
+from rnn_jax.runtime.wording import shown
+
+MAY_DIFFER = (
+    "dataset.data_dir",
+    "dataset.manual_dir",
+    "model.implementation",
+    "checkpoint.",
+    "log.",
+    "runtime.",
+)
+DURATIONS = ("train.duration_epochs", "train.duration_steps")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's folder, and the files in it by name."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config."""
+        return self.path / "config.json"
+
+    @property
+    def metrics(self) -> Path:
+        """The reproducible figures, one JSON object a logged step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def timing(self) -> Path:
+        """Rates and times."""
+        return self.path / "timing.jsonl"
+
+    @property
+    def summary(self) -> Path:
+        """How far the run is, and how good."""
+        return self.path / "summary.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def curves(self) -> Path:
+        """The picture of loss and objective over the steps."""
+        return self.path / "curves.png"
+
+    @property
+    def confusion(self) -> Path:
+        """The picture of which class was taken for which."""
+        return self.path / "confusion.png"
+
+    @property
+    def mistakes(self) -> Path:
+        """The picture of the most confident mistakes."""
+        return self.path / "mistakes.png"
+
+    def discard(self) -> None:
+        """Removes a folder in which nothing but the config was written."""
+        self.config.unlink()
+        self.path.rmdir()
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Writes summary.json, whole or not at all; what is not finite becomes null.
+
+        Raises:
+            StorageError: the disk is full.
+            UserError: the folder cannot be written.
+        """
+        write_json(self.summary, finite(summary))
+
+    def read_summary(self) -> dict[str, Any] | None:
+        """The summary, or None where there is none yet.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        return read_json(self.summary) if self.summary.exists() else None
+
+
+def default_workdir(source: str, now: datetime) -> Path:
+    """`runs/<config>[-variant...]/<date-time>`, with a number behind it if that is taken."""
+    path, variants = split_source(source)
+    folder = Path("runs") / "-".join([Path(path).stem, *variants])
+    name = now.strftime("%Y%m%d-%H%M%S")
+    workdir, number = folder / name, 1
+    while workdir.exists():
+        number += 1
+        workdir = folder / f"{name}-{number}"
+    return workdir
+
+
+def open_run(workdir: Path, config: Config) -> RunFolder:
+    """Creates a run's folder, or opens it to go on; config.json is then the given config.
+
+    Raises:
+        UserError: the folder cannot be written, holds a run of another config, or other things.
+        StorageError: the disk is full.
+    """
+    folder = RunFolder(workdir)
+    if os.path.exists(workdir) and not os.path.isdir(workdir):
+        raise UserError(f"{workdir}: is no folder; give another --workdir")
+    with writing(workdir):
+        workdir.mkdir(parents=True, exist_ok=True)
+        # Hidden files are the system's, or what a killed process left of writing config.json.
+        entries = [entry.name for entry in workdir.iterdir() if not entry.name.startswith(".")]
+    if folder.config.name in entries:
+        _refuse_differences(workdir, read_config(workdir), config)
+    elif entries:
+        raise UserError(
+            f"{workdir}: not empty, and no run folder (no config.json in it); give another --workdir"
+        )
+    write_json(folder.config, config.model_dump())
+    return folder
+
+
+def read_settings(workdir: Path) -> dict[str, Any]:
+    """The config.json of a run folder, unchecked.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    file = RunFolder(workdir).config
+    if not os.path.isfile(file):
+        raise UserError(f"{workdir}: no run folder (no config.json in it)")
+    return read_json(file)
+
+
+def read_config(workdir: Path) -> Config:
+    """The config of a run folder.
+
+    Raises:
+        UserError: there is none, it is damaged, or it holds what the schema does not allow.
+    """
+    return validate(read_settings(workdir), origin=str(RunFolder(workdir).config))[0]
+
+
+def _refuse_differences(workdir: Path, old: Config, new: Config) -> None:
+    differences = []
+    for key in KEYS:
+        section, _, name = key.partition(".")
+        there, here = (getattr(getattr(config, section), name) for config in (old, new))
+        if there == here or key.startswith(MAY_DIFFER):
+            continue
+        if key in DURATIONS and there and here and there < here and old.optimizer.schedule == "constant":
+            continue
+        differences.append(f"{key} is {shown(there)} there and {shown(here)} here")
+    if differences:
+        raise UserError(
+            f"{workdir} holds a run of another config: {'; '.join(differences)}\n"
+            "give another --workdir, or that config (training may go on for longer where the schedule is constant)"
+        )

@@ -1,0 +1,127 @@
+"""How a mistake reads: what a key may be, and which of the known names a mistyped one was meant to be."""
+
+import difflib
+import types
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
+
+KINDS = {int: "a whole number", float: "a finite number", bool: "True or False", str: "text"}
+BOUNDS = {
+    Ge: ("ge", "at least", ">="),
+    Gt: ("gt", "more than", ">"),
+    Le: ("le", "at most", "<="),
+    Lt: ("lt", "less than", "<"),
+}
+# How much alike two names must be, by difflib, for one to be taken for the other.
+LIKENESS = 0.6
+LIKENESS_IN_SECTION = 0.5
+
+
+class Mistake(NamedTuple):
+    """A key (`section.key`) and what is wrong with it."""
+
+    key: str
+    what: str
+    value: str | None = None  # as it is shown, if there is one
+    cause: str | None = None  # the other key that makes it wrong
+
+    def line(self, said: Collection[str], origin: str | None) -> str:
+        """One line for people; what was typed on the command line reads as it was typed."""
+        typed = self.key in said or self.cause in said
+        place = "--config." if typed else f"{origin}: " if origin else ""
+        value = "" if self.value is None else f" = {self.value}"
+        return f"{place}{self.key}{value}: {self.what}"
+
+
+def kind_of(annotation: Any) -> tuple[Any, bool]:
+    """The type of a key without its None, and whether it may be None."""
+    if get_origin(annotation) not in (types.UnionType, Union):
+        return annotation, False
+    kinds = [kind for kind in get_args(annotation) if kind is not types.NoneType]
+    return kinds[0], True
+
+
+def choices_of(annotation: Any) -> list[str]:
+    """The names that a key may take, none if it is not a choice between names."""
+    kind, _ = kind_of(annotation)
+    return list(get_args(kind)) if get_origin(kind) is Literal else []
+
+
+def expected(field: FieldInfo) -> str:
+    """What a key may be, in words: `a whole number, at least 1, or None`."""
+    kind, optional = kind_of(field.annotation)
+    if choices := choices_of(field.annotation):
+        words = [f"one of {', '.join(choices)}" if len(choices) > 1 else choices[0]]
+    else:
+        words = [KINDS[kind]]
+    if bounds := in_bounds(field):
+        words.append(bounds)
+    return ", ".join([*words, *(["or None"] if optional else [])])
+
+
+def allowed(field: FieldInfo) -> str:
+    """What a key may be, in signs: `int >= 1 | None`."""
+    kind, optional = kind_of(field.annotation)
+    bounds = " ".join(f"{sign} {getattr(bound, name):,}" for bound, name, _, sign in _limits(field))
+    words = choices_of(field.annotation) or [f"{kind.__name__} {bounds}".strip()]
+    return " | ".join([*words, *(["None"] if optional else [])])
+
+
+def in_bounds(field: FieldInfo) -> str:
+    """The range of a number, in words: `at least 0 and less than 1`."""
+    return " and ".join(f"{phrase} {getattr(bound, name)}" for bound, name, phrase, _ in _limits(field))
+
+
+def _limits(field: FieldInfo) -> list[tuple[Any, str, str, str]]:
+    return [(bound, *BOUNDS[type(bound)]) for bound in field.metadata if type(bound) in BOUNDS]
+
+
+def shown(value: Any) -> str:
+    """A value as it is shown in a mistake, cut to a line."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def wrong_value(key: str, field: FieldInfo, value: Any, *, in_range: bool) -> Mistake:
+    """The mistake of a key whose value is of the wrong type, or a number out of range."""
+    what = f"must be {expected(field) if in_range else in_bounds(field)}"
+    if isinstance(value, str) and (near := nearest(value, choices_of(field.annotation))):
+        what += f"; did you mean {near}?"
+    return Mistake(key, what, shown(value))
+
+
+def nearest(name: str, known: Iterable[str], likeness: float = LIKENESS) -> str | None:
+    """The known name that is most like the given one, if any is alike."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)), None)
+
+
+def nearest_key(key: str, known: Collection[str]) -> str | None:
+    """The known key (`section.key`) that a mistyped one was most likely meant to be.
+
+    The section is put right first; then come the same name in another section, a like name in the same
+    section, a like name anywhere. Initials (`lr`) are like.
+    """
+    section, _, name = key.rpartition(".")
+    names = {other: other.rpartition(".")[2] for other in known}
+    sections = {other.partition(".")[0] for other in known}
+    if section not in sections:
+        section = nearest(section, sections)
+    if f"{section}.{name}" in names:
+        return f"{section}.{name}"
+    same = [other for other in names if names[other] == name]
+    here = {other: names[other] for other in names if other.startswith(f"{section}.")}
+    if len(same) == 1:
+        return same[0]
+    return _likest(name, here, LIKENESS_IN_SECTION) or _likest(name, names, LIKENESS)
+
+
+def _likest(name: str, names: Mapping[str, str], likeness: float) -> str | None:
+    """The key whose name is most like the given one."""
+    for key, other in names.items():
+        if len(name) > 1 and name == "".join(word[0] for word in other.split("_")):
+            return key
+    near = nearest(name, names.values(), likeness)
+    return next((key for key, other in names.items() if other == near), None)

@@ -1,0 +1,97 @@
+"""Classification: one label for a whole sequence.
+
+An image is read as its rows, top to bottom: with height 2 and width 3 and pixels up to 255,
+
+    [[0, 255, 0],       becomes two time steps     [[0., 1., 0.],
+     [51, 0, 255]]      of three features           [0.2, 0., 1.]]
+
+and the target is its class, 7. The network's outputs are logits [batch, classes].
+"""
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from rnn_jax.tasks import ordering
+from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Task
+
+
+def build(
+    data_spec: Mapping[str, int | str], counts: Mapping[str, int], batch_size: int, *, shift_pixels: int
+) -> Task:
+    """Builds the task of naming the class of an image that is read row by row.
+
+    Args:
+        data_spec: the data set's spec: `kind` 'image', `height`, `width`, `classes`, `maximum` (white).
+        counts: examples in each split.
+        batch_size: rows of a batch.
+        shift_pixels: training images are moved by up to so many pixels, both ways.
+    """
+    height, width = int(data_spec["height"]), int(data_spec["width"])
+    return Task(
+        spec={
+            "input_size": width,
+            "time_steps": height,
+            "output_size": int(data_spec["classes"]),
+            "head": "last",
+        },
+        objective=("accuracy", "max"),
+        figures=("loss", "accuracy"),
+        batches={split: Fraction(count, batch_size) for split, count in counts.items()},
+        select=ordering.build(counts, batch_size),
+        fetch=_build_fetch(float(data_spec["maximum"]), shift_pixels),
+        loss=cross_entropy,
+    )
+
+
+def cross_entropy(
+    logits: jax.Array, batch: Batch, hyper: Hyper
+) -> tuple[jax.Array, jax.Array, Metrics]:
+    """Softmax cross-entropy, in nats, of logits [batch, classes], and the accuracy.
+
+    `hyper['label_smoothing']`, where it is there, moves that share of each target evenly onto all classes
+    (Szegedy et al. 2016, arXiv 1512.00567, section 7); the reported loss is the plain one all the same.
+    """
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.targets)
+    count = batch.weights.sum()
+    plain = (losses * batch.weights).sum()
+    correct = (jnp.argmax(logits, axis=-1) == batch.targets).astype(logits.dtype)
+    metrics = {"loss": (plain, count), "accuracy": ((correct * batch.weights).sum(), count)}
+    if "label_smoothing" not in hyper:
+        return plain, count, metrics
+    to_all_classes = -jax.nn.log_softmax(logits).mean(axis=-1)
+    losses = (1 - hyper["label_smoothing"]) * losses + hyper["label_smoothing"] * to_all_classes
+    return (losses * batch.weights).sum(), count, metrics
+
+
+def shift(images: jax.Array, keys: jax.Array, pixels: int) -> jax.Array:
+    """Moves each image [batch, height, width] by up to `pixels` in both directions; black comes in."""
+    height, width = images.shape[1:]
+    padded = jnp.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels)))
+
+    def crop(image: jax.Array, key: jax.Array) -> jax.Array:
+        corner = jax.random.randint(key, (2,), 0, 2 * pixels + 1)
+        return jax.lax.dynamic_slice(image, corner, (height, width))
+
+    return jax.vmap(crop)(padded, keys)
+
+
+def _build_fetch(
+    maximum: float, shift_pixels: int
+) -> Callable[[Arrays, jax.Array, jax.Array | None], Batch]:
+    def fetch(data: Arrays, indices: jax.Array, keys: jax.Array | None) -> Batch:
+        rows = jnp.maximum(indices, 0)
+        images = data["inputs"][rows]
+        if keys is not None and shift_pixels:
+            images = shift(images, keys, shift_pixels)
+        return Batch(
+            inputs=images.astype(jnp.float32) / np.float32(maximum),
+            targets=data["targets"][rows],
+            weights=(indices >= 0).astype(jnp.float32),
+        )
+
+    return fetch

@@ -1,0 +1,32 @@
+"""Which examples make a batch: a pure function of (split, seed, step), drawn with NumPy on the host."""
+
+import functools
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+
+def build(counts: Mapping[str, int], batch_size: int) -> Callable[[str, int, int], np.ndarray]:
+    """Builds `select(split, seed, step) -> indices [batch_size]`, int32.
+
+    In training, position p = step · batch + row is example order(seed, p // N)[p % N], where every epoch has an
+    order of its own: batches run on across epochs, and nothing is dropped. The other splits are read once, in
+    their own order; the last batch is filled up with -1.
+    """
+
+    def select(split: str, seed: int, step: int) -> np.ndarray:
+        positions = step * batch_size + np.arange(batch_size)
+        count = counts[split]
+        if split != "train":
+            return np.where(positions < count, positions, -1).astype(np.int32)
+        epochs, places = np.divmod(positions, count)
+        parts = [epoch_order(count, seed, int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)]
+        return np.concatenate(parts).astype(np.int32)
+
+    return select
+
+
+@functools.lru_cache(maxsize=4)
+def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """The order [count] in which epoch number `epoch` goes through the training examples."""
+    return np.random.default_rng((seed, epoch)).permutation(count)

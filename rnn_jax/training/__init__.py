@@ -1,0 +1,1 @@
+"""One loop around a task, a network and an optimizer."""

@@ -1,0 +1,47 @@
+"""From a config to a job: the one place where data sets, tasks, networks and optimizers meet."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from rnn_jax import datasets, models, tasks
+from rnn_jax.datasets.dataset import Dataset
+from rnn_jax.models.network import Network
+from rnn_jax.runtime.schema import Config, split_hyper
+from rnn_jax.tasks.task import Hyper, Task
+from rnn_jax.training import optimizer, plan
+from rnn_jax.training.optimizer import Optimizer
+from rnn_jax.training.plan import Plan
+
+
+class Job(NamedTuple):
+    """All that a run computes with, as pure functions over explicit state. Past here nobody sees the config."""
+
+    task: Task
+    data: Dataset
+    network: Network
+    optimizer: Optimizer
+    plan: Plan
+    hyper: Hyper
+
+
+def build(config: Config) -> Job:
+    """Builds the job that a config describes; the data set is prepared and read on the way.
+
+    Raises:
+        UserError: the data cannot be had.
+    """
+    sections, hyper = split_hyper(config)
+    data = datasets.build(**sections["dataset"])
+    counts = {split: len(arrays["targets"]) for split, arrays in data.splits.items()}
+    task = tasks.build(data.spec, counts, data.batch_size, **sections["task"])
+    network = models.build(task.spec, **sections["model"])
+    schedule = plan.build(task.batches["train"], **sections["train"])
+    return Job(
+        task=task,
+        data=data,
+        network=network,
+        optimizer=optimizer.build(schedule.epoch_steps, schedule.last_step, **sections["optimizer"]),
+        plan=schedule,
+        hyper={name: jnp.float32(value) for name, value in hyper.items()},
+    )

@@ -1,0 +1,78 @@
+"""Training figures on their way from the devices to the log, without making the devices wait."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+
+from rnn_jax.reporting.log import Log
+from rnn_jax.tasks import metrics
+from rnn_jax.training.program import Program
+from rnn_jax.training.state import State
+
+
+class Meter:
+    """Logs the figures of one interval while the next one is computed, and measures the rate."""
+
+    def __init__(self, program: Program, log: Log, first_step: int) -> None:
+        self._program = program
+        self._log = log
+        self._pending: tuple[int, Any] | None = None
+        self._resumed = time.perf_counter()
+        self._seconds = 0.0
+        self._first_step = first_step
+        self._logged = (first_step, 0.0)
+        self.diverged_at = -1
+        """The first update whose loss or gradient was not finite, as soon as that is known; -1: none."""
+
+    def restart(self, step: int) -> None:
+        """Measures from here on, after `step` steps: what came before was compilation."""
+        self._resumed, self._seconds = time.perf_counter(), 0.0
+        self._first_step, self._logged = step, (step, 0.0)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Time spent inside, on compilation, evaluation or saving, is not training time."""
+        self._seconds = self.training_seconds
+        try:
+            yield
+        finally:
+            self._resumed = time.perf_counter()
+
+    @property
+    def training_seconds(self) -> float:
+        """Seconds of training that this meter has seen."""
+        return self._seconds + time.perf_counter() - self._resumed
+
+    def take(self, step: int, state: State) -> State:
+        """Takes the figures out of the state after `step` steps, and logs those of the interval before."""
+        state, taken = self._program.take_metrics(state)
+        for array in jax.tree.leaves(taken):
+            array.copy_to_host_async()
+        self.flush()
+        self._pending = (step, taken)
+        return state
+
+    def flush(self) -> None:
+        """Logs what was taken, waiting for it if need be."""
+        if self._pending is None:
+            return
+        (step, taken), self._pending = self._pending, None
+        sums, diverged_at = jax.device_get(taken)
+        self.diverged_at = int(diverged_at)
+        figures = metrics.merge([sums])
+        seconds, (logged_step, logged_seconds) = self.training_seconds, self._logged
+        rate = self._examples(step - logged_step) / (seconds - logged_seconds)
+        self._logged = (step, seconds)
+        self._log.metrics(step, "train", figures)
+        self._log.timing(step, {"examples_per_second": rate, "training_seconds": seconds})
+        self._log.console.logged(step, figures, rate)
+
+    def examples_per_second(self, step: int) -> float | None:
+        """The rate over all training up to `step`, which is done; None before the first step."""
+        return self._examples(step - self._first_step) / self._seconds if step > self._first_step else None
+
+    def _examples(self, steps: int) -> int:
+        return steps * self._program.job.data.batch_size

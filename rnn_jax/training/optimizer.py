@@ -1,0 +1,147 @@
+"""How parameters move: optax's parts, chained inside the step from numbers that are arguments of it.
+
+So one compiled program serves every learning rate, decay and clip: optax's own ready-made optimizers and
+schedules take such numbers as constants only.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from rnn_jax.training.durations import to_steps
+
+Hyper = Mapping[str, jax.Array]
+Schedule = Callable[[jax.Array], jax.Array]
+"""step -> share of the peak learning rate at that step, 0 to 1."""
+
+
+class Optimizer(NamedTuple):
+    """Two pure functions, and the schedule that the second follows."""
+
+    init: Callable[[Any, Hyper], Any]
+    """(parameters, hyper) -> optimizer state."""
+    update: Callable[[Any, Any, Any, jax.Array, Hyper], tuple[Any, Any]]
+    """(gradients, optimizer state, parameters, step, hyper) -> (parameters, optimizer state)."""
+    average: Callable[[Any, Any, jax.Array], Any] | None
+    """(averaged, parameters, step) -> averaged; None: no average is kept."""
+    schedule: Schedule
+
+
+def build(
+    epoch_steps: Fraction,
+    last_step: int,
+    *,
+    name: str,
+    schedule: str,
+    warmup_epochs: float | None,
+    warmup_steps: int | None,
+    decay_every_epochs: float | None,
+    decay_every_steps: int | None,
+    decay_factor: float | None,
+    final_fraction: float | None,
+    beta1: float | None,
+    beta2: float | None,
+    epsilon: float | None,
+    momentum: float | None,
+    decay: float | None,
+    average_decay: float | None,
+) -> Optimizer:
+    """Builds an optimizer (the config section `optimizer`; the schema says what each key means).
+
+    Args:
+        epoch_steps: steps of one epoch.
+        last_step: where training ends, and a cosine with it.
+    """
+    shape = build_schedule(
+        schedule,
+        last_step=last_step,
+        warmup=to_steps(warmup_steps, warmup_epochs, epoch_steps) or 0,
+        every=to_steps(decay_every_steps, decay_every_epochs, epoch_steps),
+        factor=decay_factor,
+        final=final_fraction,
+    )
+
+    def direction() -> optax.GradientTransformation:
+        if name in ("adam", "adamw"):
+            assert beta1 is not None
+            assert beta2 is not None
+            assert epsilon is not None
+            return optax.scale_by_adam(beta1, beta2, epsilon)
+        accumulate = optax.identity() if momentum is None else optax.trace(momentum)
+        if name == "sgd":
+            return accumulate
+        assert decay is not None
+        assert epsilon is not None
+        return optax.chain(optax.scale_by_rms(decay, epsilon), accumulate)
+
+    def chain(rate: jax.Array | float, hyper: Hyper) -> optax.GradientTransformation:
+        parts = [direction()]
+        if "clip" in hyper:
+            parts.insert(0, optax.clip_by_global_norm(hyper["clip"]))
+        if "weight_decay" in hyper:
+            parts.append(optax.add_decayed_weights(hyper["weight_decay"], mask=_all_but_biases))
+        return optax.chain(*parts, optax.scale(-rate))
+
+    def init(parameters: Any, hyper: Hyper) -> Any:
+        return chain(0.0, hyper).init(parameters)
+
+    def update(
+        gradients: Any, state: Any, parameters: Any, step: jax.Array, hyper: Hyper
+    ) -> tuple[Any, Any]:
+        rate = hyper["learning_rate"] * shape(step)
+        updates, state = chain(rate, hyper).update(gradients, state, parameters)
+        return optax.apply_updates(parameters, updates), state
+
+    return Optimizer(init, update, None if average_decay is None else _build_average(average_decay), shape)
+
+
+def build_schedule(
+    name: str,
+    *,
+    last_step: int,
+    warmup: int = 0,
+    every: int | None = None,
+    factor: float | None = None,
+    final: float | None = None,
+) -> Schedule:
+    """Builds the unit shape of a schedule: the learning rate at a step is its peak times this.
+
+    'constant' is 1. 'cosine' falls from 1 at the end of the warm-up to `final` at `last_step` (Loshchilov and
+    Hutter 2017, arXiv 1608.03983, without restarts). 'step' is multiplied by `factor` after every `every`
+    steps, 'exponential' falls as smoothly. All rise linearly over the first `warmup` steps, from 1 / warmup.
+    """
+
+    def cosine(step: jax.Array) -> jax.Array:
+        done = jnp.clip((step - warmup) / max(last_step - warmup, 1), 0, 1)
+        return final + (1 - final) * 0.5 * (1 + jnp.cos(math.pi * done))
+
+    shapes: dict[str, Schedule] = {
+        "constant": lambda step: jnp.ones(()),
+        "cosine": cosine,
+        "step": lambda step: factor ** jnp.floor(step / every),
+        "exponential": lambda step: factor ** (step / every),
+    }
+
+    def schedule(step: jax.Array) -> jax.Array:
+        share = shapes[name](step)
+        return share * jnp.minimum(1, (step + 1) / warmup) if warmup else share
+
+    return schedule
+
+
+def _all_but_biases(parameters: Any) -> Any:
+    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key != "bias", parameters)
+
+
+def _build_average(decay: float) -> Callable[[Any, Any, jax.Array], Any]:
+    def average(averaged: Any, parameters: Any, step: jax.Array) -> Any:
+        # A shorter memory at first, so that the initial parameters are soon forgotten.
+        kept = jnp.minimum(decay, (1 + step) / (10 + step))
+        return jax.tree.map(lambda old, new: kept * old + (1 - kept) * new, averaged, parameters)
+
+    return average

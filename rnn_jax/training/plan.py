@@ -1,0 +1,49 @@
+"""How long a run trains, and when it evaluates."""
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from rnn_jax.training.durations import due, to_steps
+
+
+class Plan(NamedTuple):
+    """What the config section `train` comes to, in steps."""
+
+    seed: int
+    last_step: int
+    epoch_steps: Fraction
+    evaluate_every_steps: int | None
+    evaluate_every_epochs: float | None
+    stop_after_evaluations: int | None
+    report_test: bool
+
+    def evaluates_after(self, step: int) -> bool:
+        """Whether the validation split is looked at after `step` steps: the last one included."""
+        return step == self.last_step or due(
+            step, self.evaluate_every_steps, self.evaluate_every_epochs, self.epoch_steps
+        )
+
+
+def build(
+    epoch_steps: Fraction,
+    *,
+    seed: int,
+    duration_epochs: float | None,
+    duration_steps: int | None,
+    evaluate_every_epochs: float | None,
+    evaluate_every_steps: int | None,
+    stop_after_evaluations: int | None,
+    report_test: bool,
+) -> Plan:
+    """Builds the plan of a run whose epoch has so many steps (the config section `train`)."""
+    last_step = to_steps(duration_steps, duration_epochs, epoch_steps)
+    assert last_step is not None
+    return Plan(
+        seed=seed,
+        last_step=last_step,
+        epoch_steps=epoch_steps,
+        evaluate_every_steps=evaluate_every_steps,
+        evaluate_every_epochs=evaluate_every_epochs,
+        stop_after_evaluations=stop_after_evaluations,
+        report_test=report_test,
+    )

@@ -1,0 +1,67 @@
+"""Looking again at a run that was trained: its best checkpoint, on every example it was not trained on."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from rnn_jax.runtime import devices
+from rnn_jax.runtime.errors import CheckpointError
+from rnn_jax.runtime.run_folder import open_run
+from rnn_jax.runtime.schema import Config, split_hyper
+from rnn_jax.training import checkpoint
+from rnn_jax.training.build import build
+from rnn_jax.training.checkpoint import Which
+from rnn_jax.training.evaluate import evaluate, outputs
+from rnn_jax.training.program import Program, load
+from rnn_jax.training.state import State
+
+
+class Answers(NamedTuple):
+    """What a classifier answered to a split."""
+
+    inputs: np.ndarray
+    """[examples, ...]."""
+    labels: np.ndarray
+    """[examples], int."""
+    probabilities: np.ndarray
+    """[examples, classes]."""
+
+
+class Evaluation(NamedTuple):
+    """A checkpoint's figures."""
+
+    step: int
+    figures: dict[str, dict[str, float]]
+    """Of each split that was looked at."""
+    answers: Answers
+    """To the last of these splits."""
+    damaged: list[str]
+    """A line for every damaged checkpoint that was passed over."""
+
+
+def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
+    """Evaluates a checkpoint of a run folder on validation, and on test where the config reports it.
+
+    Raises:
+        UserError: the config is not the folder's.
+        CheckpointError: there is no valid checkpoint of that kind.
+    """
+    folder = open_run(workdir, config)
+    sections, _ = split_hyper(config)
+    if not checkpoint.steps(folder.checkpoints):
+        raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
+    where = devices.build(**sections["runtime"])
+    with jax.default_matmul_precision(where.matmul_precision):
+        program = load(build(config), where)
+        state, _, damaged = checkpoint.restore(folder.checkpoints, program.init(), which)
+        splits = ["validation", "test"] if program.job.plan.report_test else ["validation"]
+        figures = {split: evaluate(program, state.evaluated, split) for split in splits}
+        return Evaluation(int(state.step), figures, _answers(program, state, splits[-1]), damaged)
+
+
+def _answers(program: Program, state: State, split: str) -> Answers:
+    logits = outputs(program, state.evaluated, split)
+    arrays = program.job.data.splits[split]
+    return Answers(arrays["inputs"], arrays["targets"], np.asarray(jax.nn.softmax(logits, axis=-1)))

@@ -1,0 +1,74 @@
+"""The state of a run: one pytree, and how it begins."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
+
+from rnn_jax.runtime import devices
+from rnn_jax.runtime.devices import DATA
+from rnn_jax.tasks.task import Hyper, Metrics
+from rnn_jax.training.build import Job
+
+
+class State(NamedTuple):
+    """Everything that a step reads and writes."""
+
+    step: jax.Array
+    """Updates made, int32."""
+    parameters: Any
+    optimizer: Any
+    """The optimizer's state."""
+    carry: Any
+    """The network's carry from batch to batch, rows first; None where each batch starts anew."""
+    key: jax.Array
+    """The run's key: never used itself, only folded with the step and the row."""
+    averaged: Any
+    """The moving average of the parameters; None where none is kept."""
+    metrics: Metrics
+    """Training figures since they were last taken out, as (sum, count)."""
+    diverged_at: jax.Array
+    """The first update, counted from 0, whose loss or gradient was not finite, int32; -1: none."""
+
+    @property
+    def evaluated(self) -> Any:
+        """The parameters that are evaluated: the averaged ones where an average is kept."""
+        return self.parameters if self.averaged is None else self.averaged
+
+
+PLACES = State(
+    step=PartitionSpec(),
+    parameters=PartitionSpec(),
+    optimizer=PartitionSpec(),
+    carry=PartitionSpec(DATA),
+    key=PartitionSpec(),
+    averaged=PartitionSpec(),
+    metrics=PartitionSpec(),
+    diverged_at=PartitionSpec(),
+)
+"""Where each part lies: the carry with its rows, everything else whole on every device."""
+
+
+def init(job: Job, hyper: Hyper, key: jax.Array) -> State:
+    """Draws the initial state from `key`."""
+    run_key, parameter_key = jax.random.split(key)
+    parameters = job.network.init(parameter_key, hyper)
+    zero = jnp.zeros((), jnp.float32)
+    return State(
+        step=jnp.zeros((), jnp.int32),
+        parameters=parameters,
+        optimizer=job.optimizer.init(parameters, hyper),
+        carry=None,
+        key=run_key,
+        # A copy: a donated buffer cannot stand in two places of the state.
+        averaged=None if job.optimizer.average is None else jax.tree.map(jnp.copy, parameters),
+        metrics={name: (zero, zero) for name in job.task.figures},
+        diverged_at=jnp.full((), -1, jnp.int32),
+    )
+
+
+def place(state: State, mesh: Mesh) -> State:
+    """Puts a state where the compiled step wants it: otherwise the step would compile twice."""
+    parts = zip(state, devices.shardings(mesh, PLACES), strict=True)
+    return State(*(part if part is None else jax.device_put(part, sharding) for part, sharding in parts))

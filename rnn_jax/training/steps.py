@@ -1,0 +1,155 @@
+"""One training step and one evaluation step, as pure functions, and how they are compiled.
+
+Both see one shard of the batch: `compile_step` has the only `shard_map`, `sum_over_devices` the only sum over
+devices. They are checked against one device in tests with plain SGD, since Adam hides a doubled gradient.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh, PartitionSpec
+
+from rnn_jax.runtime.devices import DATA
+from rnn_jax.tasks.task import Arrays, Hyper, Metrics
+from rnn_jax.training.build import Job
+from rnn_jax.training.state import PLACES, State
+
+WHOLE, ROWS = PartitionSpec(), PartitionSpec(DATA)
+
+
+def train_step(job: Job, state: State, hyper: Hyper, data: Arrays, indices: jax.Array) -> State:
+    """One update.
+
+    Where the loss or the gradient is not finite, now or at an earlier step, nothing but `step` and
+    `diverged_at` changes.
+
+    Args:
+        job: what is computed.
+        state: the state, donated.
+        hyper: numeric hyperparameters.
+        data: the training split's arrays.
+        indices: [rows of this shard] example numbers, -1 for none.
+    """
+    augmenting, network_keys = row_keys(state.key, state.step, indices.shape[0])
+    batch = job.task.fetch(data, indices, augmenting)
+
+    def loss_of(parameters: Any) -> tuple[jax.Array, tuple[jax.Array, Metrics, Any]]:
+        outputs, carry = job.network.apply(
+            parameters, batch.inputs, batch.lengths, state.carry, hyper, network_keys
+        )
+        total, count, metrics = job.task.loss(outputs, batch, hyper)
+        return total, (count, metrics, carry)
+
+    (total, (count, metrics, carry)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.parameters)
+    total, count, metrics, gradients = sum_over_devices((total, count, metrics, gradients))
+    gradients = jax.tree.map(lambda gradient: gradient / count, gradients)
+    finite = jnp.isfinite(total) & jnp.isfinite(optax.tree.norm(gradients))
+    fine = finite & (state.diverged_at < 0)
+
+    parameters, optimizer = job.optimizer.update(
+        gradients, state.optimizer, state.parameters, state.step, hyper
+    )
+    average = job.optimizer.average
+    stepped = state._replace(
+        parameters=parameters,
+        optimizer=optimizer,
+        carry=None if state.carry is None else carry,
+        averaged=None if average is None else average(state.averaged, parameters, state.step),
+        metrics=jax.tree.map(jnp.add, state.metrics, metrics),
+    )
+    kept = jax.tree.map(functools.partial(_choose, fine), stepped, state)
+    return kept._replace(
+        step=state.step + 1,
+        diverged_at=jnp.where(finite | (state.diverged_at >= 0), state.diverged_at, state.step),
+    )
+
+
+def eval_step(
+    job: Job, parameters: Any, carry: Any, hyper: Hyper, data: Arrays, indices: jax.Array
+) -> tuple[Metrics, Any]:
+    """The metrics of one batch, nothing random about it, and the network's carry.
+
+    Args:
+        job: what is computed.
+        parameters: the network's.
+        carry: its carry from the batch before; None: it starts anew.
+        hyper: numeric hyperparameters.
+        data: the split's arrays.
+        indices: [rows of this shard] example numbers, -1 for none.
+    """
+    batch = job.task.fetch(data, indices, None)
+    outputs, carry_after = job.network.apply(parameters, batch.inputs, batch.lengths, carry, hyper, None)
+    _, _, metrics = job.task.loss(outputs, batch, hyper)
+    return sum_over_devices(metrics), None if carry is None else carry_after
+
+
+def output_step(job: Job, parameters: Any, hyper: Hyper, data: Arrays, indices: jax.Array) -> Any:
+    """The network's outputs for one batch, [batch, ...]."""
+    batch = job.task.fetch(data, indices, None)
+    return job.network.apply(parameters, batch.inputs, batch.lengths, None, hyper, None)[0]
+
+
+def take_metrics(state: State) -> tuple[State, tuple[Metrics, jax.Array]]:
+    """Takes the training figures out of a state: (the state without them, (figures, diverged_at))."""
+    emptied = state._replace(metrics=jax.tree.map(jnp.zeros_like, state.metrics))
+    return emptied, (state.metrics, state.diverged_at)
+
+
+def row_keys(key: jax.Array, step: jax.Array, rows: int) -> tuple[jax.Array, jax.Array]:
+    """Keys for this shard's rows at a step, two sets [rows]: for augmentation and for the network.
+
+    They depend on the global row number, so that a batch sees the same numbers on any count of devices.
+    """
+    numbers = jax.lax.axis_index(DATA) * rows + jnp.arange(rows)
+    augmenting, network = jax.random.split(jax.random.fold_in(key, step))
+    fold_rows = jax.vmap(jax.random.fold_in, in_axes=(None, 0))
+    return fold_rows(augmenting, numbers), fold_rows(network, numbers)
+
+
+def sum_over_devices(tree: Any) -> Any:
+    """The one sum over the shards of a batch.
+
+    XLA keeps an all-reduce over a single device, and schedules worse around it: a third slower on a CPU.
+    """
+    return tree if jax.lax.axis_size(DATA) == 1 else jax.lax.psum(tree, DATA)
+
+
+class Layout(NamedTuple):
+    """How a step's arguments and results lie on the mesh, and which arguments it may overwrite."""
+
+    arguments: tuple[Any, ...]
+    results: Any
+    donated: tuple[int, ...] = ()
+
+
+TRAIN = Layout((PLACES, WHOLE, WHOLE, ROWS), PLACES, donated=(0,))
+EVALUATE = Layout((WHOLE, ROWS, WHOLE, WHOLE, ROWS), (WHOLE, ROWS))
+OUTPUT = Layout((WHOLE, WHOLE, WHOLE, ROWS), ROWS)
+
+
+def compile_step(step: Callable[..., Any], mesh: Mesh, layout: Layout) -> Callable[..., Any]:
+    """Compiles a step over a mesh.
+
+    `check_vma` is off because with it JAX would sum the gradients of whole (replicated) parameters by itself,
+    and `sum_over_devices` would double them.
+    """
+    sharded = jax.shard_map(
+        step, mesh=mesh, in_specs=layout.arguments, out_specs=layout.results, check_vma=False
+    )
+    return jax.jit(sharded, donate_argnums=layout.donated)
+
+
+def pad_rows(indices: np.ndarray, devices: int) -> np.ndarray:
+    """Fills indices [batch] up with -1, which weighs nothing, to a multiple of the devices."""
+    return np.pad(indices, (0, -len(indices) % devices), constant_values=-1)
+
+
+def _choose(condition: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
+    if jnp.issubdtype(new.dtype, jax.dtypes.prng_key):
+        return old  # the key is never changed by a step
+    return jnp.where(condition, new, old)

@@ -1,0 +1,87 @@
+"""summary.json: what a run came to."""
+
+import contextlib
+import importlib.metadata
+import platform
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from rnn_jax.reporting.records import commit
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.run_folder import RunFolder
+from rnn_jax.training.checkpoint import Progress
+from rnn_jax.training.program import Program
+from rnn_jax.training.state import State
+
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+class Summary:
+    """Writes summary.json over and over, as things stand."""
+
+    def __init__(self, program: Program, folder: RunFolder, state: State, started: float) -> None:
+        """`started` is when this process began, on `time.perf_counter`'s clock."""
+        data, earlier = program.job.data, folder.read_summary() or {}
+        counts = {split: len(arrays["targets"]) for split, arrays in data.splits.items()}
+        self._folder = folder
+        self._started = started - (earlier.get("wall_seconds") or 0.0)
+        self._constant = {
+            "parameters": count_parameters(state.parameters),
+            "dataset": {"name": data.name, "version": data.version, **counts},
+            "devices": str(program.devices),
+            "versions": {"python": platform.python_version()}
+            | {name: importlib.metadata.version(name) for name in _PACKAGES},
+            "commit": commit(),
+        }
+        self._written: dict[str, Any] = {"step": int(state.step), **self._constant}
+        self.compile_seconds = 0.0
+
+    def write(
+        self,
+        status: str,
+        step: int,
+        progress: Progress,
+        rate: float | None,
+        *,
+        test: Mapping[str, float] | None = None,
+        reason: str | None = None,
+    ) -> dict[str, Any]:
+        """Writes the summary and returns it.
+
+        Args:
+            status: 'running', 'finished', 'interrupted' or 'diverged'.
+            step: updates made.
+            progress: what the loop decides by.
+            rate: examples a second.
+            test: figures of the test split; None: it was not looked at.
+            reason: why it is neither running nor finished.
+        """
+        best = None if progress.best_step is None else {"step": progress.best_step, **progress.best}
+        summary = {
+            "status": status,
+            **({} if reason is None else {"reason": reason}),
+            "step": step,
+            "best": best,
+            "test": None if test is None else dict(test),
+            "wall_seconds": round(time.perf_counter() - self._started, 1),
+            "compile_seconds": round(self.compile_seconds, 2),
+            "examples_per_second": None if rate is None else round(rate, 1),
+            **self._constant,
+        }
+        self._folder.write_summary(summary)
+        self._written = summary
+        return summary
+
+    def fail(self, reason: str) -> None:
+        """Writes, if that can still be done, that the run failed since the summary was last written."""
+        with contextlib.suppress(OSError, UserError):
+            self._folder.write_summary({**self._written, "status": "failed", "reason": reason})
+
+
+def count_parameters(parameters: Any) -> int:
+    """How many numbers a network learns."""
+    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(parameters))

@@ -1,0 +1,71 @@
+"""Synthetic doubles: of the right shape, the same every time, and learnable."""
+
+import numpy as np
+import pytest
+
+from rnn_jax import datasets
+from rnn_jax.runtime.errors import UserError
+
+
+def build(like: str, examples: int) -> datasets.Dataset:
+    return datasets.build(name="synthetic", batch_size=8, like=like, examples=examples)
+
+
+@pytest.mark.parametrize("like", datasets.DATASETS)
+def test_has_the_spec_of_the_original(like: str) -> None:
+    double = build(like, 42)
+    spec = datasets.DATASETS[like].spec
+    assert (double.name, double.spec, double.batch_size) == ("synthetic", spec, 8)
+    assert {split: len(arrays["targets"]) for split, arrays in double.splits.items()} == {
+        "train": 42,
+        "validation": 10,
+        "test": 10,
+    }
+    for arrays in double.splits.values():
+        assert arrays["inputs"].shape == (len(arrays["targets"]), spec["height"], spec["width"])
+        assert (arrays["inputs"].dtype, arrays["targets"].dtype) == (np.uint8, np.int32)
+        assert arrays["inputs"].max() <= int(spec["maximum"])
+        assert set(arrays["targets"]) <= set(range(int(spec["classes"])))
+
+
+def test_is_the_same_every_time() -> None:
+    first, second = build("digits", 40).splits, build("digits", 40).splits
+    for split, arrays in first.items():
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(array, second[split][name])
+    assert not np.array_equal(first["validation"]["inputs"], first["test"]["inputs"])
+
+
+@pytest.mark.parametrize("like", datasets.DATASETS)
+def test_is_learnable_but_not_trivial(like: str) -> None:
+    """The nearest class mean finds most labels; guessing finds a tenth."""
+    splits = build(like, 400).splits
+    inputs, targets = splits["train"]["inputs"].astype(float), splits["train"]["targets"]
+    means = np.stack([inputs[targets == label].mean(axis=0) for label in range(10)])
+    tested = splits["test"]["inputs"].astype(float)
+    distances = ((tested[:, None] - means) ** 2).sum(axis=(2, 3))
+    assert (distances.argmin(axis=1) == splits["test"]["targets"]).mean() > 0.8
+    assert np.bincount(splits["test"]["targets"]).max() <= 0.2 * len(tested)
+    spread = [inputs[targets == label].std(axis=0).mean() for label in range(10)]
+    assert min(spread) > 0.05 * splits["train"]["inputs"].max()  # the images of a class differ
+
+
+def test_few_examples_give_at_least_one_to_each_split() -> None:
+    assert len(build("digits", 3).splits["test"]["targets"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "minst"}, "dataset.name = minst: unknown; there are mnist, digits, synthetic"),
+        ({"name": "synthetic"}, "dataset.name = synthetic: needs dataset.like and dataset.examples as well"),
+        (
+            {"name": "synthetic", "like": "synthetic", "examples": 20},
+            "dataset.like = synthetic: unknown; there are mnist, digits",
+        ),
+    ],
+)
+def test_wrong_names(arguments: dict, message: str) -> None:
+    with pytest.raises(UserError) as raised:
+        datasets.build(batch_size=8, **arguments)
+    assert str(raised.value) == message

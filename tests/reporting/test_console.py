@@ -1,0 +1,144 @@
+"""What a run says, on a terminal and without one."""
+
+import io
+import re
+import time
+
+import numpy as np
+import pytest
+
+from rnn_jax.reporting import terminal
+from rnn_jax.reporting.console import Console, build_console
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+LONG = "a folder with a long name " * 12
+
+
+def tell_everything(console: Console) -> None:
+    console.header({"data": "digits: 1,257 train", "run folder": "runs/[red]/one"})
+    console.note("gru has no forget_bias")
+    console.warn("checkpoint 40 is damaged")
+    console.start(40, 1500, "examples", units_per_step=64)
+    console.tick(41)
+    console.logged(100, {"loss": 0.5, "accuracy": 0.925}, 6400.0)
+    console.evaluated(1000, "validation", {"loss": 0.25, "accuracy": 1.0}, True)
+    console.evaluated(1500, "validation", {"loss": float("nan"), "accuracy": 0.5}, False)
+    console.tick(1500)
+    console.stop()
+    console.results(
+        [("best validation, step 1000", {"loss": 0.25, "accuracy": 1.0}), ("test", {"accuracy": 0.975})],
+        ["360 images"],
+    )
+    console.confusion(np.array([[3, 0], [1, 2]]), ["a", "b"])
+
+
+PLAIN = """\
+data        digits: 1,257 train
+run folder  runs/[red]/one
+gru has no forget_bias
+warning: checkpoint 40 is damaged
+training from step 40 to step 1500
+step  100  train       loss   0.5000  accuracy  92.50 %  rate 6,400 examples/s  left 0:14
+step 1000  validation  loss   0.2500  accuracy 100.00 %  best
+step 1500  validation  loss      nan  accuracy  50.00 %
+                                loss  accuracy
+best validation, step 1000    0.2500  100.00 %
+test                                   97.50 %
+360 images
+       answered
+label  a  b
+    a  3  .
+    b  1  2
+"""
+
+
+def test_without_a_terminal_there_are_plain_lines() -> None:
+    stream = io.StringIO()
+    tell_everything(build_console(stream))
+    assert stream.getvalue() == PLAIN
+
+
+def test_plain_lines_are_written_at_once_and_never_wrapped() -> None:
+    class Stream(io.StringIO):
+        flushed = 0
+
+        def flush(self) -> None:
+            self.flushed += 1
+
+    stream = Stream()
+    console = build_console(stream)
+    console.note(LONG)
+    console.header({"run folder": LONG})
+    assert stream.getvalue().splitlines() == [LONG.rstrip(), f"run folder  {LONG}".rstrip()]
+    assert stream.flushed == 2
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(terminal, "SECONDS_BETWEEN_REDRAWS", 0.0)
+    return io.StringIO()
+
+
+def test_a_terminal_shows_the_bar_and_what_happens_above_it(screen: io.StringIO) -> None:
+    tell_everything(build_console(screen, force_terminal=True))
+    assert ESCAPES.search(screen.getvalue())
+    shown = ESCAPES.sub("", screen.getvalue()).replace("\r", "\n")
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert "│ run folder  runs/[red]/one      │" in lines
+    assert "warning: checkpoint 40 is damaged" in lines
+    assert any(line.endswith("   41/1,500 compiling the training step") for line in lines)
+    assert "step 1,000  validation  loss   0.2500  accuracy 100.00 %  best" in lines
+    bar = "1,000/1,500 6,400 examples/s  0:14 left  loss 0.5000  accuracy 92.50 %"
+    assert any(line.startswith("━") and line.endswith(bar) for line in lines)
+    assert any("1,500/1,500" in line for line in lines)
+    assert "│ best validation, step 1000 │ 0.2500 │ 100.00 % │" in lines
+    assert "│ test                       │        │  97.50 % │" in lines
+    assert lines[-1] == "    b  1  2"
+    assert max(map(len, lines)) <= 100
+
+
+def test_the_cursor_comes_back_when_training_stops(screen: io.StringIO) -> None:
+    console = build_console(screen, force_terminal=True)
+    console.start(0, 10, "steps")
+    assert screen.getvalue().count("\x1b[?25l") == 1
+    console.stop()
+    console.stop()
+    assert screen.getvalue().count("\x1b[?25h") == 1
+
+
+def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    assert isinstance(build_console(Terminal()), terminal.TerminalConsole)
+    assert not isinstance(build_console(Terminal(), force_terminal=False), terminal.TerminalConsole)
+    monkeypatch.setenv("TERM", "dumb")
+    assert not isinstance(build_console(Terminal()), terminal.TerminalConsole)
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_every_method_may_be_called_at_any_time(is_terminal: bool) -> None:
+    console = build_console(io.StringIO(), force_terminal=is_terminal)
+    console.stop()
+    console.tick(1)
+    console.logged(1, {"loss": 1.0}, 0.0)
+    console.evaluated(1, "validation", {}, False)
+    console.results([])
+    console.header({})
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_tick_costs_less_than_five_microseconds(is_terminal: bool) -> None:
+    console = build_console(io.StringIO(), force_terminal=is_terminal)
+    ticks = 200_000
+    console.start(0, ticks, "steps")
+    began = time.process_time()
+    for step in range(ticks):
+        console.tick(step)
+    seconds = time.process_time() - began
+    console.stop()
+    assert seconds / ticks < 5e-6

@@ -1,0 +1,48 @@
+"""How figures are written for people."""
+
+import numpy as np
+import pytest
+
+from rnn_jax.reporting import formatting
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("accuracy", 0.99074, "99.07 %"),
+        ("batch_accuracy", 1.0, "100.00 %"),
+        ("perplexity", 115.906, "115.91"),
+        ("loss", 0.04321, "0.0432"),
+        ("loss", 0.0, "0.0000"),
+        ("loss", 0.00012, "1.20e-04"),
+        ("loss", float("nan"), "nan"),
+        ("accuracy", None, "nan"),
+        ("loss", float("inf"), "inf"),
+    ],
+)
+def test_a_figure_is_written_by_what_it_is(name: str, value: float | None, text: str) -> None:
+    assert formatting.format_figure(name, value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00"), (59.4, "0:59"), (59.6, "1:00"), (3599, "59:59"), (3661, "1:01:01"), (float("inf"), "?")],
+)
+def test_seconds_become_minutes_and_hours(seconds: float, text: str) -> None:
+    assert formatting.format_seconds(seconds) == text
+
+
+def test_a_rate_has_three_digits_at_least() -> None:
+    assert formatting.format_rate(64.123, "steps") == "64.1 steps/s"
+    assert formatting.format_rate(8204.4, "examples") == "8,204 examples/s"
+
+
+def test_a_confusion_matrix_is_aligned_and_its_empty_cells_are_dots() -> None:
+    matrix = np.array([[36, 0, 1], [0, 1035, 0], [2, 0, 7]])
+    assert formatting.confusion_lines(matrix, ["0", "1", "ten"]) == [
+        "       answered",
+        "label     0     1   ten",
+        "    0    36     .     1",
+        "    1     .  1035     .",
+        "  ten     2     .     7",
+    ]
