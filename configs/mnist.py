@@ -20,7 +20,7 @@ def get_config() -> ConfigDict:
             cell="lstm",
             implementation="auto",
             hidden_size=128,
-            input_layer=128,
+            input_layer=None,
             pool="last",
             forget_bias=1.0,
             kernel_init="lecun_normal",
@@ -36,7 +36,7 @@ def get_config() -> ConfigDict:
             warmup_epochs=1.0,
             warmup_steps=None,
             final_fraction=0.0,
-            weight_decay=0.01,
+            weight_decay=0.1,
             clip=1.0,
             beta1=0.9,
             beta2=0.999,
@@ -71,6 +71,7 @@ def seed(config: ConfigDict) -> None:
     """
     config.update(
         model=dict(
+            input_layer=128,
             kernel_init="joint_glorot_uniform",
             recurrent_init="joint_glorot_uniform",
             dense_init="normal",
@@ -102,7 +103,7 @@ def shifted(config: ConfigDict) -> None:
     """
     config.update(
         task=dict(shift_pixels=2),
-        train=dict(duration_epochs=40.0),
+        train=dict(duration_epochs=40.0, duration_steps=None),
     )
 
 
@@ -110,7 +111,7 @@ def smoke(config: ConfigDict) -> None:
     """Seconds long, without any data: a small network on synthetic images."""
     config.update(
         dataset=dict(like="mnist", name="synthetic", examples=256, batch_size=32),
-        model=dict(hidden_size=32, input_layer=32),
+        model=dict(hidden_size=32),
         train=dict(
             duration_epochs=None,
             duration_steps=40,

@@ -3,9 +3,9 @@
     python experiments/tables.py            # after results.jsonl has changed
     python experiments/tables.py --check    # changes nothing; exit status 1 if a table would change
 
-A table stands between `<!-- table NAME -->` and `<!-- end -->`, in the README of any experiment or at the top.
-An experiment's report.py has `TABLES`, for each name a function of its records, and `draw(folder)`, which draws
-its figure.
+A table stands between `<!-- table NAME -->` and `<!-- end -->`, in the README of an experiment or at the
+top. An experiment's report.py has `TABLES`, for each name a function of its records, and `draw(folder)`,
+which draws its figure.
 """
 
 import re

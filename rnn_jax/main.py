@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
-from rnn_jax.reporting import figures
-from rnn_jax.reporting.console import Console, build_console
+from rnn_jax.reporting.console import Console, build_console, say_what_is_logged
 from rnn_jax.runtime.config import Command, parse
 from rnn_jax.runtime.errors import DivergedError, as_user_error
 from rnn_jax.runtime.run_folder import RunFolder, default_workdir
@@ -22,6 +19,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         command = parse(arguments)
         console = build_console()
+        say_what_is_logged(console)
         for note in command.notes:
             console.note(note)
         return _evaluate(command, console) if command.mode == "eval" else _train(command, console)
@@ -45,7 +43,7 @@ def _train(command: Command, console: Console) -> int:
     status = summary["status"]
     if status == "interrupted":
         number = signal.Signals[summary["reason"]]
-        console.warn(f"{summary['reason']} after step {summary['step']:,}; a checkpoint is written. To go on:")
+        console.warn(f"{summary['reason']} after step {summary['step']:,}, checkpoint written. To go on:")
         console.note(f"python -m rnn_jax.main --workdir {shlex.quote(str(workdir))}")
         return exit_status(number)
     if status == "diverged":
@@ -60,29 +58,24 @@ def _train(command: Command, console: Console) -> int:
 
 
 def _evaluate(command: Command, console: Console) -> int:
+    from rnn_jax.reporting import figures
     from rnn_jax.training.revisit import evaluate_run
 
     assert command.workdir is not None
     found = evaluate_run(command.config, command.workdir, command.checkpoint)
     for line in found.damaged:
         console.warn(line)
-    labels, answers = found.answers.labels, found.answers.probabilities.argmax(axis=-1)
-    confidences = found.answers.probabilities.max(axis=-1)
-    names = [str(number) for number in range(found.answers.probabilities.shape[1])]
-    matrix = np.zeros((len(names), len(names)), np.int64)
-    np.add.at(matrix, (labels, answers), 1)
-    wrong = np.flatnonzero(labels != answers)
-    wrong = wrong[np.argsort(-confidences[wrong], kind="stable")]
-    folder = RunFolder(command.workdir)
+    folder, answers = RunFolder(command.workdir), found.answers
+    matrix, wrong = answers.confusion, answers.mistakes
+    names = [str(number) for number in range(len(matrix))]
     figures.confusion(matrix, names, folder.confusion)
-    figures.mistakes(
-        found.answers.inputs[wrong], labels[wrong], answers[wrong], confidences[wrong], folder.mistakes
+    columns = (column.tolist() for column in (wrong.labels, wrong.answers, wrong.confidences))
+    figures.mistakes(wrong.inputs, *columns, folder.mistakes)
+    where = f"{command.checkpoint} checkpoint, step {found.step:,}"
+    console.results(
+        list(found.figures.items()),
+        [where, f"{len(wrong.labels):,} of {len(answers.labels):,} wrong; pictures in {folder.path}"],
     )
-    rows = [
-        (f"{command.checkpoint} checkpoint (step {found.step:,}), {split}" if split == "validation" else split, figs)
-        for split, figs in found.figures.items()
-    ]
-    console.results(rows, [f"{len(wrong)} of {len(labels):,} wrong: {folder.confusion.name}, {folder.mistakes.name}"])
     console.confusion(matrix, names)
     return 0
 

@@ -175,7 +175,8 @@ def _read_arrays(folder: Path, source: Source) -> Splits | None:
     splits: Splits = {}
     try:
         with zipfile.ZipFile(path) as archive:
-            pass
+            if archive.testzip() is not None:
+                return None
         with np.load(path) as arrays:
             for key in arrays.files:
                 split, _, name = key.partition("/")

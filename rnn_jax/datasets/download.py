@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import requests
 
 # Looking up a host name has no time-out of its own, and a host with several addresses is tried at each.
-CONTACT_SECONDS = 8.0
+CONTACT_SECONDS = 6.0
 _SILENCE_SECONDS = 10.0
 _BLOCK_BYTES = 1 << 20
 

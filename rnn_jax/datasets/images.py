@@ -78,8 +78,8 @@ def _read_idx(path: Path, contents: str) -> np.ndarray:
     magic = int.from_bytes(data[:4], "big")
     wanted = next(number for number, held in _IDX_CONTENTS.items() if held == contents)
     if len(data) >= 4 and magic != wanted:
-        found = _IDX_CONTENTS.get(magic, "no IDX data of bytes")
-        raise UserError(f"{path}: holds {found} (magic number {magic}), should hold {contents} ({wanted})")
+        found = f"holds {_IDX_CONTENTS[magic]}" if magic in _IDX_CONTENTS else "no IDX file of bytes"
+        raise UserError(f"{path}: {found} (magic number {magic}), should hold {contents} ({wanted})")
     start = 4 * (1 + _IDX_AXES[contents])
     if len(data) < start:
         raise UserError(f"{path}: truncated: {len(data)} bytes, should begin with a head of {start}")

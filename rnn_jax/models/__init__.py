@@ -1,4 +1,4 @@
-"""Networks: the table that names them by what their task asks, and the builder of the config section `model`."""
+"""Networks: the table that names them by what their task asks, and the builder of the section `model`."""
 
 from collections.abc import Callable, Mapping
 

@@ -13,7 +13,7 @@ Parameters = dict[str, Any]
 
 
 def build_lstm(input_size: int, hidden_size: int, *, kernel_init: str, recurrent_init: str) -> nn.LSTMCell:
-    """Flax's `nn.LSTMCell`, the LSTM of Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000:
+    """The LSTM of Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000, as Flax has it:
 
         i = sigmoid(x W_ii + h W_hi + b_i)      f = sigmoid(x W_if + h W_hf + b_f)
         g = tanh(x W_ig + h W_hg + b_g)         o = sigmoid(x W_io + h W_ho + b_o)
@@ -45,9 +45,9 @@ def init(cell: nn.RNNCellBase, key: jax.Array, input_size: int, hyper: Mapping[s
     `hyper['forget_bias']`, where it is there, becomes the value of the forget gate's bias: at 1 and more the
     cell remembers from the start (Jozefowicz et al. 2015, section 2.2).
     """
-    example = jnp.zeros((1, input_size))
+    example = jnp.zeros((1, input_size), jnp.float32)
     carry = cell.initialize_carry(key, example.shape)
-    parameters = dict(cell.init(key, carry, example)["params"])
+    parameters: Parameters = dict(cell.init(key, carry, example)["params"])
     if "forget_bias" in hyper:
         gate = dict(parameters["hf"])
         parameters["hf"] = {**gate, "bias": jnp.broadcast_to(hyper["forget_bias"], gate["bias"].shape)}

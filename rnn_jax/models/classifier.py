@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from rnn_jax.models import cells, initializers
 from rnn_jax.models.network import Network, scale_kernels
-from rnn_jax.models.recurrence import Carry, Implementation, unroll
+from rnn_jax.models.recurrence import Carry, Implementation, affine, unroll
 
 
 def pool_last(hidden: jax.Array, last: jax.Array, lengths: jax.Array | None) -> jax.Array:
@@ -52,7 +52,7 @@ def build(
     recurrent_init: str,
     dense_init: str,
 ) -> Network:
-    """Builds inputs -> linear layer, if any -> recurrence -> pool -> linear layer -> logits [batch, classes]."""
+    """Builds inputs -> linear layer, if any -> recurrence -> pool -> linear layer -> [batch, classes]."""
     mapped_size = input_layer or spec["input_size"]
     module = cells.CELLS[cell].build(
         mapped_size, hidden_size, kernel_init=kernel_init, recurrent_init=recurrent_init
@@ -64,7 +64,7 @@ def build(
 
         def dense(key: jax.Array, inputs: int, outputs: int) -> dict[str, jax.Array]:
             bias = jnp.full((outputs,), hyper.get("dense_bias", 0.0), jnp.float32)
-            return {"kernel": draw_kernel(key, (inputs, outputs)), "bias": bias}
+            return {"kernel": draw_kernel(key, (inputs, outputs), jnp.float32), "bias": bias}
 
         layers: dict[str, Any] = {
             "recurrence_0": cells.init(module, cell_key, mapped_size, hyper),
@@ -94,6 +94,6 @@ def build(
             implementation=implementation,
         )
         pooled = POOLS[pool](hidden, cells.CELLS[cell].output_of(carry), lengths)
-        return pooled @ layers["output"]["kernel"] + layers["output"]["bias"], carry
+        return affine(layers["output"], pooled), carry
 
     return Network(f"{cell.upper()} with {hidden_size} units", init, apply)

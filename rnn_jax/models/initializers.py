@@ -35,7 +35,7 @@ INITIALIZERS: dict[str, Initializer] = {
     "normal": nn.initializers.normal(1.0),
     "uniform": _unit_uniform,
 }
-"""Those that need the kernel's shape alone. 'normal' is N(0, 1), 'uniform' U(-1, 1): `init_scale` scales them."""
+"""Those that need the kernel's shape alone. 'normal' is N(0, 1), 'uniform' U(-1, 1): see `init_scale`."""
 
 
 def choose(name: str, input_size: int, hidden_size: int, gates: int) -> Initializer:

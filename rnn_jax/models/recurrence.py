@@ -45,19 +45,28 @@ def unroll(
         # Before anything is computed from them: 0 · nan would reach the gradients through a later mask.
         inputs = jnp.where(padding[:, :, None], 0, inputs)
     if input_map is not None:
-        inputs = inputs @ input_map["kernel"] + input_map["bias"]
+        inputs = affine(input_map, inputs)
     if carry is None:
         # A cell's own initial carry draws no numbers; the key is a formality of Flax's interface.
         carry = cell.initialize_carry(jax.random.key(0), (inputs.shape[0], inputs.shape[2]))
 
-    def over_time(cell: nn.RNNCellBase, carry: Carry, steps: tuple[jax.Array, ...]) -> tuple[Carry, jax.Array]:
-        return nn.scan(
-            _step, variable_broadcast="params", split_rngs={"params": False}, in_axes=1, out_axes=1, reverse=reverse
-        )(cell, carry, steps)
-
+    over_time = nn.scan(
+        _step,
+        variable_broadcast="params",
+        split_rngs={"params": False},
+        in_axes=1,
+        out_axes=1,
+        reverse=reverse,
+    )
     steps = (inputs,) if padding is None else (inputs, padding)
     carry, outputs = nn.apply(over_time, cell)({"params": parameters}, carry, steps)
     return outputs, carry
+
+
+def affine(layer: dict[str, jax.Array], inputs: jax.Array) -> jax.Array:
+    """A linear layer, `kernel` [features, outputs] and `bias` [outputs], over the last axis of its inputs."""
+    bias = jnp.expand_dims(layer["bias"], range(inputs.ndim - 1))
+    return inputs @ layer["kernel"] + bias
 
 
 def _step(cell: nn.RNNCellBase, carry: Carry, step: tuple[jax.Array, ...]) -> tuple[Carry, jax.Array]:

@@ -1,5 +1,6 @@
 """What a run says while it runs: a progress bar and tables on a terminal, plain lines anywhere else."""
 
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -59,6 +60,25 @@ class Console(Protocol):
     def confusion(self, matrix: np.ndarray, names: Sequence[str]) -> None:
         """A confusion matrix [classes, classes] of counts (row: label, column: answer)."""
         ...
+
+
+class _Saying(logging.Handler):
+    """Passes what the package logs on to a console."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say = self._console.note if record.levelno < logging.WARNING else self._console.warn
+        say(record.getMessage())
+
+
+def say_what_is_logged(console: Console) -> None:
+    """Shows on the console what the package logs: that data is downloaded or prepared, and that it waits."""
+    logger = logging.getLogger("rnn_jax")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [_Saying(console)]
 
 
 def build_console(stream: TextIO | None = None, *, force_terminal: bool | None = None) -> Console:

@@ -1,7 +1,7 @@
 """How figures are written for people: one place, so that the console, the figures and the tables agree."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -21,9 +21,14 @@ def format_figure(name: str, value: float | None) -> str:
     return f"{value:.4f}"
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Each name once, the loss first and the others as they come."""
+    return sorted(dict.fromkeys(names), key=lambda name: name != "loss")
+
+
 def format_figures(figures: Mapping[str, float | None], width: int = FIGURE_WIDTH) -> str:
     """Name and value of each metric, the values right-aligned so that one line stands under another."""
-    return "  ".join(f"{name} {format_figure(name, value):>{width}}" for name, value in figures.items())
+    return "  ".join(f"{name} {format_figure(name, figures[name]):>{width}}" for name in in_order(figures))
 
 
 def format_seconds(seconds: float) -> str:

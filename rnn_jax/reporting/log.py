@@ -5,14 +5,12 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from rnn_jax.reporting.console import Console
+from rnn_jax.reporting.events import Events
 from rnn_jax.runtime.files import finite, writing
 from rnn_jax.runtime.run_folder import RunFolder
-
-if TYPE_CHECKING:
-    from tensorboardX import SummaryWriter
 
 
 class Log:
@@ -33,15 +31,15 @@ class Log:
         self._metrics = Lines(folder.metrics)
         self._timing = Lines(folder.timing)
         self._tensorboard = tensorboard
-        self._purge_step: int | None = None
-        self._writer: SummaryWriter | None = None
+        self._first_step = 0
+        self._events: Events | None = None
 
     def resume(self, step: int) -> None:
         """Forgets what was logged after `step`: the run goes on from there, and logs it again."""
         self._metrics.keep_up_to(step)
         self._timing.keep_up_to(step)
-        self._close_writer()
-        self._purge_step = step + 1
+        self._close_events()
+        self._first_step = step + 1
 
     def metrics(self, step: int, split: str, figures: Mapping[str, float]) -> None:
         """Logs reproducible figures of a split; what is not finite becomes `null`."""
@@ -57,34 +55,29 @@ class Log:
         """Puts everything on the disk. To be called before a checkpoint is saved, or a crash loses lines."""
         self._metrics.flush()
         self._timing.flush()
-        if self._writer is not None:
-            self._writer.flush()
+        if self._events is not None:
+            with writing(self._path):
+                self._events.flush()
 
     def close(self) -> None:
         """Flushes and closes the files. Nothing can be logged afterwards."""
         self.flush()
         self._metrics.close()
         self._timing.close()
-        self._close_writer()
+        self._close_events()
 
     def _add_scalars(self, step: int, group: str, figures: Mapping[str, float]) -> None:
         if not self._tensorboard:
             return
-        if self._writer is None:
-            from tensorboardX import SummaryWriter
+        with writing(self._path):
+            if self._events is None:
+                self._events = Events(self._path, self._first_step)
+            self._events.add(step, group, figures)
 
-            # Of an earlier event file TensorBoard hides the steps from `purge_step` on. The suffix keeps two
-            # files that begin in the same second apart.
-            suffix = f".{self._purge_step or 0}"
-            self._writer = SummaryWriter(str(self._path), purge_step=self._purge_step, filename_suffix=suffix)
-        for name, value in figures.items():
-            if math.isfinite(value):
-                self._writer.add_scalar(f"{group}/{name}", float(value), step)
-
-    def _close_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._writer = None
+    def _close_events(self) -> None:
+        if self._events is not None:
+            self._events.close()
+        self._events = None
 
 
 class Lines:

@@ -12,6 +12,7 @@ from rnn_jax.reporting.formatting import (
     format_figures,
     format_rate,
     format_seconds,
+    in_order,
 )
 
 SPLIT_WIDTH = len("validation")
@@ -61,7 +62,7 @@ class PlainConsole:
     def results(
         self, rows: Sequence[tuple[str, Mapping[str, float | None]]], notes: Sequence[str] = ()
     ) -> None:
-        names = list(dict.fromkeys(name for _, figures in rows for name in figures))
+        names = in_order(name for _, figures in rows for name in figures)
         label_width = max((len(label) for label, _ in rows), default=0)
         widths = {name: max(len(name), FIGURE_WIDTH) for name in names}
         self._line(" " * label_width + "".join(f"  {name:>{widths[name]}}" for name in names))

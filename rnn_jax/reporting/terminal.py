@@ -18,6 +18,7 @@ from rnn_jax.reporting.formatting import (
     format_figures,
     format_rate,
     format_seconds,
+    in_order,
 )
 
 SECONDS_BETWEEN_REDRAWS = 0.2  # a redraw costs milliseconds, a training step may take one
@@ -104,7 +105,7 @@ class TerminalConsole:
     def results(
         self, rows: Sequence[tuple[str, Mapping[str, float | None]]], notes: Sequence[str] = ()
     ) -> None:
-        names = list(dict.fromkeys(name for _, figures in rows for name in figures))
+        names = in_order(name for _, figures in rows for name in figures)
         table = Table(box=box.ROUNDED, border_style="cyan")
         table.add_column("")
         for name in names:

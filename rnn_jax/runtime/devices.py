@@ -25,13 +25,14 @@ class Devices(NamedTuple):
     allow_device_change: bool
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
+        """How many."""
         return self.mesh.size
 
     def __str__(self) -> str:
         first = self.mesh.devices.flat[0]
         kind = "CPU" if first.platform == "cpu" else first.device_kind
-        return f"{self.count} × {kind}"
+        return f"{self.number} × {kind}"
 
 
 def build(*, devices: int | None, matmul_precision: str, allow_device_change: bool) -> Devices:
@@ -51,7 +52,7 @@ def build(*, devices: int | None, matmul_precision: str, allow_device_change: bo
     try:
         available = jax.devices()
     except RuntimeError as error:
-        platforms = os.environ.get("JAX_PLATFORMS") or jax.config.jax_platforms
+        platforms = os.environ.get("JAX_PLATFORMS") or _setting("jax_platforms")
         raise UserError(f"JAX_PLATFORMS={platforms}: {str(error).splitlines()[0]}") from error
     if devices is None:
         devices = 1 if available[0].platform == "cpu" else len(available)
@@ -75,12 +76,16 @@ def _split_cpu(devices: int) -> None:
     """Makes so many devices of the CPU, unless the user has said how many or JAX has started already."""
     if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
-    if "JAX_NUM_CPU_DEVICES" in os.environ or jax.config.jax_num_cpu_devices > 0:
+    if "JAX_NUM_CPU_DEVICES" in os.environ or _setting("jax_num_cpu_devices") > 0:
         return
     try:
         jax.config.update("jax_num_cpu_devices", devices)
     except RuntimeError:  # JAX has started: `build` says how many devices there are
         return
+
+
+def _setting(name: str) -> Any:
+    return getattr(jax.config, name)
 
 
 def _why_not_split() -> str:

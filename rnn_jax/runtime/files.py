@@ -17,6 +17,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        error.filename = error.filename or str(path)  # the system forgets it where a write fails
         raise as_user_error(error) or UserError(f"{path}: cannot be written ({error.strerror})") from error
 
 

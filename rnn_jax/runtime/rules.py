@@ -72,7 +72,7 @@ def missing_for_kind(sections: Sections, fields: Fields) -> list[Mistake]:
     """The keys that the chosen kind requires and that are not given."""
     mistakes = []
     for key, field in fields.items():
-        if _only(field).required and _get(sections, key) is None and _belongs(sections, key, fields):
+        if _only(field).required and _get(sections, key) is None and belongs(sections, key, fields):
             decider = _decider(key, field)
             words = expected(field).removesuffix(", or None")
             what = f"must be given where {decider} is {_get(sections, decider)}: {words}"
@@ -88,7 +88,7 @@ def unpaired(sections: Sections, fields: Fields) -> list[Mistake]:
         if len(values) == 2:
             what = f"give it or {second} (= {shown(values[second])}), not both"
             mistakes.append(Mistake(first, what, shown(values[first])))
-        elif not values and required and _belongs(sections, first, fields):
+        elif not values and required and belongs(sections, first, fields):
             cause = second if _only(fields[first]) is EVERY_KIND else _decider(first, fields[first])
             mistakes.append(Mistake(first, f"neither it nor {second} is given, and one must be", cause=cause))
     return mistakes
@@ -111,7 +111,7 @@ def _decider(key: str, field: FieldInfo) -> str:
     return f"{key.partition('.')[0]}.{_only(field).key}"
 
 
-def _belongs(sections: Sections, key: str, fields: Fields) -> bool:
+def belongs(sections: Sections, key: str, fields: Fields) -> bool:
     """Whether `key` applies to what is chosen."""
     mark = _only(fields[key])
     return mark is EVERY_KIND or _get(sections, _decider(key, fields[key])) in mark.kinds
@@ -119,7 +119,7 @@ def _belongs(sections: Sections, key: str, fields: Fields) -> bool:
 
 def _foreign(sections: Sections, key: str, fields: Fields) -> str | None:
     """Why `key` does not apply to what is chosen; None where it does, or the choice itself is a mistake."""
-    if _belongs(sections, key, fields):
+    if belongs(sections, key, fields):
         return None
     decider = _decider(key, fields[key])
     kind = _get(sections, decider)

@@ -167,5 +167,5 @@ def _refuse_differences(workdir: Path, old: Config, new: Config) -> None:
     if differences:
         raise UserError(
             f"{workdir} holds a run of another config: {'; '.join(differences)}\n"
-            "give another --workdir, or that config (training may go on for longer where the schedule is constant)"
+            "give another --workdir, or that config (only with a constant schedule may training be longer)"
         )

@@ -8,7 +8,9 @@ nothing anew; `only(...)` marks the keys that belong to some kinds alone.
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from ml_collections import ConfigDict
+from pydantic import BaseModel, Field
+from pydantic import ConfigDict as ModelConfig
 from pydantic.fields import FieldInfo
 
 from rnn_jax.runtime.errors import UserError
@@ -31,7 +33,7 @@ DECAYING = ("step", "exponential")
 class Section(BaseModel):
     """A part of the config: strict types, finite numbers, no unknown keys."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+    model_config = ModelConfig(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
 
 
 class Dataset(Section):
@@ -203,12 +205,12 @@ KEYS: dict[str, FieldInfo] = {
 
 
 def validate(
-    config: Mapping[str, Any], said: Collection[str] = (), origin: str | None = None
+    config: Mapping[str, Any] | ConfigDict, said: Collection[str] = (), origin: str | None = None
 ) -> tuple[Config, list[str]]:
     """Checks a whole config, and finds every mistake at once.
 
     Args:
-        config: sections of keys: an `ml_collections.ConfigDict` or nested dictionaries.
+        config: sections of keys.
         said: the keys (`section.key`) that were typed on the command line. One that the chosen kind lacks is
             a mistake; one that comes from the file is passed over, with a note. Likewise a typed key
             (`train.duration_steps`) takes the place of its twin in the file (`train.duration_epochs`).

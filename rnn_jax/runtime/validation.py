@@ -22,12 +22,12 @@ class Examined(NamedTuple):
 
 
 def examine(
-    config: Mapping[str, Any], said: Collection[str], model: type[BaseModel], fields: Fields
+    config: Mapping[str, Any] | ConfigDict, said: Collection[str], model: type[BaseModel], fields: Fields
 ) -> Examined:
     """Examines a config against a schema.
 
     Args:
-        config: sections of keys; an `ml_collections.ConfigDict` or nested dictionaries.
+        config: sections of keys.
         said: the keys (`section.key`) that were typed on the command line.
         model: the schema, a pydantic model of sections.
         fields: what the schema says of each `section.key`.

@@ -2,7 +2,7 @@
 
 import difflib
 import types
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -15,9 +15,10 @@ BOUNDS = {
     Le: ("le", "at most", "<="),
     Lt: ("lt", "less than", "<"),
 }
-# How much alike two names must be, by difflib, for one to be taken for the other.
+# How much alike two names must be, by difflib, for one to be taken for the other, and what a key has on top
+# where the section is right.
 LIKENESS = 0.6
-LIKENESS_IN_SECTION = 0.5
+SAME_SECTION = 0.1
 
 
 class Mistake(NamedTuple):
@@ -93,35 +94,26 @@ def wrong_value(key: str, field: FieldInfo, value: Any, *, in_range: bool) -> Mi
     return Mistake(key, what, shown(value))
 
 
-def nearest(name: str, known: Iterable[str], likeness: float = LIKENESS) -> str | None:
+def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like the given one, if any is alike."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)), None)
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=LIKENESS)), None)
 
 
 def nearest_key(key: str, known: Collection[str]) -> str | None:
-    """The known key (`section.key`) that a mistyped one was most likely meant to be.
+    """The known key (`section.key`) that a mistyped one was most likely meant to be, if any is alike.
 
-    The section is put right first; then come the same name in another section, a like name in the same
-    section, a like name anywhere. Initials (`lr`) are like.
+    A mistyped section is put right first. Keys of that section come before others that are as much alike;
+    initials (`lr`) count as the name.
     """
     section, _, name = key.rpartition(".")
-    names = {other: other.rpartition(".")[2] for other in known}
     sections = {other.partition(".")[0] for other in known}
-    if section not in sections:
-        section = nearest(section, sections)
-    if f"{section}.{name}" in names:
-        return f"{section}.{name}"
-    same = [other for other in names if names[other] == name]
-    here = {other: names[other] for other in names if other.startswith(f"{section}.")}
-    if len(same) == 1:
-        return same[0]
-    return _likest(name, here, LIKENESS_IN_SECTION) or _likest(name, names, LIKENESS)
+    section = section if section in sections else nearest(section, sections)
 
+    def likeness(other: str) -> float:
+        there, _, full = other.partition(".")
+        initials = "".join(word[0] for word in full.split("_"))
+        alike = 1.0 if name == initials != name[:1] else difflib.SequenceMatcher(None, name, full).ratio()
+        return alike + (SAME_SECTION if there == section else 0.0)
 
-def _likest(name: str, names: Mapping[str, str], likeness: float) -> str | None:
-    """The key whose name is most like the given one."""
-    for key, other in names.items():
-        if len(name) > 1 and name == "".join(word[0] for word in other.split("_")):
-            return key
-    near = nearest(name, names.values(), likeness)
-    return next((key for key, other in names.items() if other == near), None)
+    best = max(known, key=likeness)
+    return best if likeness(best) >= LIKENESS else None

@@ -16,7 +16,7 @@ def build(
     name: str,
     shift_pixels: int,
 ) -> Task:
-    """Builds the task called `name` for a data set of that spec and those counts (the config section `task`)."""
+    """Builds the task called `name` for data of that spec and those counts (the config section `task`)."""
     return TASKS[name](data_spec, counts, batch_size, shift_pixels=shift_pixels)
 
 

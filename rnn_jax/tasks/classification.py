@@ -48,9 +48,7 @@ def build(
     )
 
 
-def cross_entropy(
-    logits: jax.Array, batch: Batch, hyper: Hyper
-) -> tuple[jax.Array, jax.Array, Metrics]:
+def cross_entropy(logits: jax.Array, batch: Batch, hyper: Hyper) -> tuple[jax.Array, jax.Array, Metrics]:
     """Softmax cross-entropy, in nats, of logits [batch, classes], and the accuracy.
 
     `hyper['label_smoothing']`, where it is there, moves that share of each target evenly onto all classes
@@ -80,9 +78,7 @@ def shift(images: jax.Array, keys: jax.Array, pixels: int) -> jax.Array:
     return jax.vmap(crop)(padded, keys)
 
 
-def _build_fetch(
-    maximum: float, shift_pixels: int
-) -> Callable[[Arrays, jax.Array, jax.Array | None], Batch]:
+def _build_fetch(maximum: float, shift_pixels: int) -> Callable[[Arrays, jax.Array, jax.Array | None], Batch]:
     def fetch(data: Arrays, indices: jax.Array, keys: jax.Array | None) -> Batch:
         rows = jnp.maximum(indices, 0)
         images = data["inputs"][rows]

@@ -13,3 +13,15 @@ def merge(parts: Iterable[Mapping[str, tuple[ArrayLike, ArrayLike]]]) -> dict[st
         for name, pair in part.items():
             totals[name] = totals.get(name, np.zeros(2)) + np.asarray(pair, np.float64)
     return {name: float(total / count) if count else float("nan") for name, (total, count) in totals.items()}
+
+
+def confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Counts [classes, classes]: row the label, column the likeliest class.
+
+    Args:
+        labels: [examples], int.
+        probabilities: [examples, classes].
+    """
+    classes = probabilities.shape[1]
+    pairs = labels * classes + probabilities.argmax(axis=-1)
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)

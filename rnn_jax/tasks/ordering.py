@@ -9,9 +9,9 @@ import numpy as np
 def build(counts: Mapping[str, int], batch_size: int) -> Callable[[str, int, int], np.ndarray]:
     """Builds `select(split, seed, step) -> indices [batch_size]`, int32.
 
-    In training, position p = step · batch + row is example order(seed, p // N)[p % N], where every epoch has an
-    order of its own: batches run on across epochs, and nothing is dropped. The other splits are read once, in
-    their own order; the last batch is filled up with -1.
+    In training, position p = step · batch + row is example order(seed, p // N)[p % N], where every epoch has
+    an order of its own: batches run on across epochs, and nothing is dropped. The other splits are read once,
+    in their own order; the last batch is filled up with -1.
     """
 
     def select(split: str, seed: int, step: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from rnn_jax.training.plan import Plan
 
 
 class Job(NamedTuple):
-    """All that a run computes with, as pure functions over explicit state. Past here nobody sees the config."""
+    """All that a run computes with: pure functions and plain values. Past here nobody sees the config."""
 
     task: Task
     data: Dataset

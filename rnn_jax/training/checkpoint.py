@@ -18,7 +18,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 
@@ -42,7 +42,7 @@ class Progress:
 
 
 class Keeper(NamedTuple):
-    """When checkpoints are saved besides every evaluation, and how many stay (the config section `checkpoint`)."""
+    """When checkpoints are saved besides every evaluation, and how many stay."""
 
     save_every_steps: int | None
     save_every_seconds: float | None
@@ -57,7 +57,7 @@ class Keeper(NamedTuple):
 
 
 def build(*, save_every_steps: int | None, save_every_seconds: float | None, keep: int) -> Keeper:
-    """Builds the keeping policy."""
+    """Builds the keeping policy (the config section `checkpoint`)."""
     return Keeper(save_every_steps, save_every_seconds, keep)
 
 
@@ -123,7 +123,7 @@ def steps(folder: Path) -> list[int]:
 
 def _restore_best(folder: Path, template: State, progress: Progress) -> tuple[State, Progress]:
     if progress.best_step is None:
-        raise CheckpointError(f"{folder}: nothing was evaluated yet, so none is best; try --checkpoint latest")
+        raise CheckpointError(f"{folder}: nothing was evaluated yet; try --checkpoint latest")
     path = folder / f"{progress.best_step:08d}"
     fault = _fault(path)
     if fault is not None:

@@ -36,9 +36,9 @@ def training_batch(program: Program, parameters: Any, step: int) -> dict[str, fl
 
 def outputs(program: Program, parameters: Any, split: str) -> np.ndarray:
     """The network's outputs for every example of a split, in its order: [examples, ...]."""
-    batches, data = math.ceil(program.job.task.batches[split]), program.data[split]
-    parts = [
-        program.output_step(parameters, program.hyper, data, program.indices(split, step))
-        for step in range(batches)
-    ]
-    return np.concatenate(jax.device_get(parts))[: len(program.job.data.splits[split]["targets"])]
+    parts = []
+    for step in range(math.ceil(program.job.task.batches[split])):
+        indices = program.indices(split, step)
+        answered = program.output_step(parameters, program.hyper, program.data[split], indices)
+        parts.append(np.asarray(answered)[np.asarray(indices) >= 0])
+    return np.concatenate(parts)

@@ -1,6 +1,6 @@
 """The loop: train, evaluate, save, log, each when it is due.
 
-    summary = train(load_config("configs/digits.py"), "runs/digits/first")
+summary = train(load_config("configs/digits.py"), "runs/digits/first")
 """
 
 import contextlib
@@ -53,8 +53,8 @@ def train(
         console: where to speak; None: standard output.
 
     Returns:
-        The summary, as summary.json has it. Its `status` is 'finished', 'interrupted' (a signal came; `reason`
-        names it, and a checkpoint was written) or 'diverged' (`reason` says where).
+        The summary, as summary.json has it. Its `status` is 'finished', 'interrupted' (a signal came, which
+        `reason` names, and a checkpoint was written) or 'diverged' (`reason` says where).
 
     Raises:
         UserError: wrong input; its subclasses for checkpoints and storage.
@@ -117,18 +117,18 @@ def _begin(program: Program, folder: RunFolder, console: Console) -> tuple[State
         }
     )
     if not checkpoint.steps(folder.checkpoints):
-        return state, Progress(devices=program.devices.count)
+        return state, Progress(devices=program.devices.number)
     state, progress, damaged = checkpoint.restore(folder.checkpoints, state, "latest")
     for line in damaged:
         console.warn(line)
-    if progress.devices != program.devices.count:
+    if progress.devices != program.devices.number:
         if not program.devices.allow_device_change:
             raise UserError(
                 f"{folder.path}: trained on {progress.devices} devices so far, and its bits depend on that; "
-                f"here are {program.devices.count}\nSet runtime.devices={progress.devices}, or "
+                f"here are {program.devices.number}\nSet runtime.devices={progress.devices}, or "
                 "runtime.allow_device_change=True."
             )
-        progress = dataclasses.replace(progress, devices=program.devices.count)
+        progress = dataclasses.replace(progress, devices=program.devices.number)
     console.note(f"going on after step {int(state.step):,}")
     return state, progress
 

@@ -20,7 +20,7 @@ class Meter:
         self._program = program
         self._log = log
         self._pending: tuple[int, Any] | None = None
-        self._resumed = time.perf_counter()
+        self._resumed: float | None = time.perf_counter()
         self._seconds = 0.0
         self._first_step = first_step
         self._logged = (first_step, 0.0)
@@ -35,7 +35,7 @@ class Meter:
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Time spent inside, on compilation, evaluation or saving, is not training time."""
-        self._seconds = self.training_seconds
+        self._seconds, self._resumed = self.training_seconds, None
         try:
             yield
         finally:
@@ -44,7 +44,8 @@ class Meter:
     @property
     def training_seconds(self) -> float:
         """Seconds of training that this meter has seen."""
-        return self._seconds + time.perf_counter() - self._resumed
+        running = 0.0 if self._resumed is None else time.perf_counter() - self._resumed
+        return self._seconds + running
 
     def take(self, step: int, state: State) -> State:
         """Takes the figures out of the state after `step` steps, and logs those of the interval before."""
@@ -72,7 +73,8 @@ class Meter:
 
     def examples_per_second(self, step: int) -> float | None:
         """The rate over all training up to `step`, which is done; None before the first step."""
-        return self._examples(step - self._first_step) / self._seconds if step > self._first_step else None
+        seconds = self.training_seconds
+        return self._examples(step - self._first_step) / seconds if step > self._first_step else None
 
     def _examples(self, steps: int) -> int:
         return steps * self._program.job.data.batch_size

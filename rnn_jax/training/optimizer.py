@@ -4,7 +4,6 @@ So one compiled program serves every learning rate, decay and clip: optax's own 
 schedules take such numbers as constants only.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -13,11 +12,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from rnn_jax.training import schedules
 from rnn_jax.training.durations import to_steps
+from rnn_jax.training.schedules import Schedule
 
 Hyper = Mapping[str, jax.Array]
-Schedule = Callable[[jax.Array], jax.Array]
-"""step -> share of the peak learning rate at that step, 0 to 1."""
 
 
 class Optimizer(NamedTuple):
@@ -57,13 +56,13 @@ def build(
         epoch_steps: steps of one epoch.
         last_step: where training ends, and a cosine with it.
     """
-    shape = build_schedule(
+    shape = schedules.build(
         schedule,
         last_step=last_step,
         warmup=to_steps(warmup_steps, warmup_epochs, epoch_steps) or 0,
         every=to_steps(decay_every_steps, decay_every_epochs, epoch_steps),
         factor=decay_factor,
-        final=final_fraction,
+        final_fraction=final_fraction,
     )
 
     def direction() -> optax.GradientTransformation:
@@ -90,48 +89,12 @@ def build(
     def init(parameters: Any, hyper: Hyper) -> Any:
         return chain(0.0, hyper).init(parameters)
 
-    def update(
-        gradients: Any, state: Any, parameters: Any, step: jax.Array, hyper: Hyper
-    ) -> tuple[Any, Any]:
+    def update(gradients: Any, state: Any, parameters: Any, step: jax.Array, hyper: Hyper) -> tuple[Any, Any]:
         rate = hyper["learning_rate"] * shape(step)
         updates, state = chain(rate, hyper).update(gradients, state, parameters)
         return optax.apply_updates(parameters, updates), state
 
     return Optimizer(init, update, None if average_decay is None else _build_average(average_decay), shape)
-
-
-def build_schedule(
-    name: str,
-    *,
-    last_step: int,
-    warmup: int = 0,
-    every: int | None = None,
-    factor: float | None = None,
-    final: float | None = None,
-) -> Schedule:
-    """Builds the unit shape of a schedule: the learning rate at a step is its peak times this.
-
-    'constant' is 1. 'cosine' falls from 1 at the end of the warm-up to `final` at `last_step` (Loshchilov and
-    Hutter 2017, arXiv 1608.03983, without restarts). 'step' is multiplied by `factor` after every `every`
-    steps, 'exponential' falls as smoothly. All rise linearly over the first `warmup` steps, from 1 / warmup.
-    """
-
-    def cosine(step: jax.Array) -> jax.Array:
-        done = jnp.clip((step - warmup) / max(last_step - warmup, 1), 0, 1)
-        return final + (1 - final) * 0.5 * (1 + jnp.cos(math.pi * done))
-
-    shapes: dict[str, Schedule] = {
-        "constant": lambda step: jnp.ones(()),
-        "cosine": cosine,
-        "step": lambda step: factor ** jnp.floor(step / every),
-        "exponential": lambda step: factor ** (step / every),
-    }
-
-    def schedule(step: jax.Array) -> jax.Array:
-        share = shapes[name](step)
-        return share * jnp.minimum(1, (step + 1) / warmup) if warmup else share
-
-    return schedule
 
 
 def _all_but_biases(parameters: Any) -> Any:

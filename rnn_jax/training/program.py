@@ -34,7 +34,7 @@ class Program(NamedTuple):
 
     def indices(self, split: str, step: int) -> jax.Array:
         """The example numbers of a batch [rows], on the devices."""
-        rows = steps.pad_rows(self.job.task.select(split, self.job.plan.seed, step), self.devices.count)
+        rows = steps.pad_rows(self.job.task.select(split, self.job.plan.seed, step), self.devices.number)
         return jax.device_put(rows, shardings(self.devices.mesh, steps.ROWS))
 
 

@@ -10,6 +10,7 @@ from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.run_folder import open_run
 from rnn_jax.runtime.schema import Config, split_hyper
+from rnn_jax.tasks import metrics
 from rnn_jax.training import checkpoint
 from rnn_jax.training.build import build
 from rnn_jax.training.checkpoint import Which
@@ -27,6 +28,29 @@ class Answers(NamedTuple):
     """[examples], int."""
     probabilities: np.ndarray
     """[examples, classes]."""
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """How often which class was answered: [labels, answers]."""
+        return metrics.confusion_matrix(self.labels, self.probabilities)
+
+    @property
+    def mistakes(self) -> "Mistakes":
+        """The examples that were answered wrongly, in their order."""
+        answers = self.probabilities.argmax(axis=-1)
+        wrong = np.flatnonzero(answers != self.labels)
+        confidences = self.probabilities[wrong, answers[wrong]]
+        return Mistakes(self.inputs[wrong], self.labels[wrong], answers[wrong], confidences)
+
+
+class Mistakes(NamedTuple):
+    """What a classifier answered wrongly, and how sure it was."""
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    answers: np.ndarray
+    confidences: np.ndarray
+    """[mistakes], the probabilities of the answers."""
 
 
 class Evaluation(NamedTuple):

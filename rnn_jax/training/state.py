@@ -37,15 +37,17 @@ class State(NamedTuple):
         return self.parameters if self.averaged is None else self.averaged
 
 
+WHOLE: Any = PartitionSpec()
+ROWS: Any = PartitionSpec(DATA)
 PLACES = State(
-    step=PartitionSpec(),
-    parameters=PartitionSpec(),
-    optimizer=PartitionSpec(),
-    carry=PartitionSpec(DATA),
-    key=PartitionSpec(),
-    averaged=PartitionSpec(),
-    metrics=PartitionSpec(),
-    diverged_at=PartitionSpec(),
+    step=WHOLE,
+    parameters=WHOLE,
+    optimizer=WHOLE,
+    carry=ROWS,
+    key=WHOLE,
+    averaged=WHOLE,
+    metrics=WHOLE,
+    diverged_at=WHOLE,
 )
 """Where each part lies: the carry with its rows, everything else whole on every device."""
 
@@ -70,5 +72,4 @@ def init(job: Job, hyper: Hyper, key: jax.Array) -> State:
 
 def place(state: State, mesh: Mesh) -> State:
     """Puts a state where the compiled step wants it: otherwise the step would compile twice."""
-    parts = zip(state, devices.shardings(mesh, PLACES), strict=True)
-    return State(*(part if part is None else jax.device_put(part, sharding) for part, sharding in parts))
+    return jax.device_put(state, devices.shardings(mesh, PLACES))

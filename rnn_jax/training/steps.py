@@ -12,14 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh
 
 from rnn_jax.runtime.devices import DATA
 from rnn_jax.tasks.task import Arrays, Hyper, Metrics
 from rnn_jax.training.build import Job
-from rnn_jax.training.state import PLACES, State
-
-WHOLE, ROWS = PartitionSpec(), PartitionSpec(DATA)
+from rnn_jax.training.state import PLACES, ROWS, WHOLE, State
 
 
 def train_step(job: Job, state: State, hyper: Hyper, data: Arrays, indices: jax.Array) -> State:

@@ -12,7 +12,8 @@ from idx_files import Tiny, entry_of, write_files
 def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))  # TFDS leaves an empty folder there
+    monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "default"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("RNN_JAX_DATA", raising=False)

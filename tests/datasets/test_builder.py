@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from idx_files import COUNTS, Tiny, assert_splits, entry_of, idx, images_name, labels_name, write_files
+from idx_files import COUNTS, Tiny, assert_splits, idx, images_name, labels_name
 
 from rnn_jax.runtime.errors import StorageError, UserError
 
@@ -244,10 +244,3 @@ print(sorted({"tensorflow_datasets", "tensorflow", "jax", "sklearn", "requests"}
 """
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert finished.stdout == "[]\n"
-
-
-def test_two_sets_of_files_are_not_taken_for_one_another(tiny: Tiny, prepared: str, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    write_files(other, seed=1)
-    assert "not the original file" in message_of(tiny, prepared, other)
-    assert entry_of(other, "http://127.0.0.1:1/").spec == tiny.entry.spec

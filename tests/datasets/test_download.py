@@ -93,5 +93,5 @@ def test_server_that_does_not_answer(tiny: Tiny, tmp_path: Path, monkeypatch: py
     assert "127.0.0.1 does not answer" in message
 
 
-def test_gives_up_in_less_than_ten_seconds() -> None:
-    assert download.CONTACT_SECONDS <= 9
+def test_a_command_without_network_ends_within_ten_seconds() -> None:
+    assert download.CONTACT_SECONDS <= 7  # the rest is for the imports

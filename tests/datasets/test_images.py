@@ -44,7 +44,10 @@ WRONG_IMAGES = {
     "gzip damaged": (gzip.compress(idx(IMAGES))[:10] + b"\xff" * 40, "damaged: "),
     "gzip checksum": (gzip.compress(idx(IMAGES))[:-8] + b"\0" * 8, "damaged: "),
     "labels": (idx(LABELS), "holds labels (magic number 2049), should hold images (2051)"),
-    "a web page": (b"<!DOCTYPE html>", "should hold images (2051)"),
+    "a web page": (
+        b"<!DOCTYPE html>",
+        "no IDX file of bytes (magic number 1008813135), should hold images (2051)",
+    ),
     "transposed": (idx(IMAGES.swapaxes(1, 2)), "its images are of 3x4 pixels, should be of 4x3"),
     "none": (idx(IMAGES[:0]), "has no images"),
 }

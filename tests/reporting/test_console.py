@@ -1,6 +1,7 @@
 """What a run says, on a terminal and without one."""
 
 import io
+import logging
 import re
 import time
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from rnn_jax.reporting import terminal
-from rnn_jax.reporting.console import Console, build_console
+from rnn_jax.reporting.console import Console, build_console, say_what_is_logged
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 LONG = "a folder with a long name " * 12
@@ -20,13 +21,13 @@ def tell_everything(console: Console) -> None:
     console.warn("checkpoint 40 is damaged")
     console.start(40, 1500, "examples", units_per_step=64)
     console.tick(41)
-    console.logged(100, {"loss": 0.5, "accuracy": 0.925}, 6400.0)
+    console.logged(100, {"accuracy": 0.925, "loss": 0.5}, 6400.0)
     console.evaluated(1000, "validation", {"loss": 0.25, "accuracy": 1.0}, True)
     console.evaluated(1500, "validation", {"loss": float("nan"), "accuracy": 0.5}, False)
     console.tick(1500)
     console.stop()
     console.results(
-        [("best validation, step 1000", {"loss": 0.25, "accuracy": 1.0}), ("test", {"accuracy": 0.975})],
+        [("best validation, step 1000", {"accuracy": 1.0, "loss": 0.25}), ("test", {"accuracy": 0.975})],
         ["360 images"],
     )
     console.confusion(np.array([[3, 0], [1, 2]]), ["a", "b"])
@@ -95,8 +96,64 @@ def test_a_terminal_shows_the_bar_and_what_happens_above_it(screen: io.StringIO)
     assert any("1,500/1,500" in line for line in lines)
     assert "│ best validation, step 1000 │ 0.2500 │ 100.00 % │" in lines
     assert "│ test                       │        │  97.50 % │" in lines
+    assert "360 images" in lines
     assert lines[-1] == "    b  1  2"
     assert max(map(len, lines)) <= 100
+
+
+def test_a_terminal_breaks_long_lines_itself(screen: io.StringIO) -> None:
+    console = build_console(screen, force_terminal=True)
+    console.note(LONG)
+    console.warn(LONG)
+    assert ESCAPES.sub("", screen.getvalue()).splitlines() == [LONG, f"warning: {LONG}"]
+
+
+def test_the_bar_is_redrawn_a_few_times_a_second(
+    screen: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter((10.0, 10.1, 10.3, 10.4, 10.6))
+    monkeypatch.setattr(terminal, "SECONDS_BETWEEN_REDRAWS", 0.25)
+    monkeypatch.setattr(terminal.time, "perf_counter", lambda: next(seconds))
+    console = build_console(screen, force_terminal=True)
+    console.start(0, 10, "steps")
+    redrawn = []
+    for step in (1, 2, 3, 4):
+        before = len(screen.getvalue())
+        console.tick(step)
+        redrawn.append(len(screen.getvalue()) > before)
+    assert redrawn == [False, True, False, True]
+    monkeypatch.undo()
+    console.stop()
+
+
+def test_the_bar_is_gone_when_training_stops(screen: io.StringIO) -> None:
+    console = build_console(screen, force_terminal=True)
+    console.start(0, 10, "steps")
+    console.tick(7)
+    console.stop()
+    stopped = len(screen.getvalue())
+    assert " 7/10" in ESCAPES.sub("", screen.getvalue())
+    console.evaluated(7, "test", {"loss": 1.0}, False)
+    console.tick(8)
+    assert ESCAPES.sub("", screen.getvalue()[stopped:]) == "step  7  test        loss   1.0000\n"
+
+
+def test_what_the_package_logs_is_shown() -> None:
+    logger = logging.getLogger("rnn_jax")
+    before = logger.level, list(logger.handlers)
+    stream = io.StringIO()
+    try:
+        say_what_is_logged(
+            build_console(stream)
+        )  # a second time in one process, each line is still said once
+        say_what_is_logged(build_console(stream))
+        logging.getLogger("rnn_jax.datasets").info("preparing %s", "mnist")
+        logging.getLogger("rnn_jax.datasets").warning("waiting")
+        logging.getLogger("rnn_jax.datasets").debug("nothing to see")
+    finally:
+        logger.setLevel(before[0])
+        logger.handlers = before[1]
+    assert stream.getvalue() == "preparing mnist\nwarning: waiting\n"
 
 
 def test_the_cursor_comes_back_when_training_stops(screen: io.StringIO) -> None:

@@ -69,11 +69,20 @@ def test_curves_show_both_splits_the_best_step_and_the_test_figure(
     train, validation = accuracy.lines[:2]
     assert np.allclose(train.get_ydata(), [100 * row["accuracy"] for row in rows[:-1:2]])
     assert list(validation.get_xdata()) == list(range(20, 2020, 20))
-    assert accuracy.get_ylim()[1] > 97.5
+    assert accuracy.lines[2].get_linestyle() == "None"
     assert [text.get_text() for text in loss.get_legend().get_texts()][-2:] == [
         "test 0.1000",
         "best, step 1,020: 0.2157",
     ]
+
+
+def test_the_test_figure_is_on_the_axis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = drawn_figures(monkeypatch)
+    rows = [{"step": step, "split": "validation", "accuracy": 0.9} for step in range(10)]
+    figures.curves(write_run(tmp_path, rows, {"test": {"accuracy": 0.7}}))
+    bottom, top = made[0].axes[0].get_ylim()
+    assert bottom < 70
+    assert top > 90
 
 
 def test_the_earliest_of_equals_is_best_and_less_may_be_better(
@@ -128,11 +137,20 @@ def test_the_confusion_matrix_shows_every_count(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    "matrix", [5 * np.eye(3, dtype=int), np.zeros((2, 2), dtype=int), np.ones((31, 31), int)]
+    ("matrix", "counts"),
+    [
+        (5 * np.eye(3, dtype=int), 3),
+        (np.zeros((2, 2), dtype=int), 0),
+        (np.ones((31, 31), dtype=int), 0),  # too crowded for numbers
+    ],
 )
-def test_any_confusion_matrix_can_be_drawn(tmp_path: Path, matrix: np.ndarray) -> None:
+def test_any_confusion_matrix_can_be_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, matrix: np.ndarray, counts: int
+) -> None:
     names = [f"class {n}" for n in range(len(matrix))]
+    made = drawn_figures(monkeypatch)
     assert imread(figures.confusion(matrix, names, tmp_path / "confusion.png")).shape[0] > 400
+    assert len(made[0].axes[0].texts) == counts
 
 
 def test_the_most_confident_mistakes_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,10 +178,12 @@ def test_few_mistakes_make_a_small_picture(
     path = figures.mistakes(images, [4] * count, [9] * count, [0.9] * count, tmp_path / "mistakes.png")
     assert made[0].get_suptitle() == title
     assert len(made[0].axes) == count
-    assert 50 < imread(path).shape[0] < 800
+    height, width = imread(path).shape[:2]
+    assert 50 < height < 800
+    assert width == (540 if count < 7 else 1620)
 
 
 def test_drawing_leaves_matplotlib_as_it_was(tmp_path: Path) -> None:
-    before = dict(matplotlib.rcParams)
-    figures.curves(write_run(tmp_path, learning(range(10, 100, 10))))
-    assert dict(matplotlib.rcParams) == before
+    with matplotlib.rc_context({"font.size": 7, "savefig.dpi": 50}):
+        figures.curves(write_run(tmp_path, learning(range(10, 100, 10))))
+        assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["savefig.dpi"]) == (7, 50)

@@ -34,8 +34,10 @@ def open_log(folder: Path, logs: list[Log], *, tensorboard: bool = False) -> Log
 
 
 def events(folder: Path) -> list[tuple[int, str, float]]:
-    """(step, name, value) of every scalar in a folder's event files: records of a length, its check, the
-    data, and their check."""
+    """(step, name, value) of everything in a folder's event files; a session that begins is named 'start'.
+
+    A record in them is the length of its data, a check of the length, the data, and a check of the data.
+    """
     from tensorboardX.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
 
     found = []
@@ -44,6 +46,8 @@ def events(folder: Path) -> list[tuple[int, str, float]]:
         while data:
             (length,) = struct.unpack("<Q", data[:8])
             event = Event.FromString(data[12 : 12 + length])
+            if event.HasField("session_log"):
+                found.append((event.step, "start", event.session_log.status))
             found += [(event.step, value.tag, value.simple_value) for value in event.summary.value]
             data = data[16 + length :]
     return found
@@ -64,7 +68,8 @@ def test_figures_become_json_lines(tmp_path: Path, logs: list[Log]) -> None:
     assert (log.every_steps, log.batch_accuracy_every_steps) == (5, None)
 
 
-def test_resuming_forgets_later_steps_and_a_torn_line(tmp_path: Path, logs: list[Log]) -> None:
+@pytest.mark.parametrize("torn", ["", '{"step": 1, "lo', '{"step": 1}', "\0\0\0"])
+def test_resuming_forgets_later_steps_and_a_torn_line(tmp_path: Path, logs: list[Log], torn: str) -> None:
     first = open_log(tmp_path, logs)
     for step in (5, 10, 15):
         first.metrics(step, "train", {"loss": float(step)})
@@ -73,7 +78,7 @@ def test_resuming_forgets_later_steps_and_a_torn_line(tmp_path: Path, logs: list
     logs.clear()
     for name in ("metrics.jsonl", "timing.jsonl"):
         with (tmp_path / name).open("a") as file:
-            file.write('{"step": 1, "lo')
+            file.write(torn)
 
     second = open_log(tmp_path, logs)
     second.resume(10)
@@ -105,8 +110,10 @@ def test_tensorboard_reads_the_same_figures(tmp_path: Path, logs: list[Log]) -> 
     resumed.metrics(10, "validation", {"loss": 0.25})
     resumed.flush()
     assert events(tmp_path) == [
+        (0, "start", 1),
         (5, "train/loss", 0.5),
         (5, "timing/examples_per_second", 64.0),
+        (6, "start", 1),
         (10, "validation/loss", 0.25),
     ]
 

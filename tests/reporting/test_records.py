@@ -141,7 +141,10 @@ def test_the_commit_is_the_checkouts_and_says_when_the_code_differs(tmp_path: Pa
     git("init", "-q")
     (tmp_path / "rnn_jax").mkdir()
     (tmp_path / "rnn_jax" / "main.py").write_text("")
-    assert records.commit(tmp_path) is None
+    (tmp_path / "README.md").write_text("")
+    git("add", "README.md")
+    git("commit", "-q", "-m", "without the package")
+    assert records.commit(tmp_path) is None  # as where it is installed inside another project's checkout
     git("add", "rnn_jax")
     git("commit", "-q", "-m", "one")
     head = git("rev-parse", "HEAD")

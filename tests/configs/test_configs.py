@@ -1,0 +1,85 @@
+"""Every config: it can be read and validated, has a smoke variant, and hides nothing."""
+
+import ast
+import itertools
+from pathlib import Path
+
+import pytest
+
+from rnn_jax.runtime import config_files
+from rnn_jax.runtime.config_files import REPOSITORY, available, describe
+from rnn_jax.runtime.rules import belongs
+from rnn_jax.runtime.schema import KEYS, validate
+
+FILES = sorted((REPOSITORY / "configs").glob("*.py"))
+SOURCES = [f"configs/{file.name}" for file in FILES]
+COMBINATIONS = [
+    (source, ",".join(names))
+    for source in SOURCES
+    for count in range(1, 1 + len(describe(source).variants))
+    for names in itertools.permutations(describe(source).variants, count)
+]
+
+
+def test_there_are_configs():
+    assert {"configs/mnist.py", "configs/digits.py"} <= set(SOURCES) <= set(available())
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_config_is_valid_and_states_every_key_that_applies(source):
+    config = config_files.load(source)
+    assert validate(config)[1] == []
+    sections = config.to_dict()
+    stated = {f"{section}.{key}" for section, keys in sections.items() for key in keys}
+    applying = {key for key in KEYS if belongs(sections, key, KEYS)}
+    assert stated == applying
+
+
+@pytest.mark.parametrize(("source", "variants"), COMBINATIONS)
+def test_variants_combine_without_a_word(source, variants):
+    assert validate(config_files.load(f"{source}:{variants}"))[1] == []
+
+
+@pytest.mark.parametrize(("source", "variants"), [c for c in COMBINATIONS if c[1].endswith("smoke")])
+def test_smoke_is_small_and_needs_no_data(source, variants):
+    base, _ = validate(config_files.load(source))
+    config, _ = validate(config_files.load(f"{source}:{variants}"))
+    assert (config.dataset.name, config.dataset.like) == ("synthetic", base.dataset.name)
+    assert config.model.hidden_size == 32
+    assert config.model.input_layer in (32, None)
+    assert config.dataset.examples is not None
+    assert config.train.duration_steps is not None
+    assert config.dataset.examples <= 256
+    assert config.train.duration_steps * config.dataset.batch_size <= 2_000
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_config_says_its_command_and_what_to_expect(source):
+    text = ast.get_docstring(ast.parse((REPOSITORY / source).read_bytes())) or ""
+    assert f"python -m rnn_jax.main --config {source}" in text
+    assert "Expected: " in text
+    assert "smoke" in describe(source).variants
+    assert all(describe(source).variants.values())
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_configs_import_ml_collections_and_other_configs_only(file: Path):
+    nodes = list(ast.walk(ast.parse(file.read_bytes())))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
+    assert {name.partition(".")[0] for name in names} <= {"collections", "ml_collections", "configs"}
+
+
+def test_the_seed_script():
+    config, _ = validate(config_files.load("configs/mnist.py:seed"))
+    model, optimizer, train = config.model, config.optimizer, config.train
+    assert (model.cell, model.hidden_size, model.input_layer, model.pool) == ("lstm", 128, 128, "last")
+    assert (model.kernel_init, model.recurrent_init) == ("joint_glorot_uniform", "joint_glorot_uniform")
+    assert (model.dense_init, model.dense_bias, model.forget_bias) == ("normal", 0.1, 1.0)
+    assert model.init_scale is None
+    assert (optimizer.name, optimizer.learning_rate, optimizer.schedule) == ("adam", 1e-3, "constant")
+    assert (optimizer.beta1, optimizer.beta2, optimizer.epsilon) == (0.9, 0.999, 1e-8)
+    assert (optimizer.clip, optimizer.weight_decay, optimizer.average_decay) == (None, None, None)
+    assert (optimizer.warmup_epochs, optimizer.warmup_steps) == (None, None)
+    assert (config.dataset.name, config.dataset.batch_size, config.task.shift_pixels) == ("mnist", 128, 0)
+    assert (train.duration_steps, config.log.batch_accuracy_every_steps) == (100_000, 50)

@@ -1,0 +1,11 @@
+"""What every test runs under: JAX on three CPU devices, strict about ranks, its compilations kept on disk."""
+
+import os
+from pathlib import Path
+
+# Before JAX is imported. Three devices, so that a batch can be spread over 1, 2 and 3.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "3")
+os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".jax_cache"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")

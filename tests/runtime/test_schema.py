@@ -1,0 +1,226 @@
+"""What a config may say, and how its mistakes read."""
+
+import copy
+import math
+from typing import Any
+
+import pytest
+
+from rnn_jax.runtime.config import load_config
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.schema import KEYS, Config, Hyper, split_hyper, validate
+from rnn_jax.runtime.wording import nearest_key
+
+
+def config_with(**changes: object) -> dict[str, Any]:
+    """The MNIST config with `section__key` set to other values."""
+    config = load_config("configs/mnist.py").to_dict()
+    for name, value in changes.items():
+        section, _, key = name.partition("__")
+        config[section][key] = value
+    return config
+
+
+def mistakes(config, said=(), origin=None) -> list[str]:
+    """The lines that a config is refused with."""
+    with pytest.raises(UserError) as caught:
+        validate(config, said, origin)
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("optimizer__learning_rate", -1, "optimizer.learning_rate = -1: must be at least 0"),
+        ("optimizer__learning_rate", math.nan, "= nan: must be a finite number, at least 0"),
+        ("optimizer__learning_rate", math.inf, "= inf: must be a finite number, at least 0"),
+        ("optimizer__learning_rate", None, "optimizer.learning_rate = None: must be a finite number"),
+        ("optimizer__beta1", 1.0, "optimizer.beta1 = 1.0: must be at least 0 and less than 1"),
+        ("optimizer__epsilon", 0.0, "optimizer.epsilon = 0.0: must be more than 0"),
+        ("optimizer__clip", "1", "optimizer.clip = '1': must be a finite number, at least 0, or None"),
+        ("optimizer__name", "adma", "must be one of adam, adamw, sgd, rmsprop; did you mean adam?"),
+        ("model__hidden_size", 1.5, "model.hidden_size = 1.5: must be a whole number, at least 1"),
+        ("model__hidden_size", True, "model.hidden_size = True: must be a whole number, at least 1"),
+        ("model__hidden_size", 0, "model.hidden_size = 0: must be at least 1"),
+        ("model__hidden_size", [1, 2], "model.hidden_size = [1, 2]: must be a whole number"),
+        ("model__cell", "gru", "model.cell = 'gru': must be lstm"),
+        ("dataset__name", "cifar", "dataset.name = 'cifar': must be one of mnist, digits, synthetic"),
+        ("dataset__data_dir", 3, "dataset.data_dir = 3: must be text, or None"),
+        ("train__seed", 2**32, "= 4294967296: must be at least 0 and less than 4294967296"),
+        ("train__report_test", 1, "train.report_test = 1: must be True or False"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_is_allowed(key, value, line):
+    (told,) = mistakes(config_with(**{key: value}))
+    assert line in told
+
+
+def test_all_mistakes_are_told_at_once():
+    config = config_with(
+        optimizer__lerning_rate=1.0, optimizer__clip=-1.0, model__cell="gru", train__duration_steps=3
+    )
+    assert [line.partition(":")[0] for line in mistakes(config)] == [
+        "optimizer.lerning_rate",
+        "model.cell = 'gru'",
+        "optimizer.clip = -1.0",
+        "train.duration_epochs = 15.0",
+    ]
+
+
+def test_missing_keys_and_sections_are_told():
+    config = config_with()
+    del config["model"]["hidden_size"]
+    del config["train"]
+    config["log"] = 3
+    keys, value, section = mistakes(config)
+    assert keys == "log = 3: is a section, with the keys every_steps, batch_accuracy_every_steps, tensorboard"
+    assert value.startswith("model.hidden_size: must be given (units of the recurrence): a whole number")
+    assert section.startswith("train: the whole section is missing; its keys are seed, duration_epochs")
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "meant"),
+    [
+        ("optimizer.lerning_rate", "optimizer.learning_rate"),
+        ("optimizer.lr", "optimizer.learning_rate"),
+        ("lr", "optimizer.learning_rate"),
+        ("optimiser.clip", "optimizer.clip"),
+        ("optimiser.name", "optimizer.name"),
+        ("model.learning_rate", "optimizer.learning_rate"),
+        ("model.lerning_rate", "optimizer.learning_rate"),
+        ("train.epochs", "train.duration_epochs"),
+        ("model.hidden", "model.hidden_size"),
+        ("batch_size", "dataset.batch_size"),
+        ("optimizer.zzz", None),
+        ("zzz", None),
+    ],
+)
+def test_the_nearest_key(mistyped, meant):
+    assert nearest_key(mistyped, KEYS) == meant
+
+
+def test_an_unknown_key_without_a_near_one_is_told_what_there_is():
+    (line,) = mistakes(config_with(log__zzz=1))
+    assert line == "log.zzz: no such key; log has every_steps, batch_accuracy_every_steps, tensorboard"
+    config = config_with()
+    config["zzz"] = 1
+    (line,) = mistakes(config)
+    assert line.startswith("zzz: no such key; the sections are dataset, task, model, optimizer, train")
+
+
+def test_mistakes_say_where_they_come_from():
+    config = config_with(optimizer__clip=-1, optimizer__learning_rate=-1)
+    assert mistakes(config, said=["optimizer.clip"], origin="configs/mine.py") == [
+        "configs/mine.py: optimizer.learning_rate = -1: must be at least 0",
+        "--config.optimizer.clip = -1: must be at least 0",
+    ]
+
+
+def test_keys_of_another_kind_are_passed_over_if_they_come_from_the_file():
+    config, notes = validate(config_with(optimizer__name="sgd"), said=["optimizer.name"])
+    assert (config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon) == (None, None, None)
+    assert notes == ["optimizer.beta1, optimizer.beta2, optimizer.epsilon passed over: optimizer.name is sgd"]
+
+
+def test_keys_of_another_kind_are_refused_if_they_were_typed():
+    config = config_with(optimizer__name="sgd", optimizer__beta1=0.5)
+    (line,) = mistakes(config, said=["optimizer.name", "optimizer.beta1"])
+    assert line == "--config.optimizer.beta1 = 0.5: only for adam or adamw, and optimizer.name is sgd"
+
+
+def test_none_may_be_typed_for_a_key_of_another_kind():
+    config = config_with(optimizer__name="sgd", optimizer__beta1=None)
+    assert validate(config, said=["optimizer.name", "optimizer.beta1"])[0].optimizer.beta1 is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        (
+            {"dataset__name": "synthetic"},
+            [
+                "dataset.like: must be given where dataset.name is synthetic: one of mnist, digits",
+                "dataset.examples: must be given where dataset.name is synthetic: a whole number",
+            ],
+        ),
+        (
+            {"optimizer__final_fraction": None},
+            ["optimizer.final_fraction: must be given where optimizer.schedule is cosine: a finite number"],
+        ),
+        (
+            {"optimizer__schedule": "exponential", "optimizer__decay_factor": 0.5},
+            ["optimizer.decay_every_epochs: neither it nor optimizer.decay_every_steps is given"],
+        ),
+        (
+            {"optimizer__name": "rmsprop"},
+            ["optimizer.decay: must be given where optimizer.name is rmsprop: a finite number, at least 0"],
+        ),
+        (
+            {"optimizer__warmup_steps": 5},
+            ["optimizer.warmup_epochs = 1.0: give it or optimizer.warmup_steps (= 5), not both"],
+        ),
+        (
+            {"train__evaluate_every_epochs": None},
+            ["train.evaluate_every_epochs: neither it nor train.evaluate_every_steps is given"],
+        ),
+    ],
+)
+def test_what_keys_say_together(changes, lines):
+    told = mistakes(config_with(**changes))
+    assert len(told) == len(lines)
+    for line, start in zip(told, lines, strict=True):
+        assert line.startswith(start)
+
+
+def test_a_step_schedule_is_accepted_with_its_keys():
+    changes = {"schedule": "step", "decay_every_steps": 10, "decay_factor": 0.5, "final_fraction": None}
+    config, notes = validate(config_with(**{f"optimizer__{key}": value for key, value in changes.items()}))
+    assert config.optimizer.decay_every_steps == 10
+    assert notes == []
+
+
+def test_a_typed_duration_takes_the_place_of_the_files():
+    config, notes = validate(config_with(train__duration_steps=30), said=["train.duration_steps"])
+    assert (config.train.duration_steps, config.train.duration_epochs) == (30, None)
+    assert notes == ["train.duration_epochs passed over: train.duration_steps is given"]
+
+
+def test_two_typed_durations_are_refused():
+    both = ["train.duration_steps", "train.duration_epochs"]
+    (line,) = mistakes(config_with(train__duration_steps=30), said=both)
+    assert line.startswith("--config.train.duration_epochs = 15.0: give it or train.duration_steps (= 30)")
+
+
+def test_a_whole_number_is_a_number():
+    config, _ = validate(config_with(optimizer__clip=1))
+    assert config.optimizer.clip == 1.0
+    assert type(config.optimizer.clip) is float
+
+
+def test_validation_leaves_its_argument_alone():
+    config = config_with(optimizer__name="sgd")
+    before = copy.deepcopy(config)
+    validate(config)
+    assert config == before
+
+
+def test_hyperparameters_are_taken_out_of_their_sections():
+    config, _ = validate(config_with(optimizer__clip=2))
+    sections, hyper = split_hyper(config)
+    assert hyper == {"forget_bias": 1.0, "learning_rate": 4e-3, "weight_decay": 0.01, "clip": 2.0}
+    marked = {key for key, field in KEYS.items() if Hyper in field.metadata}
+    left = {f"{section}.{key}" for section, keys in sections.items() for key in keys}
+    assert left == set(KEYS) - marked
+    assert len({key.partition(".")[2] for key in marked}) == len(marked)
+
+
+def test_every_key_has_a_meaning_and_a_default_only_where_it_may_be_none():
+    for key, field in KEYS.items():
+        assert field.description, key
+        assert field.is_required() or field.default is None, key
+
+
+def test_a_config_cannot_be_changed_behind_the_validation():
+    config: Config = validate(config_with())[0]
+    with pytest.raises(ValueError, match="frozen"):
+        config.train.seed = 3  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,74 @@
+"""Classification of images read by rows."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnn_jax import tasks
+from rnn_jax.tasks.classification import cross_entropy, shift
+from rnn_jax.tasks.task import Batch
+
+SPEC = {"kind": "image", "height": 2, "width": 3, "classes": 4, "maximum": 255}
+
+
+def build(**changes: Any) -> tasks.Task:
+    counts = {"train": 10, "validation": 5, "test": 3}
+    return tasks.build(SPEC, counts, 4, **{"name": "classification", "shift_pixels": 0} | changes)
+
+
+def test_an_image_is_read_as_its_rows() -> None:
+    task = build()
+    data = {"inputs": jnp.array([[[0, 255, 0], [51, 0, 255]]], jnp.uint8), "targets": jnp.array([3])}
+    batch = task.fetch(data, jnp.array([0, -1]), None)
+    np.testing.assert_allclose(batch.inputs[0], [[0, 1, 0], [0.2, 0, 1]], rtol=1e-6)
+    assert batch.targets[0] == 3
+    assert batch.weights.tolist() == [1, 0]
+    assert dict(task.spec) == {"input_size": 3, "time_steps": 2, "output_size": 4, "head": "last"}
+    assert task.objective == ("accuracy", "max")
+
+
+def test_loss_and_accuracy_by_hand() -> None:
+    logits = jnp.log(jnp.array([[0.7, 0.1, 0.1, 0.1], [0.2, 0.4, 0.2, 0.2], [0.1, 0.1, 0.1, 0.7]]))
+    batch = Batch(jnp.zeros(()), jnp.array([0, 2, 0]), jnp.array([1.0, 1.0, 0.0]))
+    total, count, metrics = cross_entropy(logits, batch, {})
+    np.testing.assert_allclose(total, -np.log(0.7) - np.log(0.2), rtol=1e-6)
+    assert count == 2
+    assert metrics["accuracy"][0] == 1
+    assert metrics["accuracy"][1] == 2
+
+
+def test_smoothing_changes_the_optimized_loss_and_not_the_reported_one() -> None:
+    logits = jnp.log(jnp.array([[0.7, 0.1, 0.1, 0.1]]))
+    batch = Batch(jnp.zeros(()), jnp.array([0]), jnp.array([1.0]))
+    total, _, metrics = cross_entropy(logits, batch, {"label_smoothing": jnp.float32(0.2)})
+    everywhere = -np.log([0.7, 0.1, 0.1, 0.1]).mean()
+    np.testing.assert_allclose(total, -0.8 * np.log(0.7) + 0.2 * everywhere, rtol=1e-6)
+    np.testing.assert_allclose(metrics["loss"][0], -np.log(0.7), rtol=1e-6)
+
+
+def test_shift_moves_each_image_its_own_way_and_loses_only_what_leaves() -> None:
+    images = jnp.zeros((200, 7, 7), jnp.uint8).at[:, 3, 3].set(9)
+    moved = np.asarray(shift(images, jax.random.split(jax.random.key(0), 200), 2))
+    rows, columns = np.argwhere(moved == 9)[:, 1:].T
+    assert len(rows) == 200
+    assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == {
+        (r, c) for r in range(1, 6) for c in range(1, 6)
+    }
+    corner = jnp.zeros((50, 7, 7), jnp.uint8).at[:, 0, 0].set(9)
+    assert 0 < (np.asarray(shift(corner, jax.random.split(jax.random.key(1), 50), 2)) == 9).sum() < 50
+
+
+@pytest.mark.parametrize("keys", [None, "keys"])
+def test_only_training_images_are_shifted(keys: str | None) -> None:
+    task = build(shift_pixels=1)
+    data = {
+        "inputs": jnp.arange(60, dtype=jnp.uint8).reshape(10, 2, 3),
+        "targets": jnp.zeros(10, jnp.int32),
+    }
+    drawn = None if keys is None else jax.random.split(jax.random.key(3), 10)
+    batch = task.fetch(data, jnp.arange(10), drawn)
+    same = np.allclose(batch.inputs * 255, data["inputs"].astype(jnp.float32), atol=1e-4)
+    assert same == (keys is None)

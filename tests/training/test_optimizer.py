@@ -1,0 +1,104 @@
+"""Optimizers equal optax's own, with rates that are arguments."""
+
+from fractions import Fraction
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from rnn_jax.training import optimizer
+
+NOTHING = dict.fromkeys(
+    (
+        "warmup_epochs",
+        "warmup_steps",
+        "decay_every_epochs",
+        "decay_every_steps",
+        "decay_factor",
+        "final_fraction",
+        "beta1",
+        "beta2",
+        "epsilon",
+        "momentum",
+        "decay",
+        "average_decay",
+    )
+)
+ADAM = {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8}
+PARAMETERS = {"params": {"output": {"kernel": jnp.full((3, 2), 0.5), "bias": jnp.array([1.0, -1.0])}}}
+
+
+def build(name: str, **changes: Any) -> optimizer.Optimizer:
+    return optimizer.build(Fraction(10), 100, **NOTHING | {"name": name, "schedule": "constant"} | changes)
+
+
+def trajectory(step: Any, state: Any, steps: int = 5) -> Any:
+    parameters = PARAMETERS
+    for number in range(steps):
+        gradients = jax.tree.map(lambda p, number=number: jnp.sin(p * (number + 2)), parameters)
+        parameters, state = step(gradients, state, parameters, number)
+    return parameters
+
+
+def not_biases(parameters: Any) -> Any:
+    return {"params": {"output": {"kernel": True, "bias": False}}}
+
+
+CASES = [
+    ("adam", ADAM, {}, optax.adam(0.1, 0.9, 0.99)),
+    ("adamw", ADAM, {"weight_decay": 0.3}, optax.adamw(0.1, 0.9, 0.99, weight_decay=0.3, mask=not_biases)),
+    ("sgd", {}, {}, optax.sgd(0.1)),
+    ("sgd", {"momentum": 0.9}, {}, optax.sgd(0.1, momentum=0.9)),
+    ("sgd", {}, {"clip": 0.5}, optax.chain(optax.clip_by_global_norm(0.5), optax.sgd(0.1))),
+    ("rmsprop", {"decay": 0.9, "epsilon": 1e-6}, {}, optax.rmsprop(0.1, 0.9, 1e-6)),
+    (
+        "rmsprop",
+        {"decay": 0.9, "epsilon": 1e-6, "momentum": 0.5},
+        {},
+        optax.rmsprop(0.1, 0.9, 1e-6, momentum=0.5),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "hyper", "theirs"), CASES)
+def test_equals_optax(name: str, settings: Any, hyper: Any, theirs: optax.GradientTransformation) -> None:
+    ours = build(name, **settings)
+    numbers = {"learning_rate": jnp.float32(0.1)} | {key: jnp.float32(value) for key, value in hyper.items()}
+
+    def our_step(gradients: Any, state: Any, parameters: Any, number: int) -> Any:
+        return ours.update(gradients, state, parameters, jnp.int32(number), numbers)
+
+    def their_step(gradients: Any, state: Any, parameters: Any, number: int) -> Any:
+        updates, state = theirs.update(gradients, state, parameters)
+        return optax.apply_updates(parameters, updates), state
+
+    found = trajectory(our_step, ours.init(PARAMETERS, numbers))
+    expected = trajectory(their_step, theirs.init(PARAMETERS))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), found, expected)
+
+
+def test_the_rate_follows_the_schedule() -> None:
+    ours = build("sgd", schedule="step", decay_every_steps=2, decay_factor=0.5)
+    gradients = jax.tree.map(jnp.ones_like, PARAMETERS)
+    numbers = {"learning_rate": jnp.float32(0.1)}
+    moved, _ = ours.update(gradients, ours.init(PARAMETERS, numbers), PARAMETERS, jnp.int32(4), numbers)
+    np.testing.assert_allclose(moved["params"]["output"]["kernel"], 0.5 - 0.1 / 4, rtol=1e-6)
+
+
+def test_epochs_of_the_schedule_are_converted() -> None:
+    by_epochs = build("sgd", schedule="step", decay_every_epochs=1.5, decay_factor=0.5)
+    assert by_epochs.schedule(jnp.int32(14)) == 1
+    assert by_epochs.schedule(jnp.int32(15)) == 0.5
+
+
+def test_the_average_forgets_at_its_decay() -> None:
+    average = build("sgd", average_decay=0.9).average
+    assert average is not None
+    late = average({"kernel": jnp.float32(1)}, {"kernel": jnp.float32(0)}, jnp.int32(1000))
+    early = average({"kernel": jnp.float32(1)}, {"kernel": jnp.float32(0)}, jnp.int32(0))
+    assert late["kernel"] == pytest.approx(0.9)
+    assert early["kernel"] == pytest.approx(0.1)
+    assert build("sgd").average is None
