@@ -18,7 +18,9 @@ BATCH, TIME, FEATURES, HIDDEN = 4, 5, 3, 6
 
 def draw(seed: int, dtype: Any = jnp.float32) -> tuple[nn.RNNCellBase, Any, jax.Array, Any]:
     """A cell, random parameters, inputs [batch, time, features] and carry; biases are not zero."""
-    cell = cells.CELLS["lstm"].build(FEATURES, HIDDEN, kernel_init="lecun_normal", recurrent_init="orthogonal")
+    cell = cells.CELLS["lstm"].build(
+        FEATURES, HIDDEN, kernel_init="lecun_normal", recurrent_init="orthogonal"
+    )
     rng = np.random.default_rng(seed)
     shapes = jax.eval_shape(lambda: cells.init(cell, jax.random.key(0), FEATURES, {}))
 

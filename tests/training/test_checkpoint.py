@@ -118,7 +118,9 @@ def test_no_valid_checkpoint_at_all(program: Program, tmp_path: Path) -> None:
     assert caught.value.exit_status == 4
 
 
-def test_what_a_killed_save_left_is_no_checkpoint_and_is_cleared_away(program: Program, tmp_path: Path) -> None:
+def test_what_a_killed_save_left_is_no_checkpoint_and_is_cleared_away(
+    program: Program, tmp_path: Path
+) -> None:
     save(tmp_path, at(program, 4), Progress(devices=1), keep=2)
     (tmp_path / "unfinished-00000008" / "state").mkdir(parents=True)
     assert checkpoint.steps(tmp_path) == [4]

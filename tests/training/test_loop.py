@@ -161,7 +161,11 @@ def test_stops_early_after_so_many_evaluations_without_improvement(tiny: Tiny, t
     assert summary["step"] == 8
 
 
-DIVERGING = CONSTANT | {"optimizer.learning_rate": 1e38, "optimizer.clip": None, "optimizer.weight_decay": None}
+DIVERGING = CONSTANT | {
+    "optimizer.learning_rate": 1e38,
+    "optimizer.clip": None,
+    "optimizer.weight_decay": None,
+}
 
 
 def test_divergence_ends_the_run_and_says_where(tiny: Tiny, tmp_path: Path) -> None:
@@ -170,7 +174,9 @@ def test_divergence_ends_the_run_and_says_where(tiny: Tiny, tmp_path: Path) -> N
     assert "not finite at update" in summary["reason"]
     assert summary["test"] is None
     for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines():
-        assert all(value is None or math.isfinite(value) for value in json.loads(line).values() if value != "train")
+        assert all(
+            value is None or math.isfinite(value) for value in json.loads(line).values() if value != "train"
+        )
 
 
 def test_another_number_of_devices_is_refused_unless_allowed(tiny: Tiny, tmp_path: Path) -> None:
@@ -188,7 +194,9 @@ def test_test_is_not_looked_at_when_it_is_not_reported(tiny: Tiny, tmp_path: Pat
     assert '"test"' not in (tmp_path / "run" / "metrics.jsonl").read_text()
 
 
-def test_batch_accuracies_come_after_the_updates_1_and_every_so_many_later(tiny: Tiny, tmp_path: Path) -> None:
+def test_batch_accuracies_come_after_the_updates_1_and_every_so_many_later(
+    tiny: Tiny, tmp_path: Path
+) -> None:
     train(tiny({"log.batch_accuracy_every_steps": 5}), tmp_path / "run", console=Interrupting())
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     found = [row for row in rows if row["split"] == "batch"]

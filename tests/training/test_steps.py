@@ -90,7 +90,9 @@ def test_the_step_compiles_once_and_for_every_learning_rate(tiny: Tiny) -> None:
     program = start(tiny())
     state = run(program, 2)
     for rate in (0.0, 0.1):
-        hyper = dict(program.hyper) | {"learning_rate": jax.device_put(jnp.float32(rate), state.step.sharding)}
+        hyper = dict(program.hyper) | {
+            "learning_rate": jax.device_put(jnp.float32(rate), state.step.sharding)
+        }
         state = program.train_step(state, hyper, program.data["train"], program.indices("train", 5))
     assert program.train_step._cache_size() == 1  # type: ignore[attr-defined]
 

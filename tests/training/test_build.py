@@ -1,0 +1,52 @@
+"""A config section is the keyword arguments of one builder."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rnn_jax import datasets, models, tasks
+from rnn_jax.reporting import log
+from rnn_jax.runtime import devices
+from rnn_jax.runtime.schema import KEYS, SECTIONS, Hyper
+from rnn_jax.training import checkpoint, optimizer, plan
+
+BUILDERS: dict[str, Callable[..., Any]] = {
+    "dataset": datasets.build,
+    "task": tasks.build,
+    "model": models.build,
+    "optimizer": optimizer.build,
+    "train": plan.build,
+    "checkpoint": checkpoint.build,
+    "log": log.build,
+    "runtime": devices.build,
+}
+
+
+def test_every_section_has_its_builder() -> None:
+    assert set(BUILDERS) == set(SECTIONS)
+
+
+@pytest.mark.parametrize("section", BUILDERS)
+def test_the_schema_equals_the_builders_signatures(section: str) -> None:
+    parameters = inspect.signature(BUILDERS[section]).parameters.values()
+    keywords = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+    hyper = {key for key in SECTIONS[section].model_fields if Hyper in KEYS[f"{section}.{key}"].metadata}
+    assert keywords == set(SECTIONS[section].model_fields) - hyper
+
+
+def test_the_choices_are_the_tables() -> None:
+    from typing import get_args
+
+    from rnn_jax.models.cells import CELLS
+    from rnn_jax.models.classifier import POOLS
+
+    tables = {
+        "task.name": tasks.TASKS,
+        "model.cell": CELLS,
+        "model.pool": POOLS,
+        "dataset.name": datasets.NAMES,
+    }
+    for key, table in tables.items():
+        assert set(get_args(KEYS[key].annotation)) == set(table), key
