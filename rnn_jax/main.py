@@ -69,8 +69,8 @@ def _evaluate(command: Command, console: Console) -> int:
     matrix, wrong = answers.confusion, answers.mistakes
     names = [str(number) for number in range(len(matrix))]
     figures.confusion(matrix, names, folder.confusion)
-    columns = (column.tolist() for column in (wrong.labels, wrong.answers, wrong.confidences))
-    figures.mistakes(wrong.inputs, *columns, folder.mistakes)
+    labels, confidences = wrong.labels.tolist(), wrong.confidences.tolist()
+    figures.mistakes(wrong.inputs, labels, wrong.answers.tolist(), confidences, folder.mistakes)
     where = f"{command.checkpoint} checkpoint, step {found.step:,}"
     console.results(
         list(found.figures.items()),

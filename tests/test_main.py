@@ -88,9 +88,7 @@ def test_wrong_input_ends_with_2_and_says_what_would_be_right(
     assert len(err.splitlines()) <= 4
 
 
-def test_a_folder_of_another_config_names_the_keys(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_another_config_is_refused_by_its_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     workdir = ["--workdir", str(tmp_path / "run")]
     ends([*SMOKE, *workdir], capsys)
     status, _, err = ends([*SMOKE, *workdir, "--config.model.hidden_size=7"], capsys)

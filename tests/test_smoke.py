@@ -1,4 +1,4 @@
-"""Every config, and every variant of it, runs: on synthetic data, and briefly on the real one where that is."""
+"""Every config, and every variant of it, runs: on synthetic data, and briefly on real data, where it is."""
 
 import ast
 import os

@@ -9,6 +9,7 @@ import pytest
 from flax import linen as nn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax.flatten_util import ravel_pytree
 
 from rnn_jax.models import cells
 from rnn_jax.models.recurrence import unroll
@@ -124,7 +125,7 @@ def test_gradients_equal_central_differences_in_float64() -> None:
 
         everything = (parameters, layer, inputs, carry)
         gradients = jax.grad(score)(everything)
-        flat, rebuild = jax.flatten_util.ravel_pytree(everything)
+        flat, rebuild = ravel_pytree(everything)
         step = 1e-6
         shifts = step * np.eye(flat.size)
         numeric = rebuild(

@@ -113,14 +113,12 @@ def test_no_valid_checkpoint_at_all(program: Program, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="nothing was evaluated yet"):
         restore(tmp_path, program.init(), "best")
     flip_a_bit(tmp_path / "00000004")
-    with pytest.raises(CheckpointError, match="no valid checkpoint .*checksum") as caught:
+    with pytest.raises(CheckpointError, match=r"no valid checkpoint .*checksum") as caught:
         restore(tmp_path, program.init(), "latest")
     assert caught.value.exit_status == 4
 
 
-def test_what_a_killed_save_left_is_no_checkpoint_and_is_cleared_away(
-    program: Program, tmp_path: Path
-) -> None:
+def test_what_a_killed_save_left_is_no_checkpoint_and_is_cleared(program: Program, tmp_path: Path) -> None:
     save(tmp_path, at(program, 4), Progress(devices=1), keep=2)
     (tmp_path / "unfinished-00000008" / "state").mkdir(parents=True)
     assert checkpoint.steps(tmp_path) == [4]

@@ -194,9 +194,7 @@ def test_test_is_not_looked_at_when_it_is_not_reported(tiny: Tiny, tmp_path: Pat
     assert '"test"' not in (tmp_path / "run" / "metrics.jsonl").read_text()
 
 
-def test_batch_accuracies_come_after_the_updates_1_and_every_so_many_later(
-    tiny: Tiny, tmp_path: Path
-) -> None:
+def test_batch_accuracies_come_after_update_1_and_every_so_many_later(tiny: Tiny, tmp_path: Path) -> None:
     train(tiny({"log.batch_accuracy_every_steps": 5}), tmp_path / "run", console=Interrupting())
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     found = [row for row in rows if row["split"] == "batch"]

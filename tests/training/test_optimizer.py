@@ -11,7 +11,7 @@ import pytest
 
 from rnn_jax.training import optimizer
 
-NOTHING = dict.fromkeys(
+NOTHING: dict[str, Any] = dict.fromkeys(
     (
         "warmup_epochs",
         "warmup_steps",
@@ -32,7 +32,8 @@ PARAMETERS = {"params": {"output": {"kernel": jnp.full((3, 2), 0.5), "bias": jnp
 
 
 def build(name: str, **changes: Any) -> optimizer.Optimizer:
-    return optimizer.build(Fraction(10), 100, **NOTHING | {"name": name, "schedule": "constant"} | changes)
+    settings: dict[str, Any] = {**NOTHING, "name": name, "schedule": "constant", **changes}
+    return optimizer.build(Fraction(10), 100, **settings)
 
 
 def trajectory(step: Any, state: Any, steps: int = 5) -> Any:
