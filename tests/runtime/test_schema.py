@@ -207,7 +207,7 @@ def test_validation_leaves_its_argument_alone():
 def test_hyperparameters_are_taken_out_of_their_sections():
     config, _ = validate(config_with(optimizer__clip=2))
     sections, hyper = split_hyper(config)
-    assert hyper == {"forget_bias": 1.0, "learning_rate": 4e-3, "weight_decay": 0.01, "clip": 2.0}
+    assert hyper == {"forget_bias": 1.0, "learning_rate": 4e-3, "weight_decay": 0.1, "clip": 2.0}
     marked = {key for key, field in KEYS.items() if Hyper in field.metadata}
     left = {f"{section}.{key}" for section, keys in sections.items() for key in keys}
     assert left == set(KEYS) - marked
