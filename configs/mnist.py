@@ -2,7 +2,8 @@
 
     python -m rnn_jax.main --config configs/mnist.py
 
-Expected: 99.1 % of the 10,000 test images after 15 epochs (6,446 steps), two to three minutes on two CPU cores.
+Expected: 99.1 % of the 10,000 test images after 15 epochs (6,446 steps), in about three minutes on two
+CPU cores.
 Without a network: --config.dataset.manual_dir=DIR, a folder with the four original files.
 """
 
@@ -109,7 +110,7 @@ def shifted(config: ConfigDict) -> None:
 
 def smoke(config: ConfigDict) -> None:
     """Seconds long, without any data: a small network on synthetic images."""
-    has_input_layer = config["model"]["input_layer"] is not None
+    has_input_layer = config.to_dict()["model"]["input_layer"] is not None
     config.update(
         dataset=dict(like="mnist", name="synthetic", examples=256, batch_size=32),
         model=dict(hidden_size=32, input_layer=32 if has_input_layer else None),
