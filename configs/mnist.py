@@ -100,7 +100,7 @@ def seed(config: ConfigDict) -> None:
 def shifted(config: ConfigDict) -> None:
     """For the highest figure: images move by up to two pixels, and training is longer.
 
-    Expected: 99.3 % of the test images after 40 epochs, about five minutes on two CPU cores.
+    Expected: 99.3 % of the test images after 40 epochs, about eight minutes on two CPU cores.
     """
     config.update(
         task=dict(shift_pixels=2),

@@ -17,7 +17,8 @@ def variants(path: Path) -> list[str]:
     """The keys of a config's VARIANTS, without running it."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "VARIANTS":
-            return [ast.literal_eval(key) for key in node.value.keys if key is not None]  # type: ignore[union-attr]
+            assert isinstance(node.value, ast.Dict)
+            return [ast.literal_eval(key) for key in node.value.keys if key is not None]
     return []
 
 

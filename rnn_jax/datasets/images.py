@@ -160,7 +160,7 @@ MNIST = idx_images(
 )
 
 _DIGITS_SEED = 0
-_DIGITS_COUNTS = {"test": 360, "validation": 180, "train": 1_257}
+_DIGITS_COUNTS = {"test": 360, "validation": 180, "train": 1_257}  # in the order they are taken
 
 
 def _load_digits(data_dir: str | None, manual_dir: str | None) -> Splits:
@@ -180,7 +180,7 @@ def _load_digits(data_dir: str | None, manual_dir: str | None) -> Splits:
         rows = order[start : start + count]
         splits[split] = {"inputs": inputs[rows], "targets": targets[rows]}
         start += count
-    return splits
+    return {split: splits[split] for split in ("train", "validation", "test")}
 
 
 def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from rnn_jax.runtime.allocator import keep_freed_memory
 from rnn_jax.runtime.errors import UserError
 
 DATA = "data"
@@ -47,6 +48,7 @@ def build(*, devices: int | None, matmul_precision: str, allow_device_change: bo
         UserError: there are fewer devices than that, or JAX cannot start on the platform that was asked for.
     """
     _quieten()
+    keep_freed_memory()
     if devices is not None:
         _split_cpu(devices)
     try:
