@@ -1,8 +1,8 @@
 """The C library's allocator, told to keep freed memory.
 
-A training step writes tens of megabytes for its backward pass and frees them. By its defaults glibc gives them
-back to the system, sometimes at every step, depending on what was freed before, and every page that is taken
-anew costs a fault: 7,000 faults made a step of 29 ms one of 38.
+A training step writes tens of megabytes for its backward pass and frees them. By its defaults glibc gives
+them back to the system, sometimes at every step, depending on what was freed before, and every page that is
+taken anew costs a fault: 7,000 faults made a step of 29 ms one of 38.
 """
 
 import ctypes
