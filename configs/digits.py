@@ -15,14 +15,21 @@ def get_config() -> ConfigDict:
     """The recipe we recommend."""
     return create(
         dataset=dict(name="digits", batch_size=64, data_dir=None),
-        task=dict(name="classification", shift_pixels=1, label_smoothing=None),
+        task=dict(name="classification", reading="rows", shift_pixels=1, label_smoothing=None),
         model=dict(
             cell="lstm",
             implementation="auto",
+            checkpoint_steps=None,
             hidden_size=128,
+            layers=1,
+            bidirectional=False,
+            residual=False,
+            dropout=None,
+            recurrent_dropout=None,
             input_layer=None,
             pool="last",
             forget_bias=1.0,
+            chrono_steps=None,
             kernel_init="lecun_normal",
             recurrent_init="orthogonal",
             dense_init="lecun_normal",

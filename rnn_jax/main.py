@@ -65,17 +65,17 @@ def _evaluate(command: Command, console: Console) -> int:
     found = evaluate_run(command.config, command.workdir, command.checkpoint)
     for line in found.damaged:
         console.warn(line)
-    folder, answers = RunFolder(command.workdir), found.answers
-    matrix, wrong = answers.confusion, answers.mistakes
+    where = f"{command.checkpoint} checkpoint, step {found.step:,}"
+    if found.answers is None:
+        console.results(list(found.figures.items()), [where])
+        return 0
+    folder, matrix, wrong = RunFolder(command.workdir), found.answers.confusion, found.answers.mistakes
     names = [str(number) for number in range(len(matrix))]
     figures.confusion(matrix, names, folder.confusion)
     labels, confidences = wrong.labels.tolist(), wrong.confidences.tolist()
     figures.mistakes(wrong.inputs, labels, wrong.answers.tolist(), confidences, folder.mistakes)
-    where = f"{command.checkpoint} checkpoint, step {found.step:,}"
-    console.results(
-        list(found.figures.items()),
-        [where, f"{len(wrong.labels):,} of {len(answers.labels):,} wrong; pictures in {folder.path}"],
-    )
+    count = f"{len(wrong.labels):,} of {len(found.answers.labels):,} wrong; pictures in {folder.path}"
+    console.results(list(found.figures.items()), [where, count])
     console.confusion(matrix, names)
     return 0
 

@@ -36,7 +36,7 @@ def test_smoke(source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     summary = RunFolder(folder).read_summary()
     assert summary is not None
     assert summary["status"] == "finished"
-    assert summary["dataset"]["name"] == "synthetic"
+    assert summary["dataset"]["name"] in ("synthetic", "generated")
     assert "test" in capsys.readouterr().out
 
 

@@ -15,7 +15,8 @@ class Dataset(NamedTuple):
     """A data set in memory, with the size of the batches to be drawn from it.
 
     With a spec of kind "image" (height, width, classes, maximum: the largest value of a pixel), each split
-    holds `inputs`, uint8 [examples, height, width], and `targets`, int32 [examples].
+    holds `inputs`, uint8 [examples, height, width], and `targets`, int32 [examples]; with kind "numbers",
+    `numbers`, int32 [examples], from which the task draws each example.
     """
 
     name: str
@@ -23,6 +24,11 @@ class Dataset(NamedTuple):
     spec: Spec
     splits: Splits
     batch_size: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Examples in each split."""
+        return {split: len(next(iter(arrays.values()))) for split, arrays in self.splits.items()}
 
 
 class Entry(NamedTuple):

@@ -2,38 +2,56 @@
 
 from collections.abc import Callable, Mapping
 
-from rnn_jax.models import classifier
+from rnn_jax.models import classifier, language_model, recurrence
+from rnn_jax.models.layers import Layout
 from rnn_jax.models.network import Network
 from rnn_jax.models.recurrence import Implementation, unroll
 
-HEADS: dict[str, Callable[..., Network]] = {"last": classifier.build}
-"""By the task's `head`: 'last' answers once, after the last step."""
+Spec = Mapping[str, int | str]
 
 
 def build(
-    spec: Mapping[str, int | str],
+    spec: Spec,
     *,
     cell: str,
     implementation: Implementation,
+    checkpoint_steps: int | None,
     hidden_size: int,
+    layers: int,
+    bidirectional: bool,
+    residual: bool,
+    embedding_size: int | None,
     input_layer: int | None,
-    pool: str,
+    pool: str | None,
     kernel_init: str,
-    recurrent_init: str,
+    recurrent_init: str | None,
     dense_init: str,
 ) -> Network:
-    """Builds the network for a task of that spec: its sizes come from there, never from the config."""
-    return HEADS[str(spec["head"])](
-        spec,
+    """Builds the network for a task of that spec: its sizes come from there, never from the config.
+
+    Raises:
+        UserError: the implementation does not fit the cell.
+    """
+    reads = (
+        (embedding_size or hidden_size) if "vocabulary" in spec else (input_layer or int(spec["input_size"]))
+    )
+    layout = Layout(
         cell=cell,
-        implementation=implementation,
+        input_size=reads,
         hidden_size=hidden_size,
-        input_layer=input_layer,
-        pool=pool,
+        layers=layers,
+        bidirectional=bidirectional,
+        residual=residual,
         kernel_init=kernel_init,
         recurrent_init=recurrent_init,
-        dense_init=dense_init,
+        implementation=implementation,
+        checkpoint_steps=checkpoint_steps,
     )
+    layout.check()
+    return HEADS[str(spec["head"])](spec, layout, input_layer=input_layer, pool=pool, dense_init=dense_init)
 
 
-__all__ = ["HEADS", "Network", "build", "unroll"]
+HEADS: dict[str, Callable[..., Network]] = {"last": classifier.build, "every": language_model.build}
+"""By the task's `head`: 'last' answers once, after the last step, 'every' at every step."""
+
+__all__ = ["HEADS", "Network", "build", "recurrence", "unroll"]

@@ -1,4 +1,4 @@
-"""The network that names a class for a whole sequence."""
+"""The network that answers once for a whole sequence: with a class's logits, or with numbers."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,14 +6,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.models import cells, initializers
-from rnn_jax.models.network import Network, scale_kernels
-from rnn_jax.models.recurrence import Carry, Implementation, affine, unroll
+from rnn_jax.models import initializers, layers
+from rnn_jax.models.layers import Layout
+from rnn_jax.models.network import Hyper, Network, dense, scale_matrices
+from rnn_jax.models.recurrence import Carry, affine
 
 
 def pool_last(hidden: jax.Array, last: jax.Array, lengths: jax.Array | None) -> jax.Array:
-    """The last real step of each row; of an empty row: the initial state."""
-    del hidden, lengths  # reading it from the carry spares the gradient of all the other steps
+    """Where each direction ends: the last real step, backwards the first; of an empty row its first carry."""
+    del hidden, lengths
     return last
 
 
@@ -37,63 +38,56 @@ def pool_max(hidden: jax.Array, last: jax.Array, lengths: jax.Array | None) -> j
 
 Pool = Callable[[jax.Array, jax.Array, jax.Array | None], jax.Array]
 POOLS: dict[str, Pool] = {"last": pool_last, "mean": pool_mean, "max": pool_max}
-"""(hidden [batch, time, hidden], last output [batch, hidden], lengths [batch]) -> [batch, hidden]."""
+"""(hidden [batch, time, features], last [batch, features], lengths [batch]) -> [batch, features]."""
 
 
 def build(
     spec: Mapping[str, Any],
+    layout: Layout,
     *,
-    cell: str,
-    implementation: Implementation,
-    hidden_size: int,
     input_layer: int | None,
-    pool: str,
-    kernel_init: str,
-    recurrent_init: str,
+    pool: str | None,
     dense_init: str,
 ) -> Network:
-    """Builds inputs -> linear layer, if any -> recurrence -> pool -> linear layer -> [batch, classes]."""
-    mapped_size = input_layer or spec["input_size"]
-    module = cells.CELLS[cell].build(
-        mapped_size, hidden_size, kernel_init=kernel_init, recurrent_init=recurrent_init
-    )
-    draw_kernel = initializers.INITIALIZERS[dense_init]
+    """Builds inputs -> linear layer, if any -> recurrences -> pool -> linear layer -> [batch, outputs].
 
-    def init(key: jax.Array, hyper: Mapping[str, jax.Array]) -> dict[str, Any]:
-        input_key, cell_key, output_key = jax.random.split(key, 3)
+    Args:
+        spec: the task's: `input_size`, `output_size`.
+        layout: the recurrences.
+        input_layer: units of the linear layer before them; None: there is none.
+        pool: which hidden states the answer is read from: a key of `POOLS`.
+        dense_init: how the kernels of the linear layers are drawn.
+    """
+    assert pool is not None
+    draw, read = initializers.INITIALIZERS[dense_init], POOLS[pool]
 
-        def dense(key: jax.Array, inputs: int, outputs: int) -> dict[str, jax.Array]:
-            bias = jnp.full((outputs,), hyper.get("dense_bias", 0.0), jnp.float32)
-            return {"kernel": draw_kernel(key, (inputs, outputs), jnp.float32), "bias": bias}
-
-        layers: dict[str, Any] = {
-            "recurrence_0": cells.init(module, cell_key, mapped_size, hyper),
-            "output": dense(output_key, hidden_size, spec["output_size"]),
-        }
+    def init(key: jax.Array, hyper: Hyper) -> dict[str, Any]:
+        input_key, recurrent_key, output_key = jax.random.split(key, 3)
+        drawn: dict[str, Any] = layers.init(layout, recurrent_key, hyper)
+        drawn["output"] = dense(draw, output_key, layout.output_size, spec["output_size"], hyper)
         if input_layer:
-            layers["input"] = dense(input_key, spec["input_size"], input_layer)
-        return {"params": scale_kernels(layers, hyper)}
+            drawn["input"] = dense(draw, input_key, spec["input_size"], input_layer, hyper)
+        return {"params": scale_matrices(drawn, hyper)}
 
     def apply(
         parameters: dict[str, Any],
         inputs: jax.Array,
         lengths: jax.Array | None,
-        carry: Carry,
-        hyper: Mapping[str, jax.Array],
+        carry: dict[str, Carry] | None,
+        hyper: Hyper,
         keys: jax.Array | None,
-    ) -> tuple[jax.Array, Carry]:
-        del hyper, keys  # nothing here is random or scaled yet
-        layers = parameters["params"]
-        hidden, carry = unroll(
-            module,
-            layers["recurrence_0"],
+    ) -> tuple[jax.Array, dict[str, Carry]]:
+        drawn = parameters["params"]
+        found = layers.apply(
+            layout,
+            drawn,
             inputs,
             carry,
             lengths=lengths,
-            input_map=layers.get("input"),
-            implementation=implementation,
+            input_map=drawn.get("input"),
+            hyper=hyper,
+            keys=keys,
         )
-        pooled = POOLS[pool](hidden, cells.CELLS[cell].output_of(carry), lengths)
-        return affine(layers["output"], pooled), carry
+        return affine(drawn["output"], read(found.outputs, found.last, lengths)), found.carry
 
-    return Network(f"{cell.upper()} with {hidden_size} units", init, apply)
+    return Network(layout.name, init, apply)

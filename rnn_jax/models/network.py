@@ -4,6 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+
+from rnn_jax.models.initializers import Initializer
+
+Hyper = Mapping[str, jax.Array]
+"""Numeric hyperparameters by their config key."""
 
 
 class Network(NamedTuple):
@@ -11,19 +17,21 @@ class Network(NamedTuple):
 
     name: str
     """In a few words, for people."""
-    init: Callable[[jax.Array, Mapping[str, jax.Array]], dict[str, Any]]
+    init: Callable[[jax.Array, Hyper], dict[str, Any]]
     """(key, hyper) -> parameters: {'params': {'input', 'recurrence_0', ..., 'output'}}, float32."""
     apply: Callable[..., tuple[jax.Array, Any]]
     """(parameters, inputs, lengths, carry, hyper, keys) -> (outputs, carry). `keys` [batch], one a row, draw
     what is random; None: nothing is."""
 
 
-def scale_kernels(layers: dict[str, Any], hyper: Mapping[str, jax.Array]) -> dict[str, Any]:
-    """Multiplies every kernel by `hyper['init_scale']`, where it is there; biases stay as they are."""
+def dense(draw: Initializer, key: jax.Array, inputs: int, outputs: int, hyper: Hyper) -> dict[str, jax.Array]:
+    """Draws a linear layer: `kernel` [inputs, outputs]; `bias` [outputs] is `hyper['dense_bias']`, or 0."""
+    bias = jnp.full((outputs,), hyper.get("dense_bias", 0.0), jnp.float32)
+    return {"kernel": draw(key, (inputs, outputs), jnp.float32), "bias": bias}
+
+
+def scale_matrices(layers: dict[str, Any], hyper: Hyper) -> dict[str, Any]:
+    """Multiplies every matrix by `hyper['init_scale']`, where it is there; biases and gains stay."""
     if "init_scale" not in hyper:
         return layers
-
-    def scale(path: tuple[Any, ...], value: jax.Array) -> jax.Array:
-        return value if path[-1].key == "bias" else value * hyper["init_scale"]
-
-    return jax.tree_util.tree_map_with_path(scale, layers)
+    return jax.tree.map(lambda value: value * hyper["init_scale"] if value.ndim > 1 else value, layers)

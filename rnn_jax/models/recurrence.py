@@ -1,15 +1,53 @@
-"""A cell over time."""
+"""A cell over time: one function that unrolls any cell, however it is computed."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
+from jax.core import Tracer
+
+from rnn_jax.models import fused_lstm
+from rnn_jax.models.cells import LSTM
+from rnn_jax.models.linear_recurrence import LinearRecurrence, compose
+from rnn_jax.runtime.errors import UserError
 
 Carry = Any
 """A cell's state: any pytree of arrays [batch, ...]."""
 
-Implementation = Literal["auto", "scan"]
+Implementation = Literal["auto", "scan", "fused", "parallel"]
+
+Padding = jax.Array | None
+"""[batch, time], bool: the steps that are not real; None: all are."""
+
+
+def implementations(cell: nn.RNNCellBase) -> tuple[Implementation, ...]:
+    """The implementations that fit a cell."""
+    if isinstance(cell, LinearRecurrence):
+        return ("scan", "fused", "parallel")
+    return ("scan", "fused") if isinstance(cell, LSTM) else ("scan",)
+
+
+def choose(cell: nn.RNNCellBase, implementation: Implementation) -> Implementation:
+    """What 'auto' stands for, the fastest that fits, by experiments/speed; anything else stands for itself.
+
+    Raises:
+        UserError: the implementation does not fit the cell.
+    """
+    fitting = implementations(cell)
+    if implementation == "auto":
+        on_accelerator = jax.default_backend() != "cpu"
+        if isinstance(cell, LinearRecurrence) and on_accelerator:
+            return "parallel"
+        return "fused" if "fused" in fitting else "scan"
+    if implementation not in fitting:
+        raise UserError(
+            f"model.implementation = {implementation}: does not fit the cell {type(cell).__name__}; "
+            f"auto and {' and '.join(fitting)} do"
+        )
+    return implementation
 
 
 def unroll(
@@ -21,6 +59,8 @@ def unroll(
     lengths: jax.Array | None = None,
     reverse: bool = False,
     input_map: dict[str, jax.Array] | None = None,
+    mask: jax.Array | None = None,
+    checkpoint_steps: int | None = None,
     implementation: Implementation = "auto",
 ) -> tuple[jax.Array, Carry]:
     """Runs a cell over the time steps of a batch.
@@ -34,32 +74,44 @@ def unroll(
             influences nothing, the outputs there are zero, and a row of length 0 returns its initial carry.
         reverse: run from each row's last real step to its first.
         input_map: `kernel` [features, mapped] and `bias` [mapped] of a linear layer between inputs and cell.
-        implementation: 'scan' is `nn.scan` over the cell; 'auto' picks the fastest that fits.
+        mask: [batch, hidden], multiplies the hidden state where a product reads it, at every step; None:
+        ones. checkpoint_steps: keep for the backward pass what is between stretches of so many steps, and
+        compute
+            what is inside them again; None: keep everything.
+        implementation: 'scan' is `nn.scan` over the cell; 'fused' is the LSTM with a backward pass of its
+        own,
+            or a linear recurrence that computes each step again instead of keeping it; 'parallel' computes
+            all steps of a linear recurrence at once; 'auto' picks the fastest that fits.
 
     Returns:
         The outputs [batch, time, hidden], each where its input was, and the final carry.
+
+    Raises:
+        UserError: the implementation does not fit the cell, lengths are negative or longer than time, or the
+            carry has another structure, shape or type than the cell's.
     """
-    del implementation  # 'scan' is the only one so far, and so what 'auto' picks
-    padding = None if lengths is None else jnp.arange(inputs.shape[1])[None, :] >= lengths[:, None]
+    implementation = choose(cell, implementation)
+    padding = None if lengths is None else _padding(lengths, inputs.shape[1])
     if padding is not None:
         # Before anything is computed from them: 0 · nan would reach the gradients through a later mask.
         inputs = jnp.where(padding[:, :, None], 0, inputs)
-    if input_map is not None:
+    is_fused_lstm = implementation == "fused" and isinstance(cell, LSTM)
+    if input_map is not None and not is_fused_lstm:
         inputs = affine(input_map, inputs)
-    if carry is None:
-        # A cell's own initial carry draws no numbers; the key is a formality of Flax's interface.
-        carry = cell.initialize_carry(jax.random.key(0), (inputs.shape[0], inputs.shape[2]))
+    carry = _initial_carry(cell, inputs, carry)
 
-    over_time = nn.scan(
-        _step,
-        variable_broadcast="params",
-        split_rngs={"params": False},
-        in_axes=1,
-        out_axes=1,
-        reverse=reverse,
-    )
-    steps = (inputs,) if padding is None else (inputs, padding)
-    carry, outputs = nn.apply(over_time, cell)({"params": parameters}, carry, steps)
+    def run(carry: Carry, inputs: jax.Array, padding: Padding) -> tuple[Carry, jax.Array]:
+        if is_fused_lstm:
+            return fused_lstm.run(parameters, carry, inputs, padding, reverse, input_map, mask)
+        if isinstance(cell, LinearRecurrence) and implementation == "parallel":
+            return _all_at_once(cell, parameters, carry, inputs, padding, reverse)
+        again = implementation == "fused"
+        return _step_by_step(cell, parameters, carry, inputs, padding, reverse, mask, again)
+
+    if checkpoint_steps is None or checkpoint_steps >= inputs.shape[1]:
+        carry, outputs = run(carry, inputs, padding)
+    else:
+        carry, outputs = _in_stretches(jax.checkpoint(run), carry, inputs, padding, reverse, checkpoint_steps)
     return outputs, carry
 
 
@@ -69,14 +121,123 @@ def affine(layer: dict[str, jax.Array], inputs: jax.Array) -> jax.Array:
     return inputs @ layer["kernel"] + bias
 
 
-def _step(cell: nn.RNNCellBase, carry: Carry, step: tuple[jax.Array, ...]) -> tuple[Carry, jax.Array]:
-    """One step of `nn.scan`; rows that are padding at this step keep their carry."""
-    stepped, output = cell(carry, step[0])
-    if len(step) == 1:
-        return stepped, output
-    padding = step[1]
+def _padding(lengths: jax.Array, time: int) -> jax.Array:
+    """Which steps [batch, time] are padding. Lengths that are known already are checked."""
+    if not isinstance(lengths, Tracer):
+        known = np.asarray(lengths)
+        least, most = int(known.min()), int(known.max())
+        if least < 0 or most > time:
+            raise UserError(f"lengths from {least} to {most}: must be from 0 to {time}, the number of steps")
+    return jnp.arange(time, dtype=lengths.dtype)[None, :] >= lengths[:, None]
 
-    def unless_padding(new: jax.Array, old: jax.Array) -> jax.Array:
-        return jnp.where(padding.reshape(padding.shape + (1,) * (new.ndim - 1)), old, new)
 
-    return jax.tree.map(unless_padding, stepped, carry), unless_padding(output, jnp.zeros_like(output))
+def _initial_carry(cell: nn.RNNCellBase, inputs: jax.Array, carry: Carry) -> Carry:
+    """The carry to begin with: the cell's own for None; one that is given must be like the cell's own."""
+    # A cell's own initial carry draws no numbers; the key is a formality of Flax's interface.
+    own = cell.initialize_carry(jax.random.key(0), (inputs.shape[0], inputs.shape[2]))
+    own = jax.tree.map(lambda part: part.astype(_like(part.dtype, inputs.dtype)), own)
+    if carry is None:
+        return own
+    expected, found = (
+        jax.tree.map(lambda part: f"{part.dtype}{list(part.shape)}", tree) for tree in (own, carry)
+    )
+    if expected != found:
+        raise UserError(f"carry is {found}: {type(cell).__name__} takes {expected}")
+    return carry
+
+
+def _like(carried: Any, given: Any) -> Any:
+    """The carry's type in the precision of the inputs: complex where the carry is."""
+    if not jnp.issubdtype(carried, jnp.complexfloating):
+        return given
+    return jnp.complex128 if given == jnp.float64 else jnp.complex64
+
+
+def _step_by_step(
+    cell: nn.RNNCellBase,
+    parameters: dict[str, Any],
+    carry: Carry,
+    inputs: jax.Array,
+    padding: Padding,
+    reverse: bool,
+    mask: jax.Array | None,
+    again: bool,
+) -> tuple[Carry, jax.Array]:
+    """`nn.scan` over the cell; `again`: the backward pass computes each step again, from its carry."""
+
+    def step(cell: nn.RNNCellBase, carry: Carry, inputs: tuple[jax.Array, ...]) -> tuple[Carry, jax.Array]:
+        arguments = (carry, inputs[0]) if mask is None else (carry, inputs[0], mask)
+        stepped, output = cell(*arguments)
+        if len(inputs) == 1:
+            return stepped, output
+        is_padding = inputs[1]
+        kept = jax.tree.map(lambda new, old: _choose(is_padding, old, new), stepped, carry)
+        return kept, _choose(is_padding, jnp.zeros_like(output), output)
+
+    over_time = nn.scan(
+        nn.remat(step, prevent_cse=False) if again else step,
+        variable_broadcast="params",
+        split_rngs={"params": False},
+        in_axes=1,
+        out_axes=1,
+        reverse=reverse,
+    )
+    steps = (inputs,) if padding is None else (inputs, padding)
+    carry, outputs = nn.apply(over_time, cell)({"params": parameters}, carry, steps)
+    return carry, outputs
+
+
+def _all_at_once(
+    cell: LinearRecurrence,
+    parameters: dict[str, Any],
+    carry: jax.Array,
+    inputs: jax.Array,
+    padding: Padding,
+    reverse: bool,
+) -> tuple[jax.Array, jax.Array]:
+    """All steps of a linear recurrence by an associative scan, of logarithmic depth."""
+    variables = {"params": parameters}
+    coefficients: Any = cell.apply(variables, inputs, method="coefficients")
+    a, b = coefficients
+    if padding is not None:
+        a, b = _choose(padding, jnp.ones_like(a), a), _choose(padding, jnp.zeros_like(b), b)
+    a, b = jax.lax.associative_scan(compose, (a, b), reverse=reverse, axis=1)
+    states = a * carry[:, None] + b
+    outputs: Any = cell.apply(variables, states, inputs, method="read")
+    if padding is not None:
+        outputs = _choose(padding, jnp.zeros_like(outputs), outputs)
+    return states[:, 0 if reverse else -1], outputs
+
+
+def _in_stretches(
+    run: Callable[..., tuple[Carry, jax.Array]],
+    carry: Carry,
+    inputs: jax.Array,
+    padding: Padding,
+    reverse: bool,
+    length: int,
+) -> tuple[Carry, jax.Array]:
+    """Runs over stretches of `length` steps, and over what is left at the end of time by itself."""
+    whole = inputs.shape[1] // length
+    steps = (inputs, padding)
+    rest = jax.tree.map(lambda part: part[:, whole * length :], steps)
+    stretches = jax.tree.map(
+        lambda part: (
+            part[:, : whole * length].reshape(len(part), whole, length, *part.shape[2:]).swapaxes(0, 1)
+        ),
+        steps,
+    )
+    has_rest = inputs.shape[1] % length > 0
+    outputs_of_rest = None
+    if has_rest and reverse:
+        carry, outputs_of_rest = run(carry, *rest)
+    carry, outputs = jax.lax.scan(lambda carry, steps: run(carry, *steps), carry, stretches, reverse=reverse)
+    outputs = outputs.swapaxes(0, 1).reshape(len(inputs), whole * length, -1)
+    if has_rest and not reverse:
+        carry, outputs_of_rest = run(carry, *rest)
+    return carry, outputs if outputs_of_rest is None else jnp.concatenate([outputs, outputs_of_rest], axis=1)
+
+
+def _choose(rows: jax.Array, true: jax.Array, false: jax.Array) -> jax.Array:
+    """`jnp.where` for a condition over the leading axes alone."""
+    return jnp.where(rows.reshape(rows.shape + (1,) * (true.ndim - rows.ndim)), true, false)

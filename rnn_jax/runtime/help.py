@@ -6,8 +6,8 @@ from pydantic.fields import FieldInfo
 
 from rnn_jax.runtime.config_files import available, describe
 from rnn_jax.runtime.rules import Only
-from rnn_jax.runtime.schema import SECTIONS
-from rnn_jax.runtime.wording import allowed
+from rnn_jax.runtime.schema import KEYS, SECTIONS
+from rnn_jax.runtime.wording import allowed, choices_of
 
 USAGE = """\
 Trains a recurrent network, or evaluates a trained one.
@@ -39,16 +39,23 @@ def _section(name: str) -> str:
     model = SECTIONS[name]
     lines = [f"  {name}: {model.__doc__}"]
     for key, field in model.model_fields.items():
-        head, values = f"    .{key:<28}{field.description}", f"[{allowed(field)}{_kinds(field)}]"
+        head, values = f"    .{key:<28}{field.description}", f"[{allowed(field)}{_kinds(name, field)}]"
         together = f"{head} {values}"
-        lines += [together] if len(together) <= WIDTH else [head, f"{'':33}{values}"]
+        wrapped = textwrap.wrap(values, WIDTH, initial_indent=" " * 33, subsequent_indent=" " * 34)
+        lines += [together] if len(together) <= WIDTH else [head, *wrapped]
     return "\n".join(lines)
 
 
-def _kinds(field: FieldInfo) -> str:
-    """For which kinds the key is, if not for all."""
-    marks = [mark for mark in field.metadata if isinstance(mark, Only)]
-    return "".join(f", only with {mark.key} = {' or '.join(mark.kinds)}" for mark in marks)
+def _kinds(section: str, field: FieldInfo) -> str:
+    """For which kinds the key is, if not for all: these, or all but those, whichever are fewer."""
+    text = ""
+    for mark in (mark for mark in field.metadata if isinstance(mark, Only)):
+        decider = KEYS[mark.key if "." in mark.key else f"{section}.{mark.key}"]
+        others = [kind for kind in choices_of(decider.annotation) if kind not in mark.kinds]
+        only = len(mark.kinds) <= len(others)
+        kinds = " or ".join(mark.kinds if only else others)
+        text += f", {'only' if only else 'not'} with {mark.key} = {kinds}"
+    return text
 
 
 def _configs() -> str:
@@ -58,8 +65,8 @@ def _configs() -> str:
             summary, variants = describe(path)
         except (OSError, SyntaxError) as error:
             summary, variants = f"cannot be read: {error}", {}
-        lines.append(_entry(f"  {path}", summary, 24))
-        lines += [_entry(f"    :{name}", text, 24) for name, text in variants.items()]
+        lines.append(_entry(f"  {path}", summary, 28))
+        lines += [_entry(f"    :{name}", text, 28) for name, text in variants.items()]
     return "\n".join(lines or ["  none, neither in configs/ of this folder nor beside the package"])
 
 

@@ -22,9 +22,12 @@ PAIRS = (
     ("optimizer.decay_every_epochs", "optimizer.decay_every_steps", True),
 )
 
+# Their examples are drawn as they are needed.
+TASKS_ON_GENERATED_DATA = ("adding", "copying")
+
 
 class Only(NamedTuple):
-    """Marks a key that applies where another key of its section has one of these values."""
+    """Marks a key that applies where another key, of its section or any, has one of these values."""
 
     key: str
     kinds: tuple[str, ...]
@@ -35,9 +38,12 @@ EVERY_KIND = Only("", (), required=False)
 
 
 def only(*, required: bool = False, **condition: str | tuple[str, ...]) -> Only:
-    """`only(name=("adam", "adamw"))`: the key belongs to these kinds; required: it must be given there."""
+    """`only(name=("adam", "adamw"))`: the key belongs to these kinds; required: it must be given there.
+
+    A key of another section is written with two underscores: `only(task__name="copying")`.
+    """
     ((key, kinds),) = condition.items()
-    return Only(key, (kinds,) if isinstance(kinds, str) else kinds, required)
+    return Only(key.replace("__", "."), (kinds,) if isinstance(kinds, str) else kinds, required)
 
 
 def pass_over(sections: Sections, said: Collection[str], fields: Fields) -> tuple[list[str], list[Mistake]]:
@@ -94,7 +100,17 @@ def unpaired(sections: Sections, fields: Fields) -> list[Mistake]:
     return mistakes
 
 
-RULES = (missing_for_kind, unpaired)
+def misfits(sections: Sections, fields: Fields) -> list[Mistake]:
+    """A task on data that it cannot be asked of."""
+    del fields
+    task, data = _get(sections, "task.name"), _get(sections, "dataset.name")
+    if (task in TASKS_ON_GENERATED_DATA) == (data == "generated") or None in (task, data):
+        return []
+    needed = "generated" if task in TASKS_ON_GENERATED_DATA else "a set of images"
+    return [Mistake("dataset.name", f"the task {task} needs {needed}", shown(data), cause="task.name")]
+
+
+RULES = (missing_for_kind, unpaired, misfits)
 
 
 def _get(sections: Sections, key: str) -> Any:
@@ -108,7 +124,8 @@ def _only(field: FieldInfo) -> Only:
 
 def _decider(key: str, field: FieldInfo) -> str:
     """The key whose value decides whether `key` applies."""
-    return f"{key.partition('.')[0]}.{_only(field).key}"
+    decider = _only(field).key
+    return decider if "." in decider else f"{key.partition('.')[0]}.{decider}"
 
 
 def belongs(sections: Sections, key: str, fields: Fields) -> bool:

@@ -5,7 +5,8 @@ An image is read as its rows, top to bottom: with height 2 and width 3 and pixel
     [[0, 255, 0],       becomes two time steps     [[0., 1., 0.],
      [51, 0, 255]]      of three features           [0.2, 0., 1.]]
 
-and the target is its class, 7. The network's outputs are logits [batch, classes].
+and the target is its class, 7; read by pixels it becomes six steps of one feature. The network's outputs are
+logits [batch, classes].
 """
 
 from collections.abc import Callable, Mapping
@@ -21,21 +22,33 @@ from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Task
 
 
 def build(
-    data_spec: Mapping[str, int | str], counts: Mapping[str, int], batch_size: int, *, shift_pixels: int
+    data_spec: Mapping[str, int | str],
+    counts: Mapping[str, int],
+    batch_size: int,
+    *,
+    reading: str,
+    permutation_seed: int | None,
+    shift_pixels: int,
 ) -> Task:
-    """Builds the task of naming the class of an image that is read row by row.
+    """Builds the task of naming the class of an image that is read step by step.
 
     Args:
         data_spec: the data set's spec: `kind` 'image', `height`, `width`, `classes`, `maximum` (white).
         counts: examples in each split.
         batch_size: rows of a batch.
+        reading: what one time step is: a row of the image ('rows'), or a pixel, row after row ('pixels').
+        permutation_seed: decides one order in which the pixels of every image are read; None: their own.
         shift_pixels: training images are moved by up to so many pixels, both ways.
     """
     height, width = int(data_spec["height"]), int(data_spec["width"])
+    time_steps, input_size = (height, width) if reading == "rows" else (height * width, 1)
+    order = None
+    if permutation_seed is not None:
+        order = np.random.default_rng(permutation_seed).permutation(time_steps)
     return Task(
         spec={
-            "input_size": width,
-            "time_steps": height,
+            "input_size": input_size,
+            "time_steps": time_steps,
             "output_size": int(data_spec["classes"]),
             "head": "last",
         },
@@ -43,7 +56,7 @@ def build(
         figures=("loss", "accuracy"),
         batches={split: Fraction(count, batch_size) for split, count in counts.items()},
         select=ordering.build(counts, batch_size),
-        fetch=_build_fetch(float(data_spec["maximum"]), shift_pixels),
+        fetch=_build_fetch(float(data_spec["maximum"]), (time_steps, input_size), order, shift_pixels),
         loss=cross_entropy,
     )
 
@@ -78,14 +91,19 @@ def shift(images: jax.Array, keys: jax.Array, pixels: int) -> jax.Array:
     return jax.vmap(crop)(padded, keys)
 
 
-def _build_fetch(maximum: float, shift_pixels: int) -> Callable[[Arrays, jax.Array, jax.Array | None], Batch]:
+def _build_fetch(
+    maximum: float, shape: tuple[int, int], order: np.ndarray | None, shift_pixels: int
+) -> Callable[[Arrays, jax.Array, jax.Array | None], Batch]:
     def fetch(data: Arrays, indices: jax.Array, keys: jax.Array | None) -> Batch:
         rows = jnp.maximum(indices, 0)
         images = data["inputs"][rows]
         if keys is not None and shift_pixels:
             images = shift(images, keys, shift_pixels)
+        steps = images.reshape(len(rows), *shape)
+        if order is not None:
+            steps = steps[:, order]
         return Batch(
-            inputs=images.astype(jnp.float32) / np.float32(maximum),
+            inputs=steps.astype(jnp.float32) / np.float32(maximum),
             targets=data["targets"][rows],
             weights=(indices >= 0).astype(jnp.float32),
         )

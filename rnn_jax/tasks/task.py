@@ -24,6 +24,8 @@ Hyper = Mapping[str, jax.Array]
 Metrics = dict[str, tuple[jax.Array, jax.Array]]
 """Figures as (sum, count): merged by adding, divided once at the end."""
 
+_EXAMPLES = 20_261_101  # the seed of the examples that tasks draw: another one makes other data sets
+
 
 class Batch(NamedTuple):
     """What one step sees. Rows are examples, or streams of text."""
@@ -59,3 +61,8 @@ class Task(NamedTuple):
     random."""
     loss: Callable[[Any, Batch, Hyper], tuple[jax.Array, jax.Array, Metrics]]
     """(outputs, batch, hyper) -> (sum of losses, their count, metrics)."""
+
+
+def key_of_numbers(numbers: jax.Array) -> jax.Array:
+    """The key of each of `numbers` [batch], for tasks that draw an example from its number."""
+    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(_EXAMPLES), numbers)

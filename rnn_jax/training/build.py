@@ -33,8 +33,7 @@ def build(config: Config) -> Job:
     """
     sections, hyper = split_hyper(config)
     data = datasets.build(**sections["dataset"])
-    counts = {split: len(arrays["targets"]) for split, arrays in data.splits.items()}
-    task = tasks.build(data.spec, counts, data.batch_size, **sections["task"])
+    task = tasks.build(data.spec, data.counts, data.batch_size, **sections["task"])
     network = models.build(task.spec, **sections["model"])
     schedule = plan.build(task.batches["train"], **sections["train"])
     return Job(

@@ -135,7 +135,7 @@ def _begin(program: Program, folder: RunFolder, console: Console) -> tuple[State
 
 def _describe_data(program: Program) -> str:
     data = program.job.data
-    counts = (f"{len(arrays['targets']):,} {split}" for split, arrays in data.splits.items())
+    counts = (f"{count:,} {split}" for split, count in data.counts.items())
     return f"{data.name} {data.version}: {', '.join(counts)}"
 
 

@@ -59,8 +59,8 @@ class Evaluation(NamedTuple):
     step: int
     figures: dict[str, dict[str, float]]
     """Of each split that was looked at."""
-    answers: Answers
-    """To the last of these splits."""
+    answers: Answers | None
+    """To the last of these splits; None where the task is not to name a class."""
     damaged: list[str]
     """A line for every damaged checkpoint that was passed over."""
 
@@ -85,7 +85,9 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
         return Evaluation(int(state.step), figures, _answers(program, state, splits[-1]), damaged)
 
 
-def _answers(program: Program, state: State, split: str) -> Answers:
+def _answers(program: Program, state: State, split: str) -> Answers | None:
+    if "targets" not in program.data[split]:
+        return None
     logits = outputs(program, state.evaluated, split)
     arrays = program.job.data.splits[split]
     return Answers(arrays["inputs"], arrays["targets"], np.asarray(jax.nn.softmax(logits, axis=-1)))

@@ -26,12 +26,11 @@ class Summary:
     def __init__(self, program: Program, folder: RunFolder, state: State, started: float) -> None:
         """`started` is when this process began, on `time.perf_counter`'s clock."""
         data, earlier = program.job.data, folder.read_summary() or {}
-        counts = {split: len(arrays["targets"]) for split, arrays in data.splits.items()}
         self._folder = folder
         self._started = started - (earlier.get("wall_seconds") or 0.0)
         self._constant = {
             "parameters": count_parameters(state.parameters),
-            "dataset": {"name": data.name, "version": data.version, **counts},
+            "dataset": {"name": data.name, "version": data.version, **data.counts},
             "devices": str(program.devices),
             "versions": {"python": platform.python_version()}
             | {name: importlib.metadata.version(name) for name in _PACKAGES},

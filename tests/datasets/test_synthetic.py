@@ -57,7 +57,7 @@ def test_few_examples_give_at_least_one_to_each_split() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "minst"}, "dataset.name = minst: unknown; there are mnist, digits, synthetic"),
+        ({"name": "minst"}, "dataset.name = minst: unknown; there are mnist, digits, synthetic, generated"),
         ({"name": "synthetic"}, "dataset.name = synthetic: needs dataset.like and dataset.examples as well"),
         (
             {"name": "synthetic", "like": "synthetic", "examples": 20},

@@ -17,7 +17,12 @@ def build(**changes: Any) -> models.Network:
     settings: dict[str, Any] = {
         "cell": "lstm",
         "implementation": "auto",
+        "checkpoint_steps": None,
         "hidden_size": 64,
+        "layers": 1,
+        "bidirectional": False,
+        "residual": False,
+        "embedding_size": None,
         "input_layer": None,
         "pool": "last",
         "kernel_init": "lecun_normal",
@@ -46,7 +51,7 @@ def test_sizes_come_from_the_spec_and_names_are_flaxs() -> None:
     assert shapes == gates | ends
     logits, carry = network.apply({"params": parameters}, jnp.ones((2, 9, 7)), None, None, {}, None)
     assert logits.shape == (2, 5)
-    assert [part.shape for part in carry] == [(2, 64), (2, 64)]
+    assert [part.shape for part in carry["recurrence_0"]] == [(2, 64), (2, 64)]
 
 
 def test_without_input_layer_the_cell_reads_the_inputs() -> None:

@@ -141,7 +141,10 @@ def test_notes_tell_what_was_passed_over():
         ),
         (
             (*MNIST, "--config.task=1"),
-            ["--config.task: is a section, with the keys name, shift_pixels, label_smoothing"],
+            [
+                "--config.task: is a section, with the keys name, reading, permutation_seed, shift_pixels, "
+                "label_smoothing, time_steps, delay_steps, copied_symbols, alphabet_size"
+            ],
         ),
         (
             (*MNIST, "--config.optimizer.learning_rate=nan", "--config.optimizer.clip", "-1"),

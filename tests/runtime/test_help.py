@@ -70,8 +70,8 @@ def test_help_survives_configs_that_are_broken_or_silent(tmp_path, monkeypatch, 
     with pytest.raises(SystemExit):
         parse(["--help"])
     text = capsys.readouterr().out
-    assert "configs/broken.py     cannot be read: invalid syntax" in text
-    assert "configs/silent.py     (no docstring)" in text
+    assert "configs/broken.py         cannot be read: invalid syntax" in text
+    assert "configs/silent.py         (no docstring)" in text
 
 
 def test_the_commands_are_listed():

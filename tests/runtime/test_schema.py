@@ -43,8 +43,12 @@ def mistakes(config, said=(), origin=None) -> list[str]:
         ("model__hidden_size", True, "model.hidden_size = True: must be a whole number, at least 1"),
         ("model__hidden_size", 0, "model.hidden_size = 0: must be at least 1"),
         ("model__hidden_size", [1, 2], "model.hidden_size = [1, 2]: must be a whole number"),
-        ("model__cell", "gru", "model.cell = 'gru': must be lstm"),
-        ("dataset__name", "cifar", "dataset.name = 'cifar': must be one of mnist, digits, synthetic"),
+        ("model__cell", "gruu", "model.cell = 'gruu': must be one of rnn, lstm, lstm_peephole"),
+        (
+            "dataset__name",
+            "cifar",
+            "dataset.name = 'cifar': must be one of mnist, digits",
+        ),
         ("dataset__data_dir", 3, "dataset.data_dir = 3: must be text, or None"),
         ("train__seed", 2**32, "= 4294967296: must be at least 0 and less than 4294967296"),
         ("train__report_test", 1, "train.report_test = 1: must be True or False"),
@@ -57,11 +61,11 @@ def test_a_wrong_value_is_told_with_what_is_allowed(key, value, line):
 
 def test_all_mistakes_are_told_at_once():
     config = config_with(
-        optimizer__lerning_rate=1.0, optimizer__clip=-1.0, model__cell="gru", train__duration_steps=3
+        optimizer__lerning_rate=1.0, optimizer__clip=-1.0, model__cell="gruu", train__duration_steps=3
     )
     assert [line.partition(":")[0] for line in mistakes(config)] == [
         "optimizer.lerning_rate",
-        "model.cell = 'gru'",
+        "model.cell = 'gruu'",
         "optimizer.clip = -1.0",
         "train.duration_epochs = 15.0",
     ]
@@ -74,7 +78,7 @@ def test_missing_keys_and_sections_are_told():
     config["log"] = 3
     keys, value, section = mistakes(config)
     assert keys == "log = 3: is a section, with the keys every_steps, batch_accuracy_every_steps, tensorboard"
-    assert value.startswith("model.hidden_size: must be given (units of the recurrence): a whole number")
+    assert value.startswith("model.hidden_size: must be given (units of each recurrence): a whole number")
     assert section.startswith("train: the whole section is missing; its keys are seed, duration_epochs")
 
 

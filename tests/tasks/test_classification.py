@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from building import build_task
 
 from rnn_jax import tasks
 from rnn_jax.tasks.classification import cross_entropy, shift
@@ -16,7 +17,8 @@ SPEC = {"kind": "image", "height": 2, "width": 3, "classes": 4, "maximum": 255}
 
 def build(**changes: Any) -> tasks.Task:
     counts = {"train": 10, "validation": 5, "test": 3}
-    return tasks.build(SPEC, counts, 4, **{"name": "classification", "shift_pixels": 0} | changes)
+    settings: dict[str, Any] = {"name": "classification", "reading": "rows", "shift_pixels": 0}
+    return build_task(SPEC, counts, 4, **settings | changes)
 
 
 def test_an_image_is_read_as_its_rows() -> None:
@@ -72,3 +74,26 @@ def test_only_training_images_are_shifted(keys: str | None) -> None:
     batch = task.fetch(data, jnp.arange(10), drawn)
     same = np.allclose(batch.inputs * 255, data["inputs"].astype(jnp.float32), atol=1e-4)
     assert same == (keys is None)
+
+
+def test_an_image_is_read_as_its_pixels() -> None:
+    task = build(reading="pixels")
+    data = {"inputs": jnp.array([[[0, 255, 0], [51, 0, 255]]], jnp.uint8), "targets": jnp.array([3])}
+    inputs = task.fetch(data, jnp.array([0]), None).inputs
+    np.testing.assert_allclose(inputs[0, :, 0], [0, 1, 0, 0.2, 0, 1], rtol=1e-6)
+    assert (task.spec["input_size"], task.spec["time_steps"]) == (1, 6)
+
+
+def test_a_permutation_is_one_for_all_images_and_its_seeds_alone() -> None:
+    images = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    data = {"inputs": jnp.asarray(images), "targets": jnp.array([0, 1])}
+
+    def orders(seed: int) -> np.ndarray:
+        inputs = build(reading="pixels", permutation_seed=seed).fetch(data, jnp.array([0, 1]), None).inputs
+        return np.rint(np.asarray(inputs[:, :, 0]) * 255).astype(int) - [[0], [6]]
+
+    first, second = orders(1)
+    np.testing.assert_array_equal(first, second)
+    assert sorted(first) == list(range(6)) != list(first)
+    np.testing.assert_array_equal(orders(1)[0], first)
+    assert any((orders(seed)[0] != first).any() for seed in (2, 3))

@@ -37,10 +37,9 @@ def test_the_schema_equals_the_builders_signatures(section: str) -> None:
 
 
 def test_the_choices_are_the_tables() -> None:
-    from typing import get_args
-
-    from rnn_jax.models.cells import CELLS
+    from rnn_jax.models.cell_table import CELLS
     from rnn_jax.models.classifier import POOLS
+    from rnn_jax.runtime.wording import choices_of
 
     tables = {
         "task.name": tasks.TASKS,
@@ -49,4 +48,4 @@ def test_the_choices_are_the_tables() -> None:
         "dataset.name": datasets.NAMES,
     }
     for key, table in tables.items():
-        assert set(get_args(KEYS[key].annotation)) == set(table), key
+        assert set(choices_of(KEYS[key].annotation)) == set(table), key

@@ -125,6 +125,7 @@ def test_test_figures_are_the_best_checkpoints(straight: tuple[Path, dict[str, A
     assert found.step == summary["best"]["step"]
     assert found.figures["test"] == summary["test"]
     assert found.figures["validation"]["accuracy"] == summary["best"]["accuracy"]
+    assert found.answers is not None
     wrong = (found.answers.labels != found.answers.probabilities.argmax(axis=1)).sum()
     assert len(found.answers.mistakes.labels) == wrong
     assert np.trace(found.answers.confusion) == 10 - wrong

@@ -1,0 +1,195 @@
+"""Recurrences upon one another: layers, directions, residual connections, dropout between and within."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from rnn_jax.models import cell_table
+from rnn_jax.models.network import Hyper
+from rnn_jax.models.recurrence import Carry, Implementation, choose, unroll
+
+Parameters = dict[str, Any]
+
+
+class Layout(NamedTuple):
+    """What the recurrences of a network are like."""
+
+    cell: str
+    input_size: int
+    hidden_size: int
+    layers: int
+    bidirectional: bool
+    residual: bool
+    kernel_init: str
+    recurrent_init: str | None
+    implementation: Implementation
+    checkpoint_steps: int | None
+
+    @property
+    def name(self) -> str:
+        """In a few words, for people."""
+        kind = f"{'bidirectional ' if self.bidirectional else ''}{self.cell.upper().replace('_', ' ')}"
+        depth = f"{self.layers} × " if self.layers > 1 else ""
+        return f"{kind} with {depth}{self.hidden_size} units"
+
+    @property
+    def output_size(self) -> int:
+        """Features of the outputs: both directions, one after the other, where there are two."""
+        return self.hidden_size * (2 if self.bidirectional else 1)
+
+    @property
+    def directions(self) -> list[tuple[str, bool]]:
+        """The ending of a recurrence's name, and whether it runs backwards."""
+        return [("", False), ("_backward", True)] if self.bidirectional else [("", False)]
+
+    def check(self) -> None:
+        """Raises UserError where the implementation does not fit the cell."""
+        choose(_cell(self, 0), self.implementation)
+
+    def input_size_of(self, layer: int) -> int:
+        """Features that a layer reads."""
+        return self.input_size if layer == 0 else self.output_size
+
+
+class Unrolled(NamedTuple):
+    """What the last layer says."""
+
+    outputs: jax.Array
+    """[batch, time, features]; zero where there is padding."""
+    last: jax.Array
+    """[batch, features]: at the end of each direction's way, which backwards is the first step."""
+    carry: dict[str, Carry]
+    """The final carry of each recurrence, by its name."""
+
+
+def init(layout: Layout, key: jax.Array, hyper: Hyper) -> Parameters:
+    """Draws the parameters of `recurrence_0`, `recurrence_0_backward`, `recurrence_1`, ..."""
+    drawn = {}
+    for layer in range(layout.layers):
+        for number, (ending, _) in enumerate(layout.directions):
+            own_key = key if layer == number == 0 else jax.random.fold_in(key, 2 * layer + number)
+            cell, size = _cell(layout, layer), layout.input_size_of(layer)
+            drawn[f"recurrence_{layer}{ending}"] = cell_table.init(layout.cell, cell, own_key, size, hyper)
+    return drawn
+
+
+def apply(
+    layout: Layout,
+    parameters: Parameters,
+    inputs: jax.Array,
+    carry: dict[str, Carry] | None,
+    *,
+    lengths: jax.Array | None,
+    input_map: dict[str, jax.Array] | None,
+    hyper: Hyper,
+    keys: jax.Array | None,
+) -> Unrolled:
+    """Runs all layers.
+
+    Args:
+        layout: what they are like.
+        parameters: by name, as `init` draws them.
+        inputs: [batch, time, features].
+        carry: the initial carry of each recurrence by its name; None: zeros.
+        lengths: [batch], how many steps of each row are real; None: all.
+        input_map: a linear layer before the first recurrence, see `unroll`.
+        hyper: `dropout`, the probability that a value is dropped between two layers, and `recurrent_dropout`,
+            that a unit is dropped where products read the state, the same units at every step; absent: none.
+        keys: [batch], one a row, that dropout draws from; None: nothing is dropped.
+    """
+    after: dict[str, Carry] = {}
+    last = None
+    for layer in range(layout.layers):
+        layer_keys = None if keys is None else fold_in(keys, layer)
+        read = inputs if layer == 0 else drop(inputs, layer_keys, hyper.get("dropout"))
+        sides = []
+        for number, (ending, backwards) in enumerate(layout.directions):
+            name = f"recurrence_{layer}{ending}"
+            outputs, after[name] = unroll(
+                _cell(layout, layer),
+                parameters[name],
+                read,
+                None if carry is None else carry[name],
+                lengths=lengths,
+                reverse=backwards,
+                input_map=input_map if layer == 0 else None,
+                mask=_state_mask(layout, layer_keys, number, len(inputs), hyper),
+                checkpoint_steps=layout.checkpoint_steps,
+                implementation=layout.implementation,
+            )
+            sides.append((outputs, _last(layout, outputs, after[name], lengths, backwards)))
+        outputs, last = (jnp.concatenate(parts, axis=-1) for parts in zip(*sides, strict=True))
+        if layout.residual and layer > 0:
+            outputs, last = outputs + inputs, last + _ends(layout, inputs, lengths)
+        inputs = outputs
+    assert last is not None
+    return Unrolled(inputs, last, after)
+
+
+def drop(values: jax.Array, keys: jax.Array | None, rate: jax.Array | None) -> jax.Array:
+    """Drops each of values [batch, ...] with probability `rate` and scales the rest (Srivastava et al. 2014).
+
+    `keys` [batch] draw it, one a row; without keys or a rate nothing is dropped.
+    """
+    if keys is None or rate is None:
+        return values
+
+    def keep(key: jax.Array) -> jax.Array:
+        return jax.random.bernoulli(key, 1 - rate, values.shape[1:])
+
+    return jnp.where(jax.vmap(keep)(keys), values / (1 - rate).astype(values.dtype), 0)
+
+
+def fold_in(keys: jax.Array, number: int) -> jax.Array:
+    """Another key for each of keys [batch]."""
+    return jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number)
+
+
+def _cell(layout: Layout, layer: int) -> nn.RNNCellBase:
+    size = layout.input_size_of(layer)
+    return cell_table.build(
+        layout.cell,
+        size,
+        layout.hidden_size,
+        kernel_init=layout.kernel_init,
+        recurrent_init=layout.recurrent_init,
+    )
+
+
+def _state_mask(
+    layout: Layout, keys: jax.Array | None, direction: int, rows: int, hyper: Hyper
+) -> jax.Array | None:
+    """What the hidden state [batch, hidden] is multiplied with where products read it; None: nothing."""
+    rate = hyper.get("recurrent_dropout")
+    if keys is None or rate is None:
+        return None
+    return drop(jnp.ones((rows, layout.hidden_size)), fold_in(keys, 1 + direction), rate)
+
+
+def _last(
+    layout: Layout, outputs: jax.Array, carry: Carry, lengths: jax.Array | None, backwards: bool
+) -> jax.Array:
+    """The output [batch, hidden] at the end of a direction's way.
+
+    Where the carry tells it, it is read from there: that spares the gradient of all the other steps.
+    """
+    output_of = cell_table.CELLS[layout.cell].output_of
+    if output_of is not None:
+        return output_of(carry)
+    return outputs[:, 0] if backwards else at_last_step(outputs, lengths)
+
+
+def _ends(layout: Layout, inputs: jax.Array, lengths: jax.Array | None) -> jax.Array:
+    """Where both directions end in inputs [batch, time, features]: the last real step, and the first."""
+    forwards, backwards = inputs[:, :, : layout.hidden_size], inputs[:, 0, layout.hidden_size :]
+    return jnp.concatenate([at_last_step(forwards, lengths), backwards], axis=-1)
+
+
+def at_last_step(values: jax.Array, lengths: jax.Array | None) -> jax.Array:
+    """The last real step of values [batch, time, features]; of an empty row the first, which is padding."""
+    if lengths is None:
+        return values[:, -1]
+    steps = jnp.maximum(lengths, 1) - 1
+    return jnp.take_along_axis(values, steps[:, None, None], axis=1)[:, 0]

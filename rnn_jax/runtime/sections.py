@@ -1,0 +1,236 @@
+"""The sections of a config: every key, its type, its range, its choices, and what it means.
+
+A section is the keyword arguments of one builder. A key that is typed `X | None` may be left out: None means
+"not set". `Hyper` marks the numbers that are arguments of the compiled step, so that another value compiles
+nothing anew; `only(...)` marks the keys that belong to some kinds alone.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+from pydantic import ConfigDict as ModelConfig
+
+from rnn_jax.runtime.rules import only
+
+
+class Hyper:
+    """Marks a key whose number is an argument of the compiled step, not a constant of the program."""
+
+
+Drawn = Literal["lecun_normal", "glorot_uniform", "normal", "uniform"]
+DrawnForGates = Literal["lecun_normal", "glorot_uniform", "joint_glorot_uniform", "normal", "uniform"]
+DrawnForState = Literal["orthogonal", "glorot_uniform", "joint_glorot_uniform", "normal", "uniform"]
+
+FORGETTING = ("lstm", "lstm_peephole", "lstm_coupled", "lstm_layer_norm", "janet", "minlstm")
+READING_STATE = ("rnn", *FORGETTING[:-1], "gru", "mgu")
+CHRONO = (*FORGETTING, "gru", "mgu", "mingru")
+ANSWERING_ONCE = ("classification", "adding")
+READING_TOKENS = ("copying",)
+
+ADAM = ("adam", "adamw")
+DECAYING = ("step", "exponential")
+
+
+class Section(BaseModel):
+    """A part of the config: strict types, finite numbers, no unknown keys."""
+
+    model_config = ModelConfig(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class Dataset(Section):
+    """Which examples, and how many of them in a batch."""
+
+    name: Literal["mnist", "digits", "synthetic", "generated"] = Field(description="the data set")
+    batch_size: int = Field(ge=1, description="examples in a batch, over all devices")
+    data_dir: str | None = Field(None, description="folder of prepared data (None: TFDS's own)")
+    manual_dir: Annotated[str | None, only(name="mnist")] = Field(
+        None, description="folder with the original files, used instead of a download"
+    )
+    like: Annotated[Literal["mnist", "digits"] | None, only(name="synthetic", required=True)] = Field(
+        None, description="the data set whose shapes the synthetic one has"
+    )
+    examples: Annotated[int | None, only(name=("synthetic", "generated"), required=True)] = Field(
+        None, ge=20, description="training examples of data that is drawn"
+    )
+
+
+class Task(Section):
+    """What is asked of the model."""
+
+    name: Literal["classification", "adding", "copying"] = Field(description="the task")
+    reading: Annotated[Literal["rows", "pixels"] | None, only(name="classification", required=True)] = Field(
+        None, description="what of an image is one time step"
+    )
+    permutation_seed: Annotated[int | None, only(reading="pixels")] = Field(
+        None, ge=0, lt=2**32, description="decides a fixed order of the pixels (None: their own)"
+    )
+    shift_pixels: Annotated[int | None, only(name="classification", required=True)] = Field(
+        None, ge=0, description="training images are moved by up to so many pixels"
+    )
+    label_smoothing: Annotated[float | None, Hyper, only(name="classification")] = Field(
+        None, ge=0, lt=1, description="probability that is spread evenly over the classes"
+    )
+    time_steps: Annotated[int | None, only(name="adding", required=True)] = Field(
+        None, ge=2, description="steps of a sequence whose marked numbers are added"
+    )
+    delay_steps: Annotated[int | None, only(name="copying", required=True)] = Field(
+        None, ge=1, description="steps between what is to be copied and the copy"
+    )
+    copied_symbols: Annotated[int | None, only(name="copying", required=True)] = Field(
+        None, ge=1, description="symbols that are to be copied"
+    )
+    alphabet_size: Annotated[int | None, only(name="copying", required=True)] = Field(
+        None, ge=2, description="different symbols that there are"
+    )
+
+
+class Model(Section):
+    """The recurrent network."""
+
+    cell: Literal[
+        "rnn",
+        "lstm",
+        "lstm_peephole",
+        "lstm_coupled",
+        "lstm_layer_norm",
+        "gru",
+        "mgu",
+        "janet",
+        "mingru",
+        "minlstm",
+        "lru",
+    ] = Field(description="the recurrent cell")
+    implementation: Literal["auto", "scan", "fused", "parallel"] = Field(
+        description="how the cell is run over time (auto: the fastest that fits)"
+    )
+    checkpoint_steps: int | None = Field(
+        None, ge=1, description="steps between what is kept for the backward pass (None: all is kept)"
+    )
+    hidden_size: int = Field(ge=1, description="units of each recurrence")
+    layers: int = Field(ge=1, description="recurrences upon one another")
+    bidirectional: bool = Field(description="a second recurrence in each layer reads backwards")
+    residual: bool = Field(description="every layer after the first adds what it reads to what it says")
+    dropout: Annotated[float | None, Hyper] = Field(
+        None, ge=0, lt=1, description="probability that a value is dropped between two layers"
+    )
+    recurrent_dropout: Annotated[float | None, Hyper, only(cell=READING_STATE)] = Field(
+        None, ge=0, lt=1, description="probability that a unit is dropped where gates read the state"
+    )
+    embedding_size: Annotated[int | None, only(task__name=READING_TOKENS)] = Field(
+        None, ge=1, description="numbers that stand for a token (None: as many as units)"
+    )
+    input_layer: Annotated[int | None, only(task__name=ANSWERING_ONCE)] = Field(
+        None, ge=1, description="units of a linear layer before the recurrence (None: no such layer)"
+    )
+    pool: Annotated[Literal["last", "mean", "max"] | None, only(task__name=ANSWERING_ONCE, required=True)] = (
+        Field(None, description="which hidden states the answer is read from")
+    )
+    forget_bias: Annotated[float | None, Hyper, only(cell=FORGETTING)] = Field(
+        None, description="initial bias of the forget gate (None: 0)"
+    )
+    chrono_steps: Annotated[float | None, Hyper, only(cell=CHRONO)] = Field(
+        None, ge=2, description="chrono initialization, for memories of up to so many steps (None: none)"
+    )
+    kernel_init: DrawnForGates = Field(description="how the input kernels of the recurrence are drawn")
+    recurrent_init: Annotated[DrawnForState | None, only(cell=READING_STATE, required=True)] = Field(
+        None, description="how the hidden kernels of the recurrence are drawn"
+    )
+    dense_init: Drawn = Field(description="how the kernels of the input and output layers are drawn")
+    dense_bias: Annotated[float | None, Hyper] = Field(
+        None, description="initial biases of the input and output layers (None: 0)"
+    )
+    init_scale: Annotated[float | None, Hyper] = Field(
+        None, ge=0, description="factor on every drawn matrix (None: 1)"
+    )
+
+
+class Optimizer(Section):
+    """How the parameters move."""
+
+    name: Literal["adam", "adamw", "sgd", "rmsprop"] = Field(description="the optimizer")
+    learning_rate: Annotated[float, Hyper] = Field(ge=0, description="the schedule's peak")
+    schedule: Literal["constant", "cosine", "step", "exponential"] = Field(
+        description="how the learning rate goes on after the warm-up"
+    )
+    warmup_epochs: float | None = Field(None, ge=0, description="epochs of linear warm-up")
+    warmup_steps: int | None = Field(None, ge=0, description="steps of linear warm-up")
+    decay_every_epochs: Annotated[float | None, only(schedule=DECAYING)] = Field(
+        None, gt=0, description="epochs from one factor to the next"
+    )
+    decay_every_steps: Annotated[int | None, only(schedule=DECAYING)] = Field(
+        None, ge=1, description="steps from one factor to the next"
+    )
+    decay_factor: Annotated[float | None, only(schedule=DECAYING, required=True)] = Field(
+        None, gt=0, le=1, description="the factor on the learning rate"
+    )
+    final_fraction: Annotated[float | None, only(schedule="cosine", required=True)] = Field(
+        None, ge=0, le=1, description="the last learning rate, as a fraction of the peak"
+    )
+    weight_decay: Annotated[float | None, Hyper, only(name=("adamw", "sgd", "rmsprop"))] = Field(
+        None, ge=0, description="weight decay, not on biases (None: none)"
+    )
+    clip: Annotated[float | None, Hyper] = Field(
+        None, ge=0, description="largest global norm of the gradient (None: no clipping)"
+    )
+    beta1: Annotated[float | None, only(name=ADAM, required=True)] = Field(
+        None, ge=0, lt=1, description="decay of the mean gradient"
+    )
+    beta2: Annotated[float | None, only(name=ADAM, required=True)] = Field(
+        None, ge=0, lt=1, description="decay of the mean squared gradient"
+    )
+    epsilon: Annotated[float | None, only(name=(*ADAM, "rmsprop"), required=True)] = Field(
+        None, gt=0, description="added to the root of the mean squared gradient"
+    )
+    momentum: Annotated[float | None, only(name=("sgd", "rmsprop"))] = Field(
+        None, ge=0, lt=1, description="decay of the accumulated steps (None: no momentum)"
+    )
+    decay: Annotated[float | None, only(name="rmsprop", required=True)] = Field(
+        None, ge=0, lt=1, description="decay of the mean squared gradient"
+    )
+    average_decay: float | None = Field(
+        None, ge=0, lt=1, description="decay of the parameters' moving average, evaluated instead of them"
+    )
+
+
+class Train(Section):
+    """How long, from which seed, and how often evaluated."""
+
+    seed: int = Field(ge=0, lt=2**32, description="decides initial parameters, order and augmentation")
+    duration_epochs: float | None = Field(None, gt=0, description="epochs of training")
+    duration_steps: int | None = Field(None, ge=1, description="steps of training")
+    evaluate_every_epochs: float | None = Field(None, gt=0, description="epochs between evaluations")
+    evaluate_every_steps: int | None = Field(None, ge=1, description="steps between evaluations")
+    stop_after_evaluations: int | None = Field(
+        None, ge=1, description="stop after so many evaluations without improvement (None: never)"
+    )
+    report_test: bool = Field(description="evaluate the best checkpoint on the test split at the end")
+
+
+class Checkpoint(Section):
+    """When the state is saved, besides every evaluation and the end."""
+
+    save_every_steps: int | None = Field(None, ge=1, description="steps between saves")
+    save_every_seconds: float | None = Field(None, gt=0, description="seconds between saves")
+    keep: int = Field(ge=1, description="latest checkpoints kept, besides the best")
+
+
+class Log(Section):
+    """What is written down while training."""
+
+    every_steps: int = Field(ge=1, description="steps between logged figures")
+    batch_accuracy_every_steps: int | None = Field(
+        None, ge=1, description="steps between accuracies on the training batch after its update"
+    )
+    tensorboard: bool = Field(description="also write TensorBoard event files")
+
+
+class Runtime(Section):
+    """What the run runs on."""
+
+    devices: int | None = Field(
+        None, ge=1, description="devices that share a batch (None: every accelerator, or one CPU device)"
+    )
+    matmul_precision: Literal["float32", "tensorfloat32", "bfloat16"] = Field(
+        description="precision of matrix products"
+    )
+    allow_device_change: bool = Field(description="resume on another number of devices, with other last bits")

@@ -1,0 +1,58 @@
+"""Copying: symbols, a delay, a request, and the symbols again."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from building import build_task
+
+from rnn_jax import tasks
+from rnn_jax.tasks.copying import cross_entropy, lay_out
+from rnn_jax.tasks.task import Batch
+
+COUNTS = {"train": 1_000, "validation": 50, "test": 30}
+
+
+def build(**changes: Any) -> tasks.Task:
+    own: dict[str, Any] = {"name": "copying", "delay_steps": 4, "copied_symbols": 3, "alphabet_size": 5}
+    return build_task({"kind": "numbers"}, COUNTS, 200, **own | changes)
+
+
+def test_the_example_of_the_module() -> None:
+    inputs, targets = lay_out(jnp.array([[2, 4, 1]]), 2, 4)
+    assert inputs.tolist() == [[2, 4, 1, 0, 0, 5, 0, 0]]
+    assert targets.tolist() == [[0, 0, 0, 0, 0, 2, 4, 1]]
+
+
+def test_examples_are_drawn_from_their_numbers() -> None:
+    task = build()
+    batch = task.fetch({"numbers": jnp.arange(500)}, jnp.arange(500), None)
+    symbols = np.asarray(batch.inputs[:, :3])
+    np.testing.assert_array_equal(batch.targets[:, -3:], symbols)
+    assert set(np.unique(symbols)) == {1, 2, 3, 4, 5}
+    assert task.spec["time_steps"] == batch.inputs.shape[1] == 10
+    assert (task.spec["vocabulary"], task.spec["output_size"]) == (7, 6)
+    again = task.fetch({"numbers": jnp.array([7])}, jnp.array([0, -1]), None)
+    np.testing.assert_array_equal(again.inputs[0], batch.inputs[7])
+    assert again.weights.tolist() == [1, 0]
+
+
+def test_who_remembers_nothing_has_the_loss_that_the_module_says() -> None:
+    task = build()
+    batch = task.fetch({"numbers": jnp.arange(100)}, jnp.arange(100), None)
+    probabilities = np.full((100, 10, 6), 1e-9)
+    probabilities[:, :7, 0] = 1
+    probabilities[:, 7:, 1:] = 1 / 5
+    total, count, metrics = task.loss(jnp.log(jnp.asarray(probabilities, jnp.float32)), batch, {})
+    np.testing.assert_allclose(total / count, 3 * np.log(5) / 10, rtol=1e-5)
+    assert 0.1 < float(metrics["accuracy"][0] / metrics["accuracy"][1]) < 0.3
+
+
+def test_accuracy_is_of_the_copied_symbols_of_real_rows() -> None:
+    targets = jnp.array([[0, 0, 2, 1], [0, 0, 1, 1]])
+    logits = 9.0 * jax.nn.one_hot(jnp.array([[0, 1, 2, 2], [0, 0, 0, 0]]), 3)
+    batch = Batch(targets, targets, weights=jnp.array([1.0, 0.0]))
+    _, count, metrics = cross_entropy(logits, batch, {}, 2)
+    assert float(count) == 4
+    assert [float(part) for part in metrics["accuracy"]] == [1, 2]
