@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from rnn_jax.reporting.console import Console, build_console, say_what_is_logged
+from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.config import Command, parse
 from rnn_jax.runtime.errors import DivergedError, as_user_error
 from rnn_jax.runtime.run_folder import RunFolder, default_workdir
@@ -85,4 +86,5 @@ def _figures(row: dict[str, Any]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    restart_with_huge_pages()
     sys.exit(main(sys.argv[1:]))

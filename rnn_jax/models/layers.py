@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from rnn_jax.models import cell_table
+from rnn_jax.models.linear_recurrence import LinearRecurrence
 from rnn_jax.models.network import Hyper
-from rnn_jax.models.recurrence import Carry, Implementation, choose, unroll
+from rnn_jax.models.recurrence import Carry, Implementation, affine, check, read, unroll
 
 Parameters = dict[str, Any]
 
@@ -46,7 +47,7 @@ class Layout(NamedTuple):
 
     def check(self) -> None:
         """Raises UserError where the implementation does not fit the cell."""
-        choose(_cell(self, 0), self.implementation)
+        check(_cell(self, 0), self.implementation)
 
     def input_size_of(self, layer: int) -> int:
         """Features that a layer reads."""
@@ -103,23 +104,25 @@ def apply(
     last = None
     for layer in range(layout.layers):
         layer_keys = None if keys is None else fold_in(keys, layer)
-        read = inputs if layer == 0 else drop(inputs, layer_keys, hyper.get("dropout"))
+        seen = inputs if layer == 0 else drop(inputs, layer_keys, hyper.get("dropout"))
+        first_map = input_map if layer == 0 else None
         sides = []
         for number, (ending, backwards) in enumerate(layout.directions):
             name = f"recurrence_{layer}{ending}"
             outputs, after[name] = unroll(
                 _cell(layout, layer),
                 parameters[name],
-                read,
+                seen,
                 None if carry is None else carry[name],
                 lengths=lengths,
                 reverse=backwards,
-                input_map=input_map if layer == 0 else None,
+                input_map=first_map,
                 mask=_state_mask(layout, layer_keys, number, len(inputs), hyper),
                 checkpoint_steps=layout.checkpoint_steps,
                 implementation=layout.implementation,
             )
-            sides.append((outputs, _last(layout, outputs, after[name], lengths, backwards)))
+            last = _last(layout, layer, parameters[name], seen, first_map, after[name], lengths, backwards)
+            sides.append((outputs, last))
         outputs, last = (jnp.concatenate(parts, axis=-1) for parts in zip(*sides, strict=True))
         if layout.residual and layer > 0:
             outputs, last = outputs + inputs, last + _ends(layout, inputs, lengths)
@@ -169,16 +172,29 @@ def _state_mask(
 
 
 def _last(
-    layout: Layout, outputs: jax.Array, carry: Carry, lengths: jax.Array | None, backwards: bool
+    layout: Layout,
+    layer: int,
+    parameters: Parameters,
+    inputs: jax.Array,
+    input_map: dict[str, jax.Array] | None,
+    carry: Carry,
+    lengths: jax.Array | None,
+    backwards: bool,
 ) -> jax.Array:
-    """The output [batch, hidden] at the end of a direction's way.
+    """The output [batch, hidden] at the end of a direction's way, computed from the carry there.
 
-    Where the carry tells it, it is read from there: that spares the gradient of all the other steps.
+    It could be looked up in the outputs, but then their gradient would go through all the steps.
     """
     output_of = cell_table.CELLS[layout.cell].output_of
     if output_of is not None:
         return output_of(carry)
-    return outputs[:, 0] if backwards else at_last_step(outputs, lengths)
+    ends = inputs[:, 0] if backwards else at_last_step(inputs, lengths)
+    ends = ends if input_map is None else affine(input_map, ends)
+    if lengths is not None:  # an empty row has read nothing: its last step is padding, which may be anything
+        ends = jnp.where(lengths[:, None] > 0, ends, 0)
+    cell = _cell(layout, layer)
+    assert isinstance(cell, LinearRecurrence)
+    return read(cell, parameters, carry, ends)
 
 
 def _ends(layout: Layout, inputs: jax.Array, lengths: jax.Array | None) -> jax.Array:

@@ -38,10 +38,14 @@ class LinearRecurrence(nn.RNNCellBase):
         del inputs
         return state
 
+    def advance(self, carry: Array, inputs: Array) -> Array:
+        """The next state, which is not read yet."""
+        a, b = self.coefficients(inputs)
+        return a * carry + b
+
     def __call__(self, carry: Array, inputs: Array) -> tuple[Array, Array]:
         """One step."""
-        a, b = self.coefficients(inputs)
-        state = a * carry + b
+        state = self.advance(carry, inputs)
         return state, self.read(state, inputs)
 
     @nn.nowrap

@@ -30,24 +30,26 @@ def implementations(cell: nn.RNNCellBase) -> tuple[Implementation, ...]:
     return ("scan", "fused") if isinstance(cell, LSTM) else ("scan",)
 
 
-def choose(cell: nn.RNNCellBase, implementation: Implementation) -> Implementation:
-    """What 'auto' stands for, the fastest that fits, by experiments/speed; anything else stands for itself.
-
-    Raises:
-        UserError: the implementation does not fit the cell.
-    """
+def check(cell: nn.RNNCellBase, implementation: Implementation) -> None:
+    """Raises UserError where an implementation does not fit a cell."""
     fitting = implementations(cell)
-    if implementation == "auto":
-        on_accelerator = jax.default_backend() != "cpu"
-        if isinstance(cell, LinearRecurrence) and on_accelerator:
-            return "parallel"
-        return "fused" if "fused" in fitting else "scan"
-    if implementation not in fitting:
+    if implementation not in ("auto", *fitting):
         raise UserError(
             f"model.implementation = {implementation}: does not fit the cell {type(cell).__name__}; "
             f"auto and {' and '.join(fitting)} do"
         )
-    return implementation
+
+
+def choose(cell: nn.RNNCellBase, implementation: Implementation) -> Implementation:
+    """What 'auto' stands for, the fastest that fits, by experiments/speed; anything else stands for itself.
+
+    On a CPU a loop that keeps little is the fastest; an accelerator has no use for its cores in a loop.
+    """
+    if implementation != "auto":
+        return implementation
+    if isinstance(cell, LinearRecurrence) and jax.default_backend() != "cpu":
+        return "parallel"
+    return "fused" if "fused" in implementations(cell) else "scan"
 
 
 def unroll(
@@ -90,6 +92,7 @@ def unroll(
         UserError: the implementation does not fit the cell, lengths are negative or longer than time, or the
             carry has another structure, shape or type than the cell's.
     """
+    check(cell, implementation)
     implementation = choose(cell, implementation)
     padding = None if lengths is None else _padding(lengths, inputs.shape[1])
     if padding is not None:
@@ -103,10 +106,11 @@ def unroll(
     def run(carry: Carry, inputs: jax.Array, padding: Padding) -> tuple[Carry, jax.Array]:
         if is_fused_lstm:
             return fused_lstm.run(parameters, carry, inputs, padding, reverse, input_map, mask)
-        if isinstance(cell, LinearRecurrence) and implementation == "parallel":
-            return _all_at_once(cell, parameters, carry, inputs, padding, reverse)
-        again = implementation == "fused"
-        return _step_by_step(cell, parameters, carry, inputs, padding, reverse, mask, again)
+        if implementation == "scan" or not isinstance(cell, LinearRecurrence):
+            return _step_by_step(cell, parameters, carry, inputs, padding, reverse, mask)
+        states_of = _all_at_once if implementation == "parallel" else _states_one_by_one
+        carry, states = states_of(cell, parameters, carry, inputs, padding, reverse)
+        return carry, read(cell, parameters, states, inputs, padding)
 
     if checkpoint_steps is None or checkpoint_steps >= inputs.shape[1]:
         carry, outputs = run(carry, inputs, padding)
@@ -153,6 +157,18 @@ def _like(carried: Any, given: Any) -> Any:
     return jnp.complex128 if given == jnp.float64 else jnp.complex64
 
 
+def read(
+    cell: LinearRecurrence,
+    parameters: dict[str, Any],
+    states: jax.Array,
+    inputs: jax.Array,
+    padding: Padding = None,
+) -> jax.Array:
+    """The outputs of a linear recurrence at given states [..., hidden], zero where there is padding."""
+    outputs: Any = cell.apply({"params": parameters}, states, inputs, method="read")
+    return outputs if padding is None else _choose(padding, jnp.zeros_like(outputs), outputs)
+
+
 def _step_by_step(
     cell: nn.RNNCellBase,
     parameters: dict[str, Any],
@@ -161,9 +177,8 @@ def _step_by_step(
     padding: Padding,
     reverse: bool,
     mask: jax.Array | None,
-    again: bool,
 ) -> tuple[Carry, jax.Array]:
-    """`nn.scan` over the cell; `again`: the backward pass computes each step again, from its carry."""
+    """`nn.scan` over the cell."""
 
     def step(cell: nn.RNNCellBase, carry: Carry, inputs: tuple[jax.Array, ...]) -> tuple[Carry, jax.Array]:
         arguments = (carry, inputs[0]) if mask is None else (carry, inputs[0], mask)
@@ -174,8 +189,45 @@ def _step_by_step(
         kept = jax.tree.map(lambda new, old: _choose(is_padding, old, new), stepped, carry)
         return kept, _choose(is_padding, jnp.zeros_like(output), output)
 
+    return _scan(step, cell, parameters, carry, inputs, padding, reverse)
+
+
+def _states_one_by_one(
+    cell: LinearRecurrence,
+    parameters: dict[str, Any],
+    carry: jax.Array,
+    inputs: jax.Array,
+    padding: Padding,
+    reverse: bool,
+) -> tuple[jax.Array, jax.Array]:
+    """The states of a linear recurrence in a loop that keeps nothing else for the backward pass.
+
+    What leads from one state to the next is computed again there, and the gradients of the parameters are
+    summed up in the loop: nothing else of the size [batch, time, hidden] is ever written.
+    """
+
+    def step(
+        cell: LinearRecurrence, carry: jax.Array, inputs: tuple[jax.Array, ...]
+    ) -> tuple[jax.Array, jax.Array]:
+        state = cell.advance(carry, inputs[0])
+        if len(inputs) == 2:
+            state = _choose(inputs[1], carry, state)
+        return state, state
+
+    return _scan(nn.remat(step, prevent_cse=False), cell, parameters, carry, inputs, padding, reverse)
+
+
+def _scan(
+    step: Callable[..., tuple[Carry, jax.Array]],
+    cell: nn.RNNCellBase,
+    parameters: dict[str, Any],
+    carry: Carry,
+    inputs: jax.Array,
+    padding: Padding,
+    reverse: bool,
+) -> tuple[Carry, jax.Array]:
     over_time = nn.scan(
-        nn.remat(step, prevent_cse=False) if again else step,
+        step,
         variable_broadcast="params",
         split_rngs={"params": False},
         in_axes=1,
@@ -195,18 +247,14 @@ def _all_at_once(
     padding: Padding,
     reverse: bool,
 ) -> tuple[jax.Array, jax.Array]:
-    """All steps of a linear recurrence by an associative scan, of logarithmic depth."""
-    variables = {"params": parameters}
-    coefficients: Any = cell.apply(variables, inputs, method="coefficients")
+    """The states of a linear recurrence by an associative scan, of logarithmic depth."""
+    coefficients: Any = cell.apply({"params": parameters}, inputs, method="coefficients")
     a, b = coefficients
     if padding is not None:
         a, b = _choose(padding, jnp.ones_like(a), a), _choose(padding, jnp.zeros_like(b), b)
     a, b = jax.lax.associative_scan(compose, (a, b), reverse=reverse, axis=1)
     states = a * carry[:, None] + b
-    outputs: Any = cell.apply(variables, states, inputs, method="read")
-    if padding is not None:
-        outputs = _choose(padding, jnp.zeros_like(outputs), outputs)
-    return states[:, 0 if reverse else -1], outputs
+    return states[:, 0 if reverse else -1], states
 
 
 def _in_stretches(

@@ -228,7 +228,7 @@ class Runtime(Section):
     """What the run runs on."""
 
     devices: int | None = Field(
-        None, ge=1, description="devices that share a batch (None: every accelerator, or one CPU device)"
+        None, ge=1, description="devices that share a batch (None: all accelerators, or CPU cores that pay)"
     )
     matmul_precision: Literal["float32", "tensorfloat32", "bfloat16"] = Field(
         description="precision of matrix products"

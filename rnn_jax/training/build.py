@@ -1,14 +1,15 @@
 """From a config to a job: the one place where data sets, tasks, networks and optimizers meet."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import numpy as np
 
 from rnn_jax import datasets, models, tasks
 from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.models.network import Network
 from rnn_jax.runtime.schema import Config, split_hyper
-from rnn_jax.tasks.task import Hyper, Task
+from rnn_jax.tasks.task import Task
 from rnn_jax.training import optimizer, plan
 from rnn_jax.training.optimizer import Optimizer
 from rnn_jax.training.plan import Plan
@@ -22,11 +23,17 @@ class Job(NamedTuple):
     network: Network
     optimizer: Optimizer
     plan: Plan
-    hyper: Hyper
+    hyper: Mapping[str, np.float32]
+
+    @property
+    def batch_shape(self) -> tuple[int, int]:
+        """Rows of a batch, and time steps of a row."""
+        return self.data.batch_size, int(self.task.spec["time_steps"])
 
 
 def build(config: Config) -> Job:
-    """Builds the job that a config describes; the data set is prepared and read on the way.
+    """Builds the job that a config describes; the data set is prepared and read on the way. JAX does not
+    start.
 
     Raises:
         UserError: the data cannot be had.
@@ -42,5 +49,6 @@ def build(config: Config) -> Job:
         network=network,
         optimizer=optimizer.build(schedule.epoch_steps, schedule.last_step, **sections["optimizer"]),
         plan=schedule,
-        hyper={name: jnp.float32(value) for name, value in hyper.items()},
+        # NumPy's numbers: JAX has not started yet, and how is decided by the job.
+        hyper={name: np.float32(value) for name, value in hyper.items()},
     )

@@ -69,8 +69,8 @@ def train(
         return earlier
     sections, _ = split_hyper(config)
     try:
-        where = devices.build(**sections["runtime"])
         job = build(config)
+        where = devices.build(*job.batch_shape, **sections["runtime"])
     except UserError:
         if is_new:
             folder.discard()

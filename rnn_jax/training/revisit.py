@@ -76,9 +76,10 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     sections, _ = split_hyper(config)
     if not checkpoint.steps(folder.checkpoints):
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
-    where = devices.build(**sections["runtime"])
+    job = build(config)
+    where = devices.build(*job.batch_shape, **sections["runtime"])
     with jax.default_matmul_precision(where.matmul_precision):
-        program = load(build(config), where)
+        program = load(job, where)
         state, _, damaged = checkpoint.restore(folder.checkpoints, program.init(), which)
         splits = ["validation", "test"] if program.job.plan.report_test else ["validation"]
         figures = {split: evaluate(program, state.evaluated, split) for split in splits}

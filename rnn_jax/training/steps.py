@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 
 from rnn_jax.runtime.devices import DATA
@@ -43,9 +44,10 @@ def train_step(job: Job, state: State, hyper: Hyper, data: Arrays, indices: jax.
         total, count, metrics = job.task.loss(outputs, batch, hyper)
         return total, (count, metrics, carry)
 
-    (total, (count, metrics, carry)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.parameters)
-    total, count, metrics, gradients = sum_over_devices((total, count, metrics, gradients))
-    gradients = jax.tree.map(lambda gradient: gradient / count, gradients)
+    total, pull_back, (count, metrics, carry) = jax.vjp(loss_of, state.parameters, has_aux=True)
+    total, count, metrics = sum_over_devices((total, count, metrics))
+    # Divided by the count where it is one number, before it is spread over all parameters.
+    gradients = sum_over_devices(pull_back(1 / count)[0])
     finite = jnp.isfinite(total) & jnp.isfinite(optax.tree.norm(gradients))
     fine = finite & (state.diverged_at < 0)
 
@@ -110,11 +112,16 @@ def row_keys(key: jax.Array, step: jax.Array, rows: int) -> tuple[jax.Array, jax
 
 
 def sum_over_devices(tree: Any) -> Any:
-    """The one sum over the shards of a batch.
+    """The one sum over the shards of a batch, of float arrays of one type.
 
-    XLA keeps an all-reduce over a single device, and schedules worse around it: a third slower on a CPU.
+    XLA keeps an all-reduce over a single device, and schedules worse around it: a third slower on a CPU. Of
+    several arrays it reduces one after the other, and at each the devices wait for one another: here they are
+    one array.
     """
-    return tree if jax.lax.axis_size(DATA) == 1 else jax.lax.psum(tree, DATA)
+    if jax.lax.axis_size(DATA) == 1:
+        return tree
+    together, rebuild = ravel_pytree(tree)
+    return rebuild(jax.lax.psum(together, DATA))
 
 
 class Layout(NamedTuple):

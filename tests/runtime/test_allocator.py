@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,25 @@ def environment() -> dict[str, str]:
 
 def test_freed_memory_is_used_again(environment: dict[str, str]) -> None:
     assert faults(environment) < 100
+
+
+def test_a_program_is_started_anew_once_with_huge_pages(environment: dict[str, str]) -> None:
+    program = (
+        "import os, sys; from rnn_jax.runtime.allocator import restart_with_huge_pages\n"
+        "print(os.getpid(), os.environ.get('GLIBC_TUNABLES'), sys.argv[1:], flush=True)\n"
+        "restart_with_huge_pages()"
+    )
+    command = [sys.executable, "-c", program, "an argument"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    before, *after = (line.partition(" ") for line in done.stdout.splitlines())
+    assert before[2] == "None ['an argument']"
+    if "[never]" in Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text():
+        assert after == []
+    else:
+        assert after == [(before[0], " ", "glibc.malloc.hugetlb=1 ['an argument']")]
+    mine = environment | {"GLIBC_TUNABLES": "glibc.malloc.top_pad=0"}
+    done = subprocess.run(command, env=mine, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 1
 
 
 @pytest.mark.parametrize("mine", [{"MALLOC_TOP_PAD_": "0"}, {"GLIBC_TUNABLES": "glibc.malloc.top_pad=0"}])

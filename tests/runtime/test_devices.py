@@ -1,0 +1,47 @@
+"""How many CPU cores a batch is spread over, if nobody says so."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from rnn_jax.runtime.devices import paying_cores
+
+
+@pytest.mark.parametrize(
+    ("rows", "time_steps", "cores", "expected"),
+    [
+        (128, 28, 2, 2),  # rows of MNIST
+        (128, 784, 2, 2),
+        (128, 784, 1, 1),
+        (256, 28, 16, 4),
+        (32, 28, 2, 1),  # a small model's batch
+        (20, 35, 2, 1),  # words
+        (64, 784, 8, 1),
+        (20, 5_000, 8, 1),
+    ],
+)
+def test_cores_want_rows_and_steps(rows: int, time_steps: int, cores: int, expected: int) -> None:
+    assert paying_cores(rows, time_steps, cores) == expected
+
+
+@pytest.mark.parametrize(
+    ("environment", "devices", "found"),
+    [({}, None, 2), ({}, 1, 1), ({}, 3, 3), ({"JAX_NUM_CPU_DEVICES": "1"}, None, 1)],
+)
+def test_a_cpu_is_split_unless_the_user_has_said_how(
+    environment: dict[str, str], devices: int | None, found: int
+) -> None:
+    program = (
+        "from rnn_jax.runtime import devices\n"
+        "devices._cores = lambda: 2\n"
+        f"options = dict(devices={devices}, matmul_precision='float32', allow_device_change=False)\n"
+        "print(devices.build(128, 28, **options).number)"
+    )
+    bare = {
+        name: value for name, value in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")
+    }
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=bare | environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == found
