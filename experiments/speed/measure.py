@@ -1,0 +1,113 @@
+"""Times the training step of one framework on one workload.
+
+    python experiments/speed/measure.py rows --json
+    python experiments/speed/measure.py pixels --cell mingru
+    python experiments/speed/measure.py rows --framework torch      # with the extra `peers` installed
+
+Nothing else should run beside it. compare.py puts several frameworks side by side.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from contender import Contender
+from workloads import WORKLOADS, Workload
+
+from rnn_jax.runtime.allocator import restart_with_huge_pages
+
+ROUND_SECONDS = 0.5
+FRAMEWORKS = ("ours", "torch", "flax", "flax_optimized", "keras", "limit")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measures, or serves rounds to compare.py; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("workload", choices=WORKLOADS)
+    parser.add_argument("--framework", choices=FRAMEWORKS, default="ours")
+    parser.add_argument("--cell", default="lstm", help="ours: any cell of the config key model.cell")
+    parser.add_argument("--implementation", default="auto", help="ours: scan, fused, parallel or auto")
+    parser.add_argument("--devices", type=int, help="ours: over how many devices (default: those that pay)")
+    for name in ("batch", "time", "units"):
+        parser.add_argument(f"--{name}", type=int, help=f"another {name} than the workload's")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", action="store_true", help="print one JSON line")
+    parser.add_argument(
+        "--serve", metavar="FILE", help="write gradients there; a round for each line of input"
+    )
+    chosen = parser.parse_args(arguments)
+    changes = {name: getattr(chosen, name) for name in ("batch", "time", "units")}
+    workload = WORKLOADS[chosen.workload]._replace(
+        **{name: n for name, n in changes.items() if n is not None}
+    )
+    contender, start = build(workload, chosen.framework, chosen)
+    if chosen.serve:
+        serve(contender, start, chosen.serve)
+        return 0
+    steps = steps_of_a_round(contender)
+    times = [milliseconds(contender, steps) for _ in range(chosen.rounds)]
+    result = {
+        "framework": contender.version,
+        "workload": chosen.workload,
+        "ms_per_step": round(float(np.median(times)), 3),
+        "lowest": round(min(times), 3),
+        "highest": round(max(times), 3),
+        "rounds": chosen.rounds,
+        **start,
+    }
+    shown = (
+        f"{result['framework']}: {result['ms_per_step']:.2f} ms a step ({min(times):.2f} to {max(times):.2f})"
+    )
+    print(json.dumps(result) if chosen.json else shown)
+    return 0
+
+
+def build(workload: Workload, framework: str, chosen: argparse.Namespace) -> tuple[Contender, dict[str, Any]]:
+    """A framework on a workload, and what its process holds after the first steps."""
+    if framework == "ours":
+        import ours
+
+        options = ours.Ours(chosen.cell, chosen.implementation, chosen.devices)
+        contender = ours.build(workload, options)
+    else:
+        import peers
+
+        contender = peers.PEERS[framework](workload)
+    contender.step()
+    contender.step()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return contender, {"peak_bytes": peak, **contender.details}
+
+
+def milliseconds(contender: Contender, steps: int) -> float:
+    """Of a step, over so many."""
+    began = time.perf_counter()
+    for _ in range(steps):
+        contender.step()
+    return (time.perf_counter() - began) / steps * 1e3
+
+
+def steps_of_a_round(contender: Contender) -> int:
+    """As many as take about half a second."""
+    return max(1, round(ROUND_SECONDS * 1e3 / milliseconds(contender, 3)))
+
+
+def serve(contender: Contender, start: dict[str, Any], file: str) -> None:
+    """Writes loss and gradients to a file, says what it is, and times a round for each line that is read."""
+    loss, gradients = contender.gradients()
+    named: dict[str, Any] = {"loss": np.float64(loss), **gradients}
+    np.savez(file, **named)
+    steps = steps_of_a_round(contender)
+    print(json.dumps({"framework": contender.version, **start}), flush=True)
+    for _ in sys.stdin:
+        print(milliseconds(contender, steps), flush=True)
+
+
+if __name__ == "__main__":
+    restart_with_huge_pages()
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,169 @@
+"""This project's own training step on a workload."""
+
+import time
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+from contender import Contender, Gradients, names_of, tree_of
+from workloads import Workload, arrays, parameters
+
+from rnn_jax import models
+from rnn_jax.datasets import Dataset
+from rnn_jax.models.recurrence import Implementation
+from rnn_jax.runtime import devices
+from rnn_jax.tasks.classification import cross_entropy
+from rnn_jax.tasks.task import Batch, Task
+from rnn_jax.training import optimizer, plan, program
+from rnn_jax.training.build import Job
+from rnn_jax.training.state import place
+
+
+class Ours(NamedTuple):
+    """What of this project is timed."""
+
+    cell: str = "lstm"
+    implementation: Implementation = "auto"
+    devices: int | None = None
+
+
+def build(workload: Workload, options: Ours) -> Contender:
+    """The training step as `rnn_jax.main` runs it."""
+    where = devices.build(
+        workload.batch,
+        workload.time,
+        devices=options.devices,
+        matmul_precision="float32",
+        allow_device_change=False,
+    )
+    job = _job(workload, options)
+    loaded = program.load(job, where)
+    state = loaded.init()
+    if options.cell == "lstm":
+        state = place(state._replace(parameters=tree_of(workload, parameters(workload))), where.mesh)
+    indices, data = loaded.indices("train", 0), loaded.data["train"]
+    began = time.perf_counter()
+    train_step: Any = loaded.train_step
+    compiled = train_step.lower(state, loaded.hyper, data, indices).compile()
+    details = {
+        **options._asdict(),
+        "devices": where.number,
+        "compile_seconds": round(time.perf_counter() - began, 2),
+        "temporary_bytes": compiled.memory_analysis().temp_size_in_bytes,
+    }
+    seen = (0.0, 0.0)
+
+    def step() -> float:
+        nonlocal state, seen
+        state = loaded.train_step(state, loaded.hyper, data, indices)
+        total, count = (float(part) for part in state.metrics["loss"])
+        loss, seen = (total - seen[0]) / (count - seen[1]), (total, count)
+        return loss
+
+    def gradients() -> tuple[float, Gradients]:
+        batch = job.task.fetch(data, indices, None)
+
+        def mean(tree: Any) -> jax.Array:
+            outputs, _ = job.network.apply(tree, batch.inputs, None, None, {}, None)
+            total, count, _ = job.task.loss(outputs, batch, {})
+            return total / count
+
+        value, tree = jax.jit(jax.value_and_grad(mean))(tree_of(workload, parameters(workload)))
+        return float(value), names_of(workload, tree)
+
+    return Contender(f"rnn_jax, JAX {jax.__version__}", step, gradients, details)
+
+
+def _job(workload: Workload, options: Ours) -> Job:
+    words = workload.kind == "words"
+    task = _task(workload)
+    network = models.build(
+        task.spec,
+        cell=options.cell,
+        implementation=options.implementation,
+        checkpoint_steps=None,
+        hidden_size=workload.units,
+        layers=workload.layers,
+        bidirectional=False,
+        residual=False,
+        embedding_size=None,
+        input_layer=workload.units if workload.input_layer else None,
+        pool="last",
+        kernel_init="lecun_normal",
+        recurrent_init="orthogonal",
+        dense_init="lecun_normal",
+    )
+    inputs, targets = arrays(workload)
+    rates = {"learning_rate": 1.0, "clip": 5.0} if words else {"learning_rate": 1e-3}
+    return Job(
+        task=task,
+        data=Dataset("speed", "1", {}, {"train": {"inputs": inputs, "targets": targets}}, workload.batch),
+        network=network,
+        optimizer=_optimizer("sgd" if words else "adam"),
+        plan=plan.build(
+            Fraction(1),
+            seed=0,
+            duration_epochs=None,
+            duration_steps=1,
+            evaluate_every_epochs=None,
+            evaluate_every_steps=1,
+            stop_after_evaluations=None,
+            report_test=False,
+        ),
+        hyper={name: np.float32(value) for name, value in rates.items()},
+    )
+
+
+def _task(workload: Workload) -> Task:
+    words = workload.kind == "words"
+    spec: dict[str, int | str] = {"time_steps": workload.time, "output_size": workload.outputs}
+    if words:
+        spec |= {"head": "every", "vocabulary": workload.width}
+    else:
+        spec |= {"head": "last", "input_size": workload.width}
+
+    def fetch(data: Any, indices: jax.Array, keys: Any) -> Batch:
+        del keys
+        rows = jax.numpy.maximum(indices, 0)
+        weights = (indices >= 0).astype(jax.numpy.float32)
+        return Batch(data["inputs"][rows], data["targets"][rows], weights)
+
+    def of_words(logits: jax.Array, batch: Batch, hyper: Any) -> Any:
+        del hyper
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.targets)
+        total, count = (losses * batch.weights[:, None]).sum(), batch.weights.sum() * losses.shape[1]
+        return total, count, {"loss": (total, count)}
+
+    return Task(
+        spec=spec,
+        objective=("loss", "min"),
+        figures=("loss",) if words else ("loss", "accuracy"),
+        batches={"train": Fraction(1)},
+        select=lambda split, seed, step: np.arange(workload.batch, dtype=np.int32),
+        fetch=fetch,
+        loss=of_words if words else cross_entropy,
+    )
+
+
+def _optimizer(name: str) -> optimizer.Optimizer:
+    adam = name == "adam"
+    return optimizer.build(
+        Fraction(1),
+        1,
+        name=name,
+        schedule="constant",
+        warmup_epochs=None,
+        warmup_steps=None,
+        decay_every_epochs=None,
+        decay_every_steps=None,
+        decay_factor=None,
+        final_fraction=None,
+        beta1=0.9 if adam else None,
+        beta2=0.999 if adam else None,
+        epsilon=1e-8 if adam else None,
+        momentum=None,
+        decay=None,
+        average_decay=None,
+    )
