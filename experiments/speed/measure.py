@@ -45,20 +45,19 @@ def main(arguments: Sequence[str]) -> int:
     workload = WORKLOADS[chosen.workload]._replace(
         **{name: n for name, n in changes.items() if n is not None}
     )
-    contender, start = build(workload, chosen.framework, chosen)
+    contender = build(workload, chosen.framework, chosen)
     if chosen.serve:
-        serve(contender, start, chosen.serve)
+        serve(contender, chosen.serve)
         return 0
-    steps = steps_of_a_round(contender)
+    start, steps = describe(contender), steps_of_a_round(contender)
     times = [milliseconds(contender, steps) for _ in range(chosen.rounds)]
     result = {
-        "framework": contender.version,
+        **start,
         "workload": chosen.workload,
         "ms_per_step": round(float(np.median(times)), 3),
         "lowest": round(min(times), 3),
         "highest": round(max(times), 3),
         "rounds": chosen.rounds,
-        **start,
     }
     shown = (
         f"{result['framework']}: {result['ms_per_step']:.2f} ms a step ({min(times):.2f} to {max(times):.2f})"
@@ -67,8 +66,8 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def build(workload: Workload, framework: str, chosen: argparse.Namespace) -> tuple[Contender, dict[str, Any]]:
-    """A framework on a workload, and what its process holds after the first steps."""
+def build(workload: Workload, framework: str, chosen: argparse.Namespace) -> Contender:
+    """A framework on a workload."""
     if framework == "ours":
         import ours
 
@@ -78,10 +77,7 @@ def build(workload: Workload, framework: str, chosen: argparse.Namespace) -> tup
         import peers
 
         contender = peers.PEERS[framework](workload)
-    contender.step()
-    contender.step()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return contender, {"peak_bytes": peak, **contender.details}
+    return contender
 
 
 def milliseconds(contender: Contender, steps: int) -> float:
@@ -97,13 +93,21 @@ def steps_of_a_round(contender: Contender) -> int:
     return max(1, round(ROUND_SECONDS * 1e3 / milliseconds(contender, 3)))
 
 
-def serve(contender: Contender, start: dict[str, Any], file: str) -> None:
+def describe(contender: Contender) -> dict[str, Any]:
+    """What it is, and the most memory that its process has held after two steps."""
+    contender.step()
+    contender.step()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"framework": contender.version, **contender.details, "peak_bytes": peak}
+
+
+def serve(contender: Contender, file: str) -> None:
     """Writes loss and gradients to a file, says what it is, and times a round for each line that is read."""
-    loss, gradients = contender.gradients()
+    loss, gradients = contender.gradients()  # before the first step, which moves the parameters
     named: dict[str, Any] = {"loss": np.float64(loss), **gradients}
     np.savez(file, **named)
-    steps = steps_of_a_round(contender)
-    print(json.dumps({"framework": contender.version, **start}), flush=True)
+    start, steps = describe(contender), steps_of_a_round(contender)
+    print(json.dumps(start), flush=True)
     for _ in sys.stdin:
         print(milliseconds(contender, steps), flush=True)
 

@@ -1,0 +1,121 @@
+"""The tables and the picture of this experiment, made of results.jsonl."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rnn_jax.reporting import records
+from rnn_jax.reporting.charts import new_figure, styled
+from rnn_jax.reporting.records import Record
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # run by runpy, from anywhere
+from workloads import WORKLOADS  # noqa: E402
+
+PEERS = {
+    "torch": "PyTorch",
+    "flax": "Flax",
+    "flax_optimized": "Flax, OptimizedLSTMCell",
+    "keras": "Keras on JAX",
+}
+COLOURS = {"torch": "#e0752d", "flax": "#3b6fb6", "flax_optimized": "#7fa8d6", "keras": "#b0436b"}
+LIMIT_GIGAFLOP = 20 * 2 * 3584 * 128 * 512 / 1e9  # of what the contender `limit` does in a step
+
+
+def side_by_side(rows: Sequence[Record]) -> str:
+    """Milliseconds a step of every framework, and how many times ours that is."""
+    lines = [
+        f"| workload | ours | {' | '.join(PEERS.values())} | share of the limit |",
+        "|---|" + "---:|" * (len(PEERS) + 2),
+    ]
+    for workload, found in _by_workload(rows).items():
+        ours = found["ours"]
+        cells = [f"**{_ms(ours)}**"]
+        for peer in PEERS:
+            row = found.get(peer)
+            cells.append("–" if row is None else f"{_ms(row)} ({row['times_ours']:.2f} ×)")
+        speed = WORKLOADS[workload].gigaflop / ours["ms_per_step"]
+        share = speed / (LIMIT_GIGAFLOP / found["limit"]["ms_per_step"])
+        lines.append(f"| {workload} | {' | '.join(cells)} | {100 * share:.0f} % |")
+    return "\n".join(lines)
+
+
+def ourselves(rows: Sequence[Record]) -> str:
+    """Of our own step: devices, compilation, memory."""
+    lines = [
+        "| workload | cell | implementation | ms a step | devices | compilation | temporary memory a device |",
+        "|---|---|---|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        if "growth" in row or "implementation" not in row:
+            continue
+        memory = f"{row['temporary_bytes'] / 1e6:.1f} MB"
+        lines.append(
+            f"| {row['workload']} | {row['cell']} | {row['implementation']} | {_ms(row)} | {row['devices']} | "
+            f"{row['compile_seconds']:.1f} s | {memory} |"
+        )
+    return "\n".join(lines)
+
+
+TABLES = {"speed": side_by_side, "speed_ours": ourselves}
+
+
+@styled
+def draw(folder: Path) -> Path:
+    """Draws figure.png from results.jsonl and returns its path."""
+    rows = records.read(folder / "results.jsonl")
+    growth = [row for row in rows if "growth" in row]
+    sizes = list(dict.fromkeys(row["growth"] for row in growth))
+    figure = new_figure(5 + 3.2 * (1 + len(sizes)), 4.2)
+    axes = figure.add_subplot(1, 2 + len(sizes), (1, 2) if sizes else 1)
+    _draw_ratios(axes, _by_workload(rows))
+    for number, size in enumerate(sizes):
+        axes = figure.add_subplot(1, 2 + len(sizes), 3 + number)
+        _draw_growth(axes, size, [row for row in growth if row["growth"] == size])
+    figure.tight_layout()
+    path = folder / "figure.png"
+    figure.savefig(path)
+    return path
+
+
+def _draw_ratios(axes: Any, found: Mapping[str, Mapping[str, Record]]) -> None:
+    """How many times as long as ours each framework takes, a group of bars a workload."""
+    for place, (peer, name) in enumerate(PEERS.items()):
+        heights = [group[peer]["times_ours"] if peer in group else 0 for group in found.values()]
+        places = [number + 0.2 * (place - 1.5) for number in range(len(found))]
+        axes.bar(places, heights, 0.18, label=name, color=COLOURS[peer])
+    axes.axhline(1, color="#444444", linewidth=1)
+    axes.set_xticks(range(len(found)), list(found))
+    axes.set_ylabel("time of a step, ours = 1")
+    axes.set_title("a training step beside ours")
+    axes.legend(loc="upper right")
+
+
+def _draw_growth(axes: Any, size: str, rows: Sequence[Record]) -> None:
+    """Milliseconds over a size, both logarithmic."""
+    for name, colour in (("ours", "#2f9e6e"), ("torch", COLOURS["torch"])):
+        own = sorted((row["value"], row["ms_per_step"]) for row in rows if name in row["options"])
+        label = "ours" if name == "ours" else PEERS[name]
+        axes.plot(*zip(*own, strict=True), color=colour, marker="o", label=label)
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xlabel(size)
+    axes.set_ylabel("ms a step")
+    axes.set_title(f"rows, by {size}")
+    axes.legend()
+
+
+def _by_workload(rows: Sequence[Record]) -> dict[str, dict[str, Record]]:
+    """The plain contenders of each workload, in the workloads' order."""
+    found: dict[str, dict[str, Record]] = {}
+    for workload in WORKLOADS:
+        for row in rows:
+            if row["workload"] == workload and "growth" not in row and row["options"][0] == "--framework":
+                found.setdefault(workload, {})[row["options"][1]] = row
+    return found
+
+
+def _ms(row: Record) -> str:
+    ms = row["ms_per_step"]
+    return f"{ms:.2f}" if ms < 10 else f"{ms:.1f}" if ms < 100 else f"{ms:.0f}"
