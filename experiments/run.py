@@ -1,13 +1,15 @@
-"""Runs the experiment, one ordinary training command after another, and records each.
+"""Runs an experiment, one ordinary training command after another, and records each.
 
-    python experiments/row_mnist/run.py [ARM ...] [--seeds 0,1,2] [-- MORE OPTIONS OF rnn_jax.main]
+    python experiments/run.py EXPERIMENT [ARM ...] [--seeds 0,1,2] [-- MORE OPTIONS OF rnn_jax.main]
 
-What results.jsonl has is passed over, and an interrupted run goes on where it was. To do a run again, delete
-its line and its folder under runs/row_mnist/.
+EXPERIMENT is a folder beside this file whose arms.py has `ARMS`: by name a config, what is changed in it, and
+the seeds it is run with. What results.jsonl has is passed over, and an interrupted run goes on where it was.
+To do a run again, delete its line and its folder under runs/EXPERIMENT/.
 """
 
 import argparse
 import json
+import runpy
 import shlex
 import signal
 import subprocess
@@ -22,7 +24,7 @@ from rnn_jax.reporting import records
 from rnn_jax.reporting.log import read_lines
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+ROOT = HERE.parent
 MOST_POINTS = 200  # of a curve that is kept
 
 
@@ -34,44 +36,36 @@ class Arm(NamedTuple):
     seeds: Sequence[int]
 
 
-ARMS = {
-    # 100,000 samples in batches of 128, as the tutorials that carry this script on have it.
-    "seed_782": Arm(
-        "configs/mnist.py:seed", {"train.duration_steps": 782, "train.evaluate_every_steps": 782}, range(5)
-    ),
-    "seed": Arm("configs/mnist.py:seed", {}, range(1)),
-    "recommended": Arm("configs/mnist.py", {}, range(5)),
-    "shifted": Arm("configs/mnist.py:shifted", {}, range(5)),
-    "digits": Arm("configs/digits.py", {}, range(5)),
-}
-
-
 def main(arguments: Sequence[str]) -> int:
     """Runs what is asked for and not recorded yet; returns the exit status."""
     split = arguments.index("--") if "--" in arguments else len(arguments)
     own, more = list(arguments[:split]), list(arguments[split + 1 :])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("arms", metavar="ARM", nargs="*", help=f"{', '.join(ARMS)} (default: all)")
+    experiments = sorted(path.parent.name for path in HERE.glob("*/arms.py"))
+    parser.add_argument("experiment", choices=experiments)
+    parser.add_argument("arms", metavar="ARM", nargs="*", help="names in its arms.py (default: all)")
     parser.add_argument("--seeds", help="numbers with commas between (default: the arm's own)")
     chosen = parser.parse_args(own)
-    unknown = [name for name in chosen.arms if name not in ARMS]
+    arms = runpy.run_path(str(HERE / chosen.experiment / "arms.py"))["ARMS"]
+    unknown = [name for name in chosen.arms if name not in arms]
     if unknown:
-        parser.error(f"no arm {', '.join(unknown)}; there are {', '.join(ARMS)}")
-    for name in chosen.arms or ARMS:
-        seeds = ARMS[name].seeds if chosen.seeds is None else map(int, chosen.seeds.split(","))
+        parser.error(f"no arm {', '.join(unknown)}; there are {', '.join(arms)}")
+    for name in chosen.arms or arms:
+        arm = Arm(*arms[name])
+        seeds = arm.seeds if chosen.seeds is None else map(int, chosen.seeds.split(","))
         for seed in seeds:
-            status = run(name, ARMS[name], seed, more)
+            status = run(HERE / chosen.experiment, name, arm, seed, more)
             if status != 0:
                 return status
     return 0
 
 
-def run(name: str, arm: Arm, seed: int, more: Sequence[str]) -> int:
+def run(folder: Path, name: str, arm: Arm, seed: int, more: Sequence[str]) -> int:
     """Trains one arm with one seed and records it; returns the training's exit status."""
-    if records.find(records.read(HERE / "results.jsonl"), arm.config, arm.overrides, seed):
+    if records.find(records.read(folder / "results.jsonl"), arm.config, arm.overrides, seed):
         print(f"{name}, seed {seed}: recorded already")
         return 0
-    workdir = f"runs/row_mnist/{name}-{seed}"
+    workdir = f"runs/{folder.name}/{name}-{seed}"
     overrides = [f"--config.{key}={value}" for key, value in arm.overrides.items()]
     command = ["-m", "rnn_jax.main", "--config", arm.config, "--workdir", workdir]
     command += [f"--config.train.seed={seed}", *overrides]
@@ -83,20 +77,20 @@ def run(name: str, arm: Arm, seed: int, more: Sequence[str]) -> int:
     # Where the data lies on this machine helps nobody: such options are in `more`, and are not recorded.
     shown = [option for option in more if not _names_a_folder(option)]
     records.record(
-        HERE / "results.jsonl",
+        folder / "results.jsonl",
         summary=summary,
         config=arm.config,
         overrides=arm.overrides,
         seed=seed,
         command=f"python {shlex.join([*command, *shown])}",
     )
-    keep_curves(ROOT / workdir / "metrics.jsonl", arm, seed)
+    keep_curves(folder, ROOT / workdir / "metrics.jsonl", arm, seed)
     return 0
 
 
-def keep_curves(metrics: Path, arm: Arm, seed: int) -> None:
+def keep_curves(folder: Path, metrics: Path, arm: Arm, seed: int) -> None:
     """Puts the accuracies of a run into curves.jsonl, thinned: what the figure is drawn from."""
-    path = HERE / "curves.jsonl"
+    path = folder / "curves.jsonl"
     place = {"config": arm.config, "overrides": arm.overrides, "seed": seed}
     others = [row for row in records.read(path) if {key: row[key] for key in place} != place]
     rows = read_lines(metrics)

@@ -1,0 +1,37 @@
+"""The arms of this experiment: what `experiments/run.py cells` trains.
+
+On MNIST by rows every cell has about as many parameters as an LSTM of 128 units and its output layer,
+81,674.
+"""
+
+UNITS = {
+    "rnn": 266,
+    "lstm": 128,
+    "lstm_peephole": 127,
+    "lstm_coupled": 150,
+    "lstm_layer_norm": 127,
+    "gru": 149,
+    "mgu": 185,
+    "janet": 185,
+    "mingru": 1_201,
+    "minlstm": 841,
+    "lru": 179,
+}
+
+ROWS = {
+    f"rows_{cell}": (
+        "configs/mnist.py",
+        {"model.cell": cell, "model.hidden_size": units, "train.duration_epochs": 5.0},
+        range(3),
+    )
+    for cell, units in UNITS.items()
+}
+ADDING = {
+    f"adding_{cell}": ("configs/adding.py", {"model.cell": cell, "train.duration_steps": 3_000}, range(1))
+    for cell in ("rnn", "lstm", "gru", "janet", "mingru", "lru")
+}
+COPYING = {
+    f"copying_{cell}": ("configs/copying.py", {"model.cell": cell, "train.duration_steps": 3_000}, range(1))
+    for cell in ("rnn", "lstm", "gru", "janet", "mingru", "lru")
+}
+ARMS = ROWS | ADDING | COPYING

@@ -1,0 +1,69 @@
+"""The tables and the picture of this experiment, made of results.jsonl and curves.jsonl."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rnn_jax.reporting import records
+from rnn_jax.reporting.charts import new_figure, styled
+from rnn_jax.reporting.records import Column, Record
+
+TITLES = {
+    "configs/mnist.py": "MNIST by rows",
+    "configs/adding.py": "adding, 200 steps",
+    "configs/copying.py": "copying, 100 steps",
+}
+
+
+def _override(key: str) -> Callable[[Sequence[Record]], str]:
+    return lambda rows: str(rows[0]["overrides"].get(key, "–"))
+
+
+def _of(config: str, columns: Sequence[Column]) -> Callable[[Sequence[Record]], str]:
+    return lambda rows: records.table([row for row in rows if row["config"] == config], columns)
+
+
+CELL = Column("cell", _override("model.cell"))
+ACCURACY = Column("test accuracy", records.percent("test.accuracy"))
+LOSS = Column("test loss", records.spread("test.loss", digits=4))
+PARAMETERS = Column("parameters", records.spread("parameters"))
+SEEDS = Column("seeds", records.count)
+TIME = Column("time", records.duration("wall_seconds"))
+
+TABLES = {
+    "cells_rows": _of(
+        "configs/mnist.py",
+        [CELL, Column("units", _override("model.hidden_size")), PARAMETERS, ACCURACY, LOSS, SEEDS, TIME],
+    ),
+    "cells_adding": _of("configs/adding.py", [CELL, PARAMETERS, LOSS, ACCURACY, SEEDS, TIME]),
+    "cells_copying": _of("configs/copying.py", [CELL, PARAMETERS, LOSS, ACCURACY, SEEDS, TIME]),
+}
+
+
+@styled
+def draw(folder: Path) -> Path:
+    """Draws figure.png from curves.jsonl: validation accuracy over the steps, a colour a cell."""
+    from matplotlib import colormaps
+
+    curves = [row for row in records.read(folder / "curves.jsonl") if row["split"] == "validation"]
+    names = list(dict.fromkeys(row["overrides"]["model.cell"] for row in curves))
+    colours = {name: colormaps["tab20"](number) for number, name in enumerate(names)}
+    configs = [config for config in TITLES if any(row["config"] == config for row in curves)]
+    figure = new_figure(5.5 * max(1, len(configs)), 4.4)
+    for number, config in enumerate(configs):
+        axes = figure.add_subplot(1, len(configs), 1 + number)
+        for row in curves:
+            if row["config"] == config:
+                name = row["overrides"]["model.cell"]
+                label = name if row["seed"] == 0 else None
+                accuracy = [100 * value for value in row["accuracy"]]
+                axes.plot(row["steps"], accuracy, color=colours[name], label=label)
+        axes.set_title(TITLES[config])
+        axes.set_xlabel("step")
+        axes.set_ylabel("validation accuracy (%)")
+        axes.legend(ncols=2)
+    if "configs/mnist.py" in configs:
+        figure.axes[0].set_ylim(90, 100)
+    figure.tight_layout()
+    path = folder / "figure.png"
+    figure.savefig(path)
+    return path
