@@ -63,7 +63,6 @@ def draw(folder: Path) -> Path:
         axes.legend(ncols=2)
     if "configs/mnist.py" in configs:
         figure.axes[0].set_ylim(90, 100)
-    figure.tight_layout()
     path = folder / "figure.png"
     figure.savefig(path)
     return path

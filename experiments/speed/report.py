@@ -71,7 +71,6 @@ def draw(folder: Path) -> Path:
     for number, size in enumerate(sizes):
         axes = figure.add_subplot(1, 2 + len(sizes), 3 + number)
         _draw_growth(axes, size, [row for row in growth if row["growth"] == size])
-    figure.tight_layout()
     path = folder / "figure.png"
     figure.savefig(path)
     return path

@@ -9,7 +9,8 @@ from flax import linen as nn
 from rnn_jax.models import cell_table
 from rnn_jax.models.linear_recurrence import LinearRecurrence
 from rnn_jax.models.network import Hyper
-from rnn_jax.models.recurrence import Carry, Implementation, affine, check, read, unroll
+from rnn_jax.models.over_time import Carry, read
+from rnn_jax.models.recurrence import Implementation, affine, check, unroll
 
 Parameters = dict[str, Any]
 

@@ -115,6 +115,31 @@ def test_the_last_output_is_that_of_the_last_real_step(cell: str) -> None:
     assert not np.asarray(found.outputs)[np.arange(TIME)[None, :] >= np.asarray(LENGTHS)[:, None]].any()
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", NAMES)
+def test_padding_and_the_future_influence_nothing_at_any_depth(cell: str, bidirectional: bool) -> None:
+    of = layout(cell, bidirectional=bidirectional, residual=True)
+    parameters, inputs = draw(of, 8)
+    padding = jnp.arange(TIME)[None, :] >= LENGTHS[:, None]
+
+    @jax.jit
+    def graded(parameters: Any, inputs: jax.Array) -> Any:
+        def score(parameters: Any, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+            found = run(of, parameters, inputs, lengths=LENGTHS)
+            return (found.outputs**2).sum() + (found.last**2).sum(), found.outputs
+
+        return jax.value_and_grad(score, argnums=(0, 1), has_aux=True)(parameters, inputs)
+
+    clean = graded(parameters, inputs)
+    dirty = graded(parameters, jnp.where(padding[:, :, None], jnp.nan, inputs))
+    jax.tree.map(np.testing.assert_array_equal, dirty, clean)
+    assert not np.asarray(clean[1][1])[np.asarray(padding)].any()
+    if not bidirectional:
+        changed = graded(parameters, inputs.at[:, 2:].add(1.0))
+        np.testing.assert_array_equal(changed[0][1][:, :2], clean[0][1][:, :2])
+        assert (changed[0][1][0, 2:] != clean[0][1][0, 2:]).any(axis=-1).all()
+
+
 def test_the_backward_recurrence_is_the_forward_one_on_reversed_time() -> None:
     of = layout(layers=1)
     parameters, inputs = draw(of, 2)

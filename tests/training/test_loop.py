@@ -189,6 +189,20 @@ def test_another_number_of_devices_is_refused_unless_allowed(tiny: Tiny, tmp_pat
     assert train(tiny(allowed), folder, console=Interrupting())["status"] == "finished"
 
 
+@pytest.mark.parametrize("ways", [("scan", "fused"), ("fused", "scan")])
+def test_an_implementation_goes_on_from_the_others_checkpoint(
+    tiny: Tiny, straight: tuple[Path, dict[str, Any]], tmp_path: Path, ways: tuple[str, str]
+) -> None:
+    first, second = (tiny(FULL | {"model.implementation": way}) for way in ways)
+    train(first, tmp_path / "run", console=Interrupting(6))
+    summary = train(second, tmp_path / "run", console=Interrupting())
+    before, expected = straight
+    assert summary["status"] == "finished"
+    np.testing.assert_allclose(summary["test"]["loss"], expected["test"]["loss"], rtol=1e-4)
+    for found, wanted in zip(leaves(second, tmp_path / "run"), leaves(second, before), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-2, atol=1e-4)
+
+
 def test_test_is_not_looked_at_when_it_is_not_reported(tiny: Tiny, tmp_path: Path) -> None:
     summary = train(tiny({"train.report_test": False}), tmp_path / "run", console=Interrupting())
     assert summary["test"] is None
