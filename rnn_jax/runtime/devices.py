@@ -34,6 +34,15 @@ class Devices(NamedTuple):
         """How many."""
         return self.mesh.size
 
+    @property
+    def take_turns(self) -> bool:
+        """Whether a step must be done before the next one is called.
+
+        Several CPU devices share few threads. Many steps under way at once fill them with devices that wait:
+        for their turn, or in a sum for another device that finds no thread left, and so for ever.
+        """
+        return self.number > 1 and self.mesh.devices.flat[0].platform == "cpu"
+
     def __str__(self) -> str:
         first = self.mesh.devices.flat[0]
         kind = "CPU" if first.platform == "cpu" else first.device_kind
@@ -58,8 +67,6 @@ def build(
     _quieten()
     keep_freed_memory()
     paying = paying_cores(rows, time_steps, _cores())
-    if (devices or paying) > 1:
-        _keep_cpu_devices_apart()
     _split_cpu(devices or paying)
     try:
         available = jax.devices()
@@ -111,19 +118,6 @@ def _split_cpu(devices: int) -> None:
         jax.config.update("jax_num_cpu_devices", devices)
     except RuntimeError:  # JAX has started: `build` says how many devices there are
         return
-
-
-def _keep_cpu_devices_apart() -> None:
-    """Lets CPU devices wait for one another without taking each other's threads, unless the user has spoken.
-
-    Several CPU devices share few threads. While one waits in a sum, the others must find a thread to get there:
-    so a step begins when the one before is done, and a product is computed by its device's thread alone.
-    """
-    if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
-        jax.config.update("jax_cpu_enable_async_dispatch", False)
-    flags = os.environ.get("XLA_FLAGS", "")
-    if "xla_cpu_multi_thread_eigen" not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
 
 
 def _setting(name: str) -> Any:

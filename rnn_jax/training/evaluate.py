@@ -20,9 +20,8 @@ def evaluate(program: Program, parameters: Any, split: str) -> dict[str, float]:
     """
     carry, parts = None, []
     for step in range(math.ceil(program.job.task.batches[split])):
-        part, carry = program.eval_step(
-            parameters, carry, program.hyper, program.data[split], program.indices(split, step)
-        )
+        indices, data = program.indices(split, step), program.data[split]
+        part, carry = program.settle(program.eval_step(parameters, carry, program.hyper, data, indices))
         parts.append(part)
     return metrics.merge(jax.device_get(parts))
 
@@ -39,6 +38,8 @@ def outputs(program: Program, parameters: Any, split: str) -> np.ndarray:
     parts = []
     for step in range(math.ceil(program.job.task.batches[split])):
         indices = program.indices(split, step)
-        answered = program.output_step(parameters, program.hyper, program.data[split], indices)
+        answered = program.settle(
+            program.output_step(parameters, program.hyper, program.data[split], indices)
+        )
         parts.append(np.asarray(answered)[np.asarray(indices) >= 0])
     return np.concatenate(parts)

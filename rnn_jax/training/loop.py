@@ -194,7 +194,8 @@ def _update(run: Run, state: State, step: int) -> State:
     """Update number `step`, counted from 0, and what is logged of it."""
     program, log = run.program, run.log
     began = time.perf_counter()
-    state = program.train_step(state, program.hyper, program.data["train"], program.indices("train", step))
+    indices = program.indices("train", step)
+    state = program.settle(program.train_step(state, program.hyper, program.data["train"], indices))
     if run.summary.compile_seconds == 0.0:  # the call returns when the step is compiled and under way
         run.summary.compile_seconds = time.perf_counter() - began
         run.meter.restart(step)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -12,6 +12,8 @@ from rnn_jax.tasks.task import Arrays, Hyper
 from rnn_jax.training import steps
 from rnn_jax.training.build import Job
 from rnn_jax.training.state import State, init, place
+
+Result = TypeVar("Result")
 
 
 class Program(NamedTuple):
@@ -31,6 +33,10 @@ class Program(NamedTuple):
         """The state before the first step, drawn from the plan's seed."""
         key = jax.random.key(self.job.plan.seed)
         return place(jax.jit(partial(init, self.job))(self.job.hyper, key), self.devices.mesh)
+
+    def settle(self, result: Result) -> Result:
+        """A step's result, waited for where the devices take turns; call it before the next step."""
+        return jax.block_until_ready(result) if self.devices.take_turns else result
 
     def indices(self, split: str, step: int) -> jax.Array:
         """The example numbers of a batch [rows], on the devices."""
