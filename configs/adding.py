@@ -54,7 +54,7 @@ def get_config() -> ConfigDict:
         train=dict(
             seed=0,
             duration_epochs=None,
-            duration_steps=6_000,
+            duration_steps=3_000,
             evaluate_every_epochs=None,
             evaluate_every_steps=500,
             stop_after_evaluations=None,

@@ -27,11 +27,11 @@ ROWS = {
     for cell, units in UNITS.items()
 }
 ADDING = {
-    f"adding_{cell}": ("configs/adding.py", {"model.cell": cell, "train.duration_steps": 3_000}, range(1))
+    f"adding_{cell}": ("configs/adding.py", {"model.cell": cell}, range(1))
     for cell in ("rnn", "lstm", "gru", "janet", "mingru", "lru")
 }
 COPYING = {
-    f"copying_{cell}": ("configs/copying.py", {"model.cell": cell, "train.duration_steps": 3_000}, range(1))
+    f"copying_{cell}": ("configs/copying.py", {"model.cell": cell}, range(1))
     for cell in ("rnn", "lstm", "gru", "janet", "mingru", "lru")
 }
 ARMS = ROWS | ADDING | COPYING

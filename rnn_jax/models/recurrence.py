@@ -45,8 +45,8 @@ def check(cell: nn.RNNCellBase, implementation: Implementation) -> None:
 def choose(cell: nn.RNNCellBase, implementation: Implementation) -> Implementation:
     """What 'auto' stands for, the fastest that fits, by experiments/speed; anything else stands for itself.
 
-    On a CPU a loop that keeps little is the fastest. On an accelerator, where a loop leaves most of the device
-    idle, a linear recurrence is computed for all steps at once; that is not measured here yet.
+    On a CPU a loop that keeps little is the fastest. On an accelerator, where a loop leaves most of the
+    device idle, a linear recurrence is computed for all steps at once; that is not measured here yet.
     """
     if implementation != "auto":
         return implementation
