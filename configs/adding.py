@@ -5,7 +5,7 @@
 
 Nothing is downloaded, every example is drawn from its number. Who remembers nothing answers 1, with a loss
 (the mean squared error) of 1/6 = 0.167; accuracy is the share of answers that are off by less than 0.04.
-Expected: EXPECTED_ADDING
+Expected: what experiments/cells records.
 """
 
 from collections.abc import Callable

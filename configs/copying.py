@@ -5,7 +5,7 @@
 
 Nothing is downloaded, every example is drawn from its number. Who remembers nothing reaches a loss (the mean
 cross-entropy of a step) of 10 log 8 / 120 = 0.173; accuracy is that of the ten copied symbols, by chance 12.5
-%. Expected: EXPECTED_COPYING
+%. Expected: what experiments/cells records.
 """
 
 from collections.abc import Callable

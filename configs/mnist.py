@@ -2,8 +2,8 @@
 
     python -m rnn_jax.main --config configs/mnist.py
 
-Expected: 99.1 % of the 10,000 test images after 15 epochs (6,446 steps), in about three minutes on two
-CPU cores.
+Expected: 99.1 % of the 10,000 test images after 15 epochs (6,446 steps), in under two minutes on two CPU
+cores.
 Without a network: --config.dataset.manual_dir=DIR, a folder with the four original files.
 """
 
@@ -69,7 +69,7 @@ def get_config() -> ConfigDict:
 def seed(config: ConfigDict) -> None:
     """The seed script as it was: plain Adam for 100,000 steps, without clipping or decay.
 
-    Expected: 98.6 % of the test images, about an hour on two CPU cores.
+    Expected: 98.6 % of the test images, about half an hour on two CPU cores.
 
     What differs from the TensorFlow original is small. Epochs are shuffled anew and run into one another
     without dropping an example, as there, but in other orders. Validation, on the 5,000 images that the
@@ -107,7 +107,7 @@ def seed(config: ConfigDict) -> None:
 def shifted(config: ConfigDict) -> None:
     """For the highest figure: images move by up to two pixels, and training is longer.
 
-    Expected: 99.3 % of the test images after 40 epochs, about eight minutes on two CPU cores.
+    Expected: 99.3 % of the test images after 40 epochs, about five minutes on two CPU cores.
     """
     config.update(
         task=dict(shift_pixels=2),

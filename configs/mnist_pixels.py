@@ -3,9 +3,8 @@
     python -m rnn_jax.main --config configs/mnist_pixels.py
     python -m rnn_jax.main --config configs/mnist_pixels.py --config.model.cell=mingru
 
-Expected: not measured to its end yet; see experiments/cells for what is. Chance is 10 %, the literature's
-plain LSTM reaches 98 % in their own order in days, and 87 to 91 % permuted. Without a network:
---config.dataset.manual_dir=DIR.
+Expected: not trained to its end yet; a step takes 0.3 s on two CPU cores, an epoch two minutes. Chance is
+10 %. Without a network: --config.dataset.manual_dir=DIR.
 """
 
 from collections.abc import Callable
