@@ -59,6 +59,23 @@ def test_gradients_are_the_same_on_any_number_of_devices(tiny: Tiny, number: int
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_update_is_the_gradient_of_the_mean_loss(tiny: Tiny, number: int) -> None:
+    """Computed here with nothing of the step's own: Adam would hide a wrong scale."""
+    program = start(tiny(SGD | {"dataset.batch_size": 7, "task.shift_pixels": 0}), number)
+    arrays, rows = program.job.data.splits["train"], program.job.task.select("train", 0, 0)
+    images = arrays["inputs"][rows].astype(np.float32) / np.float32(16)
+
+    def mean_loss(parameters: Any) -> jax.Array:
+        logits, _ = program.job.network.apply(parameters, images, None, None, {}, None)
+        return -jax.nn.log_softmax(logits)[np.arange(7), arrays["targets"][rows]].mean()
+
+    before = jax.device_get(program.init().parameters)
+    expected = flat(jax.grad(mean_loss)(before))
+    np.testing.assert_allclose(flat(before) - flat(run(program, 1).parameters), expected, atol=1e-6)
+    assert np.abs(expected).max() > 1e-3
+
+
 def test_three_devices_train_like_one(tiny: Tiny) -> None:
     alone, together = (run(start(tiny(), number), 8) for number in (1, 3))
     np.testing.assert_allclose(flat(together.parameters), flat(alone.parameters), atol=1e-4)
