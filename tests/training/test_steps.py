@@ -76,6 +76,17 @@ def test_the_update_is_the_gradient_of_the_mean_loss(tiny: Tiny, number: int) ->
     assert np.abs(expected).max() > 1e-3
 
 
+def test_cpu_devices_take_turns(tiny: Tiny) -> None:
+    """XLA can wait for ever where several steps are under way on several CPU devices."""
+    assert not start(tiny()).devices.take_turns
+    program = start(tiny(), 2)
+    assert program.devices.take_turns
+    state = program.train_step(
+        program.init(), program.hyper, program.data["train"], program.indices("train", 0)
+    )
+    assert all(leaf.is_ready() for leaf in jax.tree.leaves(program.settle(state)))
+
+
 def test_three_devices_train_like_one(tiny: Tiny) -> None:
     alone, together = (run(start(tiny(), number), 8) for number in (1, 3))
     np.testing.assert_allclose(flat(together.parameters), flat(alone.parameters), atol=1e-4)
