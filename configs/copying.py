@@ -4,65 +4,26 @@
     python -m rnn_jax.main --config configs/copying.py --config.task.delay_steps=500
 
 Nothing is downloaded, every example is drawn from its number. Who remembers nothing reaches a loss (the mean
-cross-entropy of a step) of 10 log 8 / 120 = 0.173; accuracy is that of the ten copied symbols, by chance 12.5
-%. Expected: what experiments/cells records.
+cross-entropy of a step) of 10 log 8 / 120 = 0.173; accuracy is that of the ten copied symbols, by chance
+12.5 %.
+Expected: what experiments/cells records.
 """
 
 from collections.abc import Callable
 
 from ml_collections.config_dict import ConfigDict, create
 
+from configs import adding
+
 
 def get_config() -> ConfigDict:
-    """A hundred steps between the symbols and their copy."""
-    return create(
-        dataset=dict(name="generated", batch_size=64, examples=400_000, data_dir=None),
-        task=dict(name="copying", delay_steps=100, copied_symbols=10, alphabet_size=8),
-        model=dict(
-            cell="lstm",
-            implementation="auto",
-            checkpoint_steps=None,
-            hidden_size=128,
-            layers=1,
-            bidirectional=False,
-            residual=False,
-            dropout=None,
-            recurrent_dropout=None,
-            embedding_size=None,
-            forget_bias=1.0,
-            chrono_steps=None,
-            kernel_init="lecun_normal",
-            recurrent_init="orthogonal",
-            dense_init="lecun_normal",
-            dense_bias=None,
-            init_scale=None,
-        ),
-        optimizer=dict(
-            name="adam",
-            learning_rate=2e-3,
-            schedule="cosine",
-            warmup_epochs=None,
-            warmup_steps=200,
-            final_fraction=0.0,
-            clip=1.0,
-            beta1=0.9,
-            beta2=0.999,
-            epsilon=1e-8,
-            average_decay=None,
-        ),
-        train=dict(
-            seed=0,
-            duration_epochs=None,
-            duration_steps=3_000,
-            evaluate_every_epochs=None,
-            evaluate_every_steps=500,
-            stop_after_evaluations=None,
-            report_test=True,
-        ),
-        checkpoint=dict(save_every_steps=None, save_every_seconds=None, keep=2),
-        log=dict(every_steps=50, batch_accuracy_every_steps=None, tensorboard=True),
-        runtime=dict(devices=None, matmul_precision="float32", allow_device_change=False),
-    )
+    """The recipe of `configs/adding.py`; a hundred steps between the symbols and their copy."""
+    sections = adding.get_config().to_dict()
+    sections["task"] = dict(name="copying", delay_steps=100, copied_symbols=10, alphabet_size=8)
+    for key in ("input_layer", "pool"):  # of networks that answer once
+        del sections["model"][key]
+    sections["model"]["embedding_size"] = None
+    return create(**sections)
 
 
 def smoke(config: ConfigDict) -> None:

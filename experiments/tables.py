@@ -13,6 +13,7 @@ import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rnn_jax.reporting import records
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python experiments/tables.py [--check]", file=sys.stderr)
         return 2
     check = bool(arguments)
-    reports = {path.parent: runpy.run_path(str(path)) for path in sorted(HERE.glob("*/report.py"))}
+    reports = {path.parent: _run(path) for path in sorted(HERE.glob("*/report.py"))}
     tables = {
         name: make(records.read(folder / "results.jsonl"))
         for folder, report in reports.items()
@@ -39,6 +40,15 @@ def main(arguments: Sequence[str]) -> int:
         for folder, report in reports.items():
             report["draw"](folder)
     return 1 if check and stale else 0
+
+
+def _run(report: Path) -> dict[str, Any]:
+    """Runs a report.py, which may import what lies beside it."""
+    sys.path.insert(0, str(report.parent))
+    try:
+        return runpy.run_path(str(report))
+    finally:
+        sys.path.remove(str(report.parent))
 
 
 def _readmes() -> list[Path]:

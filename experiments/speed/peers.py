@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from contender import Contender, Gradients, names_of, tree_of
-from workloads import Workload, arrays, parameters
+from workloads import LIMIT_PRODUCTS, LIMIT_SHAPE, Workload, arrays, parameters
 
 
 def flax(workload: Workload, cell_name: str) -> Contender:
@@ -175,19 +175,17 @@ def limit(workload: Workload) -> Contender:
     import jax
 
     key = jax.random.key(0)
-    left, right = jax.random.normal(key, (3584, 128)), jax.random.normal(key, (128, 512))
+    rows, inner, columns = LIMIT_SHAPE
+    left, right = jax.random.normal(key, (rows, inner)), jax.random.normal(key, (inner, columns))
     product = jax.jit(lambda left, right: left @ right)
 
     def step() -> float:
-        for _ in range(PRODUCTS):
+        for _ in range(LIMIT_PRODUCTS):
             product(left, right).block_until_ready()
         return 0.0
 
     return Contender("one product", step, lambda: (0.0, {}))
 
-
-PRODUCTS = 20
-LIMIT_GIGAFLOP = PRODUCTS * 2 * 3584 * 128 * 512 / 1e9
 
 PEERS: dict[str, Callable[[Workload], Contender]] = {
     "torch": torch,

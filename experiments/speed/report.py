@@ -1,17 +1,14 @@
 """The tables and the picture of this experiment, made of results.jsonl."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workloads import LIMIT_GIGAFLOP, WORKLOADS
+
 from rnn_jax.reporting import records
 from rnn_jax.reporting.charts import new_figure, styled
 from rnn_jax.reporting.records import Record
-
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))  # run by runpy, from anywhere
-from workloads import WORKLOADS  # noqa: E402
 
 PEERS = {
     "torch": "PyTorch",
@@ -20,7 +17,6 @@ PEERS = {
     "keras": "Keras on JAX",
 }
 COLOURS = {"torch": "#e0752d", "flax": "#3b6fb6", "flax_optimized": "#7fa8d6", "keras": "#b0436b"}
-LIMIT_GIGAFLOP = 20 * 2 * 3584 * 128 * 512 / 1e9  # of what the contender `limit` does in a step
 
 
 def side_by_side(rows: Sequence[Record]) -> str:

@@ -50,6 +50,10 @@ WORKLOADS = {
     "ptb_medium": Workload(20, 35, 10_000, 650, 2, 10_000, "words"),
 }
 
+# The limit: so many products [rows, inner] · [inner, columns], and what they are worth.
+LIMIT_PRODUCTS, LIMIT_SHAPE = 20, (3584, 128, 512)
+LIMIT_GIGAFLOP = LIMIT_PRODUCTS * 2 * 3584 * 128 * 512 / 1e9
+
 
 def arrays(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
     """Random inputs and targets of one batch."""

@@ -189,6 +189,17 @@ def test_another_number_of_devices_is_refused_unless_allowed(tiny: Tiny, tmp_pat
     assert train(tiny(allowed), folder, console=Interrupting())["status"] == "finished"
 
 
+def test_two_devices_resume_bit_for_bit_as_well(tiny: Tiny, tmp_path: Path) -> None:
+    config = tiny(FULL | {"runtime.devices": 2})
+    train(config, tmp_path / "straight", console=Interrupting())
+    train(config, tmp_path / "cut", console=Interrupting(7))
+    assert train(config, tmp_path / "cut", console=Interrupting())["status"] == "finished"
+    for found, wanted in zip(
+        leaves(config, tmp_path / "cut"), leaves(config, tmp_path / "straight"), strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
+
+
 @pytest.mark.parametrize("ways", [("scan", "fused"), ("fused", "scan")])
 def test_an_implementation_goes_on_from_the_others_checkpoint(
     tiny: Tiny, straight: tuple[Path, dict[str, Any]], tmp_path: Path, ways: tuple[str, str]

@@ -1,5 +1,7 @@
 """Unit shapes of learning rates."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -9,8 +11,9 @@ from rnn_jax.training import schedules
 
 
 def values(name: str, steps: int = 30, **parts: float | None) -> np.ndarray:
-    settings = {"last_step": 30, "warmup": 0, "every": None, "factor": None, "final_fraction": None} | parts
-    schedule = schedules.build(name, **settings)  # type: ignore[arg-type]
+    settings: dict[str, Any] = {"last_step": 30, "warmup": 0, "every": None, "factor": None}
+    settings |= {"final_fraction": None} | parts
+    schedule = schedules.build(name, **settings)
     return np.array([schedule(jnp.int32(step)) for step in range(steps)])
 
 

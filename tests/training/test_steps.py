@@ -122,7 +122,8 @@ def test_the_step_compiles_once_and_for_every_learning_rate(tiny: Tiny) -> None:
             "learning_rate": jax.device_put(jnp.float32(rate), state.step.sharding)
         }
         state = program.train_step(state, hyper, program.data["train"], program.indices("train", 5))
-    assert program.train_step._cache_size() == 1  # type: ignore[attr-defined]
+    compiled: Any = program.train_step
+    assert compiled._cache_size() == 1
 
 
 def test_where_the_loss_is_not_finite_everything_stays_but_the_step(tiny: Tiny) -> None:
