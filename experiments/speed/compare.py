@@ -1,5 +1,4 @@
-"""Puts the frameworks side by side: interleaved rounds, one process each, loss and gradients first shown
-equal.
+"""Puts the frameworks side by side: interleaved rounds, one process each, after a proof of equal gradients.
 
     pip install -e '.[peers]'
     python experiments/speed/compare.py                  # every workload; about ten minutes on two cores
@@ -143,10 +142,9 @@ def compare(workload: str, options: Sequence[Sequence[str]], rounds: int, place:
 
 
 def difference(first: Path, second: Path) -> float | None:
-    """The largest difference of loss and gradients, as a share of each one's largest entry; None: others'
-    names.
+    """The largest difference of loss and gradients, as a share of each one's largest entry.
 
-    Exits where it is not rounding.
+    None where the two name their parameters differently; exits where it is not rounding.
     """
     with np.load(first) as ours, np.load(second) as theirs:
         if set(ours.files) != set(theirs.files):

@@ -9,8 +9,8 @@ class Workload(NamedTuple):
     """One training step of an LSTM classifier, or of a word language model.
 
     'classes': inputs [batch, time, width] -> linear layer [units], if any -> LSTM -> last output -> classes;
-    Adam 1e-3. 'words': tokens [batch, time] -> embedding [units] -> LSTMs -> words at every step; SGD 1.0,
-    clip 5.
+    Adam 1e-3.
+    'words': tokens [batch, time] -> embedding [units] -> LSTMs -> words at every step; SGD 1.0, clip 5.
     """
 
     batch: int

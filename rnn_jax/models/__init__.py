@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from rnn_jax.models import classifier, language_model, recurrence
+from rnn_jax.models import classifier, language_model
 from rnn_jax.models.layers import Layout
 from rnn_jax.models.network import Network
 from rnn_jax.models.recurrence import Implementation, unroll
@@ -54,4 +54,4 @@ def build(
 HEADS: dict[str, Callable[..., Network]] = {"last": classifier.build, "every": language_model.build}
 """By the task's `head`: 'last' answers once, after the last step, 'every' at every step."""
 
-__all__ = ["HEADS", "Network", "build", "recurrence", "unroll"]
+__all__ = ["HEADS", "Network", "build", "unroll"]

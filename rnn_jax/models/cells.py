@@ -145,6 +145,10 @@ class CoupledLSTM(_CellWithMemory):
         return (c, h), h
 
 
+def _small_uniform(key: jax.Array, shape: tuple[int], dtype: Any = jnp.float32) -> jax.Array:
+    return jax.random.uniform(key, shape, dtype, -1, 1) * shape[0] ** -0.5
+
+
 class LayerNormLSTM(_CellWithMemory):
     """The LSTM with layer normalization: Ba et al. 2016 (arXiv 1607.06450), equations 20 to 22.
 
@@ -153,6 +157,10 @@ class LayerNormLSTM(_CellWithMemory):
 
     Each LN is over all four gates together and has a gain of its own; b [4·hidden] is `norm_hidden/bias`. The
     carry is (c, h), the output h'.
+
+    b is drawn from U(-r, r), r = 1 / sqrt(4·hidden), and not zero: where a sequence begins with zeros, as an
+    image does, a zero b would keep the state zero, where LN has a slope of a thousand, and gradients would
+    overflow within a few steps.
     """
 
     @nn.compact
@@ -163,7 +171,7 @@ class LayerNormLSTM(_CellWithMemory):
         of_input = jnp.concatenate([self.of_input(f"i{name}", inputs) for name in "ifgo"], axis=-1)
         of_state = jnp.concatenate([self.of_state(f"h{name}", read) for name in "ifgo"], axis=-1)
         gates = nn.LayerNorm(use_bias=False, name="norm_input")(of_input)
-        gates += nn.LayerNorm(name="norm_hidden")(of_state)
+        gates += nn.LayerNorm(bias_init=_small_uniform, name="norm_hidden")(of_state)
         i, f, g, o = jnp.split(gates, 4, axis=-1)
         c = sigmoid(f) * c + sigmoid(i) * tanh(g)
         h = sigmoid(o) * tanh(nn.LayerNorm(name="norm_memory")(c))

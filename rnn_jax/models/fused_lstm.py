@@ -1,5 +1,4 @@
-"""The LSTM over time with a backward pass of its own: `nn.scan` over `nn.LSTMCell`, to rounding, in less
-time.
+"""The LSTM over time with a backward pass of its own: what `nn.scan` over `nn.LSTMCell` says, but faster.
 
 With the gates' kernels side by side, W_x [features, 4·hidden], W_h [hidden, 4·hidden] and b [4·hidden] in the
 order i, f, g, o, a step is
@@ -20,8 +19,7 @@ gates, c and h, and nothing twice. And where the product with the input stands d
 - many rows: in the loop, as above, and the weights' gradient is summed up there. Nothing of the size
   [time, batch, 4·hidden] is ever written;
 - few rows: before the loop for all steps at once, [x, 1] [W_x; b], and the weights' gradients after it, each
-one
-  product; the loop then reads W_h alone, which is most of its work.
+  one product; the loop then reads W_h alone, which is most of its work.
 """
 
 import functools

@@ -104,8 +104,8 @@ def apply(
     after: dict[str, Carry] = {}
     last = None
     for layer in range(layout.layers):
-        layer_keys = None if keys is None else fold_in(keys, layer)
-        seen = inputs if layer == 0 else drop(inputs, layer_keys, hyper.get("dropout"))
+        layer_keys = fold_in(keys, layer)
+        seen = inputs if layer == 0 else drop(inputs, fold_in(layer_keys, 0), hyper.get("dropout"))
         first_map = input_map if layer == 0 else None
         sides = []
         for number, (ending, backwards) in enumerate(layout.directions):
@@ -146,8 +146,10 @@ def drop(values: jax.Array, keys: jax.Array | None, rate: jax.Array | None) -> j
     return jnp.where(jax.vmap(keep)(keys), values / (1 - rate).astype(values.dtype), 0)
 
 
-def fold_in(keys: jax.Array, number: int) -> jax.Array:
-    """Another key for each of keys [batch]."""
+def fold_in(keys: jax.Array | None, number: int) -> jax.Array | None:
+    """Another key for each of keys [batch]; None stays None."""
+    if keys is None:
+        return None
     return jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number)
 
 
@@ -190,9 +192,11 @@ def _last(
     if output_of is not None:
         return output_of(carry)
     ends = inputs[:, 0] if backwards else at_last_step(inputs, lengths)
-    ends = ends if input_map is None else affine(input_map, ends)
-    if lengths is not None:  # an empty row has read nothing: its last step is padding, which may be anything
-        ends = jnp.where(lengths[:, None] > 0, ends, 0)
+    # An empty row has read nothing: its last step is padding, which may be anything, also to the input layer.
+    read_any = True if lengths is None else lengths[:, None] > 0
+    ends = jnp.where(read_any, ends, 0)
+    if input_map is not None:
+        ends = jnp.where(read_any, affine(input_map, ends), 0)
     cell = _cell(layout, layer)
     assert isinstance(cell, LinearRecurrence)
     return read(cell, parameters, carry, ends)

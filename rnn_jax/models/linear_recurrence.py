@@ -14,14 +14,12 @@ from rnn_jax.models.initializers import Initializer
 
 Array = jax.Array
 
-# The ring of the complex plane that an LRU's eigenvalues are drawn from at first: long memories, any
-# frequency.
+# An LRU's eigenvalues are drawn from this ring of the complex plane at first: long memories, any frequency.
 SMALLEST_RADIUS, LARGEST_RADIUS, LARGEST_PHASE = 0.9, 0.999, 2 * jnp.pi
 
 
 class LinearRecurrence(nn.RNNCellBase):
-    """A cell in two parts: `coefficients`, of the input alone, and `read`, the output that comes with a
-    state.
+    """A cell in two parts: `coefficients`, of the input alone, and `read`, the output at a state.
 
     The carry is the state [batch, hidden].
     """

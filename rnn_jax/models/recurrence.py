@@ -79,14 +79,13 @@ def unroll(
             influences nothing, the outputs there are zero, and a row of length 0 returns its initial carry.
         reverse: run from each row's last real step to its first.
         input_map: `kernel` [features, mapped] and `bias` [mapped] of a linear layer between inputs and cell.
-        mask: [batch, hidden], multiplies the hidden state where a product reads it, at every step; None:
-        ones. checkpoint_steps: keep for the backward pass what is between stretches of so many steps, and
-        compute
+        mask: [batch, hidden], multiplies the hidden state where a product reads it, the same at every step;
+            None: ones.
+        checkpoint_steps: keep for the backward pass what is between stretches of so many steps, and compute
             what is inside them again; None: keep everything.
         implementation: 'scan' is `nn.scan` over the cell; 'fused' is the LSTM with a backward pass of its
-        own,
-            or a linear recurrence that computes each step again instead of keeping it; 'parallel' computes
-            all steps of a linear recurrence at once; 'auto' picks the fastest that fits.
+            own, or a linear recurrence that computes each step again instead of keeping it; 'parallel'
+            computes all steps of a linear recurrence at once; 'auto' picks the fastest that fits.
 
     Returns:
         The outputs [batch, time, hidden], each where its input was, and the final carry.

@@ -32,8 +32,7 @@ class Job(NamedTuple):
 
 
 def build(config: Config) -> Job:
-    """Builds the job that a config describes; the data set is prepared and read on the way. JAX does not
-    start.
+    """Builds the job that a config describes: its data set is prepared and read, JAX does not start.
 
     Raises:
         UserError: the data cannot be had.

@@ -115,25 +115,27 @@ def test_the_last_output_is_that_of_the_last_real_step(cell: str) -> None:
     assert not np.asarray(found.outputs)[np.arange(TIME)[None, :] >= np.asarray(LENGTHS)[:, None]].any()
 
 
+@pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", NAMES)
-def test_padding_and_the_future_influence_nothing_at_any_depth(cell: str, bidirectional: bool) -> None:
-    of = layout(cell, bidirectional=bidirectional, residual=True)
+def test_padding_and_the_future_influence_nothing(cell: str, bidirectional: bool, depth: int) -> None:
+    of = layout(cell, bidirectional=bidirectional, residual=True, layers=depth)
     parameters, inputs = draw(of, 8)
     padding = jnp.arange(TIME)[None, :] >= LENGTHS[:, None]
 
     @jax.jit
     def graded(parameters: Any, inputs: jax.Array) -> Any:
-        def score(parameters: Any, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
-            found = run(of, parameters, inputs, lengths=LENGTHS)
+        def score(parameters: Any, layer: Any, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+            found = run(of, parameters, inputs, lengths=LENGTHS, input_map=layer)
             return (found.outputs**2).sum() + (found.last**2).sum(), found.outputs
 
-        return jax.value_and_grad(score, argnums=(0, 1), has_aux=True)(parameters, inputs)
+        layer = {"kernel": 1.5 * jnp.eye(FEATURES), "bias": jnp.full((FEATURES,), 0.5)}
+        return jax.value_and_grad(score, argnums=(0, 1, 2), has_aux=True)(parameters, layer, inputs)
 
     clean = graded(parameters, inputs)
     dirty = graded(parameters, jnp.where(padding[:, :, None], jnp.nan, inputs))
     jax.tree.map(np.testing.assert_array_equal, dirty, clean)
-    assert not np.asarray(clean[1][1])[np.asarray(padding)].any()
+    assert not np.asarray(clean[1][2])[np.asarray(padding)].any()
     if not bidirectional:
         changed = graded(parameters, inputs.at[:, 2:].add(1.0))
         np.testing.assert_array_equal(changed[0][1][:, :2], clean[0][1][:, :2])
@@ -216,3 +218,16 @@ def test_names_and_sizes() -> None:
     drawn = layers.init(of, jax.random.key(0), {})
     kernels = [drawn[name]["hr"]["kernel"] for name in drawn]
     assert not any(np.allclose(a, b) for n, a in enumerate(kernels) for b in kernels[:n])
+
+
+@pytest.mark.parametrize("cell", NAMES)
+def test_an_untrained_network_learns_from_sequences_that_begin_with_zeros(cell: str) -> None:
+    """Their state stays where it is, and normalizing a vector of zeros is steep."""
+    of = layout(cell, layers=1, bidirectional=False, implementation="scan")
+    inputs = jnp.zeros((BATCH, 28, FEATURES)).at[:, 10:].set(draw(of, 3)[1][:, :1])
+
+    def score(parameters: Any) -> jax.Array:
+        return (run(of, parameters, inputs).last ** 2).sum()
+
+    gradients, _ = ravel_pytree(jax.grad(score)(layers.init(of, jax.random.key(0), {})))
+    assert 1e-3 < np.linalg.norm(np.asarray(gradients)) < 1e3
