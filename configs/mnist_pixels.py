@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
         task=dict(reading="pixels", permutation_seed=None),
         model=dict(forget_bias=None, chrono_steps=784.0),
         optimizer=dict(learning_rate=1e-3, weight_decay=0.01),
-        train=dict(duration_epochs=10.0),
+        train=dict(duration_epochs=30.0),
     )
     return config
 

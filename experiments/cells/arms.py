@@ -33,4 +33,9 @@ COPYING = {
     f"copying_{cell}": ("configs/copying.py", {"model.cell": cell}, range(1))
     for cell in ("rnn", "lstm", "gru", "janet", "mingru", "lru")
 }
-ARMS = ROWS | ADDING | COPYING
+PIXELS = {
+    "pixels_lstm": ("configs/mnist_pixels.py", {"model.cell": "lstm"}, range(1)),
+    "pixels_mingru": ("configs/mnist_pixels.py", {"model.cell": "mingru"}, range(1)),
+    "pixels_lru": ("configs/mnist_pixels.py", {"model.cell": "lru", "model.chrono_steps": None}, range(1)),
+}
+ARMS = ROWS | ADDING | COPYING | PIXELS

@@ -11,6 +11,7 @@ TITLES = {
     "configs/mnist.py": "MNIST by rows",
     "configs/adding.py": "adding, 200 steps",
     "configs/copying.py": "copying, 100 steps",
+    "configs/mnist_pixels.py": "MNIST by pixels",
 }
 
 
@@ -36,6 +37,7 @@ TABLES = {
     ),
     "cells_adding": _of("configs/adding.py", [CELL, PARAMETERS, LOSS, ACCURACY, SEEDS, TIME]),
     "cells_copying": _of("configs/copying.py", [CELL, PARAMETERS, LOSS, ACCURACY, SEEDS, TIME]),
+    "cells_pixels": _of("configs/mnist_pixels.py", [CELL, PARAMETERS, ACCURACY, LOSS, SEEDS, TIME]),
 }
 
 
