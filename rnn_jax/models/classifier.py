@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 from rnn_jax.models import initializers, layers
 from rnn_jax.models.layers import Layout
+from rnn_jax.models.linear import affine
 from rnn_jax.models.network import Hyper, Network, dense, scale_matrices
 from rnn_jax.models.over_time import Carry
-from rnn_jax.models.recurrence import affine
 
 
 def pool_last(hidden: jax.Array, last: jax.Array, lengths: jax.Array | None) -> jax.Array:

@@ -28,6 +28,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rnn_jax.models import linear
+
 GATES = "ifgo"
 ROWS_IN_LOOP = 48
 """From so many rows on, the input's product stands in the loop: at 32 it is slower there, at 64 faster."""
@@ -52,7 +54,7 @@ def run(
     if inputs.shape[1] >= ROWS_IN_LOOP:
         weights, added = jnp.concatenate([input_weights, state_weights]), None
     else:
-        weights, added = state_weights, inputs @ input_weights
+        weights, added = state_weights, linear.product(inputs, input_weights)
         inputs = inputs[:, :, :0]
     is_padding = None if padding is None else padding.T[:, :, None]
     result: Any = _core(reverse, weights, Steps(inputs, added, is_padding), carry, mask)
@@ -155,7 +157,7 @@ def _backward(reverse: bool, residuals: Any, gradients: tuple[Carry, jax.Array])
         d_steps = Steps(of_steps, None, None)
     else:
         read = kept[-1]
-        d_weights = jnp.einsum("tbh,tbk->hk", read, of_steps)
+        d_weights = linear.kernel_gradient(read, of_steps)
         d_steps = Steps(jnp.zeros_like(steps.inputs), of_steps, None)
     return d_weights, d_steps, (d_c, d_h), None
 

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from rnn_jax.models import cell_table
+from rnn_jax.models.linear import affine
 from rnn_jax.models.linear_recurrence import LinearRecurrence
 from rnn_jax.models.network import Hyper
 from rnn_jax.models.over_time import Carry, read
-from rnn_jax.models.recurrence import Implementation, affine, check, unroll
+from rnn_jax.models.recurrence import Implementation, check, unroll
 
 Parameters = dict[str, Any]
 

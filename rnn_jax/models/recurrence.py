@@ -10,6 +10,7 @@ from jax.core import Tracer
 
 from rnn_jax.models import fused_lstm
 from rnn_jax.models.cells import LSTM
+from rnn_jax.models.linear import affine
 from rnn_jax.models.linear_recurrence import LinearRecurrence
 from rnn_jax.models.over_time import (
     Carry,
@@ -119,12 +120,6 @@ def unroll(
     else:
         carry, outputs = in_stretches(jax.checkpoint(run), carry, inputs, padding, reverse, checkpoint_steps)
     return outputs, carry
-
-
-def affine(layer: dict[str, jax.Array], inputs: jax.Array) -> jax.Array:
-    """A linear layer, `kernel` [features, outputs] and `bias` [outputs], over the last axis of its inputs."""
-    bias = jnp.expand_dims(layer["bias"], range(inputs.ndim - 1))
-    return inputs @ layer["kernel"] + bias
 
 
 def _padding(lengths: jax.Array, time: int) -> jax.Array:
