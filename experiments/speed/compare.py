@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import FRAMEWORKS
+from measure import FRAMEWORKS, PLAIN_ALLOCATOR
 from workloads import WORKLOADS
 
 from rnn_jax.reporting import records
@@ -34,6 +34,8 @@ ALSO = {
     "rows": [["--implementation", "scan"]],
     "pixels": [["--cell", "mingru"], ["--cell", "lru"]],
 }
+# Where the allocator matters most, the others also as they come.
+AS_SHIPPED = ("pixels", "ptb_small")
 GROWTH = {"batch": (32, 64, 128, 256, 512), "units": (32, 64, 128, 256, 512), "time": (7, 28, 112, 448)}
 
 
@@ -93,6 +95,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     for workload in chosen.workloads or WORKLOADS:
         options = [["--framework", name] for name in FRAMEWORKS]
+        if workload in AS_SHIPPED:
+            options += [["--framework", name, PLAIN_ALLOCATOR] for name in FRAMEWORKS[1:] if name != "limit"]
         compare(workload, options + ALSO.get(workload, []), chosen.rounds, {})
     return 0
 

@@ -22,6 +22,7 @@ from workloads import WORKLOADS, Workload
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 
 ROUND_SECONDS = 0.5
+PLAIN_ALLOCATOR = "--plain-allocator"
 FRAMEWORKS = ("ours", "torch", "flax", "flax_optimized", "keras", "limit")
 
 
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--devices", type=int, help="ours: over how many devices (default: those that pay)")
     for name in ("batch", "time", "units"):
         parser.add_argument(f"--{name}", type=int, help=f"another {name} than the workload's")
+    parser.add_argument(PLAIN_ALLOCATOR, action="store_true", help="without ours: huge pages")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", action="store_true", help="print one JSON line")
     parser.add_argument(
@@ -113,5 +115,6 @@ def serve(contender: Contender, file: str) -> None:
 
 
 if __name__ == "__main__":
-    restart_with_huge_pages()
+    if PLAIN_ALLOCATOR not in sys.argv:
+        restart_with_huge_pages()
     sys.exit(main(sys.argv[1:]))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from measure import PLAIN_ALLOCATOR
 from workloads import LIMIT_GIGAFLOP, WORKLOADS
 
 from rnn_jax.reporting import records
@@ -52,7 +53,17 @@ def ourselves(rows: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-TABLES = {"speed": side_by_side, "speed_ours": ourselves}
+def as_shipped(rows: Sequence[Record]) -> str:
+    """The same, ours as we ship it and the others as theirs do."""
+    lines = [f"| workload | ours | {' | '.join(PEERS.values())} |", "|---|" + "---:|" * (len(PEERS) + 1)]
+    ours = {workload: found["ours"] for workload, found in _by_workload(rows).items()}
+    for workload, found in _by_workload(rows, PLAIN_ALLOCATOR).items():
+        cells = [f"{_ms(found[peer])} ({found[peer]['times_ours']:.2f} ×)" for peer in PEERS]
+        lines.append(f"| {workload} | **{_ms(ours[workload])}** | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+TABLES = {"speed": side_by_side, "speed_shipped": as_shipped, "speed_ours": ourselves}
 
 
 @styled
@@ -99,13 +110,15 @@ def _draw_growth(axes: Any, size: str, rows: Sequence[Record]) -> None:
     axes.legend()
 
 
-def _by_workload(rows: Sequence[Record]) -> dict[str, dict[str, Record]]:
-    """The plain contenders of each workload, in the workloads' order."""
+def _by_workload(rows: Sequence[Record], *more: str) -> dict[str, dict[str, Record]]:
+    """The frameworks of each workload with just these options, in the workloads' order."""
     found: dict[str, dict[str, Record]] = {}
     for workload in WORKLOADS:
         for row in rows:
-            if row["workload"] == workload and "growth" not in row and row["options"][0] == "--framework":
-                found.setdefault(workload, {})[row["options"][1]] = row
+            option, framework, *others = row["options"]
+            is_plain = option == "--framework" and others == list(more) and "growth" not in row
+            if row["workload"] == workload and is_plain:
+                found.setdefault(workload, {})[framework] = row
     return found
 
 
