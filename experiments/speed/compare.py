@@ -28,7 +28,7 @@ from rnn_jax.reporting import records
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.jsonl"
 EQUAL = 1e-4  # of each gradient's largest entry, in float32
-ROUNDS = 9
+ROUNDS = 5
 # More of ours beside the frameworks: other cells on the longest sequences, and the reference.
 ALSO = {
     "rows": [["--implementation", "scan"]],

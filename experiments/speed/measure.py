@@ -104,13 +104,18 @@ def describe(contender: Contender) -> dict[str, Any]:
 
 
 def serve(contender: Contender, file: str) -> None:
-    """Writes loss and gradients to a file, says what it is, and times a round for each line that is read."""
+    """Writes loss and gradients to a file, says what it is, and times a round for each line that is read.
+
+    A round begins with as many steps that are not timed: while others have theirs, a process's memory gets
+    cold, or is taken from it, and its threads sleep.
+    """
     loss, gradients = contender.gradients()  # before the first step, which moves the parameters
     named: dict[str, Any] = {"loss": np.float64(loss), **gradients}
     np.savez(file, **named)
     start, steps = describe(contender), steps_of_a_round(contender)
     print(json.dumps(start), flush=True)
     for _ in sys.stdin:
+        milliseconds(contender, steps)
         print(milliseconds(contender, steps), flush=True)
 
 
