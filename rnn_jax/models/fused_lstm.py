@@ -54,7 +54,7 @@ def run(
     if inputs.shape[1] >= ROWS_IN_LOOP:
         weights, added = jnp.concatenate([input_weights, state_weights]), None
     else:
-        weights, added = state_weights, linear.product(inputs, input_weights)
+        weights, added = state_weights, linear.product(input_weights, inputs)
         inputs = inputs[:, :, :0]
     is_padding = None if padding is None else padding.T[:, :, None]
     result: Any = _core(reverse, weights, Steps(inputs, added, is_padding), carry, mask)
