@@ -50,19 +50,21 @@ def draw(folder: Path) -> Path:
     names = list(dict.fromkeys(row["overrides"]["model.cell"] for row in curves))
     colours = {name: colormaps["tab20"](number) for number, name in enumerate(names)}
     configs = [config for config in TITLES if any(row["config"] == config for row in curves)]
-    figure = new_figure(5.5 * max(1, len(configs)), 4.4)
+    columns, lines = min(2, max(1, len(configs))), max(1, -(-len(configs) // 2))
+    figure = new_figure(5.5 * columns, 4.0 * lines + 0.8)
+    handles = {}
     for number, config in enumerate(configs):
-        axes = figure.add_subplot(1, len(configs), 1 + number)
+        axes = figure.add_subplot(lines, columns, 1 + number)
         for row in curves:
             if row["config"] == config:
                 name = row["overrides"]["model.cell"]
-                label = name if row["seed"] == 0 else None
                 accuracy = [100 * value for value in row["accuracy"]]
-                axes.plot(row["steps"], accuracy, color=colours[name], label=label)
+                (handles[name],) = axes.plot(row["steps"], accuracy, color=colours[name])
         axes.set_title(TITLES[config])
         axes.set_xlabel("step")
         axes.set_ylabel("validation accuracy (%)")
-        axes.legend(ncols=2)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=6)
     if "configs/mnist.py" in configs:
         figure.axes[0].set_ylim(90, 100)
     path = folder / "figure.png"
