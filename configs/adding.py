@@ -5,7 +5,8 @@
 
 Nothing is downloaded, every example is drawn from its number. Who remembers nothing answers 1, with a loss
 (the mean squared error) of 1/6 = 0.167; accuracy is the share of answers that are off by less than 0.04.
-Expected: what experiments/cells records.
+Expected: 90 % (a loss of 0.0006) with the LSTM after 3,000 steps, four minutes on one CPU core; 99.8 % with a
+GRU, 8 % with a simple recurrent network.
 """
 
 from collections.abc import Callable

@@ -6,7 +6,8 @@
 Nothing is downloaded, every example is drawn from its number. Who remembers nothing reaches a loss (the mean
 cross-entropy of a step) of 10 log 8 / 120 = 0.173; accuracy is that of the ten copied symbols, by chance
 12.5 %.
-Expected: what experiments/cells records.
+Expected: 33 % with the LSTM after 3,000 steps, four and a half minutes on one CPU core; 64 % with a GRU, all
+with an LRU.
 """
 
 from collections.abc import Callable
