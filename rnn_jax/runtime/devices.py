@@ -17,6 +17,9 @@ from rnn_jax.runtime.errors import UserError
 DATA = "data"
 """The mesh's axis over which the rows of a batch are spread."""
 
+MEMBERS = "members"
+"""The mesh's axis over which the members of a population are spread."""
+
 ROWS_OF_A_CORE = 64
 STEPS_THAT_PAY = 2_000
 """Rows times time steps of a batch."""
