@@ -47,16 +47,17 @@ def parse(arguments: Sequence[str]) -> Command:
     if {"--help", "-h"} & set(arguments):
         print(help_text(), end="")
         raise SystemExit(0)
-    flags, typed, mistakes = _read(arguments)
+    texts, typed, mistakes = read_arguments(arguments, FLAGS)
+    flags = {name: given[-1] for name, given in texts.items()}
     mistakes += _wrong_flags(flags)
-    mistakes += [_unknown(key).line(typed, None) for key in typed if key not in KEYS]
+    mistakes += [wrong_key(key).line(typed, None) for key in typed if key not in KEYS]
     values = {key: read_value(text, KEYS[key].annotation) for key, text in typed.items() if key in KEYS}
     base, origin = ConfigDict(), None
     try:
         base, origin = _base(flags)
     except UserError as error:
         mistakes.append(str(error))
-    examined = examine(_overridden(base, values), values, Config, KEYS)
+    examined = examine(overridden(base, values), values, Config, KEYS)
     # Without a base everything else is missing too, which is no news.
     told = [mistake for mistake in examined.mistakes if origin is not None or mistake.key in values]
     mistakes += [mistake.line(values, origin) for mistake in told]
@@ -84,15 +85,21 @@ def load_config(source: str, overrides: Mapping[str, Any] | None = None) -> Conf
         UserError: no such file or variant, or one line for each mistake in the config.
     """
     overrides = overrides or {}
-    if unknown := [_unknown(key).line((), None) for key in overrides if key not in KEYS]:
+    if unknown := [wrong_key(key).line((), None) for key in overrides if key not in KEYS]:
         raise UserError("\n".join(unknown))
-    config, _ = validate(_overridden(config_files.load(source), overrides), overrides, source)
+    config, _ = validate(overridden(config_files.load(source), overrides), overrides, source)
     return ConfigDict(config.model_dump())
 
 
-def _read(arguments: Sequence[str]) -> tuple[dict[str, str], dict[str, str], list[str]]:
-    """The texts of the flags, the texts of the keys behind `--config.`, and the mistakes."""
-    flags, typed, mistakes = {}, {}, []
+def read_arguments(
+    arguments: Sequence[str], known: Sequence[str]
+) -> tuple[dict[str, list[str]], dict[str, str], list[str]]:
+    """The texts of the flags that are known, of the keys behind `--config.`, and the mistakes.
+
+    A flag may be given several times; of a key the last text counts.
+    """
+    flags: dict[str, list[str]] = {}
+    typed, mistakes = {}, []
     rest = list(arguments)
     while rest:
         token = rest.pop(0)
@@ -103,21 +110,21 @@ def _read(arguments: Sequence[str]) -> tuple[dict[str, str], dict[str, str], lis
             continue
         if not equals and rest and not rest[0].startswith("--"):
             text = rest.pop(0)
-        if not token.startswith("--") or not (name in FLAGS or name.startswith("config.")):
-            mistakes.append(f"{token.partition('=')[0]}: no such flag; {_hint(name.lstrip('-'))}")
+        if not token.startswith("--") or not (name in known or name.startswith("config.")):
+            mistakes.append(f"{token.partition('=')[0]}: no such flag; {_hint(name.lstrip('-'), known)}")
         elif not text:
             mistakes.append(f"--{name}: needs a value, --{name}=VALUE")
-        elif name in FLAGS:
-            flags[name] = text
+        elif name in known:
+            flags.setdefault(name, []).append(text)
         else:
             typed[name.removeprefix("config.")] = text
     return flags, typed, mistakes
 
 
-def _hint(name: str) -> str:
+def _hint(name: str, known: Sequence[str]) -> str:
     """Which flag a mistyped one was most likely meant to be."""
     head, dot, key = name.partition(".")
-    if not dot and (flag := nearest(name, (*FLAGS, "help"))):
+    if not dot and (flag := nearest(name, (*known, "help"))):
         return f"did you mean --{flag}?"
     key = name if head in SECTIONS or not dot else key
     near = key if key in KEYS else nearest_key(key, KEYS)
@@ -134,7 +141,8 @@ def _wrong_flags(flags: Mapping[str, str]) -> list[str]:
     return mistakes
 
 
-def _unknown(key: str) -> Mistake:
+def wrong_key(key: str) -> Mistake:
+    """The mistake of a key that is not in the schema."""
     return no_key(key, KEYS) if key in SECTIONS else unknown_key(key, KEYS)
 
 
@@ -154,7 +162,7 @@ def _base(flags: Mapping[str, str]) -> tuple[Mapping[str, Any] | ConfigDict, str
     raise UserError(f"--config is missing, and {nothing}\n{config_files.listed()}")
 
 
-def _overridden(base: Mapping[str, Any] | ConfigDict, values: Mapping[str, Any]) -> dict[str, Any]:
+def overridden(base: Mapping[str, Any] | ConfigDict, values: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of the config with other values for some keys."""
     config = plain(base)
     for key, value in values.items():

@@ -96,6 +96,20 @@ def load(source: str) -> ConfigDict:
         return ConfigDict(config.to_dict())
 
 
+def call(path: str, function: str, flag: str) -> object:
+    """Runs a Python file, and returns what a function that it must define returns.
+
+    Raises:
+        UserError: there is no such file or function, or the file fails: its line is told.
+    """
+    file = _find(path, flag)
+    with _errors_for_people(path, file):
+        defined = _run(file).get(function)
+        if not callable(defined):
+            raise UserError(f"{path}: must define {function}()")
+        return defined()
+
+
 def listed() -> str:
     """A line that lists the config files there are."""
     return f"configs there are: {', '.join(available()) or 'none'}"
@@ -109,13 +123,15 @@ def _no_such_variant(path: str, name: str, known: list[str]) -> str:
     return f"{path} has no variant {name!r}{hint} (it has {', '.join(known)})"
 
 
-def _find(path: str) -> Path:
+def _find(path: str, flag: str = "--config") -> Path:
     for candidate in (Path(path), REPOSITORY / path):
         if os.path.isfile(candidate):  # False, where Path.is_file raises, for a name that is too long
             return candidate.resolve()
     stems = {Path(config).stem: config for config in reversed(available())}
     near = stems.get(nearest(Path(path).stem, stems) or "")
     hint = f"; did you mean {near}?" if near else ""
+    if flag != "--config":
+        raise UserError(f"{flag} {path}: no such file")
     raise UserError(f"--config {path}: no such file{hint}\n{listed()}")
 
 

@@ -1,0 +1,149 @@
+"""What a sweep is: which keys are varied and how, with how many seeds, and whether the worst are dropped.
+
+A sweep file defines `get_sweep()`, which returns the fields of `Sweep`:
+
+    def get_sweep():
+        return dict(
+            ranges={
+                "optimizer.learning_rate": dict(log_uniform=(1e-4, 1e-1)),
+                "model.cell": dict(choice=("lstm", "gru")),
+            },
+            draws=32,
+            seeds=3,
+        )
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic import ConfigDict as ModelConfig
+
+from rnn_jax.runtime import config_files
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.wording import nearest, shown
+
+Bounds = tuple[float, float]
+
+
+class _Strict(BaseModel):
+    model_config = ModelConfig(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class Range(_Strict):
+    """How the values of a key are drawn: just one of these."""
+
+    uniform: Bounds | None = Field(None, description="two numbers, evenly between them")
+    log_uniform: Bounds | None = Field(None, description="two positive numbers, their logarithms evenly")
+    integer: tuple[int, int] | None = Field(None, description="two whole numbers, both included")
+    choice: tuple[Any, ...] | None = Field(None, description="values, each as likely")
+
+    @property
+    def kind(self) -> str:
+        """The one that is set."""
+        return next(iter(self.model_fields_set))
+
+
+class Halving(_Strict):
+    """Successive halving (Jamieson and Talwalkar 2016, arXiv 1502.07943): the worst members are given up."""
+
+    first_share: float = Field(gt=0, lt=1, description="of the steps, after which members are first given up")
+    keep: float = Field(gt=0, lt=1, description="share of the members that go on, each time")
+    growth: float = Field(2.0, gt=1, description="how many times as far they then go until the next time")
+
+
+class Sweep(_Strict):
+    """What is swept."""
+
+    grid: dict[str, tuple[Any, ...]] = Field({}, description="values of keys, in all combinations")
+    ranges: dict[str, Range] = Field({}, description="ranges of keys, from which values are drawn")
+    draws: int | None = Field(None, ge=1, description="how many points are drawn from the ranges")
+    draw_seed: int = Field(0, ge=0, description="decides what is drawn")
+    seeds: int = Field(
+        1, ge=1, description="how often each point is trained: train.seed from the config's on"
+    )
+    duration_steps: int | None = Field(None, ge=1, description="how long; None: as the config says")
+    duration_epochs: float | None = Field(None, gt=0, description="the same in epochs")
+    halving: Halving | None = Field(None, description="whether and when the worst members are given up")
+
+    @property
+    def keys(self) -> list[str]:
+        """What is varied."""
+        return [*self.grid, *self.ranges]
+
+
+def load(path: str) -> Sweep:
+    """Runs a sweep file.
+
+    Raises:
+        UserError: there is no such file, it fails, or it says what no sweep can be.
+    """
+    return check(config_files.call(path, "get_sweep", "--sweep"), path)
+
+
+def check(fields: Any, origin: str) -> Sweep:
+    """A sweep of its fields.
+
+    Raises:
+        UserError: a line for each mistake, which names `origin`.
+    """
+    if not isinstance(fields, Mapping):
+        raise UserError(f"{origin}: get_sweep() must return a dict, and returns {type(fields).__name__}")
+    try:
+        sweep = Sweep.model_validate(dict(fields))
+    except ValidationError as error:
+        raise UserError("\n".join(_in_words(details, origin) for details in error.errors())) from error
+    if mistakes := [f"{origin}: {mistake}" for mistake in _contradictions(sweep)]:
+        raise UserError("\n".join(mistakes))
+    return sweep
+
+
+def _contradictions(sweep: Sweep) -> list[str]:
+    mistakes = []
+    if bool(sweep.grid) == bool(sweep.ranges):
+        mistakes.append(
+            "nothing is varied; give a grid, or ranges" if not sweep.grid else "a grid or ranges, not both"
+        )
+    mistakes += [
+        f"grid of {key}: empty; give at least one value" for key, values in sweep.grid.items() if not values
+    ]
+    if sweep.ranges and sweep.draws is None:
+        mistakes.append("draws: must be given with ranges, how many points are drawn")
+    if sweep.grid and sweep.draws is not None:
+        mistakes.append("draws: only with ranges; a grid has all its combinations")
+    if sweep.duration_steps is not None and sweep.duration_epochs is not None:
+        mistakes.append("duration_steps and duration_epochs say the same; give one of them")
+    for key, found in sweep.ranges.items():
+        mistakes += [f"ranges of {key}: {mistake}" for mistake in _wrong_range(found)]
+    return mistakes
+
+
+def _wrong_range(found: Range) -> list[str]:
+    if len(found.model_fields_set) != 1:
+        return [f"must be one of {', '.join(Range.model_fields)}"]
+    values = getattr(found, found.kind)
+    if found.kind == "choice":
+        return [] if values else ["choice has no values"]
+    low, high = values
+    if low > high:
+        return [f"{found.kind} goes from {low} down to {high}; the smaller number comes first"]
+    return (
+        [f"log_uniform from {low}: must be more than 0"] if found.kind == "log_uniform" and low <= 0 else []
+    )
+
+
+def _in_words(details: Any, origin: str) -> str:
+    """A mistake that pydantic found."""
+    place = [str(part) for part in details["loc"]]
+    if details["type"] == "extra_forbidden":
+        known = (
+            Range.model_fields
+            if place[0] == "ranges"
+            else Halving.model_fields
+            if len(place) > 1
+            else Sweep.model_fields
+        )
+        near = nearest(place[-1], known)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+        return f"{origin}: {'.'.join(place)}: no such field; {hint}"
+    return f"{origin}: {'.'.join(place)} = {shown(details['input'])}: {details['msg']}"

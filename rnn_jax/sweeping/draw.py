@@ -1,0 +1,31 @@
+"""Points drawn from ranges. Optuna is used here and nowhere else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rnn_jax.sweeping.definition import Range
+
+
+def draw(ranges: Mapping[str, Range], number: int, seed: int) -> list[dict[str, Any]]:
+    """So many points, each with a value for every key; the first ones do not depend on how many there are."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    distributions = {key: _distribution(found, optuna) for key, found in ranges.items()}
+    drawn = (study.ask(distributions).params for _ in range(number))
+    # Optuna draws the places of choices, since its own may be of few types only.
+    return [
+        {key: found.choice[point[key]] if found.choice else point[key] for key, found in ranges.items()}
+        for point in drawn
+    ]
+
+
+def _distribution(found: Range, optuna: Any) -> Any:
+    kinds = optuna.distributions
+    if found.choice is not None:
+        return kinds.IntDistribution(0, len(found.choice) - 1)
+    low, high = getattr(found, found.kind)
+    if found.kind == "integer":
+        return kinds.IntDistribution(low, high)
+    return kinds.FloatDistribution(low, high, log=found.kind == "log_uniform")
