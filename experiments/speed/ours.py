@@ -32,8 +32,7 @@ class Ours(NamedTuple):
 def build(workload: Workload, options: Ours) -> Contender:
     """The training step as `rnn_jax.main` runs it."""
     where = devices.build(
-        workload.batch,
-        workload.time,
+        devices.paying_cores(workload.batch, workload.time),
         devices=options.devices,
         matmul_precision="float32",
         allow_device_change=False,

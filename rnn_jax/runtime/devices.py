@@ -52,14 +52,11 @@ class Devices(NamedTuple):
         return f"{self.number} × {kind}"
 
 
-def build(
-    rows: int, time_steps: int, *, devices: int | None, matmul_precision: str, allow_device_change: bool
-) -> Devices:
+def build(paying: int, *, devices: int | None, matmul_precision: str, allow_device_change: bool) -> Devices:
     """Starts JAX on so many devices (the config section `runtime`).
 
     Args:
-        rows: of a batch.
-        time_steps: of a row.
+        paying: how many CPU cores are worth it, see `paying_cores`; of accelerators all are.
         devices: how many; None: every accelerator of this process's platform, or as many CPU cores as pay.
         matmul_precision: of float32 matrix products: 'float32', 'tensorfloat32' or 'bfloat16'.
         allow_device_change: whether a run may go on with another count than it began with.
@@ -69,7 +66,6 @@ def build(
     """
     _quieten()
     keep_freed_memory()
-    paying = paying_cores(rows, time_steps, _cores())
     _split_cpu(devices or paying)
     try:
         available = jax.devices()
@@ -87,7 +83,7 @@ def build(
     return Devices(mesh, matmul_precision, allow_device_change)
 
 
-def paying_cores(rows: int, time_steps: int, cores: int) -> int:
+def paying_cores(rows: int, time_steps: int, cores: int | None = None) -> int:
     """Over how many CPU cores a batch of that size is best spread.
 
     Measured by experiments/speed: each core wants 64 rows, where the products of a step in time are still
@@ -96,10 +92,10 @@ def paying_cores(rows: int, time_steps: int, cores: int) -> int:
     """
     if rows * time_steps < STEPS_THAT_PAY:
         return 1
-    return max(1, min(cores, rows // ROWS_OF_A_CORE))
+    return max(1, min(available_cores() if cores is None else cores, rows // ROWS_OF_A_CORE))
 
 
-def _cores() -> int:
+def available_cores() -> int:
     """The CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

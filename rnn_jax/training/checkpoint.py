@@ -16,9 +16,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 
@@ -62,18 +62,25 @@ def build(*, save_every_steps: int | None, save_every_seconds: float | None, kee
 
 
 def save(folder: Path, state: State, progress: Progress, keep: int) -> None:
-    """Saves a checkpoint, and removes all but the `keep` latest ones and the best."""
+    """Saves a run's checkpoint, and removes all but the `keep` latest ones and the best."""
+    save_tree(folder, int(state.step), state._asdict(), dataclasses.asdict(progress))
+    for old in steps(folder)[:-keep]:
+        if old != progress.best_step:
+            shutil.rmtree(folder / f"{old:08d}")
+
+
+def save_tree(folder: Path, step: int, tree: Mapping[str, Any], progress: Mapping[str, Any]) -> None:
+    """Saves any dictionary of arrays, and what JSON holds beside it, as the checkpoint of a step."""
     import orbax.checkpoint as ocp
 
-    step = int(state.step)
     final = folder / f"{step:08d}"
     unfinished = folder / f"{_UNFINISHED}{step:08d}"
     for leftover in folder.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(leftover)
     unfinished.mkdir(parents=True)
     with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(unfinished.absolute() / "state", state._asdict())
-    (unfinished / "progress.json").write_text(json.dumps(dataclasses.asdict(progress), indent=1))
+        checkpointer.save(unfinished.absolute() / "state", dict(tree))
+    (unfinished / "progress.json").write_text(json.dumps(dict(progress), indent=1))
     (unfinished / "manifest.json").write_text(json.dumps(_digests(unfinished), indent=1))
     for path in (*unfinished.rglob("*"), unfinished):
         _flush(path)
@@ -81,9 +88,6 @@ def save(folder: Path, state: State, progress: Progress, keep: int) -> None:
         shutil.rmtree(final)
     unfinished.rename(final)
     _flush(folder)
-    for old in steps(folder)[:-keep]:
-        if old != progress.best_step:
-            shutil.rmtree(folder / f"{old:08d}")
 
 
 def restore(folder: Path, template: State, which: Which) -> tuple[State, Progress, list[str]]:
@@ -114,6 +118,27 @@ def restore(folder: Path, template: State, which: Which) -> tuple[State, Progres
         damaged.append(f"{path}: {fault}; falling back to the one before")
     reason = f" ({damaged[-1]})" if damaged else ""
     raise CheckpointError(f"{folder}: no valid checkpoint{reason}")
+
+
+def restore_tree(
+    folder: Path, template: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Reads back the newest valid checkpoint that `save_tree` wrote.
+
+    Returns:
+        The arrays, where the template has them; what JSON held; a line for every damaged checkpoint.
+
+    Raises:
+        CheckpointError: there is no valid one.
+    """
+    damaged: list[str] = []
+    for step in reversed(steps(folder)):
+        path = folder / f"{step:08d}"
+        fault = _fault(path)
+        if fault is None:
+            return _read_tree(path, template), json.loads((path / "progress.json").read_text()), damaged
+        damaged.append(f"{path}: {fault}; falling back to the one before")
+    raise CheckpointError(f"{folder}: no valid checkpoint{f' ({damaged[-1]})' if damaged else ''}")
 
 
 def steps(folder: Path) -> list[int]:
@@ -156,13 +181,17 @@ def _fault(path: Path) -> str | None:
 
 
 def _read_state(path: Path, template: State) -> State:
+    return State(**_read_tree(path, template._asdict()))
+
+
+def _read_tree(path: Path, template: Mapping[str, Any]) -> dict[str, Any]:
     import orbax.checkpoint as ocp
 
     abstract = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), template._asdict()
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), dict(template)
     )
     with ocp.StandardCheckpointer() as checkpointer:
-        return State(**checkpointer.restore(path.absolute() / "state", abstract))
+        return checkpointer.restore(path.absolute() / "state", abstract)
 
 
 def _digests(folder: Path) -> dict[str, str]:

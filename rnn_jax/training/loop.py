@@ -70,7 +70,7 @@ def train(
     sections, _ = split_hyper(config)
     try:
         job = build(config)
-        where = devices.build(*job.batch_shape, **sections["runtime"])
+        where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     except UserError:
         if is_new:
             folder.discard()

@@ -1,8 +1,9 @@
 """Many models at once: a population whose members differ in their seed and their numeric hyperparameters.
 
 They are one program, compiled once, over one copy of the data. A member is a model as `program.py` trains it
-alone; here every array of its state has members before its own axes. Members are spread over the devices, and
-each lies whole on one, so that no device waits for another.
+alone; here every array of its state has the members before its own axes. Members are spread over the devices,
+and each lies whole on one, so that no device waits for another. On each device the first few may be active,
+and the others, which are given up or fill the devices up, cost nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from rnn_jax.runtime.devices import DATA, MEMBERS, shardings
+from rnn_jax.runtime.devices import DATA, MEMBERS, Devices, shardings
 from rnn_jax.tasks.task import Arrays, Hyper
 from rnn_jax.training import steps
 from rnn_jax.training.build import Job
@@ -25,133 +26,165 @@ EACH: Any = PartitionSpec(MEMBERS)
 WHOLE: Any = PartitionSpec()
 
 
+def lay_out(platform: str) -> LayOut:
+    """How a device computes its members, by what experiments/speed measures.
+
+    One after another on a CPU, whose products over several models at once are slow; all at once on an
+    accelerator, which one small model does not fill.
+    """
+    return "map" if platform == "cpu" else "vmap"
+
+
 class Members(NamedTuple):
-    """In what the members differ: numeric hyperparameters [members], and seeds."""
+    """In what the members differ."""
 
     hyper: Mapping[str, np.ndarray]
-    seeds: tuple[int, ...]
+    """Numeric hyperparameters by name, each [members]."""
+    seeds: np.ndarray
+    """[members]."""
+
+    def take(self, places: np.ndarray) -> "Members":
+        """The members at these places."""
+        return Members({name: values[places] for name, values in self.hyper.items()}, self.seeds[places])
 
 
 class Population(NamedTuple):
-    """Members on their devices: compiled steps, and what they are called with."""
+    """Compiled steps over members, and the data that they share."""
 
     job: Job
-    members: Members
-    """Filled up to a multiple of the devices with copies of the last one, which are never trained."""
     mesh: Mesh
     data: Mapping[str, Arrays]
     """The arrays of each split, whole on every device."""
-    hyper: Hyper
+    draw: Callable[[Hyper, jax.Array], State]
+    """(hyper, keys [members]) -> the states before the first step."""
     train_step: Callable[[State, Hyper, Arrays, jax.Array, jax.Array], State]
+    """(states, hyper, data, indices [members, rows], active [devices]) -> states."""
     eval_step: Callable[..., Any]
+    """(parameters, carry, hyper, data, indices [rows], active [devices]) -> (metrics, carry)."""
     take_metrics: Callable[[State], Any]
+    take_better: Callable[[State, State, jax.Array], State]
+    """(best, states, is_better [members]) -> best."""
+    pack: Callable[[Any, jax.Array], Any]
+    """(tree of [members, ...], places) -> the same with the members of these places."""
 
-    def init(self) -> State:
-        """The members' states before the first step, each as it would be drawn alone."""
-        draw = jax.jit(lambda hyper, keys: jax.lax.map(lambda own: init(self.job, *own), (hyper, keys)))
-        keys = jax.vmap(jax.random.key)(np.asarray(self.members.seeds, np.uint32))
-        return jax.device_put(draw(self.members.hyper, keys), shardings(self.mesh, EACH))
+    @property
+    def devices(self) -> int:
+        """How many."""
+        return self.mesh.shape[MEMBERS]
 
-    def indices(self, step: int) -> jax.Array:
+    def init(self, members: Members) -> State:
+        """The states before the first step, each as its member alone would begin."""
+        keys = jax.vmap(jax.random.key)(members.seeds.astype(np.uint32))
+        return self.draw(self.put(dict(members.hyper)), self.put(keys))
+
+    def indices(self, members: Members, step: int) -> jax.Array:
         """The example numbers [members, rows] of training batch number `step`."""
-        orders = {seed: self.job.task.select("train", seed, step) for seed in set(self.members.seeds)}
-        return self._put(np.stack([orders[seed] for seed in self.members.seeds]))
+        select = self.job.task.select
+        rows = {seed: select("train", int(seed), step) for seed in np.unique(members.seeds)}
+        return self.put(np.stack([rows[seed] for seed in members.seeds]))
 
-    def active(self, count: int) -> jax.Array:
-        """How many members each device trains [devices], where the first `count` of all are trained."""
-        devices = self.mesh.shape[MEMBERS]
-        each = len(self.members.seeds) // devices
-        return self._put(np.clip(count - each * np.arange(devices), 0, each).astype(np.int32))
-
-    def _put(self, array: np.ndarray) -> jax.Array:
-        return jax.device_put(array, shardings(self.mesh, EACH))
+    def put(self, tree: Any) -> Any:
+        """Puts arrays [members, ...] where the steps want them."""
+        return jax.device_put(tree, shardings(self.mesh, EACH))
 
 
-def load(job: Job, members: Members, devices: Sequence[jax.Device], how: LayOut) -> Population:
-    """Puts a population on devices.
-
-    Args:
-        job: what every member computes; its own hyperparameters and seed do not matter.
-        members: in what they differ.
-        devices: where.
-        how: 'map' computes a device's members one after another, 'vmap' all of them in one.
-    """
-    mesh = Mesh(np.array(devices)[:, None], (MEMBERS, DATA))
-    members = _fill_up(members, -len(members.seeds) % len(devices))
+def load(job: Job, devices: Devices, how: LayOut) -> Population:
+    """Puts a job on devices, for members: its own hyperparameters and seed do not matter."""
+    mesh = Mesh(devices.mesh.devices.reshape(-1, 1), (MEMBERS, DATA))
     whole, each = shardings(mesh, WHOLE), shardings(mesh, EACH)
-    train, evaluate = partial(steps.train_step, job), partial(steps.eval_step, job)
+    over = {"map": _one_after_another, "vmap": _all_at_once}[how]
     shard = partial(jax.shard_map, mesh=mesh, check_vma=False, out_specs=EACH)
-    several = {"map": _one_after_another, "vmap": _together}[how]
-    train_members = shard(partial(several, train), in_specs=(EACH, EACH, WHOLE, EACH, EACH))
-    eval_members = shard(partial(_evaluate, evaluate), in_specs=(EACH, EACH, EACH, WHOLE, WHOLE))
+
+    def train(states: State, hyper: Hyper, data: Arrays, indices: jax.Array, active: jax.Array) -> State:
+        def step(state: State, hyper: Hyper, indices: jax.Array) -> State:
+            return steps.train_step(job, state, hyper, data, indices)
+
+        return over(step, states, (hyper, indices), active[0])
+
+    def evaluate(parameters: Any, carry: Any, hyper: Hyper, data: Arrays, indices: Any, active: Any) -> Any:
+        def step(parameters: Any, carry: Any, hyper: Hyper) -> Any:
+            return steps.eval_step(job, parameters, carry, hyper, data, indices)
+
+        own = (parameters, carry, hyper)
+        shapes = jax.eval_shape(jax.vmap(step), *own)
+        nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        return over(lambda _, *own: step(*own), nothing, own, active[0])
+
     return Population(
         job=job,
-        members=members,
         mesh=mesh,
         data={
             split: {name: jax.device_put(array, whole) for name, array in arrays.items()}
             for split, arrays in job.data.splits.items()
         },
-        hyper=jax.device_put(dict(members.hyper), each),
-        train_step=jax.jit(train_members, donate_argnums=0),
-        eval_step=jax.jit(eval_members),
+        draw=jax.jit(
+            lambda hyper, keys: jax.lax.map(lambda own: init(job, *own), (hyper, keys)), out_shardings=each
+        ),
+        train_step=jax.jit(shard(train, in_specs=(EACH, EACH, WHOLE, EACH, EACH)), donate_argnums=0),
+        eval_step=jax.jit(shard(evaluate, in_specs=(EACH, EACH, EACH, WHOLE, WHOLE, EACH))),
         take_metrics=jax.jit(steps.take_metrics, donate_argnums=0),
+        take_better=jax.jit(
+            lambda best, states, better: _where(better, states, best), donate_argnums=0, out_shardings=each
+        ),
+        pack=jax.jit(lambda tree, places: jax.tree.map(lambda leaf: leaf[places], tree), out_shardings=each),
     )
 
 
-def _one_after_another(
-    step: Callable[..., State],
-    states: State,
-    hyper: Hyper,
-    data: Arrays,
-    indices: jax.Array,
-    active: jax.Array,
-) -> State:
-    """Trains the first `active[0]` members of a device, and does nothing for the others."""
+def order(places: Sequence[int], room: int, devices: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where members go so that every device has as many active ones as the others, or one less.
 
-    def one(member: jax.Array, states: State) -> State:
-        def of_member(leaf: jax.Array) -> jax.Array:
+    Args:
+        places: where the active members are now.
+        room: how many members the devices hold together, a multiple of them.
+        devices: how many devices.
+
+    Returns:
+        The places [room] that each new place is filled from: active ones first on each device, then any; and
+        how many are active on each device [devices].
+    """
+    each = room // devices
+    parts = [list(places[device::devices]) for device in range(devices)]
+    filling = places[0] if len(places) else 0
+    filled = [part + [filling] * (each - len(part)) for part in parts]
+    return np.array(filled).reshape(-1), np.array([len(part) for part in parts], np.int32)
+
+
+def _one_after_another(
+    step: Callable[..., Any], results: Any, own: tuple[Any, ...], active: jax.Array
+) -> Any:
+    """`results` [members, ...] with `step(result, *own)` in place of those of the first `active` members."""
+
+    def one(member: jax.Array, results: Any) -> Any:
+        def take(leaf: jax.Array) -> jax.Array:
             return jax.lax.dynamic_index_in_dim(leaf, member, keepdims=False)
 
-        def put(all_of_them: jax.Array, own: jax.Array) -> jax.Array:
-            return jax.lax.dynamic_update_index_in_dim(all_of_them, own, member, 0)
+        def put(everyones: jax.Array, new: jax.Array) -> jax.Array:
+            if _is_key(new):
+                return everyones
+            return jax.lax.dynamic_update_index_in_dim(everyones, new, member, 0)
 
-        own, own_hyper = jax.tree.map(of_member, (states._replace(key=None), hyper))
-        stepped = step(own._replace(key=states.key[member]), own_hyper, data, of_member(indices))
-        return jax.tree.map(put, states._replace(key=None), stepped._replace(key=None))._replace(
-            key=states.key
-        )
+        return jax.tree.map(put, results, step(*jax.tree.map(take, (results, *own))))
 
-    return jax.lax.fori_loop(0, active[0], one, states)
+    return jax.lax.fori_loop(0, active, one, results)
 
 
-def _together(
-    step: Callable[..., State],
-    states: State,
-    hyper: Hyper,
-    data: Arrays,
-    indices: jax.Array,
-    active: jax.Array,
-) -> State:
-    """Trains all members of a device at once, and keeps what the first `active[0]` of them became."""
-    stepped = jax.vmap(step, in_axes=(0, 0, None, 0))(states, hyper, data, indices)
-    kept = jnp.arange(len(indices)) < active[0]
+def _all_at_once(step: Callable[..., Any], results: Any, own: tuple[Any, ...], active: jax.Array) -> Any:
+    """The same, computed for all members at once."""
+    new = jax.vmap(step)(results, *own)
+    return _where(jnp.arange(len(jax.tree.leaves(own)[0])) < active, new, results)
+
+
+def _where(chosen: jax.Array, new: Any, old: Any) -> Any:
+    """`new` for the chosen [members], `old` for the others."""
 
     def choose(new: jax.Array, old: jax.Array) -> jax.Array:
-        return jnp.where(jnp.expand_dims(kept, range(1, new.ndim)), new, old)
+        if _is_key(new):
+            return old
+        return jnp.where(jnp.expand_dims(chosen, range(1, new.ndim)), new, old)
 
-    chosen = jax.tree.map(choose, stepped._replace(key=None), states._replace(key=None))
-    return chosen._replace(key=states.key)
-
-
-def _evaluate(
-    step: Callable[..., Any], parameters: Any, carry: Any, hyper: Hyper, data: Arrays, indices: Any
-) -> Any:
-    return jax.lax.map(lambda own: step(*own, data, indices), (parameters, carry, hyper))
+    return jax.tree.map(choose, new, old)
 
 
-def _fill_up(members: Members, number: int) -> Members:
-    hyper = {
-        name: np.append(values, np.repeat(values[-1:], number)) for name, values in members.hyper.items()
-    }
-    return Members(hyper, members.seeds + members.seeds[-1:] * number)
+def _is_key(leaf: jax.Array) -> bool:
+    """Whether it is a member's key, which no step changes."""
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

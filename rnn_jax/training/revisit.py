@@ -77,7 +77,7 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     if not checkpoint.steps(folder.checkpoints):
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     job = build(config)
-    where = devices.build(*job.batch_shape, **sections["runtime"])
+    where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     with jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, _, damaged = checkpoint.restore(folder.checkpoints, program.init(), which)

@@ -35,9 +35,9 @@ def test_a_cpu_is_split_unless_the_user_has_said_how(
 ) -> None:
     program = (
         "from rnn_jax.runtime import devices\n"
-        "devices._cores = lambda: 2\n"
+        "devices.available_cores = lambda: 2\n"
         f"options = dict(devices={devices}, matmul_precision='float32', allow_device_change=False)\n"
-        "print(devices.build(128, 28, **options).number)"
+        "print(devices.build(devices.paying_cores(128, 28), **options).number)"
     )
     bare = {
         name: value for name, value in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")

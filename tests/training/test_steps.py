@@ -31,7 +31,7 @@ SGD = {
 
 
 def start(config: Config, number: int = 1) -> Program:
-    where = devices.build(12, 8, devices=number, matmul_precision="float32", allow_device_change=False)
+    where = devices.build(1, devices=number, matmul_precision="float32", allow_device_change=False)
     return load(build(config), where)
 
 
