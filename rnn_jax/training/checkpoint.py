@@ -64,8 +64,13 @@ def build(*, save_every_steps: int | None, save_every_seconds: float | None, kee
 def save(folder: Path, state: State, progress: Progress, keep: int) -> None:
     """Saves a run's checkpoint, and removes all but the `keep` latest ones and the best."""
     save_tree(folder, int(state.step), state._asdict(), dataclasses.asdict(progress))
+    keep_latest(folder, keep, progress.best_step)
+
+
+def keep_latest(folder: Path, keep: int, also: int | None = None) -> None:
+    """Removes all checkpoints but the `keep` latest ones, and that of the step `also`."""
     for old in steps(folder)[:-keep]:
-        if old != progress.best_step:
+        if old != also:
             shutil.rmtree(folder / f"{old:08d}")
 
 

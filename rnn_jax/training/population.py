@@ -83,6 +83,11 @@ class Population(NamedTuple):
         rows = {seed: select("train", int(seed), step) for seed in np.unique(members.seeds)}
         return self.put(np.stack([rows[seed] for seed in members.seeds]))
 
+    @property
+    def whole(self) -> jax.sharding.Sharding:
+        """Where arrays lie that all members share."""
+        return shardings(self.mesh, WHOLE)
+
     def put(self, tree: Any) -> Any:
         """Puts arrays [members, ...] where the steps want them."""
         return jax.device_put(tree, shardings(self.mesh, EACH))

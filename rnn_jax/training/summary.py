@@ -13,6 +13,7 @@ import numpy as np
 from rnn_jax.reporting.records import commit
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.run_folder import RunFolder
+from rnn_jax.training.build import Job
 from rnn_jax.training.checkpoint import Progress
 from rnn_jax.training.program import Program
 from rnn_jax.training.state import State
@@ -25,17 +26,10 @@ class Summary:
 
     def __init__(self, program: Program, folder: RunFolder, state: State, started: float) -> None:
         """`started` is when this process began, on `time.perf_counter`'s clock."""
-        data, earlier = program.job.data, folder.read_summary() or {}
+        earlier = folder.read_summary() or {}
         self._folder = folder
         self._started = started - (earlier.get("wall_seconds") or 0.0)
-        self._constant = {
-            "parameters": count_parameters(state.parameters),
-            "dataset": {"name": data.name, "version": data.version, **data.counts},
-            "devices": str(program.devices),
-            "versions": {"python": platform.python_version()}
-            | {name: importlib.metadata.version(name) for name in _PACKAGES},
-            "commit": commit(),
-        }
+        self._constant = constants(program.job, count_parameters(state.parameters), str(program.devices))
         self._written: dict[str, Any] = {"step": int(state.step), **self._constant}
         self.compile_seconds = 0.0
 
@@ -79,6 +73,18 @@ class Summary:
         """Writes, if that can still be done, that the run failed since the summary was last written."""
         with contextlib.suppress(OSError, UserError):
             self._folder.write_summary({**self._written, "status": "failed", "reason": reason})
+
+
+def constants(job: Job, parameters: int, devices: str) -> dict[str, Any]:
+    """What a summary says that does not change: of the model, the data, the devices and the software."""
+    return {
+        "parameters": parameters,
+        "dataset": {"name": job.data.name, "version": job.data.version, **job.data.counts},
+        "devices": devices,
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "commit": commit(),
+    }
 
 
 def count_parameters(parameters: Any) -> int:

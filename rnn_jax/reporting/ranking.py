@@ -1,0 +1,50 @@
+"""Which points of a sweep are best: by validation, over their seeds."""
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+
+class Ranked(NamedTuple):
+    """A point, and what came of it."""
+
+    point: dict[str, Any]
+    rows: list[Mapping[str, Any]]
+    """Of its members, by seed."""
+    values: list[float]
+    """The objective at each member's best, of those that have one."""
+    diverged: int
+    """How many of its members diverged."""
+
+    @property
+    def mean(self) -> float:
+        """Of the objective; NaN where no member has one."""
+        return statistics.mean(self.values) if self.values else math.nan
+
+
+def points(rows: Sequence[Mapping[str, Any]], objective: tuple[str, str]) -> list[Ranked]:
+    """The points, best first; those of which a member diverged come after all others.
+
+    Args:
+        rows: of results.jsonl.
+        objective: the validation figure and its better direction.
+    """
+    name, direction = objective
+    by_point: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_point.setdefault(json.dumps(row["point"], sort_keys=True), []).append(row)
+    ranked = []
+    for group in by_point.values():
+        values = [
+            row["best"][name] for row in group if row["best"] is not None and row["best"][name] is not None
+        ]
+        diverged = sum(row["status"] == "diverged" for row in group)
+        ranked.append(Ranked(group[0]["point"], group, values, diverged))
+    sign = -1 if direction == "max" else 1
+
+    def place(found: Ranked) -> tuple[bool, float]:
+        return found.diverged > 0 or not found.values, sign * found.mean if found.values else math.inf
+
+    return sorted(ranked, key=place)

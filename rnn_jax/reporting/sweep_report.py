@@ -1,0 +1,226 @@
+"""The report of a sweep: report.md and its pictures, made of results.jsonl and the members' metrics."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnn_jax.reporting.charts import new_figure, scaled, styled
+from rnn_jax.reporting.formatting import format_figure, in_order
+from rnn_jax.reporting.log import read_lines
+from rnn_jax.reporting.ranking import Ranked, points
+from rnn_jax.runtime.files import writing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Row = Mapping[str, Any]
+MOST_ROWS = 50  # of the table
+MOST_CURVES = 40
+BINS = 5
+
+
+def write(folder: Path, rows: Sequence[Row], objective: tuple[str, str], command: str) -> Path:
+    """Writes report.md into a sweep's folder, with its pictures, and returns its path.
+
+    Args:
+        folder: the sweep's.
+        rows: of its results.jsonl.
+        objective: the validation figure that decides, and its better direction.
+        command: what trains the winner alone.
+    """
+    ranked, keys = points(rows, objective), list(rows[0]["point"])
+    important = importances(ranked, keys)
+    pictures = [_draw_curves(folder, ranked, objective), _draw_keys(folder, ranked, keys, objective)]
+    if len(keys) > 1:
+        pictures.append(_draw_pair(folder, ranked, list(important)[:2], objective))
+    text = [
+        "# Sweep\n",
+        _winner(ranked[0], objective, command),
+        f"## Points, best first\n\n{table(ranked, keys, objective)}\n",
+        _diverged(rows),
+        "## Pictures\n",
+        *(
+            f"![{name}]({path.name})\n"
+            for name, path in zip(("learning curves", "by key", "by pair"), pictures)
+        ),
+    ]
+    if len(keys) > 1:
+        shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in important.items())
+        text.append(
+            f"Of the variation of the {objective[0]} between points, each key alone explains: {shares}.\n"
+        )
+    path = folder / "report.md"
+    with writing(path):
+        path.write_text("\n".join(part for part in text if part), encoding="utf-8")
+    return path
+
+
+def table(ranked: Sequence[Ranked], keys: Sequence[str], objective: tuple[str, str]) -> str:
+    """A Markdown table with a line a point: mean ± standard deviation over its seeds."""
+    names = in_order([*_figures(ranked), objective[0]])
+    heads = [*keys, *(f"validation {name}" for name in names), "best step", "members"]
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(keys)}{'---:|' * (len(names) + 2)}"]
+    for found in ranked[:MOST_ROWS]:
+        bests = [row["best"] for row in found.rows if row["best"] is not None]
+        cells = [f"{found.point[key]}" for key in keys]
+        cells += [_spread(name, [best[name] for best in bests if best[name] is not None]) for name in names]
+        cells.append(f"{statistics.mean(best['step'] for best in bests):,.0f}" if bests else "–")
+        cells.append(f"{len(found.rows)}" + (f", {found.diverged} diverged" if found.diverged else ""))
+        lines.append(f"| {' | '.join(cells)} |")
+    if len(ranked) > MOST_ROWS:
+        lines.append(f"\nand {len(ranked) - MOST_ROWS} more, in results.jsonl")
+    return "\n".join(lines)
+
+
+def importances(ranked: Sequence[Ranked], keys: Sequence[str]) -> dict[str, float]:
+    """What share of the points' variance each key explains alone, the largest first.
+
+    It is the correlation ratio η² of the objective on the key: the variance between the means of its values,
+    over the whole variance; numbers of which there are many are taken in five bins with as many points each.
+    """
+    known = [found for found in ranked if found.values]
+    values = np.array([found.mean for found in known])
+    shares = {key: _explained(_classes([found.point[key] for found in known]), values) for key in keys}
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def _classes(values: Sequence[Any]) -> np.ndarray:
+    distinct = {json.dumps(value): number for number, value in enumerate(values)}
+    if len(distinct) <= BINS or not all(isinstance(value, int | float) for value in values):
+        return np.array([distinct[json.dumps(value)] for value in values])
+    edges = np.quantile(np.asarray(values, float), np.linspace(0, 1, BINS + 1)[1:-1])
+    return np.searchsorted(edges, np.asarray(values, float), side="right")
+
+
+def _explained(classes: np.ndarray, values: np.ndarray) -> float:
+    if len(values) == 0 or values.var() == 0:
+        return 0.0
+    means = {number: values[classes == number].mean() for number in np.unique(classes)}
+    return float(np.var([means[number] for number in classes]) / values.var())
+
+
+def _winner(best: Ranked, objective: tuple[str, str], command: str) -> str:
+    point = ", ".join(f"{key} = {value}" for key, value in best.point.items())
+    lines = [f"**Best by validation:** {point}: {objective[0]} {_spread(objective[0], best.values)}."]
+    tests = [row["test"] for row in best.rows if row["test"] is not None]
+    if tests:
+        figures = ", ".join(
+            f"{name} {_spread(name, [test[name] for test in tests])}" for name in in_order(tests[0])
+        )
+        lines.append(f"On test, which was looked at for the winner alone: {figures}.")
+    return "\n".join([*lines, "", "Alone, it is", "", f"    {command}", ""])
+
+
+def _diverged(rows: Sequence[Row]) -> str:
+    lines = [
+        f"- member {row['member']} ({', '.join(f'{k} = {v}' for k, v in row['point'].items())}, "
+        f"seed {row['seed']}): {row['reason']}"
+        for row in rows
+        if row["status"] == "diverged"
+    ]
+    return "\n".join(["## Diverged\n", *lines, ""]) if lines else ""
+
+
+def _figures(ranked: Sequence[Ranked]) -> list[str]:
+    bests = [row["best"] for found in ranked for row in found.rows if row["best"] is not None]
+    return [name for name in bests[0] if name != "step"] if bests else []
+
+
+def _spread(name: str, values: Sequence[float]) -> str:
+    if not values:
+        return "–"
+    mean = format_figure(name, statistics.mean(values))
+    if len(values) == 1:
+        return mean
+    return f"{mean.removesuffix(' %')} ± {format_figure(name, statistics.stdev(values))}"
+
+
+@styled
+def _draw_curves(folder: Path, ranked: Sequence[Ranked], objective: tuple[str, str]) -> Path:
+    """Validation over the steps, a line a member, the best points in the strongest colour."""
+    from matplotlib import colormaps
+
+    name, shown = objective[0], ranked[:MOST_CURVES]
+    figure = new_figure(8, 4.8)
+    axes = figure.add_subplot()
+    for place, found in reversed(list(enumerate(shown))):
+        colour = colormaps["viridis"](place / max(1, len(shown) - 1))
+        for row in found.rows:
+            lines = read_lines(folder / "members" / str(row["member"]) / "metrics.jsonl")
+            lines = [line for line in lines if line["split"] == "validation" and line[name] is not None]
+            values = scaled(name, np.array([line[name] for line in lines]))
+            axes.plot([line["step"] for line in lines], values, color=colour, linewidth=1.2)
+    axes.set_title(f"validation {name}, best points darkest")
+    axes.set_xlabel("step")
+    _name_values(axes, name)
+    return _saved(figure, folder / "curves.png")
+
+
+@styled
+def _draw_keys(
+    folder: Path, ranked: Sequence[Ranked], keys: Sequence[str], objective: tuple[str, str]
+) -> Path:
+    """The objective of every member over each key that is varied."""
+    name = objective[0]
+    figure = new_figure(4.6 * len(keys), 4.2)
+    for number, key in enumerate(keys):
+        axes = figure.add_subplot(1, len(keys), 1 + number)
+        pairs = [(found.point[key], value) for found in ranked for value in found.values]
+        _scatter(axes, [pair[0] for pair in pairs], scaled(name, np.array([pair[1] for pair in pairs])))
+        axes.set_xlabel(key)
+        _name_values(axes, f"validation {name}")
+    return _saved(figure, folder / "keys.png")
+
+
+@styled
+def _draw_pair(
+    folder: Path, ranked: Sequence[Ranked], keys: Sequence[str], objective: tuple[str, str]
+) -> Path:
+    """The two most important keys together, the objective as colour."""
+    first, second = keys
+    known = [found for found in ranked if found.values][::-1]  # the best on top
+    figure = new_figure(6.4, 4.8)
+    axes = figure.add_subplot()
+    columns = [
+        _places(axes, [found.point[key] for found in known], way)
+        for key, way in ((first, "x"), (second, "y"))
+    ]
+    colours = scaled(objective[0], np.array([found.mean for found in known]))
+    low = np.quantile(colours, 0.2) if objective[1] == "max" else None
+    high = np.quantile(colours, 0.8) if objective[1] == "min" else None
+    dots = axes.scatter(*columns, c=colours, vmin=low, vmax=high, s=90, edgecolors="#444444", linewidths=0.5)
+    figure.colorbar(
+        dots, label=f"validation {objective[0]}" + (" (%)" if objective[0].endswith("accuracy") else "")
+    )
+    axes.set_xlabel(first)
+    axes.set_ylabel(second)
+    return _saved(figure, folder / "pair.png")
+
+
+def _scatter(axes: "Axes", values: Sequence[Any], heights: np.ndarray) -> None:
+    axes.plot(_places(axes, values, "x"), heights, "o", color="#3b6fb6", alpha=0.6)
+
+
+def _places(axes: "Axes", values: Sequence[Any], way: str) -> list[float]:
+    """Where values stand on an axis, which becomes logarithmic over a factor of ten, or one of names."""
+    ticks, scale = (axes.set_xticks, axes.set_xscale) if way == "x" else (axes.set_yticks, axes.set_yscale)
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        if min(values) > 0 and max(values) >= 10 * min(values):
+            scale("log")
+        return [float(value) for value in values]
+    names = sorted({str(value) for value in values})
+    ticks(range(len(names)), names)
+    return [float(names.index(str(value))) for value in values]
+
+
+def _name_values(axes: "Axes", name: str) -> None:
+    axes.set_ylabel(f"{name} (%)" if name.endswith("accuracy") else name)
+
+
+def _saved(figure: Any, path: Path) -> Path:
+    figure.savefig(path)
+    return path
