@@ -43,10 +43,7 @@ def write(folder: Path, rows: Sequence[Row], objective: tuple[str, str], command
         f"## Points, best first\n\n{table(ranked, keys, objective)}\n",
         _diverged(rows),
         "## Pictures\n",
-        *(
-            f"![{name}]({path.name})\n"
-            for name, path in zip(("learning curves", "by key", "by pair"), pictures)
-        ),
+        *(f"![{path.stem}]({path.name})\n" for path in pictures),
     ]
     if len(keys) > 1:
         shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in important.items())

@@ -1,0 +1,146 @@
+"""A population against its members alone: the same models, whatever their neighbours do."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnn_jax.runtime import devices
+from rnn_jax.runtime.schema import Config, split_hyper
+from rnn_jax.tasks.task import Batch
+from rnn_jax.training import population, program
+from rnn_jax.training.build import Job, build
+from rnn_jax.training.population import LayOut, Members
+from rnn_jax.training.state import State
+
+Tiny = Callable[..., Config]
+
+STEPS = 200
+RATES, SEEDS = (1e-3, 2e-3, 4e-3), (0, 1, 0)
+DIVERGES = 1
+WITHOUT_ADAM: dict[str, Any] = {
+    "optimizer.name": "sgd",
+    "optimizer.beta1": None,
+    "optimizer.beta2": None,
+    "optimizer.epsilon": None,
+}
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "adam": {"optimizer.name": "adam", "optimizer.weight_decay": None},
+    "adamw": {"optimizer.name": "adamw", "optimizer.weight_decay": 0.01},
+    "sgd": WITHOUT_ADAM | {"optimizer.weight_decay": None},
+}
+
+
+def cast(tree: Any, dtype: Any) -> Any:
+    """The floats of a tree in another precision."""
+    return jax.tree.map(
+        lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree
+    )
+
+
+def job_in(dtype: Any, config: Config) -> Job:
+    """A config's job, whose batches come in another precision."""
+    job = build(config)
+    fetch = job.task.fetch
+
+    def fetch_cast(*arguments: Any) -> Batch:
+        return cast(fetch(*arguments), dtype)
+
+    return job._replace(task=job.task._replace(fetch=fetch_cast))
+
+
+def configs(tiny: Tiny, changes: dict[str, Any]) -> list[Config]:
+    return [
+        tiny({**changes, "optimizer.learning_rate": rate, "train.seed": seed, "train.duration_steps": STEPS})
+        for rate, seed in zip(RATES, SEEDS, strict=True)
+    ]
+
+
+def on(number: int) -> devices.Devices:
+    return devices.build(number, devices=number, matmul_precision="float32", allow_device_change=False)
+
+
+def train_together(
+    members: Sequence[Config], number: int, how: LayOut, dtype: Any, steps: int
+) -> list[State]:
+    """The states of members, trained as a population on so many devices."""
+    hypers = [split_hyper(config)[1] for config in members]
+    everyone = Members(
+        {name: np.array([hyper[name] for hyper in hypers], np.float32).astype(dtype) for name in hypers[0]},
+        np.array([config.train.seed for config in members]),
+    )
+    everyone.hyper["learning_rate"][DIVERGES] = np.inf
+    room = len(members) + -len(members) % number
+    sources, active = population.order(range(len(members)), room, number)
+    everyone = everyone.take(sources)
+    loaded = population.load(job_in(dtype, members[0]), on(number), how)
+    states = cast(loaded.init(everyone), dtype)
+    hyper, active = loaded.put(dict(everyone.hyper)), loaded.put(active)
+    for step in range(steps):
+        indices = loaded.indices(everyone, step)
+        states = loaded.train_step(states, hyper, loaded.data["train"], indices, active)
+        jax.block_until_ready(states)
+    places = [int(np.flatnonzero(sources == number)[0]) for number in range(len(members))]
+    return [jax.tree.map(lambda leaf, place=place: leaf[place], states) for place in places]
+
+
+def train_alone(config: Config, dtype: Any, steps: int) -> State:
+    alone = program.load(job_in(dtype, config), on(1))
+    state, hyper = cast(alone.init(), dtype), cast(alone.hyper, dtype)
+    for step in range(steps):
+        state = alone.train_step(state, hyper, alone.data["train"], alone.indices("train", step))
+    return state
+
+
+def assert_equal(found: Any, expected: Any, tolerance: float) -> None:
+    """Relative to each tensor's norm."""
+
+    def compare(one: Any, other: Any) -> None:
+        one, other = np.asarray(one, float), np.asarray(other, float)
+        assert np.linalg.norm(one - other) <= tolerance * np.linalg.norm(other)
+
+    jax.tree.map(compare, found, expected)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float32, 1e-3), (jnp.float64, 1e-8)], ids=["32", "64"])
+@pytest.mark.parametrize("how", ["map", "vmap"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_member_is_the_run_of_its_config(
+    tiny: Tiny, optimizer: str, how: LayOut, dtype: Any, tolerance: float
+) -> None:
+    """With a neighbour that diverges, and on two devices, which three members do not fill."""
+    members = configs(tiny, OPTIMIZERS[optimizer])
+    with jax.enable_x64(dtype == jnp.float64):
+        together = train_together(members, 2, how, dtype, STEPS)
+        assert [int(state.diverged_at) >= 0 for state in together] == [False, True, False]
+        for config, state in list(zip(members, together, strict=True))[::2]:
+            alone = train_alone(config, dtype, STEPS)
+            assert_equal(state.parameters, alone.parameters, tolerance)
+            assert int(state.step) == STEPS
+
+
+def test_who_is_not_active_is_not_trained(tiny: Tiny) -> None:
+    members = configs(tiny, {})
+    everyone = Members({}, np.array(SEEDS))
+    hypers = [split_hyper(config)[1] for config in members]
+    everyone = Members({n: np.array([h[n] for h in hypers], np.float32) for n in hypers[0]}, everyone.seeds)
+    for how in ("map", "vmap"):
+        loaded = population.load(build(members[0]), on(1), how)
+        hyper, active = loaded.put(dict(everyone.hyper)), loaded.put(np.array([1], np.int32))
+        states = loaded.init(everyone)
+        before = jax.device_get(states.parameters)
+        after = loaded.train_step(states, hyper, loaded.data["train"], loaded.indices(everyone, 0), active)
+        jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[1:], b[1:]), before, after.parameters)
+        assert np.asarray(after.step).tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize("count", range(8))
+def test_active_members_are_spread_evenly(count: int) -> None:
+    places = list(range(20, 20 + count))
+    sources, active = population.order(places, 9, 3)
+    assert active.max() - active.min() <= 1
+    there = [int(sources[3 * device + place]) for device in range(3) for place in range(active[device])]
+    assert sorted(there) == places
