@@ -1,10 +1,11 @@
-"""Runs an experiment, one ordinary training command after another, and records each.
+"""Runs an experiment, one ordinary command after another, and records each run.
 
     python experiments/run.py EXPERIMENT [ARM ...] [--seeds 0,1,2] [-- MORE OPTIONS OF rnn_jax.main]
 
-EXPERIMENT is a folder beside this file whose arms.py has `ARMS`: by name a config, what is changed in it, and
-the seeds it is run with. What results.jsonl has is passed over, and an interrupted run goes on where it was.
-To do a run again, delete its line and its folder under runs/EXPERIMENT/.
+EXPERIMENT is a folder beside this file. Its arms.py has `ARMS`: by name a config, what is changed in it, and
+the seeds it is run with; or `SWEEPS`: a config, what is changed in it, and a sweep file beside arms.py. What
+results.jsonl has is passed over, and an interrupted run goes on where it was. To do a run again, delete its
+line and its folder under runs/EXPERIMENT/.
 """
 
 import argparse
@@ -28,6 +29,14 @@ ROOT = HERE.parent
 MOST_POINTS = 200  # of a curve that is kept
 
 
+class SweptArm(NamedTuple):
+    """Many members at once: a config, what is changed in it for all, and the sweep file."""
+
+    config: str
+    overrides: dict[str, Any]
+    sweep: str
+
+
 class Arm(NamedTuple):
     """What is compared: a config, what is changed in it, and the seeds it is run with."""
 
@@ -44,13 +53,20 @@ def main(arguments: Sequence[str]) -> int:
     experiments = sorted(path.parent.name for path in HERE.glob("*/arms.py"))
     parser.add_argument("experiment", choices=experiments)
     parser.add_argument("arms", metavar="ARM", nargs="*", help="names in its arms.py (default: all)")
-    parser.add_argument("--seeds", help="numbers with commas between (default: the arm's own)")
+    parser.add_argument("--seeds", help="numbers with commas between (default: the arm's own; not of sweeps)")
     chosen = parser.parse_args(own)
-    arms = runpy.run_path(str(HERE / chosen.experiment / "arms.py"))["ARMS"]
+    found = runpy.run_path(str(HERE / chosen.experiment / "arms.py"))
+    arms, sweeps = found.get("ARMS", {}), found.get("SWEEPS", {})
+    arms |= sweeps
     unknown = [name for name in chosen.arms if name not in arms]
     if unknown:
         parser.error(f"no arm {', '.join(unknown)}; there are {', '.join(arms)}")
     for name in chosen.arms or arms:
+        if name in sweeps:
+            status = sweep(HERE / chosen.experiment, name, SweptArm(*sweeps[name]), more)
+            if status != 0:
+                return status
+            continue
         arm = Arm(*arms[name])
         seeds = arm.seeds if chosen.seeds is None else map(int, chosen.seeds.split(","))
         for seed in seeds:
@@ -88,13 +104,43 @@ def run(folder: Path, name: str, arm: Arm, seed: int, more: Sequence[str]) -> in
     return 0
 
 
-def keep_curves(folder: Path, metrics: Path, arm: Arm, seed: int) -> None:
+def sweep(folder: Path, name: str, arm: SweptArm, more: Sequence[str]) -> int:
+    """Runs a sweep and records its members; returns the command's exit status."""
+    if any(row.get("sweep") == name for row in records.read(folder / "results.jsonl")):
+        print(f"{name}: recorded already")
+        return 0
+    workdir = f"runs/{folder.name}/{name}"
+    command = ["-m", "rnn_jax.sweep", "--config", arm.config]
+    command += ["--sweep", str((folder / arm.sweep).relative_to(ROOT)), "--workdir", workdir]
+    command += [f"--config.{key}={value}" for key, value in arm.overrides.items()]
+    print(f"{name}: python {shlex.join([*command, *more])}", flush=True)
+    status = _call([sys.executable, *command, *more])
+    if status != 0:
+        return status
+    for member in read_lines(ROOT / workdir / "results.jsonl"):
+        overrides, seed = {**arm.overrides, **member.pop("point")}, member.pop("seed")
+        metrics = ROOT / workdir / "members" / str(member["member"]) / "metrics.jsonl"
+        records.record(
+            folder / "results.jsonl",
+            summary={"sweep": name, **member},
+            config=arm.config,
+            overrides=overrides,
+            seed=seed,
+            command=f"python {shlex.join(command)}",
+        )
+        keep_curves(folder, metrics, Arm(arm.config, overrides, []), seed, ("validation",))
+    return 0
+
+
+def keep_curves(
+    folder: Path, metrics: Path, arm: Arm, seed: int, splits: Sequence[str] = ("train", "batch", "validation")
+) -> None:
     """Puts the accuracies of a run into curves.jsonl, thinned: what the figure is drawn from."""
     path = folder / "curves.jsonl"
     place = {"config": arm.config, "overrides": arm.overrides, "seed": seed}
     others = [row for row in records.read(path) if {key: row[key] for key in place} != place]
     rows = read_lines(metrics)
-    for split in ("train", "batch", "validation"):
+    for split in splits:
         points = [(row["step"], row["accuracy"]) for row in rows if row["split"] == split]
         points = [(step, accuracy) for step, accuracy in points if accuracy is not None]
         if points:
