@@ -1,0 +1,135 @@
+"""The command line of a sweep, and the members that come of it."""
+
+from pathlib import Path
+
+import pytest
+
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.schema import split_hyper
+from rnn_jax.sweeping.command import parse
+from rnn_jax.sweeping.folder import SweepFolder
+from rnn_jax.sweeping.members import groups
+
+CONFIG = ["--config", "configs/digits.py:smoke"]
+RATES = ["--grid", "optimizer.learning_rate=1e-3,3e-3,1e-2"]
+
+
+def write(folder: Path, text: str) -> list[str]:
+    path = folder / "sweep.py"
+    path.write_text(text)
+    return [*CONFIG, "--sweep", str(path)]
+
+
+def test_a_grid_has_every_combination_and_every_seed() -> None:
+    found = parse(
+        [*CONFIG, *RATES, "--grid", "optimizer.clip=0.5,1", "--seeds", "2", "--config.train.seed=5"]
+    )
+    assert [member.number for member in found.members] == list(range(12))
+    assert [member.seed for member in found.members] == [5, 6] * 6
+    assert [member.point for member in found.members[::2]] == [
+        {"optimizer.learning_rate": rate, "optimizer.clip": clip}
+        for rate in (1e-3, 3e-3, 1e-2)
+        for clip in (0.5, 1.0)
+    ]
+    for member in found.members:
+        assert member.config.optimizer.learning_rate == member.point["optimizer.learning_rate"]
+        assert member.config.train.report_test is False
+    assert len(groups(found.members)) == 1
+
+
+def test_what_changes_shapes_or_mechanisms_makes_groups() -> None:
+    found = parse(
+        [*CONFIG, "--grid", "model.hidden_size=8,16", "--grid", "optimizer.clip=None,1,2", "--seeds", "2"]
+    )
+    parts = groups(found.members)
+    assert sorted(map(len, parts)) == [2, 2, 4, 4]
+    for part in parts:
+        assert len({member.config.model.hidden_size for member in part}) == 1
+        assert len({frozenset(split_hyper(member.config)[1]) for member in part}) == 1
+
+
+def test_draws_lie_in_their_ranges_and_do_not_depend_on_their_number(tmp_path: Path) -> None:
+    text = """
+def get_sweep():
+    return dict(
+        ranges={
+            "optimizer.learning_rate": dict(log_uniform=(1e-4, 1e-1)),
+            "optimizer.clip": dict(uniform=(0.5, 2.0)),
+            "model.hidden_size": dict(integer=(8, 10)),
+            "model.cell": dict(choice=("lstm", "gru")),
+        },
+        draws=NUMBER,
+        duration_steps=7,
+    )
+"""
+    many = parse(write(tmp_path, text.replace("NUMBER", "40"))).members
+    few = parse(write(tmp_path, text.replace("NUMBER", "3"))).members
+    assert [member.point for member in few] == [member.point for member in many[:3]]
+    rates = sorted(member.config.optimizer.learning_rate for member in many)
+    assert 1e-4 <= rates[0] < 1e-3 < 1e-2 < rates[-1] <= 1e-1  # a uniform draw would leave the low end empty
+    assert {member.config.model.hidden_size for member in many} == {8, 9, 10}
+    assert {member.config.model.cell for member in many} == {"lstm", "gru"}
+    assert {member.config.train.duration_steps for member in many} == {7}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--grid", "optimizer.learing_rate=1"], "did you mean optimizer.learning_rate?"),
+        (
+            ["--grid", "optimizer.learning_rate=1e-3,x"],
+            "optimizer.learning_rate = 'x': must be a finite number",
+        ),
+        (["--grid", "optimizer.learning_rate=-1"], "optimizer.learning_rate = -1: must be at least 0"),
+        (["--grid", "optimizer.learning_rate="], "grid of optimizer.learning_rate: empty"),
+        (["--grid", "optimizer.learning_rate"], "must be SECTION.KEY=V1,V2,..."),
+        (["--grid", "train.seed=1,2"], "seeds are varied by seeds"),
+        (["--grid", "train.report_test=true"], "a sweep looks at test once"),
+        (["--grid", "optimizer=1"], "is a section"),
+        ([*RATES, "--seeds", "0"], "--seeds 0: must be a whole number, at least 1"),
+        ([*RATES, "--sweep", "x.py"], "--sweep and --grid: give one of them"),
+        ([*RATES, "--gird", "a=1"], "did you mean --grid?"),
+        (["--sweep", "nowhere.py"], "--sweep nowhere.py: no such file"),
+        ([], "--sweep FILE or --grid KEY=V1,V2 is missing"),
+        ([*RATES, "--config.model.cell=foo"], "model.cell = 'foo'"),
+    ],
+)
+def test_mistakes_are_told(arguments: list[str], said: str) -> None:
+    with pytest.raises(UserError) as told:
+        parse([*CONFIG, *arguments])
+    assert said in str(told.value)
+    assert len(str(told.value).splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ("", "nothing is varied"),
+        ("grid={'model.layers': (1,)}, ranges={'model.layers': dict(choice=(1,))}, draws=1", "not both"),
+        ("ranges={'model.layers': dict(integer=(1, 2))}", "draws: must be given"),
+        ("ranges={'model.layers': dict(integer=(2, 1))}, draws=1", "the smaller number comes first"),
+        ("ranges={'model.layers': dict(log_uniform=(0, 1))}, draws=1", "must be more than 0"),
+        ("ranges={'model.layers': dict()}, draws=1", "must be one of uniform"),
+        ("ranges={'model.layers': dict(intger=(1, 2))}, draws=1", "did you mean integer?"),
+        ("girds={}", "did you mean grid?"),
+        ("grid={'model.layers': (1,)}, draws=3", "only with ranges"),
+        ("grid={'model.layers': (1,)}, seeds=0", "seeds = 0"),
+        ("grid={'model.layers': (1,)}, duration_steps=1, duration_epochs=1.0", "say the same"),
+    ],
+)
+def test_mistakes_of_a_sweep_file_are_told(fields: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as told:
+        parse(write(tmp_path, f"def get_sweep():\n    return dict({fields})\n"))
+    assert said in str(told.value)
+
+
+def test_a_sweep_goes_on_from_its_folder_alone_and_refuses_another(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    first = parse([*CONFIG, *RATES, "--seeds", "2", "--config.optimizer.clip=3"])
+    SweepFolder(folder).open(first.source, first.base, first.said, first.sweep)
+    again = parse(["--workdir", str(folder)])
+    assert [member.config for member in again.members] == [member.config for member in first.members]
+    SweepFolder(folder).open(again.source, again.base, again.said, again.sweep)
+    other = parse([*CONFIG, *RATES, "--seeds", "3", "--config.optimizer.clip=2"])
+    with pytest.raises(UserError, match=r"another sweep: seeds is 2 there and 3 here; optimizer\.clip is 3"):
+        SweepFolder(folder).open(other.source, other.base, other.said, other.sweep)
