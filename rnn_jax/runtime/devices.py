@@ -5,6 +5,7 @@ Nothing that the user has set in the environment is overridden.
 
 import logging
 import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -98,6 +99,18 @@ def paying_cores(rows: int, time_steps: int, cores: int | None = None) -> int:
 def available_cores() -> int:
     """The CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def free_memory(devices: Devices) -> int | None:
+    """Bytes that are free on all devices together; None where that is not known."""
+    found = [device.memory_stats() for device in devices.mesh.devices.flat]
+    if all(stats and "bytes_limit" in stats for stats in found):
+        return sum(stats["bytes_limit"] - stats.get("bytes_in_use", 0) for stats in found if stats)
+    meminfo = Path("/proc/meminfo")
+    if devices.mesh.devices.flat[0].platform != "cpu" or not meminfo.exists():
+        return None
+    lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
+    return 1024 * int(lines["MemAvailable"].split()[0])
 
 
 def shardings(mesh: Mesh, specs: Any) -> Any:

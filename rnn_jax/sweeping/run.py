@@ -15,6 +15,8 @@ import numpy as np
 from rnn_jax.reporting import ranking, records, sweep_report
 from rnn_jax.reporting.console import Console
 from rnn_jax.runtime import devices
+from rnn_jax.runtime.devices import Devices
+from rnn_jax.runtime.errors import StorageError
 from rnn_jax.runtime.files import finite, read_json, writing
 from rnn_jax.runtime.run_folder import open_run
 from rnn_jax.runtime.schema import split_hyper
@@ -59,6 +61,8 @@ def run(command: Command, workdir: Path, console: Console) -> Finished:
     folder.open(command.source, command.base, command.said, command.sweep)
     jobs = [build(group[0].config) for group in groups]
     _greet(console, command, jobs, groups, folder)
+    for group, job in zip(groups, jobs, strict=True):
+        _check_memory(group, job)
     rows, objective = list[Row](), jobs[0].task.objective
     for number, (group, job) in enumerate(zip(groups, jobs, strict=True)):
         if len(groups) > 1:
@@ -89,6 +93,22 @@ def _of(base: dict[str, Any], key: str) -> Any:
     return base[section][name]
 
 
+def _check_memory(group: Sequence[Member], job: Job) -> None:
+    """Raises StorageError where a program has more members than memory holds."""
+    free = devices.free_memory(_devices(group))
+    each = population.bytes_of_a_member(job)
+    if free is not None and len(group) * each > free:
+        raise StorageError(
+            f"{len(group)} members in one program need about {len(group) * each / 1e9:,.1f} GB, and "
+            f"{free / 1e9:,.1f} GB are free: {free // each:,} would fit"
+        )
+
+
+def _devices(group: Sequence[Member]) -> Devices:
+    sections, _ = split_hyper(group[0].config)
+    return devices.build(devices.available_cores(), **sections["runtime"])
+
+
 def _train_group(
     number: int, group: Sequence[Member], job: Job, folder: SweepFolder, sweep: Sweep, console: Console
 ) -> list[Row] | signal.Signals:
@@ -96,8 +116,7 @@ def _train_group(
     if (earlier := _finished(group, folder)) is not None:
         return earlier
     began = time.perf_counter()
-    sections, _ = split_hyper(group[0].config)
-    where = devices.build(devices.available_cores(), **sections["runtime"])
+    where = _devices(group)
     with jax.default_matmul_precision(where.matmul_precision):
         how = population.lay_out(where.mesh.devices.flat[0].platform)
         program = population.load(job, where, how)

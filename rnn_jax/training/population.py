@@ -135,6 +135,12 @@ def load(job: Job, devices: Devices, how: LayOut) -> Population:
     )
 
 
+def bytes_of_a_member(job: Job) -> int:
+    """What a member takes: its state, its best one, and room to move them."""
+    shapes = jax.eval_shape(partial(init, job), dict(job.hyper), jax.random.key(0))._replace(key=None)
+    return 3 * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+
+
 def order(places: Sequence[int], room: int, devices: int) -> tuple[np.ndarray, np.ndarray]:
     """Where members go so that every device has as many active ones as the others, or one less.
 

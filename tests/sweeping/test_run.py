@@ -10,7 +10,9 @@ import pytest
 from rnn_jax import main as single
 from rnn_jax import sweep
 from rnn_jax.reporting.log import read_lines
+from rnn_jax.runtime import devices
 from rnn_jax.runtime.config import load_config
+from rnn_jax.runtime.schema import validate
 from rnn_jax.training import checkpoint
 from rnn_jax.training.loop import train
 
@@ -66,7 +68,8 @@ def test_every_member_is_a_run_that_can_be_looked_at(whole: Path, capsys: pytest
 def test_a_member_has_the_figures_of_its_own_run(whole: Path, tmp_path: Path) -> None:
     row = rows(whole)[3]
     changes = SMALL | row["point"] | {"train.seed": row["seed"], "train.report_test": False}
-    alone = train(load_config("configs/digits.py:smoke", changes), tmp_path / "alone")
+    config, _ = validate(load_config("configs/digits.py:smoke", changes))
+    alone = train(config, tmp_path / "alone")
     assert alone["best"] == pytest.approx(row["best"], rel=1e-5)
     assert alone["parameters"] == row["parameters"]
 
@@ -152,3 +155,17 @@ def test_halving_gives_up_the_worst(tmp_path: Path) -> None:
     given_up = [at_the_rung[row["member"]] for row in rows(folder) if row["step"] == 3]
     kept = [at_the_rung[row["member"]] for row in rows(folder) if row["step"] > 3]
     assert max(given_up) <= min(kept)
+
+
+def test_more_members_than_memory_holds_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(devices, "free_memory", lambda _: 30_000)
+    assert sweep.main([*COMMAND, *RATES, "--workdir", str(tmp_path / "sweep")]) == 5
+    assert "3 members in one program need about" in capsys.readouterr().err
+    assert not (tmp_path / "sweep" / "members").exists()
+
+
+def test_free_memory_is_known_here() -> None:
+    where = devices.build(1, devices=1, matmul_precision="float32", allow_device_change=False)
+    assert 2**26 < (devices.free_memory(where) or 0) < 2**50
