@@ -1,0 +1,41 @@
+"""The table and the picture of this experiment, made of results.jsonl."""
+
+import statistics
+from pathlib import Path
+
+from rnn_jax.reporting import records
+from rnn_jax.reporting.charts import new_figure, styled
+from rnn_jax.reporting.records import Column
+
+RATE = "optimizer.learning_rate"
+TABLES = {
+    "learning_rate": lambda rows: records.table(
+        rows,
+        [
+            Column("learning rate", lambda group: f"{group[0]['overrides'][RATE]:g}"),
+            Column("validation accuracy", records.percent("best.accuracy")),
+            Column("validation loss", records.spread("best.loss", digits=4)),
+            Column("seeds", records.count),
+            Column("diverged", lambda group: str(sum(row["status"] == "diverged" for row in group))),
+        ],
+    )
+}
+
+
+@styled
+def draw(folder: Path) -> Path:
+    """Draws figure.png: validation accuracy over the rate, a dot a seed, a line through the means."""
+    rows = [row for row in records.read(folder / "results.jsonl") if row["best"] is not None]
+    rates = sorted({row["overrides"][RATE] for row in rows})
+    figure = new_figure(7, 4.4)
+    axes = figure.add_subplot()
+    dots = [(row["overrides"][RATE], 100 * row["best"]["accuracy"]) for row in rows]
+    means = [statistics.mean(value for rate, value in dots if rate == one) for one in rates]
+    axes.plot([rate for rate, _ in dots], [value for _, value in dots], "o", color="#3b6fb6", alpha=0.6)
+    axes.plot(rates, means, color="#e0752d")
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("validation accuracy (%)")
+    path = folder / "figure.png"
+    figure.savefig(path)
+    return path
