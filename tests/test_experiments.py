@@ -10,12 +10,18 @@ import pytest
 
 from rnn_jax.runtime.config import load_config
 from rnn_jax.runtime.schema import validate
+from rnn_jax.sweeping.command import parse
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 ARMS = [
     (path.parent.name, name, arm)
     for path in sorted(EXPERIMENTS.glob("*/arms.py"))
-    for name, arm in runpy.run_path(str(path))["ARMS"].items()
+    for name, arm in runpy.run_path(str(path)).get("ARMS", {}).items()
+]
+SWEEPS = [
+    (path.parent, arm)
+    for path in sorted(EXPERIMENTS.glob("*/arms.py"))
+    for arm in runpy.run_path(str(path)).get("SWEEPS", {}).values()
 ]
 
 
@@ -28,6 +34,14 @@ def test_every_arm_is_a_valid_config(experiment: str, name: str, arm: tuple) -> 
         section, _, own = key.partition(".")
         assert sections[section][own] == value
     assert list(seeds) == list(range(len(seeds)))
+
+
+@pytest.mark.parametrize(("folder", "arm"), SWEEPS, ids=[folder.name for folder, _ in SWEEPS])
+def test_every_sweep_is_a_valid_command(folder: Path, arm: tuple) -> None:
+    config, overrides, file = arm
+    typed = [f"--config.{key}={value}" for key, value in overrides.items()]
+    command = parse(["--config", config, "--sweep", str(folder / file), *typed])
+    assert len(command.members) > len(command.sweep.keys)
 
 
 @pytest.mark.parametrize("workload", ["rows", "ptb_small"])
