@@ -37,8 +37,8 @@ def build(workload: Workload, options: Ours) -> Contender:
         matmul_precision="float32",
         allow_device_change=False,
     )
-    job = _job(workload, options)
-    loaded = program.load(job, where)
+    built = job(workload, options)
+    loaded = program.load(built, where)
     state = loaded.init()
     if options.cell == "lstm":
         state = place(state._replace(parameters=tree_of(workload, parameters(workload))), where.mesh)
@@ -64,11 +64,11 @@ def build(workload: Workload, options: Ours) -> Contender:
     def gradients() -> tuple[float, Gradients]:
         if options.cell != "lstm":
             return 0.0, {}  # nobody has others to compare with
-        batch = job.task.fetch(data, indices, None)
+        batch = built.task.fetch(data, indices, None)
 
         def mean(tree: Any) -> jax.Array:
-            outputs, _ = job.network.apply(tree, batch.inputs, None, None, {}, None)
-            total, count, _ = job.task.loss(outputs, batch, {})
+            outputs, _ = built.network.apply(tree, batch.inputs, None, None, {}, None)
+            total, count, _ = built.task.loss(outputs, batch, {})
             return total / count
 
         value, tree = jax.jit(jax.value_and_grad(mean))(tree_of(workload, parameters(workload)))
@@ -77,7 +77,8 @@ def build(workload: Workload, options: Ours) -> Contender:
     return Contender(f"rnn_jax, JAX {jax.__version__}", step, gradients, details)
 
 
-def _job(workload: Workload, options: Ours) -> Job:
+def job(workload: Workload, options: Ours) -> Job:
+    """A workload as a job of this project."""
     words = workload.kind == "words"
     task = _task(workload)
     network = models.build(

@@ -1,0 +1,146 @@
+"""Times the steps of many models: as a population, one after another, and dispatched to all devices at once.
+
+    python experiments/speed/populations.py tiny 32
+    python experiments/speed/populations.py rows 16 --rounds 9
+
+The ways take turns in one process; their losses after the same steps are first shown equal. The result is
+added to populations.jsonl, from which `python experiments/tables.py` makes the table.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import ours
+from jax.sharding import Mesh
+from workloads import WORKLOADS
+
+from rnn_jax.reporting import records
+from rnn_jax.runtime import devices
+from rnn_jax.runtime.allocator import restart_with_huge_pages
+from rnn_jax.runtime.devices import DATA, Devices
+from rnn_jax.training import population, program
+from rnn_jax.training.population import LayOut, Members
+
+RESULTS = Path(__file__).resolve().parent / "populations.jsonl"
+ROUND_SECONDS = 1.0
+
+Ways = dict[str, Callable[[], np.ndarray]]
+"""By name, one step of every model; returns their losses so far [models]."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measures and records; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "workload", choices=[name for name, each in WORKLOADS.items() if each.kind == "classes"]
+    )
+    parser.add_argument("models", type=int)
+    parser.add_argument("--rounds", type=int, default=9)
+    chosen = parser.parse_args(arguments)
+    job = ours.job(WORKLOADS[chosen.workload], ours.Ours())
+    where = devices.build(
+        devices.available_cores(), devices=None, matmul_precision="float32", allow_device_change=False
+    )
+    rates = np.geomspace(1e-4, 1e-2, chosen.models).astype(np.float32)
+    ways: Ways = {
+        "one after another": _single(job, [_alone(where, 0)], rates),
+        "dispatched": _single(job, [_alone(where, number) for number in range(where.number)], rates),
+        **{f"population, {how}": _population(job, where, how, rates) for how in ("map", "vmap")},
+    }
+    losses = {name: way() for name, way in ways.items()}
+    for name, found in losses.items():
+        np.testing.assert_allclose(found, losses["one after another"], rtol=1e-5, err_msg=name)
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(chosen.rounds):
+        for name, way in ways.items():
+            times[name].append(_milliseconds(way))
+    row = {
+        "workload": chosen.workload,
+        "models": chosen.models,
+        "devices": str(where),
+        "ms": {name: round(float(np.median(found)), 2) for name, found in times.items()},
+        "rounds": chosen.rounds,
+        "hardware": records.hardware(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": records.commit(),
+    }
+    others = [
+        old
+        for old in records.read(RESULTS)
+        if (old["workload"], old["models"]) != (chosen.workload, chosen.models)
+    ]
+    RESULTS.write_text("".join(json.dumps(each) + "\n" for each in [*others, row]), encoding="utf-8")
+    print(json.dumps(row))
+    return 0
+
+
+def _alone(where: Devices, number: int) -> Devices:
+    """One of the devices."""
+    mesh = Mesh(where.mesh.devices.reshape(-1)[number : number + 1], (DATA,))
+    return where._replace(mesh=mesh)
+
+
+def _single(job: Any, places: Sequence[Devices], rates: np.ndarray) -> Callable[[], np.ndarray]:
+    """Every model by its own step, the models dealt out to the places."""
+    programs = [program.load(job, where) for where in places]
+    on = [programs[number % len(programs)] for number in range(len(rates))]
+    states = [each.init() for each in on]
+    hypers = [
+        {**each.hyper, "learning_rate": jax.device_put(rate)} for each, rate in zip(on, rates, strict=True)
+    ]
+    indices = [each.indices("train", 0) for each in on]
+
+    def step() -> np.ndarray:
+        for number, each in enumerate(on):
+            states[number] = each.train_step(
+                states[number], hypers[number], each.data["train"], indices[number]
+            )
+        return np.array([float(state.metrics["loss"][0]) for state in states])
+
+    return step
+
+
+def _population(job: Any, where: Devices, how: LayOut, rates: np.ndarray) -> Callable[[], np.ndarray]:
+    room = len(rates) + -len(rates) % where.number
+    sources, active = population.order(range(len(rates)), room, where.number)
+    hyper = {name: np.full(len(rates), value, np.float32) for name, value in job.hyper.items()}
+    members = Members(hyper | {"learning_rate": rates}, np.zeros(len(rates), int)).take(sources)
+    loaded = population.load(job, where, how)
+    arguments = (
+        loaded.put(dict(members.hyper)),
+        loaded.data["train"],
+        loaded.indices(members, 0),
+        loaded.put(active),
+    )
+    states = loaded.init(members)
+    places = [int(np.flatnonzero(sources == number)[0]) for number in range(len(rates))]
+
+    def step() -> np.ndarray:
+        nonlocal states
+        states = loaded.train_step(states, *arguments)
+        return np.asarray(states.metrics["loss"][0])[places]
+
+    return step
+
+
+def _milliseconds(way: Callable[[], np.ndarray]) -> float:
+    """Of a step of all models, over about a second, after one that warms up."""
+    way()
+    began, steps = time.perf_counter(), 0
+    while time.perf_counter() - began < ROUND_SECONDS:
+        way()
+        steps += 1
+    return (time.perf_counter() - began) / steps * 1e3
+
+
+if __name__ == "__main__":
+    restart_with_huge_pages()
+    sys.exit(main(sys.argv[1:]))
