@@ -174,7 +174,11 @@ def _one_after_another(
                 return everyones
             return jax.lax.dynamic_update_index_in_dim(everyones, new, member, 0)
 
-        return jax.tree.map(put, results, step(*jax.tree.map(take, (results, *own))))
+        # The branch, always the same one, keeps what a step reads apart from what it writes: XLA would fuse
+        # the two, and then copy everyone's arrays for each member.
+        mine = jax.tree.map(take, (results, *own))
+        new = jax.lax.cond(member < active, step, lambda result, *_: result, *mine)
+        return jax.tree.map(put, results, new)
 
     return jax.lax.fori_loop(0, active, one, results)
 
