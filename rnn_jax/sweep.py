@@ -40,14 +40,14 @@ def main(arguments: Sequence[str]) -> int:
         return 128 + finished.stopped
     rows = [
         (
-            ", ".join(f"{key} = {value}" for key, value in found.point.items()),
+            ", ".join(f"{key.partition('.')[2]} = {value}" for key, value in found.point.items()),
             {f"validation {name}": found.mean},
         )
         for name in finished.objective[:1]
         for found in ranking.points(finished.rows, finished.objective)[:5]
     ]
     diverged = sum(row["status"] == "diverged" for row in finished.rows)
-    notes = [f"{diverged} members diverged"] if diverged else []
+    notes = [f"{diverged} of {len(finished.rows)} members diverged"] if diverged else []
     console.results(rows, [*notes, f"{finished.seconds:,.0f} s; the report is {SweepFolder(workdir).report}"])
     return 0
 

@@ -97,7 +97,7 @@ def draw_metric(
     axes.set_ylabel(f"{name} (%)" if name.endswith("accuracy") else name)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     shown = [line for label, line in series.items() if label != faint]
-    _choose_range(axes, name, shown, level)
+    fit_range(axes, name, shown, level)
 
 
 def add_legend(axes: "Axes", name: str) -> None:
@@ -106,7 +106,7 @@ def add_legend(axes: "Axes", name: str) -> None:
         axes.legend(loc="lower right" if name.endswith("accuracy") else "upper right")
 
 
-def _choose_range(axes: "Axes", name: str, series: Sequence[Series], level: float | None) -> None:
+def fit_range(axes: "Axes", name: str, series: Sequence[Series], level: float | None = None) -> None:
     """A logarithmic axis for what falls by a factor of ten; percentages without their steep beginning."""
     from matplotlib.ticker import LogLocator, NullLocator
 

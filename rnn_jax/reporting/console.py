@@ -43,6 +43,10 @@ class Console(Protocol):
         """The train figures of a logging interval, and its rate in units a second."""
         ...
 
+    def progressed(self, step: int, figures: Mapping[str, float], rate: float) -> None:
+        """How far many runs together have come: their best figures so far, and the rate in units a second."""
+        ...
+
     def evaluated(self, step: int, split: str, figures: Mapping[str, float], best: bool) -> None:
         """The figures of a whole split, and whether they are the best so far."""
         ...

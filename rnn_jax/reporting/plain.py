@@ -48,10 +48,12 @@ class PlainConsole:
         pass
 
     def logged(self, step: int, figures: Mapping[str, float], rate: float) -> None:
-        left = (self._last_step - step) * self._units_per_step / rate if rate > 0 else float("inf")
-        self._at_step(
-            step, "train", figures, f"rate {format_rate(rate, self._unit)}  left {format_seconds(left)}"
-        )
+        self._at_step(step, "train", figures, self._speed(step, rate))
+
+    def progressed(self, step: int, figures: Mapping[str, float], rate: float) -> None:
+        width = len(f"{self._last_step:,}")
+        done = f"{step:>{width},} of {self._last_step:,} {self._unit}"
+        self._line(f"{done}  {format_figures(figures)}  {self._speed(step, rate)}")
 
     def evaluated(self, step: int, split: str, figures: Mapping[str, float], best: bool) -> None:
         self._at_step(step, split, figures, "best" if best else "")
@@ -79,6 +81,10 @@ class PlainConsole:
     def _at_step(self, step: int, split: str, figures: Mapping[str, float], rest: str) -> None:
         width = len(str(self._last_step))
         self._line(f"step {step:>{width}}  {split:<{SPLIT_WIDTH}}  {format_figures(figures)}  {rest}")
+
+    def _speed(self, step: int, rate: float) -> str:
+        left = (self._last_step - step) * self._units_per_step / rate if rate > 0 else float("inf")
+        return f"rate {format_rate(rate, self._unit)}  left {format_seconds(left)}"
 
     def _line(self, text: str) -> None:
         print(text.rstrip(), file=self._stream, flush=True)

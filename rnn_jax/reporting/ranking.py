@@ -48,3 +48,12 @@ def points(rows: Sequence[Mapping[str, Any]], objective: tuple[str, str]) -> lis
         return found.diverged > 0 or not found.values, sign * found.mean if found.values else math.inf
 
     return sorted(ranked, key=place)
+
+
+def best_value(rows: Sequence[Mapping[str, Any]], objective: tuple[str, str]) -> float | None:
+    """The best that any member reached; None where none has a figure."""
+    name, direction = objective
+    values = [row["best"][name] for row in rows if row["best"] is not None and row["best"][name] is not None]
+    if not values:
+        return None
+    return max(values) if direction == "max" else min(values)

@@ -2,13 +2,14 @@
 
 import json
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_jax.reporting.charts import new_figure, scaled, styled
+from rnn_jax.reporting.charts import Series, fit_range, new_figure, scaled, styled
 from rnn_jax.reporting.formatting import format_figure, in_order
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.reporting.ranking import Ranked, points
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 MOST_ROWS = 50  # of the table
 MOST_CURVES = 40
+MOST_NAMED = 5
 BINS = 5
 
 
@@ -66,18 +68,25 @@ def table(ranked: Sequence[Ranked], keys: Sequence[str], objective: tuple[str, s
         cells = [f"{found.point[key]}" for key in keys]
         cells += [_spread(name, [best[name] for best in bests if best[name] is not None]) for name in names]
         cells.append(f"{statistics.mean(best['step'] for best in bests):,.0f}" if bests else "–")
-        cells.append(f"{len(found.rows)}" + (f", {found.diverged} diverged" if found.diverged else ""))
+        cells.append(_how_many(found))
         lines.append(f"| {' | '.join(cells)} |")
     if len(ranked) > MOST_ROWS:
         lines.append(f"\nand {len(ranked) - MOST_ROWS} more, in results.jsonl")
     return "\n".join(lines)
 
 
+def _how_many(found: Ranked) -> str:
+    """The members of a point, and which of them did not come to the last step."""
+    ends = Counter(row["status"] for row in found.rows)
+    return ", ".join(f"{count} {status}" for status, count in ends.items())
+
+
 def importances(ranked: Sequence[Ranked], keys: Sequence[str]) -> dict[str, float]:
     """What share of the points' variance each key explains alone, the largest first.
 
-    It is the correlation ratio η² of the objective on the key: the variance between the means of its values,
-    over the whole variance; numbers of which there are many are taken in five bins with as many points each.
+    It is Kelley's ε² (1935, doi 10.1073/pnas.21.9.554) of the objective on the key: by how much the variance
+    is smaller among points that have a value of the key in common, estimated without bias. Numbers of which
+    there are many are taken in five bins with as many points each.
     """
     known = [found for found in ranked if found.values]
     values = np.array([found.mean for found in known])
@@ -94,10 +103,11 @@ def _classes(values: Sequence[Any]) -> np.ndarray:
 
 
 def _explained(classes: np.ndarray, values: np.ndarray) -> float:
-    if len(values) == 0 or values.var() == 0:
-        return 0.0
-    means = {number: values[classes == number].mean() for number in np.unique(classes)}
-    return float(np.var([means[number] for number in classes]) / values.var())
+    numbers, free = np.unique(classes), len(values) - len(np.unique(classes))
+    if free < 1 or values.var() == 0:
+        return float(len(values) > 1 and values.var() > 0)
+    within = sum(((values[own] - values[own].mean()) ** 2).sum() for own in (classes == n for n in numbers))
+    return max(0.0, 1 - (within / free) / values.var(ddof=1))
 
 
 def _winner(best: Ranked, objective: tuple[str, str], command: str) -> str:
@@ -130,31 +140,56 @@ def _figures(ranked: Sequence[Ranked]) -> list[str]:
 def _spread(name: str, values: Sequence[float]) -> str:
     if not values:
         return "–"
-    mean = format_figure(name, statistics.mean(values))
+    text = format_figure(name, statistics.mean(values))
     if len(values) == 1:
-        return mean
-    return f"{mean.removesuffix(' %')} ± {format_figure(name, statistics.stdev(values))}"
+        return text
+    mean, space, percent = text.partition(" ")
+    decimals = len(mean.partition(".")[2])
+    return f"{mean} ± {scaled(name, statistics.stdev(values)):.{decimals}f}{space}{percent}"
 
 
 @styled
 def _draw_curves(folder: Path, ranked: Sequence[Ranked], objective: tuple[str, str]) -> Path:
-    """Validation over the steps, a line a member, the best points in the strongest colour."""
+    """Validation over the steps, a line a member; the best points named, the better half fitted."""
     from matplotlib import colormaps
 
     name, shown = objective[0], ranked[:MOST_CURVES]
     figure = new_figure(8, 4.8)
     axes = figure.add_subplot()
+    better = list[Series]()
     for place, found in reversed(list(enumerate(shown))):
         colour = colormaps["viridis"](place / max(1, len(shown) - 1))
-        for row in found.rows:
-            lines = read_lines(folder / "members" / str(row["member"]) / "metrics.jsonl")
-            lines = [line for line in lines if line["split"] == "validation" and line[name] is not None]
-            values = scaled(name, np.array([line[name] for line in lines]))
-            axes.plot([line["step"] for line in lines], values, color=colour, linewidth=1.2)
-    axes.set_title(f"validation {name}, best points darkest")
+        label = ", ".join(f"{key.partition('.')[2]} {value}" for key, value in found.point.items())
+        for number, row in enumerate(found.rows):
+            curve = _validation(folder / "members" / str(row["member"]) / "metrics.jsonl", name)
+            named = label if place < MOST_NAMED and number == 0 else None
+            axes.plot(
+                curve.steps,
+                scaled(name, curve.values),
+                color=colour,
+                linewidth=1.2,
+                label=named,
+                zorder=3 - place / len(shown),
+            )
+            if place <= len(shown) // 2:
+                better.append(curve)
+    axes.set_title(f"validation {name}, a line a member, best points darkest")
     axes.set_xlabel("step")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     _name_values(axes, name)
+    fit_range(axes, name, better)
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        place = "lower right" if name.endswith("accuracy") else "upper right"
+        axes.legend(handles[::-1], labels[::-1], loc=place)
     return _saved(figure, folder / "curves.png")
+
+
+def _validation(metrics: Path, name: str) -> Series:
+    """A member's figures on validation."""
+    lines = [line for line in read_lines(metrics) if line["split"] == "validation"]
+    lines = [line for line in lines if line[name] is not None]
+    return Series(np.array([line["step"] for line in lines]), np.array([line[name] for line in lines]))
 
 
 @styled

@@ -86,6 +86,9 @@ class TerminalConsole:
         if self._progress is not None:  # shown by the next redraw
             self._progress.update(self._task, figures=text)
 
+    def progressed(self, step: int, figures: Mapping[str, float], rate: float) -> None:
+        self.logged(step, figures, rate)
+
     def evaluated(self, step: int, split: str, figures: Mapping[str, float], best: bool) -> None:
         place = f"step {step:>{len(f'{self._last_step:,}')},}  {split:<10}  "
         mark = ("  best", "bold green") if best else ""

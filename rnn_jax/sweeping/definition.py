@@ -1,4 +1,4 @@
-"""What a sweep is: which keys are varied and how, with how many seeds, and whether the worst are dropped.
+"""What a sweep is: which keys are varied and how, with how many seeds, and whether the worst are given up.
 
 A sweep file defines `get_sweep()`, which returns the fields of `Sweep`:
 
@@ -45,10 +45,10 @@ class Range(_Strict):
 
 
 class Halving(_Strict):
-    """Successive halving (Jamieson and Talwalkar 2016, arXiv 1502.07943): the worst members are given up."""
+    """Successive halving (Jamieson and Talwalkar 2016, arXiv 1502.07943): the worst points are given up."""
 
-    first_share: float = Field(gt=0, lt=1, description="of the steps, after which members are first given up")
-    keep: float = Field(gt=0, lt=1, description="share of the members that go on, each time")
+    first_share: float = Field(gt=0, lt=1, description="of the steps, after which points are first given up")
+    keep: float = Field(gt=0, lt=1, description="share of the points that go on, each time")
     growth: float = Field(2.0, gt=1, description="how many times as far they then go until the next time")
 
 
@@ -64,7 +64,7 @@ class Sweep(_Strict):
     )
     duration_steps: int | None = Field(None, ge=1, description="how long; None: as the config says")
     duration_epochs: float | None = Field(None, gt=0, description="the same in epochs")
-    halving: Halving | None = Field(None, description="whether and when the worst members are given up")
+    halving: Halving | None = Field(None, description="whether and when the worst points are given up")
 
     @property
     def keys(self) -> list[str]:

@@ -5,6 +5,8 @@ from typing import Any
 
 from rnn_jax.sweeping.definition import Range
 
+DIGITS = 4
+
 
 def draw(ranges: Mapping[str, Range], number: int, seed: int) -> list[dict[str, Any]]:
     """So many points, each with a value for every key; the first ones do not depend on how many there are."""
@@ -14,11 +16,17 @@ def draw(ranges: Mapping[str, Range], number: int, seed: int) -> list[dict[str, 
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     distributions = {key: _distribution(found, optuna) for key, found in ranges.items()}
     drawn = (study.ask(distributions).params for _ in range(number))
-    # Optuna draws the places of choices, since its own may be of few types only.
-    return [
-        {key: found.choice[point[key]] if found.choice else point[key] for key, found in ranges.items()}
-        for point in drawn
-    ]
+    return [{key: _value(found, point[key]) for key, found in ranges.items()} for point in drawn]
+
+
+def _value(found: Range, drawn: Any) -> Any:
+    """What is drawn as it is used: numbers of few digits, which can be read and typed."""
+    if found.choice is not None:  # Optuna draws places, since its own choices may be of few types only
+        return found.choice[drawn]
+    if found.kind == "integer":
+        return drawn
+    low, high = getattr(found, found.kind)
+    return min(max(float(f"{drawn:.{DIGITS}g}"), low), high)
 
 
 def _distribution(found: Range, optuna: Any) -> Any:

@@ -96,13 +96,18 @@ def keys_of_shape(sweep: Sweep) -> list[str]:
     return [key for key in sweep.keys if Hyper not in KEYS[key].metadata]
 
 
+def duration(sweep: Sweep) -> Point:
+    """The key that says how long, where the sweep does."""
+    said = {f"train.{name}": getattr(sweep, name) for name in ("duration_steps", "duration_epochs")}
+    return {key: value for key, value in said.items() if value is not None}
+
+
 def _config(
     base: Mapping[str, Any], said: Sequence[str], sweep: Sweep, point: Point, mistakes: list[str], origin: str
 ) -> Config | None:
     """The config at a point, without the seed; None, and what is wrong in `mistakes`."""
     sections = plain(base)
-    duration = {f"train.{name}": getattr(sweep, name) for name in ("duration_steps", "duration_epochs")}
-    given = point | {"train.report_test": False} | {k: v for k, v in duration.items() if v is not None}
+    given = point | {"train.report_test": False} | duration(sweep)
     for key, value in given.items():
         section, _, name = key.partition(".")
         sections.setdefault(section, {})[name] = value

@@ -30,7 +30,7 @@ from rnn_jax.training import checkpoint, population, population_loop
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.evaluate import evaluate
 from rnn_jax.training.population import Members
-from rnn_jax.training.population_loop import Course, Fate, Rung
+from rnn_jax.training.population_loop import Before, Course, Fate, Halving, Rung
 from rnn_jax.training.program import load
 from rnn_jax.training.summary import constants, count_parameters
 
@@ -64,13 +64,20 @@ def run(command: Command, workdir: Path, console: Console) -> Finished:
     for group, job in zip(groups, jobs, strict=True):
         _check_memory(group, job)
     rows, objective = list[Row](), jobs[0].task.objective
-    for number, (group, job) in enumerate(zip(groups, jobs, strict=True)):
-        if len(groups) > 1:
-            console.note(f"program {number + 1} of {len(groups)}: {_describe(group, command.sweep)}")
-        trained = _train_group(number, group, job, folder, command.sweep, console)
-        if isinstance(trained, signal.Signals):
-            return Finished(rows, objective, time.perf_counter() - began, trained)
-        rows += trained
+    planned = [_planned(command.sweep, job, len(group)) for group, job in zip(groups, jobs, strict=True)]
+    console.start(0, sum(planned), "updates")
+    try:
+        for number, (group, job) in enumerate(zip(groups, jobs, strict=True)):
+            if len(groups) > 1:
+                console.note(f"program {number + 1} of {len(groups)}: {_describe(group, command.sweep)}")
+            before = Before(sum(planned[:number]), ranking.best_value(rows, objective))
+            trained = _train_group(number, group, job, folder, command.sweep, console, before)
+            if isinstance(trained, signal.Signals):
+                return Finished(rows, objective, time.perf_counter() - began, trained)
+            rows += trained
+            console.tick(sum(planned[: number + 1]))
+    finally:
+        console.stop()
     best = ranking.points(rows, objective)[0]
     for row in rows:
         if row["point"] == best.point and row["test"] is None and row["best"] is not None:
@@ -83,7 +90,7 @@ def run(command: Command, workdir: Path, console: Console) -> Finished:
 
 def _winners_command(command: Command, point: members.Point) -> str:
     """The ordinary command that trains the winner alone, with its first seed."""
-    typed = {key: _of(command.base, key) for key in command.said}
+    typed = {key: _of(command.base, key) for key in command.said} | members.duration(command.sweep)
     overrides = [f"--config.{key}={value}" for key, value in (typed | point).items()]
     return shlex.join(["python", "-m", "rnn_jax.main", "--config", command.source, *overrides])
 
@@ -110,7 +117,13 @@ def _devices(group: Sequence[Member]) -> Devices:
 
 
 def _train_group(
-    number: int, group: Sequence[Member], job: Job, folder: SweepFolder, sweep: Sweep, console: Console
+    number: int,
+    group: Sequence[Member],
+    job: Job,
+    folder: SweepFolder,
+    sweep: Sweep,
+    console: Console,
+    before: Before,
 ) -> list[Row] | signal.Signals:
     """Trains one program's members; the signal that stopped it, where one did."""
     if (earlier := _finished(group, folder)) is not None:
@@ -124,9 +137,10 @@ def _train_group(
             members=_varied(group),
             folders=[open_run(folder.member(member.number).path, member.config) for member in group],
             checkpoints=folder.checkpoints(number),
-            rungs=_rungs(sweep, job.plan.last_step, len(group)),
+            halving=_halving(sweep, job.plan.last_step, len(group)),
             log_every_steps=group[0].config.log.every_steps,
             console=console,
+            before=before,
         )
         with Stop() as stop:
             fates = population_loop.train(program, course, stop)
@@ -151,15 +165,21 @@ def _varied(group: Sequence[Member]) -> Members:
     )
 
 
-def _rungs(sweep: Sweep, last_step: int, count: int) -> list[Rung]:
-    """When how many members go on."""
-    rungs, halving = [], sweep.halving
+def _planned(sweep: Sweep, job: Job, count: int) -> int:
+    """How many updates the members of a program make together."""
+    last_step = job.plan.last_step
+    return _halving(sweep, last_step, count).updates_left(last_step, count)
+
+
+def _halving(sweep: Sweep, last_step: int, count: int) -> Halving:
+    """When how many points of a program with `count` members go on."""
+    rungs, points, halving = [], count // sweep.seeds, sweep.halving
     share = halving.first_share if halving is not None else 1.0
     while halving is not None and share < 1:
-        count = max(1, math.ceil(count * halving.keep))
-        rungs.append(Rung(max(1, round(share * last_step)), count))
+        points = max(1, math.ceil(points * halving.keep))
+        rungs.append(Rung(max(1, round(share * last_step)), points))
         share *= halving.growth
-    return rungs
+    return Halving(rungs, sweep.seeds)
 
 
 def _row(member: Member, fate: Fate, seconds: float, shared: dict[str, Any]) -> Row:

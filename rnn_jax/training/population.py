@@ -127,7 +127,7 @@ def load(job: Job, devices: Devices, how: LayOut) -> Population:
         ),
         train_step=jax.jit(shard(train, in_specs=(EACH, EACH, WHOLE, EACH, EACH)), donate_argnums=0),
         eval_step=jax.jit(shard(evaluate, in_specs=(EACH, EACH, EACH, WHOLE, WHOLE, EACH))),
-        take_metrics=jax.jit(steps.take_metrics, donate_argnums=0),
+        take_metrics=jax.jit(steps.take_metrics, donate_argnums=0, out_shardings=each),
         take_better=jax.jit(
             lambda best, states, better: _where(better, states, best), donate_argnums=0, out_shardings=each
         ),

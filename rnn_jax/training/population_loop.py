@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+import statistics
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,11 +40,37 @@ class Fate:
 
 
 class Rung(NamedTuple):
-    """A step after which only the best members go on."""
+    """A step after which only the members of the best points go on."""
 
     step: int
     keep: int
-    """How many."""
+    """How many points."""
+
+
+class Halving(NamedTuple):
+    """When members are given up: those of one point, which differ in their seed, together."""
+
+    rungs: Sequence[Rung]
+    """By step."""
+    seeds: int
+    """How many members a point has; they have consecutive numbers."""
+
+    def updates_left(self, last_step: int, running: int, step: int = 0) -> int:
+        """How many updates so many running members make together after a step, as far as can be foreseen."""
+        left = 0
+        for rung in self.rungs:
+            if rung.step > step:
+                left += running * (rung.step - step)
+                step, running = rung.step, min(running, rung.keep * self.seeds)
+        return left + running * (last_step - step)
+
+
+class Before(NamedTuple):
+    """What came before a population, in the same sweep."""
+
+    updates: int
+    best: float | None
+    """The objective of the best member so far."""
 
 
 class Course(NamedTuple):
@@ -53,9 +81,11 @@ class Course(NamedTuple):
     """Each member's run folder, which exists."""
     checkpoints: Path
     """The folder of the checkpoints of all members together."""
-    rungs: Sequence[Rung]
+    halving: Halving
     log_every_steps: int
     console: Console
+    """Whose progress bar counts the updates of a whole sweep."""
+    before: Before
 
 
 class Places(NamedTuple):
@@ -80,8 +110,6 @@ def train(program: Population, course: Course, stop: Stop) -> list[Fate]:
     """
     loop = _Loop(program, course)
     last_step = program.job.plan.last_step
-    console = course.console
-    console.start(loop.step, last_step, "steps of a member", len(course.folders))
     try:
         while loop.step < last_step and loop.places.active.any():
             loop.update()
@@ -93,7 +121,6 @@ def train(program: Population, course: Course, stop: Stop) -> list[Fate]:
             if stop.requested is not None:
                 break
     finally:
-        console.stop()
         loop.close()
     return loop.fates
 
@@ -109,7 +136,9 @@ class _Loop:
         self._lines = [Lines(folder.metrics) for folder in course.folders]
         self._pending: tuple[int, Any] | None = None
         self._rows: list[tuple[int, dict[str, Any]]] = []
+        self._updates = 0
         self._began = (time.perf_counter(), 0)
+        self._first_said = False
         room = count + -count % program.devices
         self._place(Places(*population.order(range(count), room, program.devices)))
         self.states = program.init(self.members)
@@ -134,7 +163,6 @@ class _Loop:
         self.fates = [Fate(**fate) for fate in progress["fates"]]
         self.step = progress["step"]
         self._place(Places(np.array(progress["numbers"]), np.array(progress["active"], np.int32)))
-        self._began = (time.perf_counter(), self.step)
         self.course.console.note(f"going on after step {self.step:,}")
 
     def update(self) -> None:
@@ -143,15 +171,18 @@ class _Loop:
         indices = program.indices(self.members, self.step)
         self.states = program.train_step(self.states, self.hyper, data, indices, self.active)
         self.step += 1
-        self.course.console.tick(self.step)
+        self._updates += int(self.places.active.sum())
+        self.course.console.tick(self._done())
         if self.step % self.course.log_every_steps == 0:
             self.states, taken = program.take_metrics(self.states)
             self._flush()
             self._pending = (self.step, taken)
+            if not self.evaluates():  # which says so later, and knows more
+                self._say_how_far()
 
     def evaluates(self) -> bool:
         """Whether the validation split is looked at now."""
-        rung = any(rung.step == self.step for rung in self.course.rungs)
+        rung = any(rung.step == self.step for rung in self.course.halving.rungs)
         return rung or self.program.job.plan.evaluates_after(self.step)
 
     def evaluate(self) -> None:
@@ -179,28 +210,35 @@ class _Loop:
                 fate.status = "stopped early"
         self.best = self.program.take_better(self.best, self.states, self.program.put(is_better))
         self._give_up()
-        self._say(found)
         self._end_and_pack(running)
+        self._say_who_ended(list(running))
+        self._say_how_far()
 
     def _note(self, fate: Fate, figures: dict[str, float]) -> bool:
-        """Whether a member is better than ever; a tie keeps the earlier best."""
-        if (
-            fate.best_step is None
-            or self._sign * figures[self._objective] > self._sign * fate.best[self._objective]
-        ):
+        """Whether a member is better than ever; a tie keeps the earlier best, and NaN is never better."""
+        value, best = figures[self._objective], fate.best.get(self._objective, -self._sign * math.inf)
+        if self._sign * value > self._sign * best:
             fate.best_step, fate.best, fate.evaluations_since_best = self.step, figures, 0
             return True
         fate.evaluations_since_best += 1
         return False
 
     def _give_up(self) -> None:
-        """At a rung, ends the worst of those that run."""
-        for rung in self.course.rungs:
+        """At a rung, ends the members of the worst points: by the mean of those that still run."""
+        for rung in self.course.halving.rungs:
             if rung.step == self.step:
-                running = [fate for fate in self.fates if fate.status == RUNNING]
-                running.sort(key=lambda fate: -self._sign * fate.best[self._objective])
-                for fate in running[rung.keep :]:
-                    fate.status = "given up"
+                points: dict[int, list[Fate]] = {}
+                for number, fate in enumerate(self.fates):
+                    if fate.status == RUNNING:
+                        points.setdefault(number // self.course.halving.seeds, []).append(fate)
+                for fates in sorted(points.values(), key=self._badness)[rung.keep :]:
+                    for fate in fates:
+                        fate.status = "given up"
+
+    def _badness(self, fates: Sequence[Fate]) -> float:
+        """Of a point with these members: smaller where they are better."""
+        values = [fate.best[self._objective] for fate in fates if fate.best_step is not None]
+        return -self._sign * statistics.mean(values) if values else math.inf
 
     def _end_and_pack(self, places: Mapping[int, int]) -> None:
         """Writes the best of those that have come to their end, and puts the others close together."""
@@ -260,23 +298,36 @@ class _Loop:
             if diverged[place] < 0:
                 figures = {name: float(total[place] / count[place]) for name, (total, count) in sums.items()}
                 self._rows.append((number, {"step": step, "split": "train", **finite(figures)}))
-        began, first = self._began
-        rate = (self.step - first) * len(self.course.folders) / (time.perf_counter() - began)
-        self.course.console.logged(step, self._best_so_far(), rate)
 
-    def _say(self, found: Mapping[str, np.ndarray]) -> None:
-        running = sum(fate.status == RUNNING for fate in self.fates)
-        del found, running
-        if best := self._best_so_far():
-            self.course.console.evaluated(self.step, "validation", best, False)
+    def _done(self) -> int:
+        """Updates of the whole sweep, those counted in that members no longer make."""
+        updates_left, last_step = self.course.halving.updates_left, self.program.job.plan.last_step
+        planned = updates_left(last_step, len(self.fates))
+        left = updates_left(last_step, int(self.places.active.sum()), self.step)
+        return self.course.before.updates + planned - left
 
-    def _best_so_far(self) -> dict[str, float]:
+    def _say_how_far(self) -> None:
+        now = time.perf_counter()
+        best = self.best_so_far()
+        figures = {} if best is None else {f"best {self._objective}": best}
+        rate = (self._updates - self._began[1]) / (now - self._began[0])
+        self.course.console.progressed(self._done(), figures, rate)
+        if not self._first_said:  # what comes later is not measured by the first steps, which are compiled
+            self._first_said, self._began = True, (now, self._updates)
+
+    def _say_who_ended(self, were_running: Sequence[int]) -> None:
+        ends = Counter(self.fates[number].status for number in were_running)
+        going_on = ends.pop(RUNNING, 0)
+        if ends and going_on:
+            said = ", ".join(f"{count} {status}" for status, count in ends.items())
+            self.course.console.note(f"step {self.step:,}: {said}; {going_on} members go on")
+
+    def best_so_far(self) -> float | None:
+        """The objective of the best member of the sweep."""
         values = [fate.best[self._objective] for fate in self.fates if fate.best_step is not None]
-        return (
-            {f"best {self._objective}": self._sign * max(self._sign * value for value in values)}
-            if values
-            else {}
-        )
+        if self.course.before.best is not None:
+            values.append(self.course.before.best)
+        return max(values, key=lambda value: self._sign * value, default=None)
 
     @property
     def _objective(self) -> str:
