@@ -15,7 +15,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,7 +100,8 @@ def run(folder: Path, name: str, arm: Arm, seed: int, more: Sequence[str]) -> in
         seed=seed,
         command=f"python {shlex.join([*command, *shown])}",
     )
-    keep_curves(folder, ROOT / workdir / "metrics.jsonl", arm, seed)
+    place = {"config": arm.config, "overrides": arm.overrides, "seed": seed}
+    keep_curves(folder, ROOT / workdir / "metrics.jsonl", place, ("train", "batch", "validation"))
     return 0
 
 
@@ -128,17 +129,15 @@ def sweep(folder: Path, name: str, arm: SweptArm, more: Sequence[str]) -> int:
             seed=seed,
             command=f"python {shlex.join(command)}",
         )
-        keep_curves(folder, metrics, Arm(arm.config, overrides, []), seed, ("validation",))
+        place = {"sweep": name, "config": arm.config, "overrides": overrides, "seed": seed}
+        keep_curves(folder, metrics, place, ("validation",))
     return 0
 
 
-def keep_curves(
-    folder: Path, metrics: Path, arm: Arm, seed: int, splits: Sequence[str] = ("train", "batch", "validation")
-) -> None:
+def keep_curves(folder: Path, metrics: Path, place: Mapping[str, Any], splits: Sequence[str]) -> None:
     """Puts the accuracies of a run into curves.jsonl, thinned: what the figure is drawn from."""
     path = folder / "curves.jsonl"
-    place = {"config": arm.config, "overrides": arm.overrides, "seed": seed}
-    others = [row for row in records.read(path) if {key: row[key] for key in place} != place]
+    others = [row for row in records.read(path) if {key: row.get(key) for key in place} != place]
     rows = read_lines(metrics)
     for split in splits:
         points = [(row["step"], row["accuracy"]) for row in rows if row["split"] == split]

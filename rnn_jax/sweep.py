@@ -5,28 +5,35 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rnn_jax.reporting import ranking
-from rnn_jax.reporting.console import build_console, say_what_is_logged
+from rnn_jax.reporting.console import Console, build_console, say_what_is_logged
 from rnn_jax.runtime.allocator import restart_with_huge_pages
-from rnn_jax.runtime.errors import as_user_error
+from rnn_jax.runtime.errors import DivergedError, as_user_error
 from rnn_jax.runtime.run_folder import default_workdir
+from rnn_jax.runtime.signals import exit_status
 from rnn_jax.sweeping.command import parse
 from rnn_jax.sweeping.folder import SweepFolder
+
+if TYPE_CHECKING:
+    from rnn_jax.sweeping.run import Finished
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit status."""
+    workdir = None
     try:
         command = parse(arguments)
         console = build_console()
         say_what_is_logged(console)
-        workdir = command.workdir or _default(command.source)
+        workdir = command.workdir or _default(command.base.source)
         from rnn_jax.sweeping.run import run  # JAX starts here, after everything that can be mistyped
 
         finished = run(command, workdir, console)
     except KeyboardInterrupt:
-        print("interrupted before the first checkpoint", file=sys.stderr)
+        hint = f"; to go on: {_go_on(workdir)}" if workdir and SweepFolder(workdir).sweep.exists() else ""
+        print(f"interrupted{hint}", file=sys.stderr)
         return 130
     except Exception as error:
         expected = as_user_error(error)
@@ -36,25 +43,33 @@ def main(arguments: Sequence[str]) -> int:
         return expected.exit_status
     if finished.stopped is not None:
         console.warn(f"{finished.stopped.name}, everything is saved. To go on:")
-        console.note(f"python -m rnn_jax.sweep --workdir {shlex.quote(str(workdir))}")
-        return 128 + finished.stopped
+        console.note(_go_on(workdir))
+        return exit_status(finished.stopped)
+    return _say_results(finished, SweepFolder(workdir), console)
+
+
+def _say_results(finished: "Finished", folder: SweepFolder, console: Console) -> int:
+    """The five best points, and where the report is; the exit status."""
+    ranked = ranking.points(finished.rows, finished.objective)
     rows = [
         (
             ", ".join(f"{key.partition('.')[2]} = {value}" for key, value in found.point.items()),
-            {f"validation {name}": found.mean},
+            {f"validation {finished.objective[0]}": found.mean},
         )
-        for name in finished.objective[:1]
-        for found in ranking.points(finished.rows, finished.objective)[:5]
+        for found in ranked[:5]
     ]
     diverged = sum(row["status"] == "diverged" for row in finished.rows)
     notes = [f"{diverged} of {len(finished.rows)} members diverged"] if diverged else []
-    console.results(rows, [*notes, f"{finished.seconds:,.0f} s; the report is {SweepFolder(workdir).report}"])
-    return 0
+    console.results(rows, [*notes, f"{finished.seconds:,.0f} s; the report is {folder.report}"])
+    return 0 if ranked[0].values else DivergedError.exit_status
+
+
+def _go_on(workdir: Path) -> str:
+    return f"python -m rnn_jax.sweep --workdir {shlex.quote(str(workdir))}"
 
 
 def _default(source: str) -> Path:
-    ordinary = default_workdir(source, datetime.now())
-    return ordinary.parent.with_name(f"{ordinary.parent.name}-sweep") / ordinary.name
+    return default_workdir(source, datetime.now(), kind="-sweep")
 
 
 if __name__ == "__main__":

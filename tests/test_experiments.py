@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ ARMS = [
     for path in sorted(EXPERIMENTS.glob("*/arms.py"))
     for name, arm in runpy.run_path(str(path)).get("ARMS", {}).items()
 ]
+FILES_OF_A_TABLE = ("README.md", "report.py", "results.jsonl")
 SWEEPS = [
     (path.parent, arm)
     for path in sorted(EXPERIMENTS.glob("*/arms.py"))
@@ -56,3 +58,23 @@ def test_our_step_is_measured_in_one_json_line(workload: str) -> None:
     assert 0 < found["lowest"] <= found["ms_per_step"] <= found["highest"]
     assert found["temporary_bytes"] > 0
     assert found["devices"] == 1
+
+
+def check_tables(experiments: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(experiments / "tables.py"), "--check"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("damaged", ["hidden_size/README.md", "README.md"])
+def test_a_table_or_index_that_says_something_else_is_noticed(damaged: str, tmp_path: Path) -> None:
+    copied = tmp_path / "experiments"
+    for file in ("tables.py", "README.md", *(f"hidden_size/{name}" for name in FILES_OF_A_TABLE)):
+        (copied / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(EXPERIMENTS / file, copied / file)
+    subprocess.run([sys.executable, str(copied / "tables.py")], check=True)
+    assert check_tables(copied).returncode == 0
+    text = (copied / damaged).read_text()
+    (copied / damaged).write_text(text.replace("units", "unities"))
+    checked = check_tables(copied)
+    assert checked.returncode == 1
+    assert f"experiments/{damaged}: not what the records say" in checked.stdout

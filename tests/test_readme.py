@@ -3,8 +3,11 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from rnn_jax.sweeping import definition, members
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,6 +23,15 @@ def test_the_python_example_runs(
     accuracy = float(capsys.readouterr().out.splitlines()[-1])
     assert 0 <= accuracy <= 1
     assert (tmp_path / "runs" / "from-python" / "summary.json").exists()
+
+
+def test_the_sweep_file_is_one() -> None:
+    text = (ROOT / "README.md").read_text()
+    code = text.partition("<!-- sweep -->\n```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    sweep = definition.check(names["get_sweep"](), "README.md")
+    assert len(members.points(sweep)) == 32
 
 
 def test_tables_are_what_the_records_give() -> None:

@@ -1,5 +1,7 @@
 """Times the steps of many models: as a population, one after another, and dispatched to all devices at once.
 
+One after another they run as `rnn_jax.main` runs each, on as many devices as pay; dispatched, each on one.
+
     python experiments/speed/populations.py tiny 32
     python experiments/speed/populations.py rows 16 --rounds 9
 
@@ -49,9 +51,15 @@ def main(arguments: Sequence[str]) -> int:
     where = devices.build(
         devices.available_cores(), devices=None, matmul_precision="float32", allow_device_change=False
     )
+    paying = devices.build(
+        devices.paying_cores(*job.batch_shape),
+        devices=None,
+        matmul_precision="float32",
+        allow_device_change=False,
+    )
     rates = np.geomspace(1e-4, 1e-2, chosen.models).astype(np.float32)
     ways: Ways = {
-        "one after another": _single(job, [_alone(where, 0)], rates),
+        "one after another": _single(job, [paying], rates),
         "dispatched": _single(job, [_alone(where, number) for number in range(where.number)], rates),
         **{f"population, {how}": _population(job, where, how, rates) for how in ("map", "vmap")},
     }

@@ -17,6 +17,7 @@ PEERS = {
     "flax_optimized": "Flax, OptimizedLSTMCell",
     "keras": "Keras on JAX",
 }
+HERE = Path(__file__).resolve().parent
 COLOURS = {"torch": "#e0752d", "flax": "#3b6fb6", "flax_optimized": "#7fa8d6", "keras": "#b0436b"}
 
 
@@ -63,7 +64,48 @@ def as_shipped(rows: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-TABLES = {"speed": side_by_side, "speed_shipped": as_shipped, "speed_ours": ourselves}
+def populations(rows: Sequence[Record]) -> str:
+    """Milliseconds for one step of every model, and how many times as long as by `map` that is."""
+    lines = [
+        "| models | population, `map` | population, `vmap` | one after another | dispatched |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        together, *others = (
+            row["ms"][way]
+            for way in ("population, map", "population, vmap", "one after another", "dispatched")
+        )
+        cells = [f"{row['models']} × {row['workload']}", f"**{together:.1f}**"]
+        cells += [f"{ms:.1f} ({ms / together:.2f} ×)" for ms in others]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def commands(rows: Sequence[Record]) -> str:
+    """Seconds from the command to the results."""
+    lines = [
+        "| models | steps | one sweep | a process each, two at a time |",
+        "|---|---:|---:|---:|",
+    ]
+    for row in rows:
+        ratio = row["processes_seconds"] / row["sweep_seconds"]
+        cells = [
+            f"{row['models']} × {row['workload']}",
+            f"{row['steps']:,}",
+            f"**{row['sweep_seconds']:.0f}**",
+        ]
+        cells.append(f"{row['processes_seconds']:.0f} ({ratio:.2f} ×)")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+TABLES = {
+    "speed": side_by_side,
+    "speed_shipped": as_shipped,
+    "speed_ours": ourselves,
+    "speed_populations": lambda _: populations(records.read(HERE / "populations.jsonl")),
+    "speed_commands": lambda _: commands(records.read(HERE / "commands.jsonl")),
+}
 
 
 @styled

@@ -25,7 +25,7 @@ class Ranked(NamedTuple):
 
 
 def points(rows: Sequence[Mapping[str, Any]], objective: tuple[str, str]) -> list[Ranked]:
-    """The points, best first; those of which a member diverged come after all others.
+    """The points, best first; those of which a member diverged, or has no figure, come after all others.
 
     Args:
         rows: of results.jsonl.
@@ -45,7 +45,8 @@ def points(rows: Sequence[Mapping[str, Any]], objective: tuple[str, str]) -> lis
     sign = -1 if direction == "max" else 1
 
     def place(found: Ranked) -> tuple[bool, float]:
-        return found.diverged > 0 or not found.values, sign * found.mean if found.values else math.inf
+        lacking = found.diverged > 0 or len(found.values) < len(found.rows)
+        return lacking, sign * found.mean if found.values else math.inf
 
     return sorted(ranked, key=place)
 

@@ -188,9 +188,9 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _identity(row: Record) -> tuple[str, Mapping[str, Any], int, str | None]:
-    """What makes two records the same run of the same code."""
-    return row["config"], row["overrides"], row["seed"], row["commit"]
+def _identity(row: Record) -> tuple[str, Mapping[str, Any], int, str | None, str | None]:
+    """What makes two records the same run of the same code; a sweep's member is none of another sweep's."""
+    return row["config"], row["overrides"], row["seed"], row["commit"], row.get("sweep")
 
 
 def _at(row: Record, key: str) -> Any:

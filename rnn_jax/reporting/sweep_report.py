@@ -1,6 +1,5 @@
 """The report of a sweep: report.md and its pictures, made of results.jsonl and the members' metrics."""
 
-import json
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ import numpy as np
 
 from rnn_jax.reporting.charts import Series, fit_range, new_figure, scaled, styled
 from rnn_jax.reporting.formatting import format_figure, in_order
+from rnn_jax.reporting.importance import importances
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.reporting.ranking import Ranked, points
 from rnn_jax.runtime.files import writing
@@ -22,7 +22,6 @@ Row = Mapping[str, Any]
 MOST_ROWS = 50  # of the table
 MOST_CURVES = 40
 MOST_NAMED = 5
-BINS = 5
 
 
 def write(folder: Path, rows: Sequence[Row], objective: tuple[str, str], command: str) -> Path:
@@ -35,19 +34,22 @@ def write(folder: Path, rows: Sequence[Row], objective: tuple[str, str], command
         command: what trains the winner alone.
     """
     ranked, keys = points(rows, objective), list(rows[0]["point"])
-    important = importances(ranked, keys)
-    pictures = [_draw_curves(folder, ranked, objective), _draw_keys(folder, ranked, keys, objective)]
-    if len(keys) > 1:
-        pictures.append(_draw_pair(folder, ranked, list(important)[:2], objective))
+    known = [found for found in ranked if found.values]
+    important = importances(known, keys)
+    pictures = (
+        [_draw_curves(folder, known, objective), _draw_keys(folder, known, keys, objective)] if known else []
+    )
+    if len(keys) > 1 and known:
+        pictures.append(_draw_pair(folder, known, list(important)[:2], objective))
     text = [
         "# Sweep\n",
         _winner(ranked[0], objective, command),
         f"## Points, best first\n\n{table(ranked, keys, objective)}\n",
         _diverged(rows),
-        "## Pictures\n",
+        "## Pictures\n" if pictures else "",
         *(f"![{path.stem}]({path.name})\n" for path in pictures),
     ]
-    if len(keys) > 1:
+    if len(keys) > 1 and known:
         shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in important.items())
         text.append(
             f"Of the variation of the {objective[0]} between points, each key alone explains: {shares}.\n"
@@ -81,42 +83,16 @@ def _how_many(found: Ranked) -> str:
     return ", ".join(f"{count} {status}" for status, count in ends.items())
 
 
-def importances(ranked: Sequence[Ranked], keys: Sequence[str]) -> dict[str, float]:
-    """What share of the points' variance each key explains alone, the largest first.
-
-    It is Kelley's ε² (1935, doi 10.1073/pnas.21.9.554) of the objective on the key: by how much the variance
-    is smaller among points that have a value of the key in common, estimated without bias. Numbers of which
-    there are many are taken in five bins with as many points each.
-    """
-    known = [found for found in ranked if found.values]
-    values = np.array([found.mean for found in known])
-    shares = {key: _explained(_classes([found.point[key] for found in known]), values) for key in keys}
-    return dict(sorted(shares.items(), key=lambda item: -item[1]))
-
-
-def _classes(values: Sequence[Any]) -> np.ndarray:
-    distinct = {json.dumps(value): number for number, value in enumerate(values)}
-    if len(distinct) <= BINS or not all(isinstance(value, int | float) for value in values):
-        return np.array([distinct[json.dumps(value)] for value in values])
-    edges = np.quantile(np.asarray(values, float), np.linspace(0, 1, BINS + 1)[1:-1])
-    return np.searchsorted(edges, np.asarray(values, float), side="right")
-
-
-def _explained(classes: np.ndarray, values: np.ndarray) -> float:
-    numbers, free = np.unique(classes), len(values) - len(np.unique(classes))
-    if free < 1 or values.var() == 0:
-        return float(len(values) > 1 and values.var() > 0)
-    within = sum(((values[own] - values[own].mean()) ** 2).sum() for own in (classes == n for n in numbers))
-    return max(0.0, 1 - (within / free) / values.var(ddof=1))
-
-
 def _winner(best: Ranked, objective: tuple[str, str], command: str) -> str:
+    if not best.values:
+        return "**No member came to a figure.**\n"
     point = ", ".join(f"{key} = {value}" for key, value in best.point.items())
     lines = [f"**Best by validation:** {point}: {objective[0]} {_spread(objective[0], best.values)}."]
     tests = [row["test"] for row in best.rows if row["test"] is not None]
     if tests:
         figures = ", ".join(
-            f"{name} {_spread(name, [test[name] for test in tests])}" for name in in_order(tests[0])
+            f"{name} {_spread(name, [test[name] for test in tests if test[name] is not None])}"
+            for name in in_order(tests[0])
         )
         lines.append(f"On test, which was looked at for the winner alone: {figures}.")
     return "\n".join([*lines, "", "Alone, it is", "", f"    {command}", ""])
@@ -214,7 +190,7 @@ def _draw_pair(
 ) -> Path:
     """The two most important keys together, the objective as colour."""
     first, second = keys
-    known = [found for found in ranked if found.values][::-1]  # the best on top
+    known = ranked[::-1]  # the best on top
     figure = new_figure(6.4, 4.8)
     axes = figure.add_subplot()
     columns = [

@@ -110,7 +110,15 @@ def free_memory(devices: Devices) -> int | None:
     if devices.mesh.devices.flat[0].platform != "cpu" or not meminfo.exists():
         return None
     lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
-    return 1024 * int(lines["MemAvailable"].split()[0])
+    return min([1024 * int(lines["MemAvailable"].split()[0]), *_allowed_in_container()])
+
+
+def _allowed_in_container() -> list[int]:
+    """Bytes that a container may use, if this process is in one with a limit."""
+    try:
+        return [int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii"))]
+    except (OSError, ValueError):  # no control groups, or no limit: "max"
+        return []
 
 
 def shardings(mesh: Mesh, specs: Any) -> Any:

@@ -97,10 +97,10 @@ class RunFolder:
         return read_json(self.summary) if self.summary.exists() else None
 
 
-def default_workdir(source: str, now: datetime) -> Path:
-    """`runs/<config>[-variant...]/<date-time>`, with a number behind it if that is taken."""
+def default_workdir(source: str, now: datetime, kind: str = "") -> Path:
+    """`runs/<config>[-variant...][kind]/<date-time>`, with a number behind it if that is taken."""
     path, variants = split_source(source)
-    folder = Path("runs") / "-".join([Path(path).stem, *variants])
+    folder = Path("runs") / ("-".join([Path(path).stem, *variants]) + kind)
     name = now.strftime("%Y%m%d-%H%M%S")
     workdir, number = folder / name, 1
     while workdir.exists():

@@ -12,7 +12,7 @@ from rnn_jax.runtime.values import read_value
 from rnn_jax.sweeping import definition, members
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
-from rnn_jax.sweeping.members import Member
+from rnn_jax.sweeping.members import Base, Member
 
 FLAGS = ("config", "sweep", "grid", "seeds", "workdir")
 USAGE = """\
@@ -41,11 +41,7 @@ exit status: as of rnn_jax.main
 class Command(NamedTuple):
     """What a command line says."""
 
-    source: str
-    base: dict[str, Any]
-    """The sections that all members share."""
-    said: list[str]
-    """The keys among them that were typed."""
+    base: Base
     sweep: Sweep
     members: list[Member]
     workdir: Path | None
@@ -66,18 +62,18 @@ def parse(arguments: Sequence[str]) -> Command:
     workdir = Path(flags["workdir"][-1]) if "workdir" in flags else None
     if mistakes:
         raise UserError("\n".join(mistakes))
-    if workdir is not None and not set(flags) - {"workdir"} and not typed:
-        source, base, said, sweep = SweepFolder(workdir).read()
-        return Command(source, base, said, sweep, members.build(base, said, sweep, str(workdir)), workdir)
     values = {key: read_value(text, KEYS[key].annotation) for key, text in typed.items()}
-    if "config" not in flags:
+    if workdir is not None and not set(flags) - {"workdir"}:
+        base, sweep = SweepFolder(workdir).read()
+        said = list(dict.fromkeys([*base.said, *values]))
+        base, origin = Base(base.source, overridden(base.sections, values), said), str(workdir)
+    elif "config" not in flags:
         raise UserError(f"--config is missing\n{config_files.listed()}")
-    source = flags["config"][-1]
-    base = overridden(config_files.load(source), values)
-    sweep, origin = _sweep(flags)
-    return Command(
-        source, base, list(values), sweep, members.build(base, list(values), sweep, origin), workdir
-    )
+    else:
+        source = flags["config"][-1]
+        base = Base(source, overridden(config_files.load(source), values), list(values))
+        sweep, origin = _sweep(flags)
+    return Command(base, sweep, members.build(base, sweep, origin), workdir)
 
 
 def _sweep(flags: Mapping[str, list[str]]) -> tuple[Sweep, str]:
@@ -92,7 +88,11 @@ def _sweep(flags: Mapping[str, list[str]]) -> tuple[Sweep, str]:
         path = flags["sweep"][-1]
         sweep = definition.load(path)
         return sweep.model_copy(update=more), path
-    return definition.check({"grid": dict(map(_values, flags["grid"])), **more}, "--grid"), "--grid"
+    grid = list(map(_values, flags["grid"]))
+    twice = [key for number, (key, _) in enumerate(grid) if key in dict(grid[:number])]
+    if twice:
+        raise UserError(f"--grid {twice[0]}: given twice; all its values go into one")
+    return definition.check({"grid": dict(grid), **more}, "--grid"), "--grid"
 
 
 def _values(text: str) -> tuple[str, list[Any]]:

@@ -39,9 +39,9 @@ class Range(_Strict):
     choice: tuple[Any, ...] | None = Field(None, description="values, each as likely")
 
     @property
-    def kind(self) -> str:
-        """The one that is set."""
-        return next(iter(self.model_fields_set))
+    def kinds(self) -> list[str]:
+        """Those that are set: one, where it is right."""
+        return [name for name in Range.model_fields if getattr(self, name) is not None]
 
 
 class Halving(_Strict):
@@ -49,7 +49,7 @@ class Halving(_Strict):
 
     first_share: float = Field(gt=0, lt=1, description="of the steps, after which points are first given up")
     keep: float = Field(gt=0, lt=1, description="share of the points that go on, each time")
-    growth: float = Field(2.0, gt=1, description="how many times as far they then go until the next time")
+    growth: float = Field(2.0, ge=1.1, description="how many times as far they then go until the next time")
 
 
 class Sweep(_Strict):
@@ -61,6 +61,9 @@ class Sweep(_Strict):
     draw_seed: int = Field(0, ge=0, description="decides what is drawn")
     seeds: int = Field(
         1, ge=1, description="how often each point is trained: train.seed from the config's on"
+    )
+    objective: str | None = Field(
+        None, description="the validation figure that decides, 'loss' or 'accuracy'; None: the task's own"
     )
     duration_steps: int | None = Field(None, ge=1, description="how long; None: as the config says")
     duration_epochs: float | None = Field(None, gt=0, description="the same in epochs")
@@ -104,9 +107,11 @@ def _contradictions(sweep: Sweep) -> list[str]:
         mistakes.append(
             "nothing is varied; give a grid, or ranges" if not sweep.grid else "a grid or ranges, not both"
         )
-    mistakes += [
-        f"grid of {key}: empty; give at least one value" for key, values in sweep.grid.items() if not values
-    ]
+    for key, values in sweep.grid.items():
+        if not values:
+            mistakes.append(f"grid of {key}: empty; give at least one value")
+        twice = [value for number, value in enumerate(values) if value in values[:number]]
+        mistakes += [f"grid of {key}: {shown(value)} stands there twice" for value in twice[:1]]
     if sweep.ranges and sweep.draws is None:
         mistakes.append("draws: must be given with ranges, how many points are drawn")
     if sweep.grid and sweep.draws is not None:
@@ -119,17 +124,15 @@ def _contradictions(sweep: Sweep) -> list[str]:
 
 
 def _wrong_range(found: Range) -> list[str]:
-    if len(found.model_fields_set) != 1:
+    if len(found.kinds) != 1:
         return [f"must be one of {', '.join(Range.model_fields)}"]
-    values = getattr(found, found.kind)
-    if found.kind == "choice":
-        return [] if values else ["choice has no values"]
-    low, high = values
+    (kind,) = found.kinds
+    if kind == "choice":
+        return [] if found.choice else ["choice has no values"]
+    low, high = getattr(found, kind)
     if low > high:
-        return [f"{found.kind} goes from {low} down to {high}; the smaller number comes first"]
-    return (
-        [f"log_uniform from {low}: must be more than 0"] if found.kind == "log_uniform" and low <= 0 else []
-    )
+        return [f"{kind} goes from {low} down to {high}; the smaller number comes first"]
+    return [f"log_uniform from {low}: must be more than 0"] if kind == "log_uniform" and low <= 0 else []
 
 
 def _in_words(details: Any, origin: str) -> str:
@@ -146,4 +149,6 @@ def _in_words(details: Any, origin: str) -> str:
         near = nearest(place[-1], known)
         hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
         return f"{origin}: {'.'.join(place)}: no such field; {hint}"
+    if details["type"] == "missing":
+        return f"{origin}: {'.'.join(place)}: must be given"
     return f"{origin}: {'.'.join(place)} = {shown(details['input'])}: {details['msg']}"

@@ -23,9 +23,9 @@ def _value(found: Range, drawn: Any) -> Any:
     """What is drawn as it is used: numbers of few digits, which can be read and typed."""
     if found.choice is not None:  # Optuna draws places, since its own choices may be of few types only
         return found.choice[drawn]
-    if found.kind == "integer":
+    if found.integer is not None:
         return drawn
-    low, high = getattr(found, found.kind)
+    low, high = found.uniform or found.log_uniform or (drawn, drawn)
     return min(max(float(f"{drawn:.{DIGITS}g}"), low), high)
 
 
@@ -33,7 +33,7 @@ def _distribution(found: Range, optuna: Any) -> Any:
     kinds = optuna.distributions
     if found.choice is not None:
         return kinds.IntDistribution(0, len(found.choice) - 1)
-    low, high = getattr(found, found.kind)
-    if found.kind == "integer":
-        return kinds.IntDistribution(low, high)
-    return kinds.FloatDistribution(low, high, log=found.kind == "log_uniform")
+    if found.integer is not None:
+        return kinds.IntDistribution(*found.integer)
+    low, high = found.uniform or found.log_uniform or (0.0, 0.0)
+    return kinds.FloatDistribution(low, high, log=found.log_uniform is not None)

@@ -11,6 +11,10 @@ from rnn_jax.runtime.run_folder import MAY_DIFFER, RunFolder
 from rnn_jax.runtime.wording import shown
 from rnn_jax.sweeping import definition
 from rnn_jax.sweeping.definition import Sweep
+from rnn_jax.sweeping.members import Base
+
+IN_ORDER = ("grid", "ranges")
+"""The fields of a sweep in which the order of keys matters."""
 
 
 @dataclass(frozen=True)
@@ -38,34 +42,45 @@ class SweepFolder:
         """A member's run folder."""
         return RunFolder(self.path / "members" / str(number))
 
+    def row(self, number: int) -> Path:
+        """What results.jsonl says of a member, once it has come to its end."""
+        return self.member(number).path / "member.json"
+
     def checkpoints(self, group: int) -> Path:
         """The checkpoints of a program, with all its members in each."""
         return self.path / "programs" / str(group)
 
-    def open(self, source: str, base: dict[str, Any], said: list[str], sweep: Sweep) -> None:
-        """Creates the folder, or opens it to go on.
+    def check(self, base: Base, sweep: Sweep) -> None:
+        """Looks whether a sweep may begin or go on here.
 
         Raises:
-            UserError: the folder cannot be written, or holds another sweep, what differs is told, or others.
-            StorageError: the disk is full.
+            UserError: it is no folder, or holds another sweep, what differs is told, or anything else.
         """
-        if os.path.exists(self.path) and not os.path.isdir(self.path):
+        if not os.path.exists(self.path):
+            return
+        if not os.path.isdir(self.path):
             raise UserError(f"{self.path}: is no folder; give another --workdir")
-        with writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            entries = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")]
-        fields = sweep.model_dump(mode="json", exclude_unset=True)
-        content = {"config": source, "base": base, "said": said, "sweep": fields}
-        if self.sweep.name in entries:
-            self._refuse_differences(content)
-        elif entries:
+        if self.sweep.exists():
+            self._refuse_differences(_content(base, sweep))
+        elif any(not entry.name.startswith(".") for entry in self.path.iterdir()):
             raise UserError(
                 f"{self.path}: not empty, and no sweep's folder (no sweep.json in it); give another --workdir"
             )
-        write_json(self.sweep, content)
 
-    def read(self) -> tuple[str, dict[str, Any], list[str], Sweep]:
-        """The config's name, the sections that all members share, the typed keys among them, and the sweep.
+    def open(self, base: Base, sweep: Sweep) -> None:
+        """Creates the folder, or opens it to go on.
+
+        Raises:
+            UserError: as `check`, or it cannot be written.
+            StorageError: the disk is full.
+        """
+        self.check(base, sweep)
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        write_json(self.sweep, _content(base, sweep))
+
+    def read(self) -> tuple[Base, Sweep]:
+        """What all members have in common, and the sweep.
 
         Raises:
             UserError: there is none, or it is damaged.
@@ -74,10 +89,13 @@ class SweepFolder:
             raise UserError(f"--config is missing, and {self.path} holds no sweep (no sweep.json in it)")
         content = read_json(self.sweep)
         try:
-            sweep = definition.check(content["sweep"], str(self.sweep))
-            return content["config"], content["base"], content["said"], sweep
-        except KeyError as error:
-            raise UserError(f"{self.sweep}: damaged, it has no {error}") from error
+            fields = content["sweep"]
+            for name in IN_ORDER:
+                fields[name] = dict(fields[name])
+            sweep = definition.check(fields, str(self.sweep))
+            return Base(content["config"], content["base"], content["said"]), sweep
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{self.sweep}: damaged ({error!r})") from error
 
     def _refuse_differences(self, new: dict[str, Any]) -> None:
         old = read_json(self.sweep)
@@ -94,9 +112,17 @@ class SweepFolder:
             )
 
 
+def _content(base: Base, sweep: Sweep) -> dict[str, Any]:
+    """Of sweep.json."""
+    fields = sweep.model_dump(mode="json", exclude_none=True)
+    # As pairs: what is drawn, and which member has which number, depends on the order of keys.
+    fields |= {name: [[key, value] for key, value in fields[name].items()] for name in IN_ORDER}
+    return {"config": base.source, "base": base.sections, "said": base.said, "sweep": fields}
+
+
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     """The leaves of nested dictionaries by dotted key; keys of the sweep have no section before them."""
-    if not isinstance(tree, dict) or (prefix and prefix.split(".")[-1] in ("grid", "ranges", "halving")):
+    if not isinstance(tree, dict):
         return {prefix: tree}
     found: dict[str, Any] = {}
     for key, value in tree.items():

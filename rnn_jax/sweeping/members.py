@@ -7,25 +7,36 @@ and one program trains them all. Everything else changes what is compiled: anoth
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from rnn_jax.runtime.config import wrong_key
+from rnn_jax.runtime.config import overridden, wrong_key
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.schema import KEYS, Config, Hyper, split_hyper
-from rnn_jax.runtime.validation import examine, plain
+from rnn_jax.runtime.validation import examine
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.draw import draw
 
 Point = dict[str, Any]
 
 SEED = "train.seed"
+SEEDS = 2**32
 NOT_VARIED = {
     SEED: "seeds are varied by seeds (--seeds N)",
     "train.report_test": "a sweep looks at test once, for its winner",
     "train.duration_steps": "members are compared at the same length: duration_steps of the sweep",
     "train.duration_epochs": "members are compared at the same length: duration_epochs of the sweep",
 }
+
+
+class Base(NamedTuple):
+    """What all members of a sweep have in common."""
+
+    source: str
+    """The config's name, `configs/mnist.py:seed`."""
+    sections: dict[str, Any]
+    said: list[str]
+    """The keys among them that were typed."""
 
 
 class Member(NamedTuple):
@@ -43,12 +54,11 @@ class Member(NamedTuple):
         return self.config.train.seed
 
 
-def build(base: Mapping[str, Any], said: Sequence[str], sweep: Sweep, origin: str) -> list[Member]:
+def build(base: Base, sweep: Sweep, origin: str) -> list[Member]:
     """All members, those of a point one after another.
 
     Args:
-        base: the sections that every member has.
-        said: the keys of the command line among them.
+        base: what every member has.
         sweep: what is varied.
         origin: the sweep file or the flag, named in mistakes.
 
@@ -60,9 +70,14 @@ def build(base: Mapping[str, Any], said: Sequence[str], sweep: Sweep, origin: st
         raise UserError("\n".join(mistakes))
     members: list[Member] = []
     for point in points(sweep):
-        config = _config(base, said, sweep, point, mistakes, origin)
-        for offset in range(sweep.seeds if config else 0):
-            assert config is not None
+        config = _config(base, sweep, point, mistakes, origin)
+        if config is None:
+            continue
+        if config.train.seed + sweep.seeds > SEEDS:
+            raise UserError(
+                f"{sweep.seeds} seeds from train.seed = {config.train.seed} on are more than there are"
+            )
+        for offset in range(sweep.seeds):
             train = config.train.model_copy(update={"seed": config.train.seed + offset})
             members.append(Member(len(members), point, config.model_copy(update={"train": train})))
     if mistakes:
@@ -77,7 +92,9 @@ def points(sweep: Sweep) -> list[Point]:
             dict(zip(sweep.grid, values, strict=True)) for values in itertools.product(*sweep.grid.values())
         ]
     assert sweep.draws is not None
-    return draw(sweep.ranges, sweep.draws, sweep.draw_seed)
+    drawn = draw(sweep.ranges, sweep.draws, sweep.draw_seed)
+    # Of few choices the same may be drawn again, which would be the same model again.
+    return list({json.dumps(point): point for point in drawn}.values())
 
 
 def groups(members: Sequence[Member]) -> list[list[Member]]:
@@ -92,8 +109,14 @@ def groups(members: Sequence[Member]) -> list[list[Member]]:
 
 
 def keys_of_shape(sweep: Sweep) -> list[str]:
-    """The varied keys that need a program for each of their values."""
-    return [key for key in sweep.keys if Hyper not in KEYS[key].metadata]
+    """The varied keys of which not all values are of one program."""
+    ranges = {key: found.choice or () for key, found in sweep.ranges.items()}
+    return [
+        key
+        for key, values in (sweep.grid | ranges).items()
+        # None removes what a number is for.
+        if Hyper not in KEYS[key].metadata or None in values
+    ]
 
 
 def duration(sweep: Sweep) -> Point:
@@ -102,21 +125,16 @@ def duration(sweep: Sweep) -> Point:
     return {key: value for key, value in said.items() if value is not None}
 
 
-def _config(
-    base: Mapping[str, Any], said: Sequence[str], sweep: Sweep, point: Point, mistakes: list[str], origin: str
-) -> Config | None:
+def _config(base: Base, sweep: Sweep, point: Point, mistakes: list[str], origin: str) -> Config | None:
     """The config at a point, without the seed; None, and what is wrong in `mistakes`."""
-    sections = plain(base)
     given = point | {"train.report_test": False} | duration(sweep)
-    for key, value in given.items():
-        section, _, name = key.partition(".")
-        sections.setdefault(section, {})[name] = value
-    typed = {*said, *given}
-    examined = examine(sections, typed, Config, KEYS)
-    if examined.mistakes:
-        mistakes += [f"{origin}: {mistake.line((), None)}" for mistake in examined.mistakes]
-        return None
-    return Config.model_validate(examined.sections)
+    examined = examine(overridden(base.sections, given), {*base.said, *given}, Config, KEYS)
+    for mistake in examined.mistakes:
+        if {mistake.key, mistake.cause} & set(given):
+            mistakes.append(f"{origin}: {mistake.line((), None)}")
+        else:
+            mistakes.append(mistake.line(base.said, base.source))
+    return None if examined.mistakes else Config.model_validate(examined.sections)
 
 
 def _not_to_be_varied(key: str, origin: str) -> str | None:

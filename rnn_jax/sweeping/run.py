@@ -1,40 +1,50 @@
 """Runs a sweep: its groups one after another, the winner's test, the report."""
 
-import json
 import math
 import shlex
 import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from rnn_jax.reporting import ranking, records, sweep_report
+from rnn_jax.reporting import ranking, sweep_report
 from rnn_jax.reporting.console import Console
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import Devices
-from rnn_jax.runtime.errors import StorageError
-from rnn_jax.runtime.files import finite, read_json, writing
+from rnn_jax.runtime.errors import StorageError, UserError
 from rnn_jax.runtime.run_folder import open_run
 from rnn_jax.runtime.schema import split_hyper
 from rnn_jax.runtime.signals import Stop
-from rnn_jax.sweeping import members
+from rnn_jax.sweeping import members, results
 from rnn_jax.sweeping.command import Command
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
-from rnn_jax.training import checkpoint, population, population_loop
+from rnn_jax.sweeping.results import Row
+from rnn_jax.training import checkpoint, fates, population, population_loop
 from rnn_jax.training.build import Job, build
-from rnn_jax.training.evaluate import evaluate
+from rnn_jax.training.fates import Halving, Rung
+from rnn_jax.training.plan import Plan
 from rnn_jax.training.population import Members
-from rnn_jax.training.population_loop import Before, Course, Fate, Halving, Rung
-from rnn_jax.training.program import load
-from rnn_jax.training.summary import constants, count_parameters
+from rnn_jax.training.population_loop import Before, Course
 
-Row = dict[str, Any]
+
+class Group(NamedTuple):
+    """The members of one program, and what they are built from."""
+
+    number: int
+    members: list[Member]
+    job: Job
+    halving: Halving
+
+    @property
+    def updates(self) -> int:
+        """How many its members make together, as far as can be foreseen."""
+        return self.halving.updates_left(self.job.plan.last_step, len(self.members))
 
 
 class Finished(NamedTuple):
@@ -57,102 +67,133 @@ def run(command: Command, workdir: Path, console: Console) -> Finished:
         UserError: wrong input; its subclasses for checkpoints and storage.
     """
     began, folder = time.perf_counter(), SweepFolder(workdir)
-    groups = members.groups(command.members)
-    folder.open(command.source, command.base, command.said, command.sweep)
-    jobs = [build(group[0].config) for group in groups]
-    _greet(console, command, jobs, groups, folder)
-    for group, job in zip(groups, jobs, strict=True):
-        _check_memory(group, job)
-    rows, objective = list[Row](), jobs[0].task.objective
-    planned = [_planned(command.sweep, job, len(group)) for group, job in zip(groups, jobs, strict=True)]
-    console.start(0, sum(planned), "updates")
+    folder.check(command.base, command.sweep)
+    groups = list[Group]()
+    for own in members.groups(command.members):
+        groups.append(_group(own, command, groups))
+    objective = groups[0].job.task.objective
+    for group in groups:
+        if results.of_group(group.members, folder) is None:
+            _check_memory(group)
+    folder.open(command.base, command.sweep)
+    _greet(console, command, groups, folder)
+    rows, done = list[Row](), 0
+    console.start(0, sum(group.updates for group in groups), "updates")
     try:
-        for number, (group, job) in enumerate(zip(groups, jobs, strict=True)):
-            if len(groups) > 1:
-                console.note(f"program {number + 1} of {len(groups)}: {_describe(group, command.sweep)}")
-            before = Before(sum(planned[:number]), ranking.best_value(rows, objective))
-            trained = _train_group(number, group, job, folder, command.sweep, console, before)
-            if isinstance(trained, signal.Signals):
-                return Finished(rows, objective, time.perf_counter() - began, trained)
-            rows += trained
-            console.tick(sum(planned[: number + 1]))
+        with Stop() as stop:
+            for group in groups:
+                if stop.requested is not None:
+                    return Finished(rows, objective, time.perf_counter() - began, stop.requested)
+                if len(groups) > 1:
+                    console.note(
+                        f"program {group.number + 1} of {len(groups)}: {_describe(group, command.sweep)}"
+                    )
+                before = Before(done, ranking.best_value(rows, objective))
+                trained = _train(group, folder, console, before, stop)
+                if trained is None:
+                    return Finished(rows, objective, time.perf_counter() - began, stop.requested)
+                rows += trained
+                done += group.updates
+                console.tick(done)
     finally:
         console.stop()
-    best = ranking.points(rows, objective)[0]
+    rows.sort(key=lambda row: row["member"])
+    winner = ranking.points(rows, objective)[0]
     for row in rows:
-        if row["point"] == best.point and row["test"] is None and row["best"] is not None:
-            row["test"] = _test(command.members[row["member"]], folder)
-            _write_summary(folder, row)
-    _write_rows(folder, rows)
-    sweep_report.write(folder.path, rows, objective, _winners_command(command, best.point))
+        if row["point"] == winner.point and row["test"] is None and row["best"] is not None:
+            row["test"] = results.test(command.members[row["member"]], folder)
+            results.write(row, folder)
+    results.write_all(rows, folder)
+    sweep_report.write(folder.path, rows, objective, _winners_command(command, winner.point))
     return Finished(rows, objective, time.perf_counter() - began)
 
 
-def _winners_command(command: Command, point: members.Point) -> str:
-    """The ordinary command that trains the winner alone, with its first seed."""
-    typed = {key: _of(command.base, key) for key in command.said} | members.duration(command.sweep)
-    overrides = [f"--config.{key}={value}" for key, value in (typed | point).items()]
-    return shlex.join(["python", "-m", "rnn_jax.main", "--config", command.source, *overrides])
+def _group(own: list[Member], command: Command, before: Sequence[Group]) -> Group:
+    """The group of such members; where one before has the same data, that is not read again."""
+    config = own[0].config
+    alike = (group for group in before if group.members[0].config.dataset == config.dataset)
+    same = next(alike, None)
+    job = _deciding_by(command.sweep.objective, build(config, None if same is None else same.job.data))
+    return Group(len(before), own, job, _halving(command.sweep, job.plan, len(own)))
 
 
-def _of(base: dict[str, Any], key: str) -> Any:
-    section, _, name = key.partition(".")
-    return base[section][name]
+def _deciding_by(figure: str | None, job: Job) -> Job:
+    """The job, with the figure that the sweep names as its objective."""
+    figures = job.task.figures
+    if figure is None or figure == job.task.objective[0]:
+        return job
+    if figure not in figures:
+        raise UserError(
+            f"objective = {figure!r}: validation has no such figure; there are {', '.join(figures)}"
+        )
+    direction = "max" if figure.endswith("accuracy") else "min"
+    return job._replace(task=job.task._replace(objective=(figure, direction)))
 
 
-def _check_memory(group: Sequence[Member], job: Job) -> None:
+def _halving(sweep: Sweep, plan: Plan, count: int) -> Halving:
+    """After which evaluations how many points of a program with `count` members go on."""
+    rungs, points, halving = [], count // sweep.seeds, sweep.halving
+    share = halving.first_share if halving is not None else 1.0
+    while halving is not None and share < 1:
+        points = max(1, math.ceil(points * halving.keep))
+        step = max(1, round(share * plan.last_step))
+        while not plan.evaluates_after(step):
+            step += 1
+        rungs.append(Rung(step, points))
+        share *= halving.growth
+    # At the end nobody is given up; where several fall on one evaluation, the last one says how many go on.
+    by_step = {rung.step: rung for rung in rungs if rung.step < plan.last_step}
+    return Halving(list(by_step.values()), sweep.seeds)
+
+
+def _check_memory(group: Group) -> None:
     """Raises StorageError where a program has more members than memory holds."""
-    free = devices.free_memory(_devices(group))
-    each = population.bytes_of_a_member(job)
-    if free is not None and len(group) * each > free:
+    where = _devices(group)
+    free = devices.free_memory(where)
+    data = sum(array.nbytes for arrays in group.job.data.splits.values() for array in arrays.values())
+    each, count = population.bytes_of_a_member(group.job), len(group.members)
+    shared = where.number * data
+    if free is not None and shared + count * each > free:
         raise StorageError(
-            f"{len(group)} members in one program need about {len(group) * each / 1e9:,.1f} GB, and "
-            f"{free / 1e9:,.1f} GB are free: {free // each:,} would fit"
+            f"{count} members in one program need about {(shared + count * each) / 1e9:,.1f} GB, and "
+            f"{free / 1e9:,.1f} GB are free: {max(0, free - shared) // each:,} would fit"
         )
 
 
-def _devices(group: Sequence[Member]) -> Devices:
-    sections, _ = split_hyper(group[0].config)
-    return devices.build(devices.available_cores(), **sections["runtime"])
+def _devices(group: Group) -> Devices:
+    sections, _ = split_hyper(group.members[0].config)
+    return devices.build(min(devices.available_cores(), len(group.members)), **sections["runtime"])
 
 
-def _train_group(
-    number: int,
-    group: Sequence[Member],
-    job: Job,
-    folder: SweepFolder,
-    sweep: Sweep,
-    console: Console,
-    before: Before,
-) -> list[Row] | signal.Signals:
-    """Trains one program's members; the signal that stopped it, where one did."""
-    if (earlier := _finished(group, folder)) is not None:
+def _train(
+    group: Group, folder: SweepFolder, console: Console, before: Before, stop: Stop
+) -> list[Row] | None:
+    """Trains one program's members; None where a signal stopped them."""
+    if (earlier := results.of_group(group.members, folder)) is not None:
         return earlier
-    began = time.perf_counter()
-    where = _devices(group)
+    where, sections = _devices(group), split_hyper(group.members[0].config)[0]
     with jax.default_matmul_precision(where.matmul_precision):
         how = population.lay_out(where.mesh.devices.flat[0].platform)
-        program = population.load(job, where, how)
         course = Course(
-            members=_varied(group),
-            folders=[open_run(folder.member(member.number).path, member.config) for member in group],
-            checkpoints=folder.checkpoints(number),
-            halving=_halving(sweep, job.plan.last_step, len(group)),
-            log_every_steps=group[0].config.log.every_steps,
+            members=_varied(group.members),
+            folders=[open_run(folder.member(each.number).path, each.config) for each in group.members],
+            checkpoints=folder.checkpoints(group.number),
+            keeper=checkpoint.build(**sections["checkpoint"]),
+            halving=group.halving,
+            log_every_steps=sections["log"]["every_steps"],
+            allow_device_change=where.allow_device_change,
             console=console,
             before=before,
         )
-        with Stop() as stop:
-            fates = population_loop.train(program, course, stop)
-    if any(fate.status == population_loop.RUNNING for fate in fates):
-        assert stop.requested is not None
-        return stop.requested
-    seconds = time.perf_counter() - began
-    shapes = jax.eval_shape(job.network.init, jax.random.key(0), dict(job.hyper))
-    shared = constants(job, count_parameters(shapes), str(where))
-    rows = [_row(member, fate, seconds, shared) for member, fate in zip(group, fates, strict=True)]
+        trained = population_loop.train(population.load(group.job, where, how), course, stop)
+    if any(fate.status == fates.RUNNING for fate in trained.fates):
+        return None
+    shared = results.shared(group.job, str(where), len(group.members), trained)
+    rows = [
+        results.row(member, fate, shared) for member, fate in zip(group.members, trained.fates, strict=True)
+    ]
     for row in rows:
-        _write_summary(folder, row)
+        results.write(row, folder)
     return rows
 
 
@@ -165,91 +206,36 @@ def _varied(group: Sequence[Member]) -> Members:
     )
 
 
-def _planned(sweep: Sweep, job: Job, count: int) -> int:
-    """How many updates the members of a program make together."""
-    last_step = job.plan.last_step
-    return _halving(sweep, last_step, count).updates_left(last_step, count)
+def _winners_command(command: Command, point: members.Point) -> str:
+    """The ordinary command that trains the winner alone, with its first seed."""
+    base = command.base
+    typed = {key: base.sections[key.partition(".")[0]][key.partition(".")[2]] for key in base.said}
+    changes = typed | members.duration(command.sweep) | point
+    overrides = [f"--config.{key}={value}" for key, value in changes.items()]
+    return shlex.join(["python", "-m", "rnn_jax.main", "--config", base.source, *overrides])
 
 
-def _halving(sweep: Sweep, last_step: int, count: int) -> Halving:
-    """When how many points of a program with `count` members go on."""
-    rungs, points, halving = [], count // sweep.seeds, sweep.halving
-    share = halving.first_share if halving is not None else 1.0
-    while halving is not None and share < 1:
-        points = max(1, math.ceil(points * halving.keep))
-        rungs.append(Rung(max(1, round(share * last_step)), points))
-        share *= halving.growth
-    return Halving(rungs, sweep.seeds)
-
-
-def _row(member: Member, fate: Fate, seconds: float, shared: dict[str, Any]) -> Row:
-    best = None if fate.best_step is None else {"step": fate.best_step, **finite(fate.best)}
-    reason = f"the loss or its gradient was not finite at update {fate.step + 1}"
-    return {
-        "member": member.number,
-        "point": member.point,
-        "seed": member.seed,
-        "status": fate.status,
-        **({"reason": reason} if fate.status == "diverged" else {}),
-        "step": fate.step,
-        "best": best,
-        "test": None,
-        "program_seconds": round(seconds, 1),
-        "hardware": records.hardware(),
-        **shared,
-    }
-
-
-def _write_summary(folder: SweepFolder, row: Row) -> None:
-    folder.member(row["member"]).write_summary(row)
-
-
-def _finished(group: Sequence[Member], folder: SweepFolder) -> list[Row] | None:
-    """The rows of a group that was trained to its end before."""
-    files = [folder.member(member.number).summary for member in group]
-    return [read_json(file) for file in files] if all(file.exists() for file in files) else None
-
-
-def _test(member: Member, folder: SweepFolder) -> dict[str, float]:
-    """The figures on test of a member's best checkpoint."""
-    sections, _ = split_hyper(member.config)
-    job = build(member.config)
-    where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
-    with jax.default_matmul_precision(where.matmul_precision):
-        program = load(job, where)
-        state, _, _ = checkpoint.restore(folder.member(member.number).checkpoints, program.init(), "best")
-        return evaluate(program, state.evaluated, "test")
-
-
-def _write_rows(folder: SweepFolder, rows: Sequence[Row]) -> None:
-    with writing(folder.results):
-        lines = [json.dumps(finite(row), allow_nan=False) + "\n" for row in rows]
-        folder.results.write_text("".join(lines), encoding="utf-8")
-
-
-def _greet(
-    console: Console,
-    command: Command,
-    jobs: Sequence[Job],
-    groups: Sequence[Sequence[Member]],
-    folder: SweepFolder,
-) -> None:
-    data, programs = jobs[0].data, f"{len(groups)} program{'s' if len(groups) > 1 else ''}"
-    shaping = members.keys_of_shape(command.sweep)
-    why = f" ({', '.join(shaping)} changes what is compiled)" if len(groups) > 1 and shaping else ""
-    console.header(
-        {
-            "data": f"{data.name} {data.version}: "
-            + ", ".join(f"{count:,} {split}" for split, count in data.counts.items()),
-            "sweep": f"{len(command.members)} members in {programs}{why}",
-            "varied": ", ".join(command.sweep.keys)
-            + (f"; {command.sweep.seeds} seeds" if command.sweep.seeds > 1 else ""),
-            "folder": str(folder.path),
-        }
-    )
-
-
-def _describe(group: Sequence[Member], sweep: Sweep) -> str:
+def _greet(console: Console, command: Command, groups: Sequence[Group], folder: SweepFolder) -> None:
+    data, sweep = groups[0].job.data, command.sweep
+    programs = "1 program" if len(groups) == 1 else f"{len(groups)} programs"
     shaping = members.keys_of_shape(sweep)
-    values = ", ".join(f"{key} = {group[0].point[key]}" for key in shaping if key in group[0].point)
-    return f"{values}; {len(group)} members"
+    why = f" ({', '.join(shaping)} changes what is compiled)" if len(groups) > 1 and shaping else ""
+    rows = {
+        "data": f"{data.name} {data.version}: "
+        + ", ".join(f"{count:,} {split}" for split, count in data.counts.items()),
+        "sweep": f"{len(command.members)} members in {programs}{why}",
+        "varied": ", ".join(sweep.keys) + (f"; {sweep.seeds} seeds" if sweep.seeds > 1 else ""),
+    }
+    if sweep.halving is not None:
+        rungs = groups[0].halving.rungs
+        rows["halving"] = (
+            "; ".join(f"after step {rung.step:,} the best {rung.keep:,} points go on" for rung in rungs)
+            or "none, since there is no evaluation before the last step"
+        ) + (" (of the first program)" if len(groups) > 1 else "")
+    console.header({**rows, "folder": str(folder.path)})
+
+
+def _describe(group: Group, sweep: Sweep) -> str:
+    point = group.members[0].point
+    values = ", ".join(f"{key} = {point[key]}" for key in members.keys_of_shape(sweep))
+    return f"{values}; {len(group.members)} members"

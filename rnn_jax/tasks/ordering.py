@@ -26,7 +26,7 @@ def build(counts: Mapping[str, int], batch_size: int) -> Callable[[str, int, int
     return select
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=128)  # a population may have as many seeds, each with two epochs in a batch
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     """The order [count] in which epoch number `epoch` goes through the training examples."""
     return np.random.default_rng((seed, epoch)).permutation(count)

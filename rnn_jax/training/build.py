@@ -31,14 +31,18 @@ class Job(NamedTuple):
         return self.data.batch_size, int(self.task.spec["time_steps"])
 
 
-def build(config: Config) -> Job:
+def build(config: Config, data: Dataset | None = None) -> Job:
     """Builds the job that a config describes: its data set is prepared and read, JAX does not start.
+
+    Args:
+        config: the whole config.
+        data: its data set, where it was read before.
 
     Raises:
         UserError: the data cannot be had.
     """
     sections, hyper = split_hyper(config)
-    data = datasets.build(**sections["dataset"])
+    data = data or datasets.build(**sections["dataset"])
     task = tasks.build(data.spec, data.counts, data.batch_size, **sections["task"])
     network = models.build(task.spec, **sections["model"])
     schedule = plan.build(task.batches["train"], **sections["train"])

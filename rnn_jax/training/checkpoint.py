@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -126,9 +126,13 @@ def restore(folder: Path, template: State, which: Which) -> tuple[State, Progres
 
 
 def restore_tree(
-    folder: Path, template: Mapping[str, Any]
+    folder: Path, template: Callable[[dict[str, Any]], Mapping[str, Any]]
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """Reads back the newest valid checkpoint that `save_tree` wrote.
+
+    Args:
+        folder: where checkpoints are kept.
+        template: of what JSON held, arrays of the shapes, dtypes and shardings to read.
 
     Returns:
         The arrays, where the template has them; what JSON held; a line for every damaged checkpoint.
@@ -141,7 +145,8 @@ def restore_tree(
         path = folder / f"{step:08d}"
         fault = _fault(path)
         if fault is None:
-            return _read_tree(path, template), json.loads((path / "progress.json").read_text()), damaged
+            progress = json.loads((path / "progress.json").read_text())
+            return _read_tree(path, template(progress)), progress, damaged
         damaged.append(f"{path}: {fault}; falling back to the one before")
     raise CheckpointError(f"{folder}: no valid checkpoint{f' ({damaged[-1]})' if damaged else ''}")
 

@@ -1,9 +1,10 @@
 """Many models at once: a population whose members differ in their seed and their numeric hyperparameters.
 
-They are one program, compiled once, over one copy of the data. A member is a model as `program.py` trains it
+They are one program, over one copy of the data on each device. A member is a model as `program.py` trains it
 alone; here every array of its state has the members before its own axes. Members are spread over the devices,
-and each lies whole on one, so that no device waits for another. On each device the first few may be active,
-and the others, which are given up or fill the devices up, cost nothing.
+and each lies whole on one, so that no device waits for another. On each device the first few may be active;
+the others, which are given up or fill the devices up, stay as they are. One after another they cost nothing;
+where all are computed at once, `room` says into how few places those that are left should be packed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +54,7 @@ class Population(NamedTuple):
 
     job: Job
     mesh: Mesh
+    how: LayOut
     data: Mapping[str, Arrays]
     """The arrays of each split, whole on every device."""
     draw: Callable[[Hyper, jax.Array], State]
@@ -82,6 +84,26 @@ class Population(NamedTuple):
         select = self.job.task.select
         rows = {seed: select("train", int(seed), step) for seed in np.unique(members.seeds)}
         return self.put(np.stack([rows[seed] for seed in members.seeds]))
+
+    def room(self, running: int, now: int | None = None) -> int:
+        """How many places so many running members need, where they have `now`; None: at the beginning.
+
+        One after another, empty places cost nothing and the compiled steps stay as they are. All at once they
+        cost as much as others, and half the room is worth compiling for.
+        """
+        least = running + -running % self.devices
+        if now is None or now % self.devices:
+            return least
+        while self.how == "vmap" and now // 2 >= least and now // 2 % self.devices == 0:
+            now //= 2
+        return now
+
+    def shapes(self, states: State, room: int) -> State:
+        """What to read a checkpoint back by, in which members had so many places."""
+        where = shardings(self.mesh, WHOLE if room % self.devices else EACH)
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((room, *leaf.shape[1:]), leaf.dtype, sharding=where), states
+        )
 
     @property
     def whole(self) -> jax.sharding.Sharding:
@@ -118,6 +140,7 @@ def load(job: Job, devices: Devices, how: LayOut) -> Population:
     return Population(
         job=job,
         mesh=mesh,
+        how=how,
         data={
             split: {name: jax.device_put(array, whole) for name, array in arrays.items()}
             for split, arrays in job.data.splits.items()

@@ -1,8 +1,9 @@
 """The loop over a population: all members train in step, and each has its own best and its own end."""
 
+import contextlib
 import dataclasses
 import math
-import statistics
+import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,55 +15,15 @@ import numpy as np
 
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import Lines
+from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import finite
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.signals import Stop
-from rnn_jax.training import checkpoint, population
-from rnn_jax.training.checkpoint import Progress
+from rnn_jax.training import checkpoint, fates, population
+from rnn_jax.training.checkpoint import Keeper, Progress
+from rnn_jax.training.fates import Fate, Halving, Objective
 from rnn_jax.training.population import Members, Population
 from rnn_jax.training.state import State
-
-RUNNING = "running"
-
-
-@dataclasses.dataclass
-class Fate:
-    """What has become of a member: plain values, kept beside the states in a checkpoint."""
-
-    status: str = RUNNING
-    """'running', 'finished', 'stopped early', 'given up' or 'diverged'."""
-    step: int = 0
-    """Updates made."""
-    best_step: int | None = None
-    best: dict[str, float] = dataclasses.field(default_factory=dict)
-    """Validation figures at `best_step`."""
-    evaluations_since_best: int = 0
-
-
-class Rung(NamedTuple):
-    """A step after which only the members of the best points go on."""
-
-    step: int
-    keep: int
-    """How many points."""
-
-
-class Halving(NamedTuple):
-    """When members are given up: those of one point, which differ in their seed, together."""
-
-    rungs: Sequence[Rung]
-    """By step."""
-    seeds: int
-    """How many members a point has; they have consecutive numbers."""
-
-    def updates_left(self, last_step: int, running: int, step: int = 0) -> int:
-        """How many updates so many running members make together after a step, as far as can be foreseen."""
-        left = 0
-        for rung in self.rungs:
-            if rung.step > step:
-                left += running * (rung.step - step)
-                step, running = rung.step, min(running, rung.keep * self.seeds)
-        return left + running * (last_step - step)
 
 
 class Before(NamedTuple):
@@ -81,8 +42,10 @@ class Course(NamedTuple):
     """Each member's run folder, which exists."""
     checkpoints: Path
     """The folder of the checkpoints of all members together."""
+    keeper: Keeper
     halving: Halving
     log_every_steps: int
+    allow_device_change: bool
     console: Console
     """Whose progress bar counts the updates of a whole sweep."""
     before: Before
@@ -103,50 +66,63 @@ class Places(NamedTuple):
         return {int(self.numbers[place]): place for place in places}
 
 
-def train(program: Population, course: Course, stop: Stop) -> list[Fate]:
-    """Trains all members to their end, or until a signal asks to stop: then some are still 'running'.
+class Trained(NamedTuple):
+    """What came of a population."""
+
+    fates: list[Fate]
+    """Of every member; 'running' where a signal asked to stop."""
+    seconds: float
+    """Spent on it, over all resumptions."""
+
+
+def train(program: Population, course: Course, stop: Stop) -> Trained:
+    """Trains all members to their end, or until a signal asks to stop.
 
     Where the folder of checkpoints has one, the population goes on from there.
+
+    Raises:
+        UserError: the checkpoint was made on another number of devices, which is not allowed.
     """
     loop = _Loop(program, course)
-    last_step = program.job.plan.last_step
-    try:
-        while loop.step < last_step and loop.places.active.any():
-            loop.update()
-            if loop.evaluates():
-                loop.evaluate()
-                loop.save()
-            elif stop.requested is not None:
-                loop.save()
-            if stop.requested is not None:
-                break
-    finally:
-        loop.close()
-    return loop.fates
+    while loop.step < program.job.plan.last_step and loop.places.active.any():
+        loop.update()
+        evaluates = program.job.plan.evaluates_after(loop.step)
+        if evaluates:
+            loop.evaluate()
+        if evaluates or loop.save_is_due() or stop.requested is not None:
+            loop.save()
+        if stop.requested is not None:
+            break
+    return Trained(loop.fates, loop.seconds)
 
 
 class _Loop:
     """A population under way."""
 
     def __init__(self, program: Population, course: Course) -> None:
-        count = len(course.folders)
         self.program, self.course = program, course
-        self.fates = [Fate() for _ in range(count)]
+        self.objective = Objective(*program.job.task.objective)
+        self.fates = [Fate() for _ in course.folders]
         self.step = 0
-        self._lines = [Lines(folder.metrics) for folder in course.folders]
         self._pending: tuple[int, Any] | None = None
-        self._rows: list[tuple[int, dict[str, Any]]] = []
-        self._updates = 0
-        self._began = (time.perf_counter(), 0)
-        self._first_said = False
-        room = count + -count % program.devices
-        self._place(Places(*population.order(range(count), room, program.devices)))
+        self._rows: dict[int, list[dict[str, Any]]] = {number: [] for number in range(len(self.fates))}
+        self._updates, self._first_said = 0, False
+        self._started = self._saved = time.perf_counter()
+        self._began = (self._started, 0)
+        room = program.room(len(self.fates))
+        self._place(Places(*population.order(range(len(self.fates)), room, program.devices)))
         self.states = program.init(self.members)
         self.best = jax.tree.map(lambda leaf: leaf.copy(), self.states)
         if checkpoint.steps(course.checkpoints):
             self._resume()
-        for lines in self._lines:
-            lines.keep_up_to(self.step)
+        for folder in course.folders:
+            with contextlib.closing(Lines(folder.metrics)) as lines:
+                lines.keep_up_to(self.step)
+
+    @property
+    def seconds(self) -> float:
+        """Spent on this population, in this process and those before."""
+        return time.perf_counter() - self._started
 
     def _place(self, places: Places) -> None:
         self.places = places
@@ -155,14 +131,28 @@ class _Loop:
         self.active = self.program.put(places.active)
 
     def _resume(self) -> None:
-        template = {"states": self.states._asdict(), "best": self.best._asdict()}
+        def template(progress: Mapping[str, Any]) -> dict[str, Any]:
+            states = self.program.shapes(self.states, len(progress["numbers"]))._asdict()
+            return {"states": states, "best": states}
+
         tree, progress, damaged = checkpoint.restore_tree(self.course.checkpoints, template)
         for line in damaged:
             self.course.console.warn(line)
         self.states, self.best = State(**tree["states"]), State(**tree["best"])
         self.fates = [Fate(**fate) for fate in progress["fates"]]
         self.step = progress["step"]
-        self._place(Places(np.array(progress["numbers"]), np.array(progress["active"], np.int32)))
+        self._started -= progress["seconds"]
+        places = Places(np.array(progress["numbers"]), np.array(progress["active"], np.int32))
+        if len(places.active) != self.program.devices and not self.course.allow_device_change:
+            raise UserError(
+                f"{self.course.checkpoints}: trained on {len(places.active)} devices so far, and its bits "
+                f"depend on that; here are {self.program.devices}\nSet runtime.devices={len(places.active)}, "
+                "or runtime.allow_device_change=True."
+            )
+        if len(places.active) == self.program.devices:
+            self._place(places)
+        else:
+            self._pack(places, list(places.running().values()))
         self.course.console.note(f"going on after step {self.step:,}")
 
     def update(self) -> None:
@@ -177,13 +167,8 @@ class _Loop:
             self.states, taken = program.take_metrics(self.states)
             self._flush()
             self._pending = (self.step, taken)
-            if not self.evaluates():  # which says so later, and knows more
+            if not program.job.plan.evaluates_after(self.step):  # which says so later, and knows more
                 self._say_how_far()
-
-    def evaluates(self) -> bool:
-        """Whether the validation split is looked at now."""
-        rung = any(rung.step == self.step for rung in self.course.halving.rungs)
-        return rung or self.program.job.plan.evaluates_after(self.step)
 
     def evaluate(self) -> None:
         """Looks at the validation split, and decides who goes on."""
@@ -191,102 +176,86 @@ class _Loop:
         self._flush()
         found = evaluate(self.program, self.states.evaluated, self.hyper, self.active, "validation")
         plan, running = self.program.job.plan, self.places.running()
-        is_better = np.zeros(len(self.members.seeds), bool)
+        is_better = np.zeros(len(self.places.numbers), bool)
         for number, place in running.items():
             fate = self.fates[number]
             fate.step = self.step
             if diverged[place] >= 0:
-                fate.status, fate.step = "diverged", int(diverged[place])
+                fate.status, fate.step = fates.DIVERGED, int(diverged[place])
                 continue
             figures = {name: float(values[place]) for name, values in found.items()}
-            self._rows.append((number, {"step": self.step, "split": "validation", **finite(figures)}))
-            is_better[place] = self._note(fate, figures)
+            self._rows[number].append({"step": self.step, "split": "validation", **finite(figures)})
+            is_better[place] = self.objective.note(fate, self.step, figures)
             if self.step == plan.last_step:
-                fate.status = "finished"
-            elif (
-                plan.stop_after_evaluations is not None
-                and fate.evaluations_since_best >= plan.stop_after_evaluations
+                fate.status = fates.FINISHED
+            elif plan.stop_after_evaluations is not None and (
+                fate.evaluations_since_best >= plan.stop_after_evaluations
             ):
-                fate.status = "stopped early"
+                fate.status = fates.STOPPED_EARLY
         self.best = self.program.take_better(self.best, self.states, self.program.put(is_better))
-        self._give_up()
+        self.course.halving.give_up(self.fates, self.step, self.objective)
         self._end_and_pack(running)
         self._say_who_ended(list(running))
         self._say_how_far()
 
-    def _note(self, fate: Fate, figures: dict[str, float]) -> bool:
-        """Whether a member is better than ever; a tie keeps the earlier best, and NaN is never better."""
-        value, best = figures[self._objective], fate.best.get(self._objective, -self._sign * math.inf)
-        if self._sign * value > self._sign * best:
-            fate.best_step, fate.best, fate.evaluations_since_best = self.step, figures, 0
-            return True
-        fate.evaluations_since_best += 1
-        return False
-
-    def _give_up(self) -> None:
-        """At a rung, ends the members of the worst points: by the mean of those that still run."""
-        for rung in self.course.halving.rungs:
-            if rung.step == self.step:
-                points: dict[int, list[Fate]] = {}
-                for number, fate in enumerate(self.fates):
-                    if fate.status == RUNNING:
-                        points.setdefault(number // self.course.halving.seeds, []).append(fate)
-                for fates in sorted(points.values(), key=self._badness)[rung.keep :]:
-                    for fate in fates:
-                        fate.status = "given up"
-
-    def _badness(self, fates: Sequence[Fate]) -> float:
-        """Of a point with these members: smaller where they are better."""
-        values = [fate.best[self._objective] for fate in fates if fate.best_step is not None]
-        return -self._sign * statistics.mean(values) if values else math.inf
-
     def _end_and_pack(self, places: Mapping[int, int]) -> None:
         """Writes the best of those that have come to their end, and puts the others close together."""
-        ended = [number for number in places if self.fates[number].status != RUNNING]
+        ended = [number for number in places if self.fates[number].status != fates.RUNNING]
         if not ended:
             return
         best = jax.device_get(self.best)
         for number in ended:
             self._write_best(number, jax.tree.map(lambda leaf: leaf[places[number]], best))  # noqa: B023
-        left = [place for number, place in places.items() if self.fates[number].status == RUNNING]
-        if not left:
+        left = [place for number, place in places.items() if self.fates[number].status == fates.RUNNING]
+        if left:
+            self._pack(self.places, left)
+        else:
             self._place(Places(self.places.numbers, np.zeros_like(self.places.active)))
-            return
-        sources, active = population.order(left, len(self.members.seeds), self.program.devices)
-        self.states, self.best = self.program.pack((self.states, self.best), self.program.put(sources))
-        self._place(Places(self.places.numbers[sources], active))
+
+    def _pack(self, places: Places, left: Sequence[int]) -> None:
+        """Spreads the members that are `left` of some places over the devices."""
+        room = self.program.room(len(left), len(places.numbers))
+        sources, active = population.order(left, room, self.program.devices)
+        where = jax.device_put(sources, self.program.whole)
+        self.states = self.program.pack(self.states, where)  # one after the other, to save memory
+        self.best = self.program.pack(self.best, where)
+        self._place(Places(places.numbers[sources], active))
 
     def _write_best(self, number: int, best: Any) -> None:
-        fate, folder = self.fates[number], self.course.folders[number]
+        fate, folder = self.fates[number], self.course.folders[number].checkpoints
         if fate.best_step is not None:
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed before it saved the rest
             progress = Progress(1, fate.best_step, fate.best, fate.evaluations_since_best)
-            checkpoint.save(folder.checkpoints, best, progress, keep=1)
+            checkpoint.save(folder, best, progress, keep=1)
+
+    def save_is_due(self) -> bool:
+        """Whether the config asks for a checkpoint between evaluations now."""
+        return self.course.keeper.due(self.step, time.perf_counter() - self._saved)
 
     def save(self) -> None:
         """Saves all members' states, after what was logged of them."""
         self._flush()
-        for number, row in self._rows:
-            self._lines[number].append(row)
-        for number in {number for number, _ in self._rows}:
-            self._lines[number].flush()
-        self._rows = []
+        for number, rows in self._rows.items():
+            if rows:
+                with contextlib.closing(Lines(self.course.folders[number].metrics)) as lines:
+                    for row in rows:
+                        lines.append(row)
+                    lines.flush()
+                rows.clear()
         checkpoint.save_tree(
             self.course.checkpoints,
             self.step,
             {"states": self.states._asdict(), "best": self.best._asdict()},
             {
                 "step": self.step,
+                "seconds": round(self.seconds, 1),
                 "fates": [dataclasses.asdict(fate) for fate in self.fates],
                 "numbers": self.places.numbers.tolist(),
                 "active": self.places.active.tolist(),
             },
         )
-        checkpoint.keep_latest(self.course.checkpoints, 2)
-
-    def close(self) -> None:
-        """Closes the files."""
-        for lines in self._lines:
-            lines.close()
+        checkpoint.keep_latest(self.course.checkpoints, self.course.keeper.keep)
+        self._saved = time.perf_counter()
 
     def _flush(self) -> None:
         """Notes the training figures that were taken, waiting for them if need be."""
@@ -297,7 +266,7 @@ class _Loop:
         for number, place in self.places.running().items():
             if diverged[place] < 0:
                 figures = {name: float(total[place] / count[place]) for name, (total, count) in sums.items()}
-                self._rows.append((number, {"step": step, "split": "train", **finite(figures)}))
+                self._rows[number].append({"step": step, "split": "train", **finite(figures)})
 
     def _done(self) -> int:
         """Updates of the whole sweep, those counted in that members no longer make."""
@@ -308,34 +277,24 @@ class _Loop:
 
     def _say_how_far(self) -> None:
         now = time.perf_counter()
-        best = self.best_so_far()
-        figures = {} if best is None else {f"best {self._objective}": best}
+        figures = {} if (best := self._best_so_far()) is None else {f"best {self.objective.name}": best}
         rate = (self._updates - self._began[1]) / (now - self._began[0])
         self.course.console.progressed(self._done(), figures, rate)
         if not self._first_said:  # what comes later is not measured by the first steps, which are compiled
             self._first_said, self._began = True, (now, self._updates)
 
+    def _best_so_far(self) -> float | None:
+        """The objective of the best member of the sweep."""
+        before = self.course.before.best
+        earlier = [] if before is None else [Fate(best={self.objective.name: before})]
+        return self.objective.best([*earlier, *self.fates])
+
     def _say_who_ended(self, were_running: Sequence[int]) -> None:
         ends = Counter(self.fates[number].status for number in were_running)
-        going_on = ends.pop(RUNNING, 0)
+        going_on = ends.pop(fates.RUNNING, 0)
         if ends and going_on:
             said = ", ".join(f"{count} {status}" for status, count in ends.items())
             self.course.console.note(f"step {self.step:,}: {said}; {going_on} members go on")
-
-    def best_so_far(self) -> float | None:
-        """The objective of the best member of the sweep."""
-        values = [fate.best[self._objective] for fate in self.fates if fate.best_step is not None]
-        if self.course.before.best is not None:
-            values.append(self.course.before.best)
-        return max(values, key=lambda value: self._sign * value, default=None)
-
-    @property
-    def _objective(self) -> str:
-        return self.program.job.task.objective[0]
-
-    @property
-    def _sign(self) -> int:
-        return 1 if self.program.job.task.objective[1] == "max" else -1
 
 
 def evaluate(

@@ -88,6 +88,13 @@ def get_sweep():
         (["--grid", "optimizer=1"], "is a section"),
         ([*RATES, "--seeds", "0"], "--seeds 0: must be a whole number, at least 1"),
         ([*RATES, "--sweep", "x.py"], "--sweep and --grid: give one of them"),
+        ([*RATES, *RATES], "--grid optimizer.learning_rate: given twice"),
+        (["--grid", "optimizer.learning_rate=1,2,1.0"], "1.0 stands there twice"),
+        (
+            [*RATES, "--seeds", "3", "--config.train.seed=4294967294"],
+            "3 seeds from train.seed = 4294967294 on",
+        ),
+        ([*RATES, "--config.model.hidden_size=0"], "--config.model.hidden_size = 0: must be at least 1"),
         ([*RATES, "--gird", "a=1"], "did you mean --grid?"),
         (["--sweep", "nowhere.py"], "--sweep nowhere.py: no such file"),
         ([], "--sweep FILE or --grid KEY=V1,V2 is missing"),
@@ -111,6 +118,8 @@ def test_mistakes_are_told(arguments: list[str], said: str) -> None:
         ("ranges={'model.layers': dict(log_uniform=(0, 1))}, draws=1", "must be more than 0"),
         ("ranges={'model.layers': dict()}, draws=1", "must be one of uniform"),
         ("ranges={'model.layers': dict(intger=(1, 2))}, draws=1", "did you mean integer?"),
+        ("ranges={'model.layers': dict(uniform=None)}, draws=1", "must be one of uniform"),
+        ("grid={'model.layers': (1,)}, halving=dict(first_share=0.5)", "halving.keep: must be given"),
         ("girds={}", "did you mean grid?"),
         ("grid={'model.layers': (1,)}, draws=3", "only with ranges"),
         ("grid={'model.layers': (1,)}, seeds=0", "seeds = 0"),
@@ -126,10 +135,31 @@ def test_mistakes_of_a_sweep_file_are_told(fields: str, said: str, tmp_path: Pat
 def test_a_sweep_goes_on_from_its_folder_alone_and_refuses_another(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     first = parse([*CONFIG, *RATES, "--seeds", "2", "--config.optimizer.clip=3"])
-    SweepFolder(folder).open(first.source, first.base, first.said, first.sweep)
+    SweepFolder(folder).open(first.base, first.sweep)
     again = parse(["--workdir", str(folder)])
     assert [member.config for member in again.members] == [member.config for member in first.members]
-    SweepFolder(folder).open(again.source, again.base, again.said, again.sweep)
+    SweepFolder(folder).open(again.base, again.sweep)
+    same = parse([*CONFIG, *RATES, "--seeds", "2", "--config.optimizer.clip=3", "--config.runtime.devices=1"])
+    SweepFolder(folder).check(same.base, same.sweep)  # where it runs may differ
     other = parse([*CONFIG, *RATES, "--seeds", "3", "--config.optimizer.clip=2"])
     with pytest.raises(UserError, match=r"another sweep: seeds is 2 there and 3 here; optimizer\.clip is 3"):
-        SweepFolder(folder).open(other.source, other.base, other.said, other.sweep)
+        SweepFolder(folder).open(other.base, other.sweep)
+
+
+def test_a_folder_keeps_the_order_of_keys(tmp_path: Path) -> None:
+    """On it depends what is drawn, and which member has which number."""
+    text = "def get_sweep():\n    return dict(ranges={RANGES}, draws=5)\n"
+    ranges = (
+        "'optimizer.learning_rate': dict(log_uniform=(1e-4, 1)), 'optimizer.clip': dict(uniform=(0.1, 9))"
+    )
+    first = parse(write(tmp_path, text.replace("RANGES", ranges)))
+    SweepFolder(tmp_path / "sweep").open(first.base, first.sweep)
+    again = parse(["--workdir", str(tmp_path / "sweep")])
+    assert [list(member.point.items()) for member in again.members] == [
+        list(member.point.items()) for member in first.members
+    ]
+
+
+def test_points_that_are_drawn_again_are_left_out(tmp_path: Path) -> None:
+    text = "def get_sweep():\n    return dict(ranges={'model.layers': dict(choice=(1, 2))}, draws=9)\n"
+    assert sorted(member.config.model.layers for member in parse(write(tmp_path, text)).members) == [1, 2]

@@ -1,6 +1,7 @@
 """Sweeps from the command to the report: whole, cut anywhere, with members that diverge or are given up."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ from rnn_jax import sweep
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.config import load_config
+from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.schema import validate
-from rnn_jax.training import checkpoint
+from rnn_jax.sweeping import results
+from rnn_jax.training import checkpoint, population
 from rnn_jax.training.loop import train
+from rnn_jax.training.population import LayOut
 
 SMALL = {
     "dataset.examples": 40,
@@ -31,7 +35,9 @@ COMMAND = [
     *(f"--config.{key}={value}" for key, value in SMALL.items()),
 ]
 RATES = ["--grid", "optimizer.learning_rate=1e-3,1e-2,1e20"]
-TIMES = ("program_seconds", "hardware", "commit", "versions")
+# Two programs, whose keys stand in another order than that of the alphabet.
+SWEEP = [*RATES, "--grid", "model.hidden_size=6,5", "--seeds", "2"]
+TIMES = ("wall_seconds", "examples_per_second", "hardware", "commit", "versions")
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -44,14 +50,15 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep that nothing interrupted."""
     folder = tmp_path_factory.mktemp("sweeps") / "whole"
-    assert sweep.main([*COMMAND, *RATES, "--seeds", "2", "--workdir", str(folder)]) == 0
+    assert sweep.main([*COMMAND, *SWEEP, "--workdir", str(folder)]) == 0
     return folder
 
 
 def test_every_member_is_a_run_that_can_be_looked_at(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = rows(whole)
-    assert [row["status"] for row in found] == ["finished"] * 4 + ["diverged"] * 2
-    for row in found[:4]:
+    assert [row["status"] for row in found] == ["finished"] * 8 + ["diverged"] * 4
+    assert [row["point"]["model.hidden_size"] for row in found] == [6, 6, 5, 5] * 3
+    for row in found[:8]:
         member = whole / "members" / str(row["member"])
         metrics = read_lines(member / "metrics.jsonl")
         best = next(
@@ -62,11 +69,13 @@ def test_every_member_is_a_run_that_can_be_looked_at(whole: Path, capsys: pytest
         capsys.readouterr()
         assert single.main(["--workdir", str(member), "--mode", "eval"]) == 0
         assert f"{100 * best['accuracy']:.2f} %" in capsys.readouterr().out
-    assert all("not finite at update" in row["reason"] for row in found[4:])
+        assert single.main(["--workdir", str(member)]) == 0  # says what came of it
+        assert f"best validation, step {row['best']['step']}" in capsys.readouterr().out
+    assert all("not finite at update" in row["reason"] for row in found[8:])
 
 
 def test_a_member_has_the_figures_of_its_own_run(whole: Path, tmp_path: Path) -> None:
-    row = rows(whole)[3]
+    row = rows(whole)[5]
     changes = SMALL | row["point"] | {"train.seed": row["seed"], "train.report_test": False}
     config, _ = validate(load_config("configs/digits.py:smoke", changes))
     alone = train(config, tmp_path / "alone")
@@ -80,42 +89,77 @@ def test_the_winner_alone_is_tested_and_reported(whole: Path) -> None:
     tested = [row for row in found if row["test"] is not None]
     assert len({json.dumps(row["point"]) for row in tested}) == 1
     assert len(tested) == 2
-    (rate,) = tested[0]["point"].values()
-    assert f"--config.optimizer.learning_rate={rate}" in report
-    assert "member 4 (optimizer.learning_rate = 1e+20, seed 0)" in report
-    for picture in ("curves.png", "keys.png"):
+    for key, value in tested[0]["point"].items():
+        assert f"--config.{key}={value}" in report
+    assert "member 8 (optimizer.learning_rate = 1e+20, model.hidden_size = 6, seed 0)" in report
+    for picture in ("curves.png", "keys.png", "pair.png"):
         assert (whole / picture).stat().st_size > 1_000
 
 
-@pytest.mark.parametrize("saved", range(4))
+class KilledError(BaseException):
+    """What kill -9 is here: nothing catches it, nothing is written any more."""
+
+
+@pytest.mark.parametrize("writes", [0, 4, 8, 14, 20, 27])
 def test_a_sweep_that_is_killed_and_started_again_ends_the_same(
-    saved: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    writes: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before each of its checkpoints, with everything since the one before lost."""
-    folder, left, save_tree = tmp_path / "sweep", saved, checkpoint.save_tree
+    """Before any of its writes: checkpoints of all and of one, summaries, rows, the results."""
+    folder, left = tmp_path / "sweep", writes
 
-    class KilledError(BaseException):
-        pass
-
-    def killed(*arguments: Any) -> None:
-        nonlocal left
-        if arguments[0].parent.name == "programs":
+    def mortal(write: Callable[..., None]) -> Callable[..., None]:
+        def written(*arguments: Any, **more: Any) -> None:
+            nonlocal left
             if left == 0:
                 raise KilledError
             left -= 1
-        save_tree(*arguments)
+            write(*arguments, **more)
 
-    command = [*COMMAND, *RATES, "--seeds", "2", "--workdir", str(folder)]
+        return written
+
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "save_tree", killed)
-        if saved < 3:
-            with pytest.raises(KilledError):
-                sweep.main(command)
-    assert sweep.main(["--workdir", str(folder)] if (folder / "sweep.json").exists() else command) == 0
+        for module, name in ((checkpoint, "save_tree"), (results, "write"), (results, "write_all")):
+            patched.setattr(module, name, mortal(getattr(module, name)))
+        with pytest.raises(KilledError):
+            sweep.main([*COMMAND, *SWEEP, "--workdir", str(folder)])
+    assert sweep.main(["--workdir", str(folder)]) == 0
     assert rows(folder) == rows(whole)
-    for member in range(6):
+    for member in range(12):
         name = Path("members") / str(member) / "metrics.jsonl"
         assert (folder / name).read_text() == (whole / name).read_text()
+
+
+def test_another_number_of_devices_is_refused_or_allowed(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, save_tree = tmp_path / "sweep", checkpoint.save_tree
+
+    def killed(*arguments: Any) -> None:
+        if arguments[1] == 8:
+            raise KilledError
+        save_tree(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "save_tree", killed)
+        with pytest.raises(KilledError):
+            sweep.main([*COMMAND, *SWEEP, "--workdir", str(folder), "--config.runtime.devices=2"])
+    again = ["--workdir", str(folder), "--config.runtime.devices=1"]
+    assert sweep.main(again) == 2
+    assert "trained on 2 devices so far" in capsys.readouterr().err
+    assert sweep.main([*again, "--config.runtime.allow_device_change=True"]) == 0
+    for found, expected in zip(rows(folder), rows(whole), strict=True):
+        assert found["step"] == expected["step"]
+        assert found["best"] == (expected["best"] and pytest.approx(expected["best"], rel=1e-5))
+
+
+def test_where_all_diverge_the_report_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grid = ["--grid", "optimizer.learning_rate=1e20,1e25", "--grid", "optimizer.clip=1,2"]
+    folder = tmp_path / "sweep"
+    assert sweep.main([*COMMAND, *grid, "--workdir", str(folder)]) == 3
+    assert "4 of 4 members diverged" in capsys.readouterr().out
+    report = (folder / "report.md").read_text()
+    assert "No member came to a figure" in report
+    assert report.count("not finite at update") == 4
 
 
 def test_a_group_is_compiled_once(tmp_path: Path) -> None:
@@ -132,7 +176,9 @@ def test_a_group_is_compiled_once(tmp_path: Path) -> None:
     assert sum("train" in name for name in compiled) == 2
 
 
-def test_halving_gives_up_the_worst(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["map", "vmap"])
+def test_halving_gives_up_the_worst(how: LayOut, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(population, "lay_out", lambda _: how)
     file = tmp_path / "halving.py"
     file.write_text(
         "def get_sweep():\n"
@@ -143,18 +189,63 @@ def test_halving_gives_up_the_worst(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     assert sweep.main([*COMMAND, "--sweep", str(file), "--workdir", str(folder)]) == 0
     steps = sorted(row["step"] for row in rows(folder))
-    assert steps == [3, 3, 3, 6, 12, 12]
+    assert steps == [4, 4, 4, 8, 12, 12]  # at the first evaluation after a quarter, a half of the steps
     at_the_rung = {
         row["member"]: max(
             line["accuracy"]
             for line in read_lines(folder / "members" / str(row["member"]) / "metrics.jsonl")
-            if line["split"] == "validation" and line["step"] <= 3
+            if line["split"] == "validation" and line["step"] <= 4
         )
         for row in rows(folder)
     }
-    given_up = [at_the_rung[row["member"]] for row in rows(folder) if row["step"] == 3]
-    kept = [at_the_rung[row["member"]] for row in rows(folder) if row["step"] > 3]
+    given_up = [at_the_rung[row["member"]] for row in rows(folder) if row["step"] == 4]
+    kept = [at_the_rung[row["member"]] for row in rows(folder) if row["step"] > 4]
     assert max(given_up) <= min(kept)
+    given_up_run = folder / "members" / str(next(row["member"] for row in rows(folder) if row["step"] == 4))
+    assert single.main(["--workdir", str(given_up_run), "--mode", "eval"]) == 0
+    assert (RunFolder(given_up_run).read_summary() or {})["status"] == "interrupted"
+
+
+def test_the_seeds_of_a_point_are_given_up_together(tmp_path: Path) -> None:
+    file = tmp_path / "halving.py"
+    file.write_text(
+        "def get_sweep():\n"
+        "    rates = (1e-5, 1e-3, 1e-2, 3e-2)\n"
+        "    halving = dict(first_share=0.25, keep=0.5)\n"
+        "    return dict(grid={'optimizer.learning_rate': rates}, halving=halving, seeds=2)\n"
+    )
+    assert sweep.main([*COMMAND, "--sweep", str(file), "--workdir", str(tmp_path / "sweep")]) == 0
+    steps = [row["step"] for row in rows(tmp_path / "sweep")]
+    assert sorted(steps) == [4, 4, 4, 4, 8, 8, 12, 12]
+    assert steps[::2] == steps[1::2]
+
+
+def sweep_of_three(folder: Path, objective: str) -> list[str]:
+    file = folder / "sweep.py"
+    rates = "grid={'optimizer.learning_rate': (1e-4, 1e-2, 1e-1)}"
+    file.write_text(f"def get_sweep():\n    return dict({rates}, objective={objective!r})\n")
+    return [*COMMAND, "--sweep", str(file), "--workdir", str(folder / "sweep")]
+
+
+def test_another_figure_may_decide(tmp_path: Path) -> None:
+    """The best checkpoint is then that of the smallest loss, and so is the winner."""
+    assert sweep.main(sweep_of_three(tmp_path, "loss")) == 0
+    found = rows(tmp_path / "sweep")
+    for row in found:
+        metrics = read_lines(tmp_path / "sweep" / "members" / str(row["member"]) / "metrics.jsonl")
+        losses = {line["step"]: line["loss"] for line in metrics if line["split"] == "validation"}
+        assert row["best"]["loss"] == min(losses.values())
+        assert losses[row["best"]["step"]] == row["best"]["loss"]
+    winner = min(found, key=lambda row: row["best"]["loss"])
+    assert [row["member"] for row in found if row["test"] is not None] == [winner["member"]]
+
+
+def test_a_figure_that_is_not_there_cannot_decide(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sweep.main(sweep_of_three(tmp_path, "los")) == 2
+    assert (
+        "objective = 'los': validation has no such figure; there are loss, accuracy"
+        in capsys.readouterr().err
+    )
 
 
 def test_more_members_than_memory_holds_are_refused(

@@ -124,9 +124,10 @@ def test_a_member_is_the_run_of_its_config(
 
 def test_who_is_not_active_is_not_trained(tiny: Tiny) -> None:
     members = configs(tiny, {})
-    everyone = Members({}, np.array(SEEDS))
     hypers = [split_hyper(config)[1] for config in members]
-    everyone = Members({n: np.array([h[n] for h in hypers], np.float32) for n in hypers[0]}, everyone.seeds)
+    everyone = Members(
+        {name: np.array([hyper[name] for hyper in hypers], np.float32) for name in hypers[0]}, np.array(SEEDS)
+    )
     for how in ("map", "vmap"):
         loaded = population.load(build(members[0]), on(1), how)
         hyper, active = loaded.put(dict(everyone.hyper)), loaded.put(np.array([1], np.int32))

@@ -1,0 +1,16 @@
+"""The arms of this experiment: a grid in full, and the same grid halved, with each of five seeds."""
+
+FEW_STEPS = {
+    "optimizer.warmup_epochs": None,
+    "optimizer.warmup_steps": 50,
+    "train.evaluate_every_epochs": None,
+}
+SWEEPS = {
+    f"{kind}-{seed}": (
+        "configs/mnist.py",
+        {"train.seed": seed, **FEW_STEPS},
+        f"{kind}.py",
+    )
+    for seed in range(5)
+    for kind in ("full", "halving")
+}

@@ -1,0 +1,13 @@
+"""The same 24 points, of which the worse half is given up after 90, 180 and 360 of 600 steps."""
+
+from typing import Any
+
+GRID = {
+    "optimizer.learning_rate": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1),
+    "optimizer.clip": (0.1, 1.0, 10.0),
+}
+
+
+def get_sweep() -> dict[str, Any]:
+    """Successive halving."""
+    return dict(grid=GRID, duration_steps=600, halving=dict(first_share=0.15, keep=0.5))

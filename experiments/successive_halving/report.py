@@ -1,0 +1,72 @@
+"""The table and the picture of this experiment, made of results.jsonl and curves.jsonl."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from rnn_jax.reporting import records
+from rnn_jax.reporting.charts import new_figure, styled
+from rnn_jax.reporting.records import Record
+
+RATE, CLIP = "optimizer.learning_rate", "optimizer.clip"
+
+
+def _of(rows: Sequence[Record], sweep: str) -> list[Record]:
+    return [row for row in rows if row["sweep"] == sweep]
+
+
+def _accuracy(row: Record) -> float:
+    return row["best"]["accuracy"] if row["best"] is not None else 0.0
+
+
+def _seeds(rows: Sequence[Record]) -> list[int]:
+    return sorted({row["seed"] for row in rows if _of(rows, f"halving-{row['seed']}")})
+
+
+def _by_seed(rows: Sequence[Record]) -> str:
+    """What halving chose, and where that stands in the full grid, the points that are as good above it."""
+    lines = [
+        "| seed | halving chose: rate, clip | validation accuracy | place in the full grid "
+        "| the grid's best | steps | of the grid's |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    shares = []
+    for seed in _seeds(rows):
+        full, halved = _of(rows, f"full-{seed}"), _of(rows, f"halving-{seed}")
+        chosen = max(halved, key=_accuracy)
+        alike = next(row for row in full if row["overrides"] == chosen["overrides"])
+        place = 1 + sum(_accuracy(row) > _accuracy(alike) for row in full)
+        steps = sum(row["step"] for row in halved)
+        shares.append(steps / sum(row["step"] for row in full))
+        point = f"{chosen['overrides'][RATE]:g}, {chosen['overrides'][CLIP]:g}"
+        best = max(map(_accuracy, full))
+        cells = [seed, point, f"{100 * _accuracy(chosen):.2f} %", place, f"{100 * best:.2f} %", f"{steps:,}"]
+        lines.append(f"| {' | '.join(map(str, cells))} | {100 * shares[-1]:.0f} % |")
+    return "\n".join(lines)
+
+
+TABLES = {"successive_halving": _by_seed}
+
+
+@styled
+def draw(folder: Path) -> Path:
+    """Draws figure.png: the curves of the full grid in grey, over them what halving trained of them."""
+    curves = records.read(folder / "curves.jsonl")
+    figure = new_figure(8, 4.8)
+    axes = figure.add_subplot()
+    for curve in curves:
+        if curve["sweep"] in ("full-0", "halving-0"):
+            halved = curve["sweep"].startswith("halving")
+            values = [100 * value for value in curve["accuracy"]]
+            colour, width = ("#e0752d", 1.8) if halved else ("#cccccc", 1.2)
+            axes.plot(curve["steps"], values, color=colour, linewidth=width, zorder=3 if halved else 2)
+    ends = [100 * curve["accuracy"][-1] for curve in curves if curve["sweep"] == "full-0"]
+    if ends:
+        middle = statistics.median(ends)
+        axes.set_ylim(max(0.0, middle - 3 * (max(ends) - middle)), None)
+    axes.set_title("24 points of one seed: all to their end, and halved")
+    axes.set_xlabel("step")
+    axes.set_ylabel("validation accuracy (%)")
+    path = folder / "figure.png"
+    figure.savefig(path)
+    return path

@@ -1,0 +1,97 @@
+"""What is kept of a sweep's members: a row each, beside its run folder's summary, and all rows together."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from rnn_jax.reporting import records
+from rnn_jax.runtime import devices
+from rnn_jax.runtime.files import finite, read_json, write_json, writing
+from rnn_jax.runtime.schema import split_hyper
+from rnn_jax.sweeping.folder import SweepFolder
+from rnn_jax.sweeping.members import Member
+from rnn_jax.training import checkpoint, fates
+from rnn_jax.training.build import Job, build
+from rnn_jax.training.evaluate import evaluate
+from rnn_jax.training.fates import Fate
+from rnn_jax.training.population_loop import Trained
+from rnn_jax.training.program import load
+from rnn_jax.training.summary import constants, count_parameters
+
+Row = dict[str, Any]
+
+OWN = ("member", "point", "seed", "members", "hardware")
+"""What a row has besides a summary."""
+
+
+def shared(job: Job, devices: str, count: int, trained: Trained) -> Row:
+    """What the rows of all members of a program have in common; times are the whole program's."""
+    shapes = jax.eval_shape(job.network.init, jax.random.key(0), dict(job.hyper))
+    examples = sum(fate.step for fate in trained.fates) * job.data.batch_size
+    return {
+        "members": count,
+        "wall_seconds": round(trained.seconds, 1),
+        "compile_seconds": None,
+        "examples_per_second": round(examples / trained.seconds, 1),
+        "hardware": records.hardware(),
+        **constants(job, count_parameters(shapes), devices),
+    }
+
+
+def row(member: Member, fate: Fate, shared: Row) -> Row:
+    """A member's row: what is said of it in results.jsonl."""
+    best = None if fate.best_step is None else {"step": fate.best_step, **fate.best}
+    reason = f"the loss or its gradient was not finite at update {fate.step + 1}"
+    return finite(
+        {
+            "member": member.number,
+            "point": member.point,
+            "seed": member.seed,
+            "status": fate.status,
+            **({"reason": reason} if fate.status == fates.DIVERGED else {}),
+            "step": fate.step,
+            "best": best,
+            "test": None,
+            **shared,
+        }
+    )
+
+
+def write(row: Row, folder: SweepFolder) -> None:
+    """Writes a member's summary.json, as a run of its own would have it, and then its row."""
+    summary = {key: value for key, value in row.items() if key not in OWN}
+    if row["status"] == fates.STOPPED_EARLY:
+        summary["status"] = "finished"
+    elif row["status"] == fates.GIVEN_UP:
+        summary |= {"status": "interrupted", "reason": "given up by the sweep"}
+    folder.member(row["member"]).write_summary(summary)
+    write_json(folder.row(row["member"]), finite(row))
+
+
+def of_group(group: Sequence[Member], folder: SweepFolder) -> list[Row] | None:
+    """The rows of a program's members, where it was trained to its end before."""
+    files = [folder.row(member.number) for member in group]
+    if not all(file.exists() for file in files):
+        return None
+    # The members' own points: JSON's have their keys in another order.
+    return [{**read_json(file), "point": member.point} for file, member in zip(files, group, strict=True)]
+
+
+def test(member: Member, folder: SweepFolder) -> dict[str, float | None]:
+    """The figures on test of a member's best checkpoint."""
+    sections, _ = split_hyper(member.config)
+    job = build(member.config)
+    where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
+    with jax.default_matmul_precision(where.matmul_precision):
+        program = load(job, where)
+        state, _, _ = checkpoint.restore(folder.member(member.number).checkpoints, program.init(), "best")
+        return finite(evaluate(program, state.evaluated, "test"))
+
+
+def write_all(rows: Sequence[Row], folder: SweepFolder) -> None:
+    """Writes results.jsonl."""
+    with writing(folder.results):
+        lines = [json.dumps(row, allow_nan=False) + "\n" for row in rows]
+        folder.results.write_text("".join(lines), encoding="utf-8")
