@@ -4,6 +4,7 @@ FEW_STEPS = {
     "optimizer.warmup_epochs": None,
     "optimizer.warmup_steps": 50,
     "train.evaluate_every_epochs": None,
+    "train.evaluate_every_steps": 90,
 }
 SWEEPS = {
     f"{kind}-{seed}": (
