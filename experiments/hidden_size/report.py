@@ -54,6 +54,8 @@ def draw(folder: Path) -> Path:
         ]
         axes.plot(sizes, means, color=colour, marker="o", label=f"learning rate {rate:g}")
     axes.set_xscale("log", base=2)
+    sizes = sorted({row["overrides"][SIZE] for row in rows})
+    axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.set_xlabel("units")
     axes.set_ylabel("validation accuracy (%)")
     if rows:

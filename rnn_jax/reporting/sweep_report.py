@@ -22,6 +22,8 @@ Row = Mapping[str, Any]
 MOST_ROWS = 50  # of the table
 MOST_CURVES = 40
 MOST_NAMED = 5
+MOST_TICKS = 6
+FACTOR_OF_LOGARITHMS = 5  # values that span more get a logarithmic axis
 
 
 def write(folder: Path, rows: Sequence[Row], objective: tuple[str, str], command: str) -> Path:
@@ -214,13 +216,17 @@ def _scatter(axes: "Axes", values: Sequence[Any], heights: np.ndarray) -> None:
 
 
 def _places(axes: "Axes", values: Sequence[Any], way: str) -> list[float]:
-    """Where values stand on an axis, which becomes logarithmic over a factor of ten, or one of names."""
+    """Where values stand on an axis, which becomes logarithmic where they span much, or one of names."""
     ticks, scale = (axes.set_xticks, axes.set_xscale) if way == "x" else (axes.set_yticks, axes.set_yscale)
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        if min(values) > 0 and max(values) >= 10 * min(values):
+        distinct = sorted(set(values))
+        if distinct[0] > 0 and distinct[-1] >= FACTOR_OF_LOGARITHMS * distinct[0]:
             scale("log")
+        if len(distinct) <= MOST_TICKS:
+            ticks([], minor=True)
+            ticks(distinct, [f"{value:g}" for value in distinct])
         return [float(value) for value in values]
-    names = sorted({str(value) for value in values})
+    names = list(dict.fromkeys(str(value) for value in values))
     ticks(range(len(names)), names)
     return [float(names.index(str(value))) for value in values]
 
