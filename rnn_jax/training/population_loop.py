@@ -1,9 +1,8 @@
 """The loop over a population: all members train in step, and each has its own best and its own end."""
 
-import contextlib
 import dataclasses
 import math
-import shutil
+import operator
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,15 +13,14 @@ import jax
 import numpy as np
 
 from rnn_jax.reporting.console import Console
-from rnn_jax.reporting.log import Lines
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import finite
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.signals import Stop
 from rnn_jax.training import checkpoint, fates, population
-from rnn_jax.training.checkpoint import Keeper, Progress
+from rnn_jax.training.checkpoint import Keeper
 from rnn_jax.training.fates import Fate, Halving, Objective
 from rnn_jax.training.population import Members, Population
+from rnn_jax.training.population_files import PopulationFiles
 from rnn_jax.training.state import State
 
 
@@ -105,7 +103,7 @@ class _Loop:
         self.fates = [Fate() for _ in course.folders]
         self.step = 0
         self._pending: tuple[int, Any] | None = None
-        self._rows: dict[int, list[dict[str, Any]]] = {number: [] for number in range(len(self.fates))}
+        self.files = PopulationFiles(course.folders, course.checkpoints, course.keeper.keep)
         self._updates, self._first_said = 0, False
         self._started = self._saved = time.perf_counter()
         self._began = (self._started, 0)
@@ -115,9 +113,7 @@ class _Loop:
         self.best = jax.tree.map(lambda leaf: leaf.copy(), self.states)
         if checkpoint.steps(course.checkpoints):
             self._resume()
-        for folder in course.folders:
-            with contextlib.closing(Lines(folder.metrics)) as lines:
-                lines.keep_up_to(self.step)
+        self.files.begin(self.step)
 
     @property
     def seconds(self) -> float:
@@ -184,7 +180,7 @@ class _Loop:
                 fate.status, fate.step = fates.DIVERGED, int(diverged[place])
                 continue
             figures = {name: float(values[place]) for name, values in found.items()}
-            self._rows[number].append({"step": self.step, "split": "validation", **finite(figures)})
+            self.files.note(number, self.step, "validation", figures)
             is_better[place] = self.objective.note(fate, self.step, figures)
             if self.step == plan.last_step:
                 fate.status = fates.FINISHED
@@ -205,7 +201,8 @@ class _Loop:
             return
         best = jax.device_get(self.best)
         for number in ended:
-            self._write_best(number, jax.tree.map(lambda leaf: leaf[places[number]], best))  # noqa: B023
+            own = jax.tree.map(operator.itemgetter(places[number]), best)
+            self.files.save_best(number, own, self.fates[number])
         left = [place for number, place in places.items() if self.fates[number].status == fates.RUNNING]
         if left:
             self._pack(self.places, left)
@@ -221,13 +218,6 @@ class _Loop:
         self.best = self.program.pack(self.best, where)
         self._place(Places(places.numbers[sources], active))
 
-    def _write_best(self, number: int, best: Any) -> None:
-        fate, folder = self.fates[number], self.course.folders[number].checkpoints
-        if fate.best_step is not None:
-            shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed before it saved the rest
-            progress = Progress(1, fate.best_step, fate.best, fate.evaluations_since_best)
-            checkpoint.save(folder, best, progress, keep=1)
-
     def save_is_due(self) -> bool:
         """Whether the config asks for a checkpoint between evaluations now."""
         return self.course.keeper.due(self.step, time.perf_counter() - self._saved)
@@ -235,15 +225,7 @@ class _Loop:
     def save(self) -> None:
         """Saves all members' states, after what was logged of them."""
         self._flush()
-        for number, rows in self._rows.items():
-            if rows:
-                with contextlib.closing(Lines(self.course.folders[number].metrics)) as lines:
-                    for row in rows:
-                        lines.append(row)
-                    lines.flush()
-                rows.clear()
-        checkpoint.save_tree(
-            self.course.checkpoints,
+        self.files.save(
             self.step,
             {"states": self.states._asdict(), "best": self.best._asdict()},
             {
@@ -254,7 +236,6 @@ class _Loop:
                 "active": self.places.active.tolist(),
             },
         )
-        checkpoint.keep_latest(self.course.checkpoints, self.course.keeper.keep)
         self._saved = time.perf_counter()
 
     def _flush(self) -> None:
@@ -266,7 +247,7 @@ class _Loop:
         for number, place in self.places.running().items():
             if diverged[place] < 0:
                 figures = {name: float(total[place] / count[place]) for name, (total, count) in sums.items()}
-                self._rows[number].append({"step": step, "split": "train", **finite(figures)})
+                self.files.note(number, step, "train", figures)
 
     def _done(self) -> int:
         """Updates of the whole sweep, those counted in that members no longer make."""
