@@ -25,12 +25,9 @@ def test_the_best_is_the_first_of_the_best(values: list[float]) -> None:
     assert fate.evaluations_since_best == since
 
 
-def point(*losses: float | None) -> list[Fate]:
-    """Members of a point, by their best losses; None diverged without one."""
-    return [
-        Fate(status=fates.DIVERGED) if loss is None else Fate(best_step=1, best={"loss": loss})
-        for loss in losses
-    ]
+def point(*losses: float) -> list[Fate]:
+    """Members of a point, by their best losses."""
+    return [Fate(best_step=1, best={"loss": loss}) for loss in losses]
 
 
 def test_the_points_with_the_worst_means_are_given_up() -> None:
@@ -41,7 +38,8 @@ def test_the_points_with_the_worst_means_are_given_up() -> None:
 
 
 def test_a_point_of_which_a_member_diverged_goes_first() -> None:
-    torn, poor = point(0.1, None), point(0.8, 0.9)
+    torn, poor = point(0.1, 0.2), point(0.8, 0.9)
+    torn[1].status = fates.DIVERGED
     Halving([Rung(4, 1)], seeds=2).give_up([*torn, *poor], 4, LOW)
     assert [fate.status for fate in torn] == [fates.GIVEN_UP, fates.DIVERGED]
     assert {fate.status for fate in poor} == {fates.RUNNING}
