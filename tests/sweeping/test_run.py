@@ -83,6 +83,20 @@ def test_a_member_has_the_figures_of_its_own_run(whole: Path, tmp_path: Path) ->
     assert alone["parameters"] == row["parameters"]
 
 
+def test_members_stop_early_where_their_own_runs_would(tmp_path: Path) -> None:
+    changes = SMALL | {"train.duration_steps": 40, "train.stop_after_evaluations": 2}
+    command = ["--config", "configs/digits.py:smoke", *(f"--config.{key}={v}" for key, v in changes.items())]
+    folder = tmp_path / "sweep"
+    assert sweep.main([*command, "--grid", "optimizer.learning_rate=0,1e-2", "--workdir", str(folder)]) == 0
+    found = rows(folder)
+    assert found[0]["step"] == 12  # what learns nothing is best at its first evaluation, by a tie
+    assert found[0]["status"] == "stopped early"
+    for row in found:
+        config, _ = validate(load_config("configs/digits.py:smoke", changes | row["point"]))
+        alone = train(config, tmp_path / str(row["member"]))
+        assert (alone["step"], alone["best"]["step"]) == (row["step"], row["best"]["step"])
+
+
 def test_the_winner_alone_is_tested_and_reported(whole: Path) -> None:
     found = rows(whole)
     report = (whole / "report.md").read_text()
