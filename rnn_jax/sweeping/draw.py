@@ -5,7 +5,7 @@ from typing import Any
 
 from rnn_jax.sweeping.definition import Range
 
-DIGITS = 4
+DIGITS = 5
 
 
 def draw(ranges: Mapping[str, Range], number: int, seed: int) -> list[dict[str, Any]]:
