@@ -63,7 +63,8 @@ def draw(folder: Path) -> Path:
     ends = [100 * curve["accuracy"][-1] for curve in curves if curve["sweep"] == "full-0"]
     if ends:
         middle = statistics.median(ends)
-        axes.set_ylim(max(0.0, middle - 3 * (max(ends) - middle)), None)
+        low = max(0.0, middle - 3 * (max(ends) - middle))
+        axes.set_ylim(low, max(ends) + 0.1 * (max(ends) - low))
     axes.set_title("24 points of one seed: all to their end, and halved")
     axes.set_xlabel("step")
     axes.set_ylabel("validation accuracy (%)")
