@@ -47,7 +47,9 @@ class Range(_Strict):
 class Halving(_Strict):
     """Successive halving (Jamieson and Talwalkar 2016, arXiv 1502.07943): the worst points are given up."""
 
-    first_share: float = Field(gt=0, lt=1, description="of the steps, after which points are first given up")
+    first_share: float = Field(
+        gt=0, lt=1, description="of the steps; at the next evaluation points are first given up"
+    )
     keep: float = Field(gt=0, lt=1, description="share of the points that go on, each time")
     growth: float = Field(2.0, ge=1.1, description="how many times as far they then go until the next time")
 

@@ -28,10 +28,10 @@ WHOLE: Any = PartitionSpec()
 
 
 def lay_out(platform: str) -> LayOut:
-    """How a device computes its members, by what experiments/speed measures.
+    """How a device computes its members.
 
-    One after another on a CPU, whose products over several models at once are slow; all at once on an
-    accelerator, which one small model does not fill.
+    One after another on a CPU, whose products over several models at once are slow: experiments/speed has the
+    figures. All at once on an accelerator, which one small model does not fill: not measured yet.
     """
     return "map" if platform == "cpu" else "vmap"
 
