@@ -23,7 +23,8 @@ def get_config() -> ConfigDict:
     sections["task"] = dict(name="copying", delay_steps=100, copied_symbols=10, alphabet_size=8)
     for key in ("input_layer", "pool"):  # of networks that answer once
         del sections["model"][key]
-    sections["model"]["embedding_size"] = None
+    for key in ("embedding_size", "embedding_scale", "embedding_dropout", "input_dropout", "output_dropout"):
+        sections["model"][key] = None
     return create(**sections)
 
 

@@ -26,6 +26,8 @@ def get_config() -> ConfigDict:
             residual=False,
             dropout=None,
             recurrent_dropout=None,
+            weight_drop=None,
+            variational_dropout=None,
             input_layer=None,
             pool="last",
             forget_bias=1.0,
@@ -49,6 +51,8 @@ def get_config() -> ConfigDict:
             beta2=0.999,
             epsilon=1e-8,
             average_decay=None,
+            average_from_epochs=None,
+            average_from_steps=None,
         ),
         train=dict(
             seed=0,

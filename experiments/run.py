@@ -3,7 +3,8 @@
     python experiments/run.py EXPERIMENT [ARM ...] [--seeds 0,1,2] [-- MORE OPTIONS OF rnn_jax.main]
 
 EXPERIMENT is a folder beside this file. Its arms.py has `ARMS`: by name a config, what is changed in it, and
-the seeds it is run with; or `SWEEPS`: a config, what is changed in it, and a sweep file beside arms.py. What
+the seeds it is run with; or `SWEEPS`: a config, what is changed in it, and a sweep file beside arms.py; and
+`FIGURE`, of which curves are kept (default: accuracy). What a language model wrote is kept in samples/. What
 results.jsonl has is passed over, and an interrupted run goes on where it was. To do a run again, delete its
 line and its folder under runs/EXPERIMENT/.
 """
@@ -12,6 +13,7 @@ import argparse
 import json
 import runpy
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,27 +58,27 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seeds", help="numbers with commas between (default: the arm's own; not of sweeps)")
     chosen = parser.parse_args(own)
     found = runpy.run_path(str(HERE / chosen.experiment / "arms.py"))
-    arms, sweeps = found.get("ARMS", {}), found.get("SWEEPS", {})
+    arms, sweeps, figure = found.get("ARMS", {}), found.get("SWEEPS", {}), found.get("FIGURE", "accuracy")
     arms |= sweeps
     unknown = [name for name in chosen.arms if name not in arms]
     if unknown:
         parser.error(f"no arm {', '.join(unknown)}; there are {', '.join(arms)}")
     for name in chosen.arms or arms:
         if name in sweeps:
-            status = sweep(HERE / chosen.experiment, name, SweptArm(*sweeps[name]), more)
+            status = sweep(HERE / chosen.experiment, name, SweptArm(*sweeps[name]), figure, more)
             if status != 0:
                 return status
             continue
         arm = Arm(*arms[name])
         seeds = arm.seeds if chosen.seeds is None else map(int, chosen.seeds.split(","))
         for seed in seeds:
-            status = run(HERE / chosen.experiment, name, arm, seed, more)
+            status = run(HERE / chosen.experiment, name, arm, seed, figure, more)
             if status != 0:
                 return status
     return 0
 
 
-def run(folder: Path, name: str, arm: Arm, seed: int, more: Sequence[str]) -> int:
+def run(folder: Path, name: str, arm: Arm, seed: int, figure: str, more: Sequence[str]) -> int:
     """Trains one arm with one seed and records it; returns the training's exit status."""
     if records.find(records.read(folder / "results.jsonl"), arm.config, arm.overrides, seed):
         print(f"{name}, seed {seed}: recorded already")
@@ -94,18 +96,30 @@ def run(folder: Path, name: str, arm: Arm, seed: int, more: Sequence[str]) -> in
     shown = [option for option in more if not _names_a_folder(option)]
     records.record(
         folder / "results.jsonl",
-        summary=summary,
+        summary={**summary, "train": at_the_end(read_lines(ROOT / workdir / "metrics.jsonl"))},
         config=arm.config,
         overrides=arm.overrides,
         seed=seed,
         command=f"python {shlex.join([*command, *shown])}",
     )
     place = {"config": arm.config, "overrides": arm.overrides, "seed": seed}
-    keep_curves(folder, ROOT / workdir / "metrics.jsonl", place, ("train", "batch", "validation"))
+    keep_curves(folder, ROOT / workdir / "metrics.jsonl", place, ("train", "batch", "validation"), figure)
+    samples = ROOT / workdir / "samples.txt"
+    if samples.exists():
+        (folder / "samples").mkdir(exist_ok=True)
+        shutil.copyfile(samples, folder / "samples" / f"{name}-{seed}.txt")
     return 0
 
 
-def sweep(folder: Path, name: str, arm: SweptArm, more: Sequence[str]) -> int:
+def at_the_end(rows: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
+    """The running mean of the training loss between the last two evaluations; None where nothing was logged."""
+    evaluated = [row["step"] for row in rows if row["split"] == "validation"]
+    first = evaluated[-2] if len(evaluated) > 1 else 0
+    losses = [row["loss"] for row in rows if row["split"] == "train" and row["step"] > first]
+    return {"loss": float(np.mean(losses))} if losses and None not in losses else None
+
+
+def sweep(folder: Path, name: str, arm: SweptArm, figure: str, more: Sequence[str]) -> int:
     """Runs a sweep and records its members; returns the command's exit status."""
     if any(row.get("sweep") == name for row in records.read(folder / "results.jsonl")):
         print(f"{name}: recorded already")
@@ -130,21 +144,23 @@ def sweep(folder: Path, name: str, arm: SweptArm, more: Sequence[str]) -> int:
             command=f"python {shlex.join(command)}",
         )
         place = {"sweep": name, "config": arm.config, "overrides": overrides, "seed": seed}
-        keep_curves(folder, metrics, place, ("validation",))
+        keep_curves(folder, metrics, place, ("validation",), figure)
     return 0
 
 
-def keep_curves(folder: Path, metrics: Path, place: Mapping[str, Any], splits: Sequence[str]) -> None:
-    """Puts the accuracies of a run into curves.jsonl, thinned: what the figure is drawn from."""
+def keep_curves(
+    folder: Path, metrics: Path, place: Mapping[str, Any], splits: Sequence[str], figure: str
+) -> None:
+    """Puts one figure of a run into curves.jsonl, thinned: what the picture is drawn from."""
     path = folder / "curves.jsonl"
     others = [row for row in records.read(path) if {key: row.get(key) for key in place} != place]
     rows = read_lines(metrics)
     for split in splits:
-        points = [(row["step"], row["accuracy"]) for row in rows if row["split"] == split]
-        points = [(step, accuracy) for step, accuracy in points if accuracy is not None]
+        points = [(row["step"], row.get(figure)) for row in rows if row["split"] == split]
+        points = [(step, value) for step, value in points if value is not None]
         if points:
-            steps, accuracies = thin(np.array(points))
-            others.append({**place, "split": split, "steps": steps, "accuracy": accuracies})
+            steps, values = thin(np.array(points))
+            others.append({**place, "split": split, "steps": steps, figure: values})
     path.write_text("".join(json.dumps(row) + "\n" for row in others), encoding="utf-8")
 
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from rnn_jax.datasets import download, sources
 from rnn_jax.datasets.dataset import Splits
-from rnn_jax.datasets.sources import Source
+from rnn_jax.datasets.sources import Feature, Source
 from rnn_jax.runtime.errors import StorageError, UserError
 
 _logger = logging.getLogger(__name__)
@@ -46,19 +46,20 @@ def load(source: Source, data_dir: str | None, manual_dir: str | None) -> Splits
         UserError: a file is wrong, the data cannot be had, or `data_dir` cannot be written.
         StorageError: the disk is full.
     """
-    root = _root(data_dir)
+    root = root_of(data_dir)
     files = sources.locate(source, manual_dir)
     folder = root / _name(source) / source.version
     splits = _read_arrays(folder, source)
     if splits is None:
-        with _storage(root), _lock(root / f".{_name(source)}.lock"):
+        with storage(root), lock(root / f".{_name(source)}.lock"):
             splits = _read_arrays(folder, source)  # by now another process may have written them
             if splits is None:
                 splits = _make_arrays(source, root, folder, files)
     return splits
 
 
-def _root(data_dir: str | None) -> Path:
+def root_of(data_dir: str | None) -> Path:
+    """The folder of prepared data; raises UserError where it is not a local one."""
     if data_dir is None:  # as TFDS has it, which takes a third of a second to import
         data_dir = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
     if "://" in data_dir:
@@ -183,15 +184,25 @@ def _read_arrays(folder: Path, source: Source) -> Splits | None:
                 splits.setdefault(split, {})[name] = arrays[key]
     except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile):
         return None
-    expected = {name: (feature.shape, np.dtype(feature.dtype)) for name, feature in source.features.items()}
-    for arrays in splits.values():
-        if {name: (array.shape[1:], array.dtype) for name, array in arrays.items()} != expected:
-            return None
-    return splits or None
+    if all(_fits(arrays, source.features) for arrays in splits.values()):
+        return splits or None
+    return None
+
+
+def _fits(arrays: dict[str, np.ndarray], features: dict[str, Feature]) -> bool:
+    """Whether arrays have the shapes and types of the features; an axis of any length is None there."""
+    return arrays.keys() == features.keys() and all(
+        array.dtype == np.dtype(features[name].dtype)
+        and array.ndim == 1 + len(features[name].shape)
+        and all(
+            size in (found, None) for size, found in zip(features[name].shape, array.shape[1:], strict=True)
+        )
+        for name, array in arrays.items()
+    )
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def lock(path: Path) -> Iterator[None]:
     """Lets one process at a time in; the system takes the lock from one that dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -204,7 +215,7 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _storage(root: Path) -> Iterator[None]:
+def storage(root: Path) -> Iterator[None]:
     """Says clearly that the folder of prepared data cannot be written, or that its disk is full."""
     try:
         yield

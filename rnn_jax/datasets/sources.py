@@ -15,7 +15,7 @@ from rnn_jax.runtime.errors import UserError
 class Feature(NamedTuple):
     """The shape, without the axis of examples, and the type of one array of a data set."""
 
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]  # None: of any length
     dtype: type[np.generic]
 
 

@@ -12,6 +12,7 @@ from rnn_jax.datasets.dataset import Spec, Splits
 
 VERSION = "1.0.0"
 _SEED = 20_260_101
+_TOKENS_USED = 16
 
 
 def draw(spec: Spec, examples: int) -> Splits:
@@ -53,4 +54,21 @@ def _interpolation(size: int) -> np.ndarray:
     return np.maximum(0.0, 1.0 - np.abs(positions[:, None] - np.arange(knots)))
 
 
-KINDS: dict[str, Callable[[Spec, dict[str, int]], Splits]] = {"image": _images}
+def _texts(spec: Spec, counts: dict[str, int]) -> Splits:
+    """After each token comes one of two that belong to it, so that half of what there is to know is known.
+
+    Of a large vocabulary few tokens occur: a short text could not teach more.
+    """
+    size = min(int(spec["vocabulary"]), _TOKENS_USED)
+    random = np.random.default_rng(_SEED)
+    successors = random.integers(size, size=(size, 2))
+    splits: Splits = {}
+    for split, count in counts.items():
+        tokens = np.zeros(count, np.int32)
+        for place, choice in enumerate(random.integers(2, size=count - 1)):
+            tokens[place + 1] = successors[tokens[place], choice]
+        splits[split] = {"tokens": tokens}
+    return splits
+
+
+KINDS: dict[str, Callable[[Spec, dict[str, int]], Splits]] = {"image": _images, "text": _texts}

@@ -20,7 +20,9 @@ def build(
     layers: int,
     bidirectional: bool,
     residual: bool,
+    variational_dropout: bool | None,
     embedding_size: int | None,
+    tied_embedding: bool | None,
     input_layer: int | None,
     pool: str | None,
     kernel_init: str,
@@ -46,9 +48,17 @@ def build(
         recurrent_init=recurrent_init,
         implementation=implementation,
         checkpoint_steps=checkpoint_steps,
+        variational_dropout=bool(variational_dropout),
     )
     layout.check()
-    return HEADS[str(spec["head"])](spec, layout, input_layer=input_layer, pool=pool, dense_init=dense_init)
+    return HEADS[str(spec["head"])](
+        spec,
+        layout,
+        input_layer=input_layer,
+        pool=pool,
+        dense_init=dense_init,
+        tied_embedding=tied_embedding,
+    )
 
 
 HEADS: dict[str, Callable[..., Network]] = {"last": classifier.build, "every": language_model.build}

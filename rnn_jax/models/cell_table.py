@@ -111,6 +111,11 @@ def init(
     return parameters
 
 
+def state_kernels(parameters: Parameters) -> list[str]:
+    """The names of the layers whose kernels multiply the hidden state: every cell calls them h and a gate."""
+    return sorted(name for name, layer in parameters.items() if name.startswith("h") and "kernel" in layer)
+
+
 def _with_bias(parameters: Parameters, gate: Gate, values: jax.Array) -> Parameters:
     """Sets a gate's bias to values [hidden], or to one value."""
     layer = parameters[gate.layer]

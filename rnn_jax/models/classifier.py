@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from rnn_jax.models import initializers, layers
 from rnn_jax.models.layers import Layout
 from rnn_jax.models.linear import affine
-from rnn_jax.models.network import Hyper, Network, dense, scale_matrices
+from rnn_jax.models.network import Hyper, Keys, Network, dense, scale_matrices
 from rnn_jax.models.over_time import Carry
 
 
@@ -49,6 +49,7 @@ def build(
     input_layer: int | None,
     pool: str | None,
     dense_init: str,
+    tied_embedding: bool | None,
 ) -> Network:
     """Builds inputs -> linear layer, if any -> recurrences -> pool -> linear layer -> [batch, outputs].
 
@@ -58,7 +59,9 @@ def build(
         input_layer: units of the linear layer before them; None: there is none.
         pool: which hidden states the answer is read from: a key of `POOLS`.
         dense_init: how the kernels of the linear layers are drawn.
+        tied_embedding: of other networks.
     """
+    del tied_embedding
     assert pool is not None
     draw, read = initializers.INITIALIZERS[dense_init], POOLS[pool]
 
@@ -76,7 +79,7 @@ def build(
         lengths: jax.Array | None,
         carry: dict[str, Carry] | None,
         hyper: Hyper,
-        keys: jax.Array | None,
+        keys: Keys | None,
     ) -> tuple[jax.Array, dict[str, Carry]]:
         drawn = parameters["params"]
         found = layers.apply(
@@ -91,4 +94,7 @@ def build(
         )
         return affine(drawn["output"], read(found.outputs, found.last, lengths)), found.carry
 
-    return Network(layout.name, init, apply)
+    def initial_carry(rows: int) -> dict[str, Carry]:
+        return layers.initial_carry(layout, rows)
+
+    return Network(layout.name, init, apply, initial_carry)

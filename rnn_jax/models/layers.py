@@ -9,7 +9,7 @@ from flax import linen as nn
 from rnn_jax.models import cell_table
 from rnn_jax.models.linear import affine
 from rnn_jax.models.linear_recurrence import LinearRecurrence
-from rnn_jax.models.network import Hyper
+from rnn_jax.models.network import Hyper, Keys
 from rnn_jax.models.over_time import Carry, read
 from rnn_jax.models.recurrence import Implementation, check, unroll
 
@@ -29,6 +29,8 @@ class Layout(NamedTuple):
     recurrent_init: str | None
     implementation: Implementation
     checkpoint_steps: int | None
+    variational_dropout: bool = False
+    """The same values are dropped at every time step."""
 
     @property
     def name(self) -> str:
@@ -78,6 +80,20 @@ def init(layout: Layout, key: jax.Array, hyper: Hyper) -> Parameters:
     return drawn
 
 
+def initial_carry(layout: Layout, rows: int) -> dict[str, Carry]:
+    """What the recurrences begin with, by their names: each cell's own, zeros."""
+
+    def of(layer: int) -> Carry:
+        # A cell's own initial carry draws no numbers; the key is a formality of Flax's interface.
+        return _cell(layout, layer).initialize_carry(jax.random.key(0), (rows, layout.input_size_of(layer)))
+
+    return {
+        f"recurrence_{layer}{ending}": of(layer)
+        for layer in range(layout.layers)
+        for ending, _ in layout.directions
+    }
+
+
 def apply(
     layout: Layout,
     parameters: Parameters,
@@ -87,7 +103,7 @@ def apply(
     lengths: jax.Array | None,
     input_map: dict[str, jax.Array] | None,
     hyper: Hyper,
-    keys: jax.Array | None,
+    keys: Keys | None,
 ) -> Unrolled:
     """Runs all layers.
 
@@ -99,14 +115,21 @@ def apply(
         lengths: [batch], how many steps of each row are real; None: all.
         input_map: a linear layer before the first recurrence, see `unroll`.
         hyper: `dropout`, the probability that a value is dropped between two layers, and `recurrent_dropout`,
-            that a unit is dropped where products read the state, the same units at every step; absent: none.
-        keys: [batch], one a row, that dropout draws from; None: nothing is dropped.
+            that a unit is dropped where products read the state, the same units at every step, and
+            `weight_drop`, that a weight of these products is dropped, for all rows; absent: none.
+        keys: what dropout draws from; None: nothing is dropped.
     """
     after: dict[str, Carry] = {}
     last = None
+    row_keys = None if keys is None else keys.rows
+    if keys is not None:
+        parameters = drop_weights(parameters, keys.batch, hyper.get("weight_drop"))
     for layer in range(layout.layers):
-        layer_keys = fold_in(keys, layer)
-        seen = inputs if layer == 0 else drop(inputs, fold_in(layer_keys, 0), hyper.get("dropout"))
+        layer_keys = fold_in(row_keys, layer)
+        seen = inputs
+        if layer > 0:
+            rate = hyper.get("dropout")
+            seen = drop(inputs, fold_in(layer_keys, 0), rate, every_step=layout.variational_dropout)
         first_map = input_map if layer == 0 else None
         sides = []
         for number, (ending, backwards) in enumerate(layout.directions):
@@ -133,18 +156,44 @@ def apply(
     return Unrolled(inputs, last, after)
 
 
-def drop(values: jax.Array, keys: jax.Array | None, rate: jax.Array | None) -> jax.Array:
+def drop(
+    values: jax.Array, keys: jax.Array | None, rate: jax.Array | None, *, every_step: bool = False
+) -> jax.Array:
     """Drops each of values [batch, ...] with probability `rate` and scales the rest (Srivastava et al. 2014).
 
-    `keys` [batch] draw it, one a row; without keys or a rate nothing is dropped.
+    Args:
+        values: [batch, ...]; [batch, time, features] where `every_step` is true.
+        keys: [batch], one a row, which draw what is dropped; None: nothing is.
+        rate: the probability; None: nothing is dropped.
+        every_step: the same features are dropped at every time step (Gal and Ghahramani 2016, arXiv
+            1512.05287).
     """
     if keys is None or rate is None:
         return values
+    shape = (1, *values.shape[2:]) if every_step else values.shape[1:]
 
     def keep(key: jax.Array) -> jax.Array:
-        return jax.random.bernoulli(key, 1 - rate, values.shape[1:])
+        return jax.random.bernoulli(key, 1 - rate, shape)
 
     return jnp.where(jax.vmap(keep)(keys), values / (1 - rate).astype(values.dtype), 0)
+
+
+def drop_weights(parameters: Parameters, key: jax.Array, rate: jax.Array | None) -> Parameters:
+    """Drops weights [hidden, ...] of the products that read the state, the same ones at every time step.
+
+    Merity et al. 2018, arXiv 1708.02182, section 2 (DropConnect, Wan et al. 2013). `rate` is the probability;
+    None: nothing is dropped.
+    """
+    if rate is None:
+        return parameters
+    dropped = dict(parameters)
+    names = [name for name in parameters if name.startswith("recurrence_")]
+    for number, name in enumerate(sorted(names)):
+        for place, kernel in enumerate(cell_table.state_kernels(parameters[name])):
+            own = jax.random.fold_in(jax.random.fold_in(key, number), place)
+            weights = drop(parameters[name][kernel]["kernel"][None], own[None], rate)[0]
+            dropped[name] = {**dropped[name], kernel: {**parameters[name][kernel], "kernel": weights}}
+    return dropped
 
 
 def fold_in(keys: jax.Array | None, number: int) -> jax.Array | None:

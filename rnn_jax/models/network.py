@@ -12,6 +12,15 @@ Hyper = Mapping[str, jax.Array]
 """Numeric hyperparameters by their config key."""
 
 
+class Keys(NamedTuple):
+    """What a training step draws from: dropout and the like."""
+
+    rows: jax.Array
+    """[batch], a key a row: the same on any number of devices."""
+    batch: jax.Array
+    """One key, the same for every row: what is drawn for the parameters themselves."""
+
+
 class Network(NamedTuple):
     """What is trained."""
 
@@ -20,8 +29,10 @@ class Network(NamedTuple):
     init: Callable[[jax.Array, Hyper], dict[str, Any]]
     """(key, hyper) -> parameters: {'params': {'input', 'recurrence_0', ..., 'output'}}, float32."""
     apply: Callable[..., tuple[jax.Array, Any]]
-    """(parameters, inputs, lengths, carry, hyper, keys) -> (outputs, carry). `keys` [batch], one a row, draw
-    what is random; None: nothing is."""
+    """(parameters, inputs, lengths, carry, hyper, keys) -> (outputs, carry). `keys` (`Keys`) draw what is
+    random; None: nothing is."""
+    initial_carry: Callable[[int], Any]
+    """rows -> the carry that the network begins with."""
 
 
 def dense(draw: Initializer, key: jax.Array, inputs: int, outputs: int, hyper: Hyper) -> dict[str, jax.Array]:

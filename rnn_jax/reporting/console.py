@@ -51,6 +51,10 @@ class Console(Protocol):
         """The figures of a whole split, and whether they are the best so far."""
         ...
 
+    def sample(self, text: str) -> None:
+        """What a language model writes by now: shown on a terminal, where somebody looks on."""
+        ...
+
     def stop(self) -> None:
         """Training is over, for whatever reason: the progress bar is let go."""
         ...

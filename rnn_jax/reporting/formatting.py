@@ -1,6 +1,7 @@
 """How figures are written for people: one place, so that the console, the figures and the tables agree."""
 
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -43,6 +44,16 @@ def format_seconds(seconds: float) -> str:
 def format_rate(rate: float, unit: str) -> str:
     """So many units a second, with three digits at least: `64.1 steps/s`, `8,204 examples/s`."""
     return f"{rate:,.{0 if rate >= 1000 else 1}f} {unit}/s"
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which a terminal would obey; a line's end and a tab stay."""
+    return "".join(
+        character
+        if character in "\n\t" or unicodedata.category(character) != "Cc"
+        else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )
 
 
 def confusion_lines(matrix: np.ndarray, names: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.events import Events
+from rnn_jax.reporting.samples import Samples
 from rnn_jax.runtime.files import finite, writing
 from rnn_jax.runtime.run_folder import RunFolder
 
@@ -23,11 +24,14 @@ class Log:
         every_steps: int,
         batch_accuracy_every_steps: int | None,
         tensorboard: bool,
+        sample_tokens: int | None,
     ) -> None:
         self.console = console
         self.every_steps = every_steps
         self.batch_accuracy_every_steps = batch_accuracy_every_steps
+        self.sample_tokens = sample_tokens
         self._path = folder.path
+        self._samples = Samples(folder.samples)
         self._metrics = Lines(folder.metrics)
         self._timing = Lines(folder.timing)
         self._tensorboard = tensorboard
@@ -38,6 +42,7 @@ class Log:
         """Forgets what was logged after `step`: the run goes on from there, and logs it again."""
         self._metrics.keep_up_to(step)
         self._timing.keep_up_to(step)
+        self._samples.keep_up_to(step)
         self._close_events()
         self._first_step = step + 1
 
@@ -45,6 +50,11 @@ class Log:
         """Logs reproducible figures of a split; what is not finite becomes `null`."""
         self._metrics.append({"step": step, "split": split, **_plain(figures)})
         self._add_scalars(step, split, figures)
+
+    def sample(self, step: int, text: str) -> None:
+        """Keeps what a language model writes, and shows it to who looks on."""
+        self._samples.append(step, text)
+        self.console.sample(text)
 
     def timing(self, step: int, figures: Mapping[str, float]) -> None:
         """Logs rates and times, which no two runs share."""
@@ -123,9 +133,10 @@ def build(
     every_steps: int,
     batch_accuracy_every_steps: int | None,
     tensorboard: bool,
+    sample_tokens: int | None,
 ) -> Log:
     """The log of a run folder, from the config section `log`. The folder's files are created if need be."""
-    return Log(folder, console, every_steps, batch_accuracy_every_steps, tensorboard)
+    return Log(folder, console, every_steps, batch_accuracy_every_steps, tensorboard, sample_tokens)
 
 
 def read_lines(path: Path) -> list[dict]:

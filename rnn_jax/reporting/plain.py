@@ -58,6 +58,9 @@ class PlainConsole:
     def evaluated(self, step: int, split: str, figures: Mapping[str, float], best: bool) -> None:
         self._at_step(step, split, figures, "best" if best else "")
 
+    def sample(self, text: str) -> None:
+        pass
+
     def stop(self) -> None:
         pass
 

@@ -7,6 +7,7 @@ from typing import TextIO
 import numpy as np
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
@@ -19,6 +20,7 @@ from rnn_jax.reporting.formatting import (
     format_rate,
     format_seconds,
     in_order,
+    printable,
 )
 
 SECONDS_BETWEEN_REDRAWS = 0.2  # a redraw costs milliseconds, a training step may take one
@@ -96,6 +98,10 @@ class TerminalConsole:
         if self._progress is not None:
             self._progress.update(self._task, completed=step)
         self._rich.print(Text.assemble((place, "dim"), format_figures(figures), mark), soft_wrap=True)
+        self._redraw()
+
+    def sample(self, text: str) -> None:
+        self._rich.print(Padding(Text(printable(text), style="italic cyan"), (0, 0, 0, 4)))
         self._redraw()
 
     def stop(self) -> None:

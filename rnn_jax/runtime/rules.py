@@ -20,10 +20,26 @@ PAIRS = (
     ("train.evaluate_every_epochs", "train.evaluate_every_steps", True),
     ("optimizer.warmup_epochs", "optimizer.warmup_steps", False),
     ("optimizer.decay_every_epochs", "optimizer.decay_every_steps", True),
+    ("optimizer.decay_from_epochs", "optimizer.decay_from_steps", False),
+    ("optimizer.average_from_epochs", "optimizer.average_from_steps", False),
 )
 
-# Their examples are drawn as they are needed.
-TASKS_ON_GENERATED_DATA = ("adding", "copying")
+# What the data of a set is, where it is not drawn by the task; of a synthetic one, that of its double.
+KINDS_OF_DATA = {
+    "mnist": "images",
+    "digits": "images",
+    "ptb": "a text",
+    "tiny_shakespeare": "a text",
+    "text": "a text",
+    "generated": "generated",
+}
+KINDS_OF_TASKS = {
+    "classification": "images",
+    "language_modelling": "a text",
+    # Their examples are drawn as they are needed.
+    "adding": "generated",
+    "copying": "generated",
+}
 
 
 class Only(NamedTuple):
@@ -103,14 +119,54 @@ def unpaired(sections: Sections, fields: Fields) -> list[Mistake]:
 def misfits(sections: Sections, fields: Fields) -> list[Mistake]:
     """A task on data that it cannot be asked of."""
     del fields
-    task, data = _get(sections, "task.name"), _get(sections, "dataset.name")
-    if (task in TASKS_ON_GENERATED_DATA) == (data == "generated") or None in (task, data):
+    task, name = _get(sections, "task.name"), _get(sections, "dataset.name")
+    key = "dataset.like" if name == "synthetic" else "dataset.name"
+    data = _get(sections, key)
+    found, needed = KINDS_OF_DATA.get(data), KINDS_OF_TASKS.get(task)
+    if None in (found, needed) or found == needed:
         return []
-    needed = "generated" if task in TASKS_ON_GENERATED_DATA else "a set of images"
-    return [Mistake("dataset.name", f"the task {task} needs {needed}", shown(data), cause="task.name")]
+    fitting = " or ".join(other for other, kind in KINDS_OF_DATA.items() if kind == needed)
+    return [Mistake(key, f"the task {task} needs {needed}: {fitting}", shown(data), cause="task.name")]
 
 
-RULES = (missing_for_kind, unpaired, misfits)
+def both_ways(sections: Sections, fields: Fields) -> list[Mistake]:
+    """A language model that would read the token it is to tell."""
+    del fields
+    if _get(sections, "task.name") == "language_modelling" and _get(sections, "model.bidirectional") is True:
+        what = "a language model cannot read backwards, where the token it is to tell stands"
+        return [Mistake("model.bidirectional", what, "True", cause="task.name")]
+    return []
+
+
+def text_files(sections: Sections, fields: Fields) -> list[Mistake]:
+    """Half of the files of a text; pieces of words without their number."""
+    del fields
+    found = []
+    given = {name: _get(sections, f"dataset.{name}") for name in ("validation_file", "test_file")}
+    if None in given.values() and any(given.values()):
+        missing = next(name for name, file in given.items() if file is None)
+        other = next(name for name, file in given.items() if file is not None)
+        found.append(
+            Mistake(f"dataset.{missing}", f"must be given as well where dataset.{other} is", cause=other)
+        )
+    if _get(sections, "dataset.tokens") == "pieces" and _get(sections, "dataset.vocabulary_size") is None:
+        what = "must be given where dataset.tokens is pieces: a whole number from 256 on"
+        found.append(Mistake("dataset.vocabulary_size", what, cause="dataset.tokens"))
+    return found
+
+
+def averages(sections: Sections, fields: Fields) -> list[Mistake]:
+    """Two averages of the parameters at once."""
+    del fields
+    decay = _get(sections, "optimizer.average_decay")
+    for key in ("optimizer.average_from_epochs", "optimizer.average_from_steps"):
+        if decay is not None and _get(sections, key) is not None:
+            what = f"give it or optimizer.average_decay (= {shown(decay)}), not both"
+            return [Mistake(key, what, shown(_get(sections, key)), cause="optimizer.average_decay")]
+    return []
+
+
+RULES = (missing_for_kind, unpaired, misfits, both_ways, text_files, averages)
 
 
 def _get(sections: Sections, key: str) -> Any:

@@ -60,6 +60,16 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def vocabulary(self) -> Path:
+        """The tokens of a text by their numbers."""
+        return self.path / "vocabulary.json"
+
+    @property
+    def samples(self) -> Path:
+        """What a language model wrote at each evaluation."""
+        return self.path / "samples.txt"
+
+    @property
     def curves(self) -> Path:
         """The picture of loss and objective over the steps."""
         return self.path / "curves.png"
@@ -75,7 +85,8 @@ class RunFolder:
         return self.path / "mistakes.png"
 
     def discard(self) -> None:
-        """Removes a folder in which nothing but the config was written."""
+        """Removes a folder in which nothing but the config, and a vocabulary, was written."""
+        self.vocabulary.unlink(missing_ok=True)
         self.config.unlink()
         self.path.rmdir()
 

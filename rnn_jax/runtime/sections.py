@@ -25,7 +25,9 @@ FORGETTING = ("lstm", "lstm_peephole", "lstm_coupled", "lstm_layer_norm", "janet
 READING_STATE = ("rnn", *FORGETTING[:-1], "gru", "mgu")
 CHRONO = (*FORGETTING, "gru", "mgu", "mingru")
 ANSWERING_ONCE = ("classification", "adding")
-READING_TOKENS = ("copying",)
+READING_TOKENS = ("copying", "language_modelling")
+TELLING_RIGHT_FROM_WRONG = ("classification", "adding", "copying")
+ORIGINALS = ("mnist", "ptb", "tiny_shakespeare")
 
 ADAM = ("adam", "adamw")
 DECAYING = ("step", "exponential")
@@ -40,24 +42,44 @@ class Section(BaseModel):
 class Dataset(Section):
     """Which examples, and how many of them in a batch."""
 
-    name: Literal["mnist", "digits", "synthetic", "generated"] = Field(description="the data set")
-    batch_size: int = Field(ge=1, description="examples in a batch, over all devices")
+    name: Literal["mnist", "digits", "ptb", "tiny_shakespeare", "text", "synthetic", "generated"] = Field(
+        description="the data set"
+    )
+    batch_size: int = Field(ge=1, description="rows of a batch, over all devices")
     data_dir: str | None = Field(None, description="folder of prepared data (None: TFDS's own)")
-    manual_dir: Annotated[str | None, only(name="mnist")] = Field(
+    manual_dir: Annotated[str | None, only(name=ORIGINALS)] = Field(
         None, description="folder with the original files, used instead of a download"
     )
-    like: Annotated[Literal["mnist", "digits"] | None, only(name="synthetic", required=True)] = Field(
-        None, description="the data set whose shapes the synthetic one has"
+    file: Annotated[str | None, only(name="text", required=True)] = Field(
+        None, description="a text file of one's own"
     )
+    validation_file: Annotated[str | None, only(name="text")] = Field(
+        None, description="the text to validate with (None: the ninth tenth of the file)"
+    )
+    test_file: Annotated[str | None, only(name="text")] = Field(
+        None, description="the text to test with (None: the last tenth of the file)"
+    )
+    tokens: Annotated[
+        Literal["characters", "bytes", "words", "pieces"] | None, only(name="text", required=True)
+    ] = Field(None, description="what a token of the text is (pieces: of words, by byte-pair encoding)")
+    vocabulary_size: Annotated[int | None, only(name="text")] = Field(
+        None, ge=3, description="the most frequent tokens, or pieces, that are told apart (None: all)"
+    )
+    encoding: Annotated[str | None, only(name="text", required=True)] = Field(
+        None, description="the encoding of the text files"
+    )
+    like: Annotated[
+        Literal["mnist", "digits", "ptb", "tiny_shakespeare"] | None, only(name="synthetic", required=True)
+    ] = Field(None, description="the data set whose shapes the synthetic one has")
     examples: Annotated[int | None, only(name=("synthetic", "generated"), required=True)] = Field(
-        None, ge=20, description="training examples of data that is drawn"
+        None, ge=20, description="training examples, or tokens, of data that is drawn"
     )
 
 
 class Task(Section):
     """What is asked of the model."""
 
-    name: Literal["classification", "adding", "copying"] = Field(description="the task")
+    name: Literal["classification", "adding", "copying", "language_modelling"] = Field(description="the task")
     reading: Annotated[Literal["rows", "pixels"] | None, only(name="classification", required=True)] = Field(
         None, description="what of an image is one time step"
     )
@@ -81,6 +103,15 @@ class Task(Section):
     )
     alphabet_size: Annotated[int | None, only(name="copying", required=True)] = Field(
         None, ge=2, description="different symbols that there are"
+    )
+    window_steps: Annotated[int | None, only(name="language_modelling", required=True)] = Field(
+        None, ge=1, description="steps of a text after which an update is made and gradients stop"
+    )
+    evaluation_rows: Annotated[int | None, only(name="language_modelling", required=True)] = Field(
+        None, ge=1, description="streams that a text is cut into where it is evaluated"
+    )
+    loss_per: Annotated[Literal["token", "row"] | None, only(name="language_modelling", required=True)] = (
+        Field(None, description="the loss is a mean over tokens, or over rows of a sum over their steps")
     )
 
 
@@ -115,6 +146,27 @@ class Model(Section):
     )
     recurrent_dropout: Annotated[float | None, Hyper, only(cell=READING_STATE)] = Field(
         None, ge=0, lt=1, description="probability that a unit is dropped where gates read the state"
+    )
+    weight_drop: Annotated[float | None, Hyper, only(cell=READING_STATE)] = Field(
+        None, ge=0, lt=1, description="probability that a weight is dropped where gates read the state"
+    )
+    variational_dropout: bool | None = Field(
+        None, description="dropout drops the same values at every time step (None: False)"
+    )
+    input_dropout: Annotated[float | None, Hyper, only(task__name=READING_TOKENS)] = Field(
+        None, ge=0, lt=1, description="probability that a number of an embedded token is dropped"
+    )
+    output_dropout: Annotated[float | None, Hyper, only(task__name=READING_TOKENS)] = Field(
+        None, ge=0, lt=1, description="probability that a value is dropped before the last layer"
+    )
+    embedding_dropout: Annotated[float | None, Hyper, only(task__name=READING_TOKENS)] = Field(
+        None, ge=0, lt=1, description="probability that a token is dropped, wherever it is in its row"
+    )
+    embedding_scale: Annotated[float | None, Hyper, only(task__name=READING_TOKENS)] = Field(
+        None, gt=0, description="factor on the drawn embedding, besides init_scale (None: 1)"
+    )
+    tied_embedding: Annotated[bool | None, only(task__name="language_modelling", required=True)] = Field(
+        None, description="the last layer's kernel is the embedding"
     )
     embedding_size: Annotated[int | None, only(task__name=READING_TOKENS)] = Field(
         None, ge=1, description="numbers that stand for a token (None: as many as units)"
@@ -160,6 +212,12 @@ class Optimizer(Section):
     decay_every_steps: Annotated[int | None, only(schedule=DECAYING)] = Field(
         None, ge=1, description="steps from one factor to the next"
     )
+    decay_from_epochs: Annotated[float | None, only(schedule="step")] = Field(
+        None, gt=0, description="epochs to the first factor (None: as from one to the next)"
+    )
+    decay_from_steps: Annotated[int | None, only(schedule="step")] = Field(
+        None, ge=1, description="steps to the first factor (None: as from one to the next)"
+    )
     decay_factor: Annotated[float | None, only(schedule=DECAYING, required=True)] = Field(
         None, gt=0, le=1, description="the factor on the learning rate"
     )
@@ -190,6 +248,12 @@ class Optimizer(Section):
     average_decay: float | None = Field(
         None, ge=0, lt=1, description="decay of the parameters' moving average, evaluated instead of them"
     )
+    average_from_epochs: float | None = Field(
+        None, ge=0, description="epochs after which the mean of the parameters is evaluated instead of them"
+    )
+    average_from_steps: int | None = Field(
+        None, ge=0, description="steps after which the mean of the parameters is evaluated instead of them"
+    )
 
 
 class Train(Section):
@@ -218,8 +282,11 @@ class Log(Section):
     """What is written down while training."""
 
     every_steps: int = Field(ge=1, description="steps between logged figures")
-    batch_accuracy_every_steps: int | None = Field(
+    batch_accuracy_every_steps: Annotated[int | None, only(task__name=TELLING_RIGHT_FROM_WRONG)] = Field(
         None, ge=1, description="steps between accuracies on the training batch after its update"
+    )
+    sample_tokens: Annotated[int | None, only(task__name="language_modelling")] = Field(
+        None, ge=1, description="tokens that are written at each evaluation, as a sample (None: none)"
     )
     tensorboard: bool = Field(description="also write TensorBoard event files")
 

@@ -12,7 +12,7 @@ from rnn_jax.runtime.files import finite, read_json, write_json, writing
 from rnn_jax.runtime.schema import split_hyper
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
-from rnn_jax.training import checkpoint, fates
+from rnn_jax.training import fates
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.evaluate import evaluate
 from rnn_jax.training.fates import Fate
@@ -29,12 +29,12 @@ OWN = ("member", "point", "seed", "members", "hardware")
 def shared(job: Job, devices: str, count: int, trained: Trained) -> Row:
     """What the rows of all members of a program have in common; times are the whole program's."""
     shapes = jax.eval_shape(job.network.init, jax.random.key(0), dict(job.hyper))
-    examples = sum(fate.step for fate in trained.fates) * job.data.batch_size
+    units = sum(fate.step for fate in trained.fates) * job.units_per_step
     return {
         "members": count,
         "wall_seconds": round(trained.seconds, 1),
         "compile_seconds": None,
-        "examples_per_second": round(examples / trained.seconds, 1),
+        f"{job.task.unit}_per_second": round(units / trained.seconds, 1),
         "hardware": records.hardware(),
         **constants(job, count_parameters(shapes), devices),
     }
@@ -86,7 +86,7 @@ def test(member: Member, folder: SweepFolder) -> dict[str, float | None]:
     where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     with jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
-        state, _, _ = checkpoint.restore(folder.member(member.number).checkpoints, program.init(), "best")
+        state, _, _ = program.restore(folder.member(member.number).checkpoints, "best")
         return finite(evaluate(program, state.evaluated, "test"))
 
 

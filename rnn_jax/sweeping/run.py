@@ -150,7 +150,7 @@ def _check_memory(group: Group) -> None:
     """Raises StorageError where a program has more members than memory holds."""
     where = _devices(group)
     free = devices.free_memory(where)
-    data = sum(array.nbytes for arrays in group.job.data.splits.values() for array in arrays.values())
+    data = sum(array.nbytes for arrays in group.job.device_arrays.values() for array in arrays.values())
     each, count = population.bytes_of_a_member(group.job), len(group.members)
     shared = where.number * data
     if free is not None and shared + count * each > free:

@@ -10,7 +10,6 @@ logits [batch, classes].
 """
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
@@ -18,12 +17,12 @@ import numpy as np
 import optax
 
 from rnn_jax.tasks import ordering
-from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Task
+from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task
 
 
 def build(
     data_spec: Mapping[str, int | str],
-    counts: Mapping[str, int],
+    splits: Splits,
     batch_size: int,
     *,
     reading: str,
@@ -34,7 +33,7 @@ def build(
 
     Args:
         data_spec: the data set's spec: `kind` 'image', `height`, `width`, `classes`, `maximum` (white).
-        counts: examples in each split.
+        splits: the arrays of each split, whose first axis counts the examples.
         batch_size: rows of a batch.
         reading: what one time step is: a row of the image ('rows'), or a pixel, row after row ('pixels').
         permutation_seed: decides one order in which the pixels of every image are read; None: their own.
@@ -54,8 +53,8 @@ def build(
         },
         objective=("accuracy", "max"),
         figures=("loss", "accuracy"),
-        batches={split: Fraction(count, batch_size) for split, count in counts.items()},
-        select=ordering.build(counts, batch_size),
+        batches=ordering.batches(splits, batch_size),
+        select=ordering.build(splits, batch_size),
         fetch=_build_fetch(float(data_spec["maximum"]), (time_steps, input_size), order, shift_pixels),
         loss=cross_entropy,
     )

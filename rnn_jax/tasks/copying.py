@@ -11,21 +11,20 @@ symbol: copied · log(alphabet) / steps nats. The network's outputs are logits [
 """
 
 from collections.abc import Mapping
-from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from rnn_jax.tasks import ordering
-from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Task, key_of_numbers
+from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task, key_of_numbers
 
 BLANK = 0
 
 
 def build(
     data_spec: Mapping[str, int | str],
-    counts: Mapping[str, int],
+    splits: Splits,
     batch_size: int,
     *,
     delay_steps: int,
@@ -36,7 +35,7 @@ def build(
 
     Args:
         data_spec: the data set's spec, of kind 'numbers'.
-        counts: examples in each split.
+        splits: the arrays of each split, whose first axis counts the examples.
         batch_size: rows of a batch.
         delay_steps: steps from the last symbol to the first of the copy.
         copied_symbols: how many symbols are to be copied.
@@ -63,8 +62,8 @@ def build(
         },
         objective=("loss", "min"),
         figures=("loss", "accuracy"),
-        batches={split: Fraction(count, batch_size) for split, count in counts.items()},
-        select=ordering.build(counts, batch_size),
+        batches=ordering.batches(splits, batch_size),
+        select=ordering.build(splits, batch_size),
         fetch=fetch,
         loss=loss,
     )

@@ -1,22 +1,36 @@
 """Which examples make a batch: a pure function of (split, seed, step), drawn with NumPy on the host."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 
+from rnn_jax.tasks.task import Splits
 
-def build(counts: Mapping[str, int], batch_size: int) -> Callable[[str, int, int], np.ndarray]:
+
+def counts(splits: Splits) -> dict[str, int]:
+    """The examples in each split."""
+    return {split: len(next(iter(arrays.values()))) for split, arrays in splits.items()}
+
+
+def batches(splits: Splits, batch_size: int) -> dict[str, Fraction]:
+    """How many batches go through each split once; the last may be ragged."""
+    return {split: Fraction(count, batch_size) for split, count in counts(splits).items()}
+
+
+def build(splits: Splits, batch_size: int) -> Callable[[str, int, int], np.ndarray]:
     """Builds `select(split, seed, step) -> indices [batch_size]`, int32.
 
     In training, position p = step · batch + row is example order(seed, p // N)[p % N], where every epoch has
     an order of its own: batches run on across epochs, and nothing is dropped. The other splits are read once,
     in their own order; the last batch is filled up with -1.
     """
+    numbers = counts(splits)
 
     def select(split: str, seed: int, step: int) -> np.ndarray:
         positions = step * batch_size + np.arange(batch_size)
-        count = counts[split]
+        count = numbers[split]
         if split != "train":
             return np.where(positions < count, positions, -1).astype(np.int32)
         epochs, places = np.divmod(positions, count)

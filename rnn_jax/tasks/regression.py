@@ -10,26 +10,25 @@ outputs are numbers [batch, outputs].
 """
 
 from collections.abc import Mapping
-from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
 
 from rnn_jax.tasks import ordering
-from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Task, key_of_numbers
+from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task, key_of_numbers
 
 RIGHT = 0.04
 """An answer counts as right where no number is off by more: Hochreiter and Schmidhuber's criterion."""
 
 
 def build_adding(
-    data_spec: Mapping[str, int | str], counts: Mapping[str, int], batch_size: int, *, time_steps: int
+    data_spec: Mapping[str, int | str], splits: Splits, batch_size: int, *, time_steps: int
 ) -> Task:
     """Builds the adding problem over so many steps. Each example is drawn from its number.
 
     Args:
         data_spec: the data set's spec, of kind 'numbers'.
-        counts: examples in each split.
+        splits: the arrays of each split, whose first axis counts the examples.
         batch_size: rows of a batch.
         time_steps: steps of a sequence.
     """
@@ -45,8 +44,8 @@ def build_adding(
         spec={"input_size": 2, "time_steps": time_steps, "output_size": 1, "head": "last"},
         objective=("loss", "min"),
         figures=("loss", "accuracy"),
-        batches={split: Fraction(count, batch_size) for split, count in counts.items()},
-        select=ordering.build(counts, batch_size),
+        batches=ordering.batches(splits, batch_size),
+        select=ordering.build(splits, batch_size),
         fetch=fetch,
         loss=squared_error,
     )

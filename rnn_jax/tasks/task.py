@@ -18,6 +18,9 @@ import numpy as np
 Arrays = Mapping[str, jax.Array]
 """The arrays of one split, by name."""
 
+Splits = Mapping[str, Mapping[str, np.ndarray]]
+"""By split the arrays of a data set on the host: their first axis counts the examples, or a text's tokens."""
+
 Hyper = Mapping[str, jax.Array]
 """Numeric hyperparameters by their config key: scalars, arguments of the compiled step."""
 
@@ -35,11 +38,11 @@ class Batch(NamedTuple):
     targets: jax.Array
     """[batch], or [batch, time] where every step is asked for."""
     weights: jax.Array
-    """[batch]: 1, and 0 for rows that only fill the batch up."""
+    """[batch], or [batch, time] where every step is asked for: 1, and 0 for what only fills the batch up."""
     lengths: jax.Array | None = None
     """[batch]: how many steps of each row are real; None: all of them."""
     fresh: jax.Array | None = None
-    """[batch]: whether the row's carry starts anew; None: in every row, at every step."""
+    """[batch], bool: the rows whose carry starts anew, where a task passes it on; None: none of them."""
 
 
 class Task(NamedTuple):
@@ -54,13 +57,23 @@ class Task(NamedTuple):
     batches: Mapping[str, Fraction]
     """How many batches go through each split once; the last may be ragged."""
     select: Callable[[str, int, int], np.ndarray]
-    """(split, seed, step) -> example numbers [batch], -1 where there is none. NumPy, on the host; the shape
-    depends on (split, step) alone."""
+    """(split, seed, step) -> example numbers [batch], or the tokens of a window of text [batch, ...]; -1
+    where there is nothing. NumPy, on the host; the shape depends on (split, step) alone."""
     fetch: Callable[[Arrays, jax.Array, jax.Array | None], Batch]
     """(data, indices, keys) -> batch. Traced. `keys` [batch], one a row, draw augmentations; None: nothing is
     random."""
     loss: Callable[[Any, Batch, Hyper], tuple[jax.Array, jax.Array, Metrics]]
     """(outputs, batch, hyper) -> (sum of losses, their count, metrics)."""
+    present: Callable[[dict[str, float]], dict[str, float]] = dict
+    """(merged figures) -> the same and what follows from them: a perplexity from a mean loss. On the host."""
+    carry_rows: Mapping[str, int] | None = None
+    """Where the carry passes from batch to batch, for how many rows in each split; None: it does not."""
+    reads_on_host: bool = False
+    """Whether `select` reads the data itself: the devices then hold none, and `fetch` is given no arrays."""
+    unit: str = "examples"
+    """What is counted in rates."""
+    units_per_row: int = 1
+    """How many of these a row of a training batch is."""
 
 
 def key_of_numbers(numbers: jax.Array) -> jax.Array:

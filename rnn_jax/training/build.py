@@ -9,7 +9,7 @@ from rnn_jax import datasets, models, tasks
 from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.models.network import Network
 from rnn_jax.runtime.schema import Config, split_hyper
-from rnn_jax.tasks.task import Task
+from rnn_jax.tasks.task import Splits, Task
 from rnn_jax.training import optimizer, plan
 from rnn_jax.training.optimizer import Optimizer
 from rnn_jax.training.plan import Plan
@@ -30,6 +30,18 @@ class Job(NamedTuple):
         """Rows of a batch, and time steps of a row."""
         return self.data.batch_size, int(self.task.spec["time_steps"])
 
+    @property
+    def units_per_step(self) -> int:
+        """Examples, or tokens, of a batch: what rates count."""
+        return self.data.batch_size * self.task.units_per_row
+
+    @property
+    def device_arrays(self) -> Splits:
+        """The arrays of each split that the devices hold: none where the task reads them on the host."""
+        if self.task.reads_on_host:
+            return {split: {} for split in self.data.splits}
+        return self.data.splits
+
 
 def build(config: Config, data: Dataset | None = None) -> Job:
     """Builds the job that a config describes: its data set is prepared and read, JAX does not start.
@@ -43,7 +55,7 @@ def build(config: Config, data: Dataset | None = None) -> Job:
     """
     sections, hyper = split_hyper(config)
     data = data or datasets.build(**sections["dataset"])
-    task = tasks.build(data.spec, data.counts, data.batch_size, **sections["task"])
+    task = tasks.build(data.spec, data.splits, data.batch_size, **sections["task"])
     network = models.build(task.spec, **sections["model"])
     schedule = plan.build(task.batches["train"], **sections["train"])
     return Job(

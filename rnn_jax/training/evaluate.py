@@ -18,12 +18,12 @@ def evaluate(program: Program, parameters: Any, split: str) -> dict[str, float]:
         parameters: the network's.
         split: 'validation', 'test' or 'train'.
     """
-    carry, parts = None, []
+    carry, parts = program.initial_carry(split), []
     for step in range(math.ceil(program.job.task.batches[split])):
         indices, data = program.indices(split, step), program.data[split]
         part, carry = program.settle(program.eval_step(parameters, carry, program.hyper, data, indices))
         parts.append(part)
-    return metrics.merge(jax.device_get(parts))
+    return program.job.task.present(metrics.merge(jax.device_get(parts)))
 
 
 def training_batch(program: Program, parameters: Any, step: int) -> dict[str, float]:

@@ -21,13 +21,14 @@ from rnn_jax.runtime.run_folder import RunFolder, open_run, read_config
 from rnn_jax.runtime.schema import Config, split_hyper, validate
 from rnn_jax.runtime.signals import Stop
 from rnn_jax.training import checkpoint
-from rnn_jax.training.build import build
+from rnn_jax.training.build import Job, build
 from rnn_jax.training.checkpoint import Keeper, Progress
 from rnn_jax.training.evaluate import evaluate, training_batch
 from rnn_jax.training.meter import Meter
 from rnn_jax.training.program import Program, load
 from rnn_jax.training.state import State
 from rnn_jax.training.summary import Summary, count_parameters
+from rnn_jax.training.writing import Author, Sampling
 
 
 class Run(NamedTuple):
@@ -70,6 +71,7 @@ def train(
     sections, _ = split_hyper(config)
     try:
         job = build(config)
+        _keep_vocabulary(job, folder)
         where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     except UserError:
         if is_new:
@@ -105,6 +107,19 @@ def _finished(workdir: Path, config: Config) -> dict[str, Any] | None:
     return summary if summary is not None and summary["status"] == "finished" else None
 
 
+def _keep_vocabulary(job: Job, folder: RunFolder) -> None:
+    """Writes the vocabulary of a text into the run folder; raises UserError where it has another text's."""
+    earlier = folder.read_summary() or {}
+    version = earlier.get("dataset", {}).get("version", job.data.version)
+    if version != job.data.version:
+        raise UserError(
+            f"{folder.path}: trained on version {version} of {job.data.name} so far, and here is "
+            f"{job.data.version}; give another --workdir, or the data it had"
+        )
+    if job.data.vocabulary is not None and not folder.vocabulary.exists():
+        job.data.vocabulary.save(folder.vocabulary)
+
+
 def _begin(program: Program, folder: RunFolder, console: Console) -> tuple[State, Progress]:
     """The state to go on from: the latest valid checkpoint's, or a fresh one."""
     state = program.init()
@@ -118,7 +133,7 @@ def _begin(program: Program, folder: RunFolder, console: Console) -> tuple[State
     )
     if not checkpoint.steps(folder.checkpoints):
         return state, Progress(devices=program.devices.number)
-    state, progress, damaged = checkpoint.restore(folder.checkpoints, state, "latest")
+    state, progress, damaged = program.restore(folder.checkpoints, "latest")
     for line in damaged:
         console.warn(line)
     if progress.devices != program.devices.number:
@@ -140,30 +155,30 @@ def _describe_data(program: Program) -> str:
 
 
 def _train(run: Run, state: State, progress: Progress) -> dict[str, Any]:
-    plan = run.program.job.plan
-    run.console.start(
-        int(state.step), plan.last_step, "examples", units_per_step=run.program.job.data.batch_size
-    )
+    job = run.program.job
+    plan = job.plan
+    run.console.start(int(state.step), plan.last_step, job.task.unit, units_per_step=job.units_per_step)
     try:
         with Stop() as stop:
             state, progress = _advance(run, state, progress, stop)
     finally:
         run.console.stop()
     step = int(state.step)
-    rate = run.meter.examples_per_second(step)
+    rate = run.meter.rate(step)
     if int(state.diverged_at) >= 0:
         reason = f"the loss or its gradient was not finite at update {int(state.diverged_at) + 1}"
         return run.summary.write("diverged", step, progress, rate, reason=reason)
     if stop.requested is not None:
         return run.summary.write("interrupted", step, progress, rate, reason=stop.requested.name)
-    test = None
+    tested = None
     if plan.report_test:
         best = state
         if progress.best_step != step:
-            best, _, _ = checkpoint.restore(run.folder.checkpoints, state, "best")
-        test = evaluate(run.program, best.evaluated, "test")
-        run.log.metrics(step, "test", test)
-    summary = run.summary.write("finished", step, progress, rate, test=test)
+            best, _, _ = run.program.restore(run.folder.checkpoints, "best")
+        tested = {split: evaluate(run.program, best.evaluated, split) for split in job.data.tested}
+        for split, found in tested.items():
+            run.log.metrics(step, split, found)
+    summary = run.summary.write("finished", step, progress, rate, tested=tested)
     figures.curves(run.folder.path)
     return summary
 
@@ -223,12 +238,23 @@ def _evaluate(run: Run, state: State, step: int, progress: Progress) -> Progress
     better = progress.best_step is None or sign * found[name] > sign * progress.best[name]
     run.log.metrics(step, "validation", found)
     run.console.evaluated(step, "validation", found, better)
+    _write_sample(run, state, step)
     if better:
         return dataclasses.replace(progress, best_step=step, best=found, evaluations_since_best=0)
     return dataclasses.replace(progress, evaluations_since_best=progress.evaluations_since_best + 1)
 
 
+def _write_sample(run: Run, state: State, step: int) -> None:
+    """What a language model writes by now: the same for the same run and step."""
+    vocabulary, count = run.program.job.data.vocabulary, run.log.sample_tokens
+    if vocabulary is None or count is None:
+        return
+    author = Author(run.program.job.network, state.evaluated)
+    key = jax.random.fold_in(jax.random.key(run.program.job.plan.seed), step)
+    run.log.sample(step, vocabulary.decode(author.sample(vocabulary.start, key, count, Sampling())))
+
+
 def _save(run: Run, state: State, step: int, progress: Progress) -> None:
     run.log.flush()
-    checkpoint.save(run.folder.checkpoints, state, progress, run.keeper.keep)
-    run.summary.write("running", step, progress, run.meter.examples_per_second(step))
+    checkpoint.save(run.folder.checkpoints, run.program.to_save(state), progress, run.keeper.keep)
+    run.summary.write("running", step, progress, run.meter.rate(step))

@@ -63,18 +63,20 @@ class Meter:
         (step, taken), self._pending = self._pending, None
         sums, diverged_at = jax.device_get(taken)
         self.diverged_at = int(diverged_at)
-        figures = metrics.merge([sums])
+        figures = self._program.job.task.present(metrics.merge([sums]))
         seconds, (logged_step, logged_seconds) = self.training_seconds, self._logged
-        rate = self._examples(step - logged_step) / (seconds - logged_seconds)
+        rate = self._units(step - logged_step) / (seconds - logged_seconds)
         self._logged = (step, seconds)
         self._log.metrics(step, "train", figures)
-        self._log.timing(step, {"examples_per_second": rate, "training_seconds": seconds})
+        self._log.timing(
+            step, {f"{self._program.job.task.unit}_per_second": rate, "training_seconds": seconds}
+        )
         self._log.console.logged(step, figures, rate)
 
-    def examples_per_second(self, step: int) -> float | None:
-        """The rate over all training up to `step`, which is done; None before the first step."""
+    def rate(self, step: int) -> float | None:
+        """Examples, or tokens, a second up to `step`, which is done; None before the first step."""
         seconds = self.training_seconds
-        return self._examples(step - self._first_step) / seconds if step > self._first_step else None
+        return self._units(step - self._first_step) / seconds if step > self._first_step else None
 
-    def _examples(self, steps: int) -> int:
-        return steps * self._program.job.data.batch_size
+    def _units(self, steps: int) -> int:
+        return steps * self._program.job.units_per_step

@@ -41,6 +41,8 @@ def build(
     warmup_steps: int | None,
     decay_every_epochs: float | None,
     decay_every_steps: int | None,
+    decay_from_epochs: float | None,
+    decay_from_steps: int | None,
     decay_factor: float | None,
     final_fraction: float | None,
     beta1: float | None,
@@ -49,6 +51,8 @@ def build(
     momentum: float | None,
     decay: float | None,
     average_decay: float | None,
+    average_from_epochs: float | None,
+    average_from_steps: int | None,
 ) -> Optimizer:
     """Builds an optimizer (the config section `optimizer`; the schema says what each key means).
 
@@ -61,6 +65,7 @@ def build(
         last_step=last_step,
         warmup=to_steps(warmup_steps, warmup_epochs, epoch_steps) or 0,
         every=to_steps(decay_every_steps, decay_every_epochs, epoch_steps),
+        first=to_steps(decay_from_steps, decay_from_epochs, epoch_steps),
         factor=decay_factor,
         final_fraction=final_fraction,
     )
@@ -94,17 +99,34 @@ def build(
         updates, state = chain(rate, hyper).update(gradients, state, parameters)
         return optax.apply_updates(parameters, updates), state
 
-    return Optimizer(init, update, None if average_decay is None else _build_average(average_decay), shape)
+    average = None if average_decay is None else _moving_average(average_decay)
+    average_from = to_steps(average_from_steps, average_from_epochs, epoch_steps)
+    if average_from is not None:
+        average = _mean_from(average_from)
+    return Optimizer(init, update, average, shape)
 
 
 def _all_but_biases(parameters: Any) -> Any:
     return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key != "bias", parameters)
 
 
-def _build_average(decay: float) -> Callable[[Any, Any, jax.Array], Any]:
+def _moving_average(decay: float) -> Callable[[Any, Any, jax.Array], Any]:
     def average(averaged: Any, parameters: Any, step: jax.Array) -> Any:
         # A shorter memory at first, so that the initial parameters are soon forgotten.
         kept = jnp.minimum(decay, (1 + step) / (10 + step))
         return jax.tree.map(lambda old, new: kept * old + (1 - kept) * new, averaged, parameters)
+
+    return average
+
+
+def _mean_from(first: int) -> Callable[[Any, Any, jax.Array], Any]:
+    """The mean of the parameters after all updates from number `first` on; until then they themselves.
+
+    Polyak and Juditsky 1992; with plain SGD it is averaged SGD, as Merity et al. 2018 use it.
+    """
+
+    def average(averaged: Any, parameters: Any, step: jax.Array) -> Any:
+        share = 1 / jnp.maximum(1, step - first + 1).astype(jnp.float32)
+        return jax.tree.map(lambda old, new: old + share * (new - old), averaged, parameters)
 
     return average

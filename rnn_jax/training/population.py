@@ -20,6 +20,7 @@ from rnn_jax.runtime.devices import DATA, MEMBERS, Devices, shardings
 from rnn_jax.tasks.task import Arrays, Hyper
 from rnn_jax.training import steps
 from rnn_jax.training.build import Job
+from rnn_jax.training.program import put
 from rnn_jax.training.state import State, init
 
 LayOut = Literal["map", "vmap"]
@@ -78,6 +79,14 @@ class Population(NamedTuple):
         """The states before the first step, each as its member alone would begin."""
         keys = jax.vmap(jax.random.key)(members.seeds.astype(np.uint32))
         return self.draw(self.put(dict(members.hyper)), self.put(keys))
+
+    def initial_carry(self, split: str, places: int) -> Any:
+        """What an evaluation begins with, [places, rows, ...]; None where each batch starts anew."""
+        rows = self.job.task.carry_rows
+        if rows is None:
+            return None
+        one = self.job.network.initial_carry(rows[split])
+        return self.put(jax.tree.map(lambda part: jnp.broadcast_to(part, (places, *part.shape)), one))
 
     def indices(self, members: Members, step: int) -> jax.Array:
         """The example numbers [members, rows] of training batch number `step`."""
@@ -141,10 +150,7 @@ def load(job: Job, devices: Devices, how: LayOut) -> Population:
         job=job,
         mesh=mesh,
         how=how,
-        data={
-            split: {name: jax.device_put(array, whole) for name, array in arrays.items()}
-            for split, arrays in job.data.splits.items()
-        },
+        data={split: put(arrays, whole) for split, arrays in job.device_arrays.items()},
         draw=jax.jit(
             lambda hyper, keys: jax.lax.map(lambda own: init(job, *own), (hyper, keys)), out_shardings=each
         ),

@@ -179,7 +179,7 @@ class _Loop:
             if diverged[place] >= 0:
                 fate.status, fate.step = fates.DIVERGED, int(diverged[place])
                 continue
-            figures = {name: float(values[place]) for name, values in found.items()}
+            figures = found[place]
             self.files.note(number, self.step, "validation", figures)
             is_better[place] = self.objective.note(fate, self.step, figures)
             if self.step == plan.last_step:
@@ -244,10 +244,11 @@ class _Loop:
             return
         (step, taken), self._pending = self._pending, None
         sums, diverged = jax.device_get(taken)
+        present = self.program.job.task.present
         for number, place in self.places.running().items():
             if diverged[place] < 0:
                 figures = {name: float(total[place] / count[place]) for name, (total, count) in sums.items()}
-                self.files.note(number, step, "train", figures)
+                self.files.note(number, step, "train", present(figures))
 
     def _done(self) -> int:
         """Updates of the whole sweep, those counted in that members no longer make."""
@@ -280,9 +281,9 @@ class _Loop:
 
 def evaluate(
     program: Population, parameters: Any, hyper: Any, active: jax.Array, split: str
-) -> dict[str, np.ndarray]:
-    """The figures of a whole split, each [places]; of places that are not active they mean nothing."""
-    task, carry, totals = program.job.task, None, {}
+) -> list[dict[str, float]]:
+    """The figures of a whole split in each place; of places that are not active they mean nothing."""
+    task, carry, totals = program.job.task, program.initial_carry(split, len(jax.tree.leaves(hyper)[0])), {}
     for step in range(math.ceil(task.batches[split])):
         indices = jax.device_put(task.select(split, 0, step), program.whole)
         part, carry = program.eval_step(parameters, carry, hyper, program.data[split], indices, active)
@@ -293,4 +294,7 @@ def evaluate(
         for name, pairs in jax.device_get(totals).items():
             total, count = np.asarray(pairs, np.float64).sum(axis=0)
             means[name] = total / count
-    return means
+    return [
+        task.present(dict(zip(means, map(float, each), strict=True)))
+        for each in zip(*means.values(), strict=True)
+    ]

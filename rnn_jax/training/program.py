@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -9,9 +10,10 @@ import numpy as np
 
 from rnn_jax.runtime.devices import Devices, shardings
 from rnn_jax.tasks.task import Arrays, Hyper
-from rnn_jax.training import steps
+from rnn_jax.training import checkpoint, steps
 from rnn_jax.training.build import Job
-from rnn_jax.training.state import State, init, place
+from rnn_jax.training.checkpoint import Progress, Which
+from rnn_jax.training.state import State, init, place, with_rows
 
 Result = TypeVar("Result")
 
@@ -32,14 +34,43 @@ class Program(NamedTuple):
     def init(self) -> State:
         """The state before the first step, drawn from the plan's seed."""
         key = jax.random.key(self.job.plan.seed)
-        return place(jax.jit(partial(init, self.job))(self.job.hyper, key), self.devices.mesh)
+        return self.from_saved(jax.jit(partial(init, self.job))(self.job.hyper, key))
+
+    def restore(self, folder: Path, which: Which) -> tuple[State, Progress, list[str]]:
+        """Reads a checkpoint back, see `checkpoint.restore`, and puts it where the compiled steps want it."""
+        template = self.to_save(self.init())
+        state, progress, damaged = checkpoint.restore(folder, template, which)
+        return self.from_saved(state), progress, damaged
+
+    def to_save(self, state: State) -> State:
+        """A state as it is saved: without the rows that fill the carry up to a multiple of the devices."""
+        rows = self.job.task.carry_rows
+        return state if rows is None else with_rows(state, rows["train"])
+
+    def from_saved(self, state: State) -> State:
+        """A saved state where the compiled step wants it: otherwise the step would compile twice."""
+        rows = self.job.task.carry_rows
+        filled = state if rows is None else with_rows(state, self._filled(rows["train"]))
+        return place(filled, self.devices.mesh)
+
+    def initial_carry(self, split: str) -> Any:
+        """The carry that an evaluation of a split begins with; None where each batch starts anew."""
+        rows = self.job.task.carry_rows
+        if rows is None:
+            return None
+        carry = self.job.network.initial_carry(self._filled(rows[split]))
+        return jax.device_put(carry, shardings(self.devices.mesh, steps.ROWS))
 
     def settle(self, result: Result) -> Result:
         """A step's result, waited for where the devices take turns; call it before the next step."""
         return jax.block_until_ready(result) if self.devices.take_turns else result
 
+    def _filled(self, rows: int) -> int:
+        """So many rows, and what fills them up to a multiple of the devices."""
+        return rows + -rows % self.devices.number
+
     def indices(self, split: str, step: int) -> jax.Array:
-        """The example numbers of a batch [rows], on the devices."""
+        """What the task selected for a batch [rows, ...], on the devices."""
         rows = steps.pad_rows(self.job.task.select(split, self.job.plan.seed, step), self.devices.number)
         return jax.device_put(rows, shardings(self.devices.mesh, steps.ROWS))
 
@@ -51,7 +82,7 @@ def load(job: Job, devices: Devices) -> Program:
     return Program(
         job=job,
         devices=devices,
-        data={split: _put(arrays, whole) for split, arrays in job.data.splits.items()},
+        data={split: put(arrays, whole) for split, arrays in job.device_arrays.items()},
         hyper=jax.device_put(job.hyper, whole),
         train_step=steps.compile_step(partial(steps.train_step, job), mesh, steps.TRAIN),
         eval_step=steps.compile_step(partial(steps.eval_step, job), mesh, steps.EVALUATE),
@@ -60,5 +91,6 @@ def load(job: Job, devices: Devices) -> Program:
     )
 
 
-def _put(arrays: Mapping[str, np.ndarray], sharding: jax.sharding.Sharding) -> dict[str, jax.Array]:
+def put(arrays: Mapping[str, np.ndarray], sharding: jax.sharding.Sharding) -> dict[str, jax.Array]:
+    """Puts the arrays of a split on devices."""
     return {name: jax.device_put(array, sharding) for name, array in arrays.items()}

@@ -80,8 +80,8 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     with jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
-        state, _, damaged = checkpoint.restore(folder.checkpoints, program.init(), which)
-        splits = ["validation", "test"] if program.job.plan.report_test else ["validation"]
+        state, _, damaged = program.restore(folder.checkpoints, which)
+        splits = ["validation", *(job.data.tested if job.plan.report_test else [])]
         figures = {split: evaluate(program, state.evaluated, split) for split in splits}
         return Evaluation(int(state.step), figures, _answers(program, state, splits[-1]), damaged)
 

@@ -19,6 +19,7 @@ def build(
     last_step: int,
     warmup: int,
     every: int | None,
+    first: int | None,
     factor: float | None,
     final_fraction: float | None,
 ) -> Schedule:
@@ -30,7 +31,7 @@ def build(
     elif name in ("step", "exponential"):
         assert every is not None
         assert factor is not None
-        shape = step_decay(every, factor) if name == "step" else exponential(every, factor)
+        shape = step_decay(every, factor, first or every) if name == "step" else exponential(every, factor)
     return warmed_up(shape, warmup)
 
 
@@ -52,9 +53,9 @@ def cosine(warmup: int, last_step: int, final_fraction: float) -> Schedule:
     return schedule
 
 
-def step_decay(every: int, factor: float) -> Schedule:
-    """Multiplied by `factor` after every `every` steps."""
-    return lambda step: jnp.float32(factor) ** (step // every)
+def step_decay(every: int, factor: float, first: int) -> Schedule:
+    """Multiplied by `factor` after the first `first` steps, and again after every `every` more."""
+    return lambda step: jnp.float32(factor) ** jnp.maximum(0, (step - first) // every + 1)
 
 
 def exponential(every: int, factor: float) -> Schedule:

@@ -55,19 +55,32 @@ PLACES = State(
 def init(job: Job, hyper: Hyper, key: jax.Array) -> State:
     """Draws the initial state from `key`."""
     run_key, parameter_key = jax.random.split(key)
-    parameters = job.network.init(parameter_key, hyper)
+    parameters, rows = job.network.init(parameter_key, hyper), job.task.carry_rows
     zero = jnp.zeros((), jnp.float32)
     return State(
         step=jnp.zeros((), jnp.int32),
         parameters=parameters,
         optimizer=job.optimizer.init(parameters, hyper),
-        carry=None,
+        carry=None if rows is None else job.network.initial_carry(rows["train"]),
         key=run_key,
         # A copy: a donated buffer cannot stand in two places of the state.
         averaged=None if job.optimizer.average is None else jax.tree.map(jnp.copy, parameters),
         metrics={name: (zero, zero) for name in job.task.figures},
         diverged_at=jnp.full((), -1, jnp.int32),
     )
+
+
+def with_rows(state: State, rows: int) -> State:
+    """The state with a carry of so many rows: cut, or filled up with rows of zeros."""
+
+    if all(len(part) == rows for part in jax.tree.leaves(state.carry)):
+        return state
+
+    def resize(part: jax.Array) -> jax.Array:
+        missing = max(0, rows - len(part))
+        return jnp.pad(part[:rows], [(0, missing)] + [(0, 0)] * (part.ndim - 1))
+
+    return state._replace(carry=jax.tree.map(resize, state.carry))
 
 
 def place(state: State, mesh: Mesh) -> State:

@@ -15,10 +15,14 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 
+from rnn_jax.models.network import Keys
 from rnn_jax.runtime.devices import DATA
 from rnn_jax.tasks.task import Arrays, Hyper, Metrics
 from rnn_jax.training.build import Job
 from rnn_jax.training.state import PLACES, ROWS, WHOLE, State
+
+NO_ROW = 2**32 - 1
+"""Not a row's number: the key of what all rows share is folded with it."""
 
 
 def train_step(job: Job, state: State, hyper: Hyper, data: Arrays, indices: jax.Array) -> State:
@@ -32,14 +36,15 @@ def train_step(job: Job, state: State, hyper: Hyper, data: Arrays, indices: jax.
         state: the state, donated.
         hyper: numeric hyperparameters.
         data: the training split's arrays.
-        indices: [rows of this shard] example numbers, -1 for none.
+        indices: [rows of this shard, ...] what the task selected for this batch, -1 for nothing.
     """
-    augmenting, network_keys = row_keys(state.key, state.step, indices.shape[0])
+    augmenting, network_keys = draw_keys(state.key, state.step, indices.shape[0])
     batch = job.task.fetch(data, indices, augmenting)
+    carry_before = pass_on(state.carry, batch.fresh)
 
     def loss_of(parameters: Any) -> tuple[jax.Array, tuple[jax.Array, Metrics, Any]]:
         outputs, carry = job.network.apply(
-            parameters, batch.inputs, batch.lengths, state.carry, hyper, network_keys
+            parameters, batch.inputs, batch.lengths, carry_before, hyper, network_keys
         )
         total, count, metrics = job.task.loss(outputs, batch, hyper)
         return total, (count, metrics, carry)
@@ -77,13 +82,16 @@ def eval_step(
     Args:
         job: what is computed.
         parameters: the network's.
-        carry: its carry from the batch before; None: it starts anew.
+        carry: its carry from the batch before; None: each batch starts anew.
         hyper: numeric hyperparameters.
         data: the split's arrays.
-        indices: [rows of this shard] example numbers, -1 for none.
+        indices: [rows of this shard, ...] what the task selected for this batch, -1 for nothing.
     """
     batch = job.task.fetch(data, indices, None)
-    outputs, carry_after = job.network.apply(parameters, batch.inputs, batch.lengths, carry, hyper, None)
+    carry_before = pass_on(carry, batch.fresh)
+    outputs, carry_after = job.network.apply(
+        parameters, batch.inputs, batch.lengths, carry_before, hyper, None
+    )
     _, _, metrics = job.task.loss(outputs, batch, hyper)
     return sum_over_devices(metrics), None if carry is None else carry_after
 
@@ -100,15 +108,33 @@ def take_metrics(state: State) -> tuple[State, tuple[Metrics, jax.Array]]:
     return emptied, (state.metrics, state.diverged_at)
 
 
-def row_keys(key: jax.Array, step: jax.Array, rows: int) -> tuple[jax.Array, jax.Array]:
-    """Keys for this shard's rows at a step, two sets [rows]: for augmentation and for the network.
+def pass_on(carry: Any, fresh: jax.Array | None) -> Any:
+    """The carry that a batch begins with: that of the batch before it, zeros in rows that start anew.
+
+    Here, and nowhere else, back-propagation through time ends (it is "truncated"): what came before this
+    batch is taken as it is.
+
+    Args:
+        carry: arrays [batch, ...]; None: there is none, and stays none.
+        fresh: [batch], bool, the rows that start anew; None: none of them.
+    """
+    carry = jax.lax.stop_gradient(carry)
+    if carry is None or fresh is None:
+        return carry
+    return jax.tree.map(lambda part: jnp.where(jnp.expand_dims(fresh, range(1, part.ndim)), 0, part), carry)
+
+
+def draw_keys(key: jax.Array, step: jax.Array, rows: int) -> tuple[jax.Array, Keys]:
+    """Keys for a step: [rows] for the augmentation of this shard's rows, and those of the network.
 
     They depend on the global row number, so that a batch sees the same numbers on any count of devices.
     """
     numbers = jax.lax.axis_index(DATA) * rows + jnp.arange(rows)
     augmenting, network = jax.random.split(jax.random.fold_in(key, step))
     fold_rows = jax.vmap(jax.random.fold_in, in_axes=(None, 0))
-    return fold_rows(augmenting, numbers), fold_rows(network, numbers)
+    return fold_rows(augmenting, numbers), Keys(
+        fold_rows(network, numbers), jax.random.fold_in(network, NO_ROW)
+    )
 
 
 def sum_over_devices(tree: Any) -> Any:
@@ -150,8 +176,9 @@ def compile_step(step: Callable[..., Any], mesh: Mesh, layout: Layout) -> Callab
 
 
 def pad_rows(indices: np.ndarray, devices: int) -> np.ndarray:
-    """Fills indices [batch] up with -1, which weighs nothing, to a multiple of the devices."""
-    return np.pad(indices, (0, -len(indices) % devices), constant_values=-1)
+    """Fills indices [batch, ...] up with -1, which weighs nothing, to a multiple of the devices."""
+    missing = -len(indices) % devices
+    return np.pad(indices, [(0, missing)] + [(0, 0)] * (indices.ndim - 1), constant_values=-1)
 
 
 def _choose(condition: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:

@@ -27,7 +27,7 @@ class Summary:
     def __init__(self, program: Program, folder: RunFolder, state: State, started: float) -> None:
         """`started` is when this process began, on `time.perf_counter`'s clock."""
         earlier = folder.read_summary() or {}
-        self._folder = folder
+        self._folder, self._unit = folder, program.job.task.unit
         self._started = started - (earlier.get("wall_seconds") or 0.0)
         self._constant = constants(program.job, count_parameters(state.parameters), str(program.devices))
         self._written: dict[str, Any] = {"step": int(state.step), **self._constant}
@@ -40,7 +40,7 @@ class Summary:
         progress: Progress,
         rate: float | None,
         *,
-        test: Mapping[str, float] | None = None,
+        tested: Mapping[str, Mapping[str, float]] | None = None,
         reason: str | None = None,
     ) -> dict[str, Any]:
         """Writes the summary and returns it.
@@ -49,8 +49,8 @@ class Summary:
             status: 'running', 'finished', 'interrupted' or 'diverged'.
             step: updates made.
             progress: what the loop decides by.
-            rate: examples a second.
-            test: figures of the test split; None: it was not looked at.
+            rate: examples, or tokens, a second.
+            tested: figures of the test split, and what is looked at with it; None: it was not looked at.
             reason: why it is neither running nor finished.
         """
         best = None if progress.best_step is None else {"step": progress.best_step, **progress.best}
@@ -59,10 +59,10 @@ class Summary:
             **({} if reason is None else {"reason": reason}),
             "step": step,
             "best": best,
-            "test": None if test is None else dict(test),
+            **{split: dict(figures) for split, figures in (tested or {"test": None}).items() if figures},
             "wall_seconds": round(time.perf_counter() - self._started, 1),
             "compile_seconds": round(self.compile_seconds, 2),
-            "examples_per_second": None if rate is None else round(rate, 1),
+            f"{self._unit}_per_second": None if rate is None else round(rate, 1),
             **self._constant,
         }
         self._folder.write_summary(summary)

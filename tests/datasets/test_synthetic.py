@@ -57,11 +57,15 @@ def test_few_examples_give_at_least_one_to_each_split() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "minst"}, "dataset.name = minst: unknown; there are mnist, digits, synthetic, generated"),
+        (
+            {"name": "minst"},
+            "dataset.name = minst: unknown; there are mnist, digits, ptb, tiny_shakespeare, text, synthetic, "
+            "generated",
+        ),
         ({"name": "synthetic"}, "dataset.name = synthetic: needs dataset.like and dataset.examples as well"),
         (
             {"name": "synthetic", "like": "synthetic", "examples": 20},
-            "dataset.like = synthetic: unknown; there are mnist, digits",
+            "dataset.like = synthetic: unknown; there are mnist, digits, ptb, tiny_shakespeare",
         ),
     ],
 )

@@ -22,6 +22,8 @@ def build(**changes: Any) -> models.Network:
         "layers": 1,
         "bidirectional": False,
         "residual": False,
+        "variational_dropout": None,
+        "tied_embedding": None,
         "embedding_size": None,
         "input_layer": None,
         "pool": "last",

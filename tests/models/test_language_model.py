@@ -20,6 +20,8 @@ def build(**changes: Any) -> models.Network:
         "layers": 2,
         "bidirectional": False,
         "residual": False,
+        "variational_dropout": None,
+        "tied_embedding": None,
         "embedding_size": None,
         "input_layer": None,
         "pool": None,

@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 from rnn_jax.models import fused_lstm, layers
 from rnn_jax.models.layers import Layout
+from rnn_jax.models.network import Keys
 
 BATCH, TIME, FEATURES, HIDDEN = 3, 4, 2, 3
 LENGTHS = jnp.array([TIME, 0, 2])
@@ -170,21 +171,22 @@ def test_carries_go_on_where_they_were() -> None:
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), second.carry, whole.carry)
 
 
-def keys(seed: int = 0, rows: int = BATCH) -> jax.Array:
-    return jax.random.split(jax.random.key(seed), rows)
+def keys(seed: int = 0, rows: int = BATCH) -> Keys:
+    rows_key, batch_key = jax.random.split(jax.random.key(seed))
+    return Keys(jax.random.split(rows_key, rows), batch_key)
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     values = jnp.ones((50, 40, 10))
-    dropped = layers.drop(values, keys(rows=50), jnp.float32(0.3))
+    dropped = layers.drop(values, keys(rows=50).rows, jnp.float32(0.3))
     assert set(np.unique(dropped)) == {0, np.float32(1 / np.float32(0.7))}
     assert abs(float((dropped == 0).mean()) - 0.3) < 0.02
     assert (dropped[0] != dropped[1]).any()
     np.testing.assert_array_equal(layers.drop(values, None, jnp.float32(0.3)), values)
-    np.testing.assert_array_equal(layers.drop(values, keys(rows=50), None), values)
+    np.testing.assert_array_equal(layers.drop(values, keys(rows=50).rows, None), values)
 
 
-@pytest.mark.parametrize("rate", ["dropout", "recurrent_dropout"])
+@pytest.mark.parametrize("rate", ["dropout", "recurrent_dropout", "weight_drop"])
 def test_dropout_is_drawn_by_rows_and_keys(rate: str) -> None:
     of = layout()
     parameters, inputs = draw(of, 5)
@@ -195,10 +197,53 @@ def test_dropout_is_drawn_by_rows_and_keys(rate: str) -> None:
     np.testing.assert_array_equal(run(of, parameters, inputs, hyper=hyper).outputs, plain)
     np.testing.assert_array_equal(run(of, parameters, inputs, hyper=hyper, keys=keys()).outputs, dropped)
     # A row's draw is its key's, whatever rows are beside it.
-    alone = run(of, parameters, inputs[1:2], hyper=hyper, keys=keys()[1:2]).outputs
+    second = keys()._replace(rows=keys().rows[1:2])
+    alone = run(of, parameters, inputs[1:2], hyper=hyper, keys=second).outputs
     np.testing.assert_allclose(alone[0], dropped[1], atol=1e-6)
     none = run(of, parameters, inputs, hyper={rate: jnp.float32(0)}, keys=keys()).outputs
     np.testing.assert_allclose(none, plain, atol=1e-6)
+
+
+def test_variational_dropout_drops_the_same_features_at_every_step() -> None:
+    values = jnp.ones((50, 40, 10))
+    dropped = layers.drop(values, keys(rows=50).rows, jnp.float32(0.3), every_step=True)
+    np.testing.assert_array_equal(dropped, jnp.broadcast_to(dropped[:, :1], values.shape))
+    assert abs(float((dropped == 0).mean()) - 0.3) < 0.05
+    assert (dropped[0] != dropped[1]).any()
+    # In a network it is another function of the same keys.
+    parameters, inputs = draw(layout(), 5)
+    each, every = (
+        run(
+            layout(variational_dropout=how),
+            parameters,
+            inputs,
+            hyper={"dropout": jnp.float32(0.5)},
+            keys=keys(),
+        )
+        for how in (False, True)
+    )
+    assert not np.allclose(each.outputs, every.outputs)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "lstm_layer_norm", "rnn"])
+def test_weight_drop_drops_weights_that_read_the_state_for_all_rows(cell: str) -> None:
+    of = layout(cell)
+    parameters, inputs = draw(of, 5)
+    key = jax.random.key(7)
+    dropped = layers.drop_weights(parameters, key, jnp.float32(0.5))
+    share = []
+    for (path, old), new in zip(jax.tree.leaves_with_path(parameters), jax.tree.leaves(dropped), strict=True):
+        name, kind = path[-2].key, path[-1].key
+        if kind == "kernel" and name.startswith("h"):
+            assert ((new == 0) | np.isclose(new, 2 * old)).all()
+            share.append((new == 0).ravel())
+        else:
+            np.testing.assert_array_equal(new, old)
+    assert 0.3 < np.concatenate(share).mean() < 0.7
+    # The same weights for every row and step: as if the parameters were others.
+    hyper = {"weight_drop": jnp.float32(0.5)}
+    whole = run(of, parameters, inputs, hyper=hyper, keys=keys()._replace(batch=key)).outputs
+    np.testing.assert_allclose(run(of, dropped, inputs).outputs, whole, atol=1e-6)
 
 
 def test_dropout_is_between_layers_alone() -> None:

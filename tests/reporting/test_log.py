@@ -27,7 +27,12 @@ def logs(tmp_path: Path) -> Iterator[list[Log]]:
 def open_log(folder: Path, logs: list[Log], *, tensorboard: bool = False) -> Log:
     console = build_console(io.StringIO())
     log = build(
-        RunFolder(folder), console, every_steps=5, batch_accuracy_every_steps=None, tensorboard=tensorboard
+        RunFolder(folder),
+        console,
+        every_steps=5,
+        batch_accuracy_every_steps=None,
+        tensorboard=tensorboard,
+        sample_tokens=None,
     )
     logs.append(log)
     return log

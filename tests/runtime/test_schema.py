@@ -77,7 +77,8 @@ def test_missing_keys_and_sections_are_told():
     del config["train"]
     config["log"] = 3
     keys, value, section = mistakes(config)
-    assert keys == "log = 3: is a section, with the keys every_steps, batch_accuracy_every_steps, tensorboard"
+    named = "every_steps, batch_accuracy_every_steps, sample_tokens, tensorboard"
+    assert keys == f"log = 3: is a section, with the keys {named}"
     assert value.startswith("model.hidden_size: must be given (units of each recurrence): a whole number")
     assert section.startswith("train: the whole section is missing; its keys are seed, duration_epochs")
 
@@ -105,7 +106,10 @@ def test_the_nearest_key(mistyped, meant):
 
 def test_an_unknown_key_without_a_near_one_is_told_what_there_is():
     (line,) = mistakes(config_with(log__zzz=1))
-    assert line == "log.zzz: no such key; log has every_steps, batch_accuracy_every_steps, tensorboard"
+    assert (
+        line
+        == "log.zzz: no such key; log has every_steps, batch_accuracy_every_steps, sample_tokens, tensorboard"
+    )
     config = config_with()
     config["zzz"] = 1
     (line,) = mistakes(config)

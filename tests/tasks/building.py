@@ -3,6 +3,8 @@
 import inspect
 from typing import Any
 
+import numpy as np
+
 from rnn_jax import tasks
 
 
@@ -11,4 +13,5 @@ def build_task(data_spec: dict[str, Any], counts: dict[str, int], batch_size: in
     unset: dict[str, Any] = {
         parameter.name: None for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY
     }
-    return tasks.build(data_spec, counts, batch_size, **unset | keys)
+    splits = {split: {"numbers": np.zeros(count)} for split, count in counts.items()}
+    return tasks.build(data_spec, splits, batch_size, **unset | keys)

@@ -17,6 +17,8 @@ NOTHING: dict[str, Any] = dict.fromkeys(
         "warmup_steps",
         "decay_every_epochs",
         "decay_every_steps",
+        "decay_from_epochs",
+        "decay_from_steps",
         "decay_factor",
         "final_fraction",
         "beta1",
@@ -25,6 +27,8 @@ NOTHING: dict[str, Any] = dict.fromkeys(
         "momentum",
         "decay",
         "average_decay",
+        "average_from_epochs",
+        "average_from_steps",
     )
 )
 ADAM = {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8}
@@ -103,3 +107,14 @@ def test_the_average_forgets_at_its_decay() -> None:
     assert late["kernel"] == pytest.approx(0.9)
     assert early["kernel"] == pytest.approx(0.1)
     assert build("sgd").average is None
+
+
+def test_the_mean_begins_at_its_step_and_is_that_of_all_parameters_since() -> None:
+    average = build("sgd", average_from_epochs=0.3).average  # three steps
+    assert average is not None
+    values = [5.0, 7.0, 1.0, 4.0, 2.0, 9.0]
+    averaged, found = {"kernel": jnp.float32(0)}, []
+    for step, value in enumerate(values):
+        averaged = average(averaged, {"kernel": jnp.float32(value)}, jnp.int32(step))
+        found.append(float(averaged["kernel"]))
+    assert found == pytest.approx([5, 7, 1, 4, 3, 5])

@@ -11,7 +11,7 @@ from rnn_jax.training import schedules
 
 
 def values(name: str, steps: int = 30, **parts: float | None) -> np.ndarray:
-    settings: dict[str, Any] = {"last_step": 30, "warmup": 0, "every": None, "factor": None}
+    settings: dict[str, Any] = {"last_step": 30, "warmup": 0, "every": None, "first": None, "factor": None}
     settings |= {"final_fraction": None} | parts
     schedule = schedules.build(name, **settings)
     return np.array([schedule(jnp.int32(step)) for step in range(steps)])
@@ -41,3 +41,9 @@ def test_warmup_multiplies_any_schedule(name: str) -> None:
 
 def test_cosine_stays_at_its_end() -> None:
     assert values("cosine", steps=40, final_fraction=0.25)[-1] == pytest.approx(0.25)
+
+
+def test_a_step_decay_may_begin_later() -> None:
+    # TensorFlow's tutorial: four epochs at the peak, here of two steps, then half as much after each.
+    ours = values("step", 14, every=2, first=8, factor=0.5)
+    assert ours.tolist() == [1] * 8 + [0.5] * 2 + [0.25] * 2 + [0.125] * 2

@@ -1,0 +1,173 @@
+"""One's own text files as tokens: read once, and kept beside the other prepared data.
+
+What is kept stands in a folder that is named by the SHA-256 of the files' contents and of how they are read:
+the vocabulary, and a file of token numbers for each split, which is mapped into memory, not read, so that it
+may be larger than that. A file without companions is cut into tenths: eight to train, one to validate, one to
+test; a line belongs where it begins.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rnn_jax.datasets import builder, sources, vocabulary
+from rnn_jax.datasets.dataset import SPLITS, Spec, Splits
+from rnn_jax.datasets.texts import Text
+from rnn_jax.datasets.vocabulary import Vocabulary
+from rnn_jax.runtime.errors import UserError
+
+UNITS = {"words": "word", "characters": "character", "bytes": "byte", "pieces": "piece"}
+_BLOCK = 1 << 16  # characters that are read at a time at most
+_READING = 1  # to be counted up where files are read otherwise than before
+
+_logger = logging.getLogger(__name__)
+
+
+class Reading(NamedTuple):
+    """How files become tokens: keys of the config section `dataset`."""
+
+    tokens: str
+    """A key of `UNITS`."""
+    vocabulary_size: int | None
+    encoding: str
+
+
+class Prepared(NamedTuple):
+    """A text, and what is known of it once it was read."""
+
+    text: Text
+    spec: Spec
+    version: str
+    """The beginning of the SHA-256 that names it."""
+
+
+def load(files: Mapping[str, str | None], reading: Reading, data_dir: str | None) -> Prepared:
+    """Loads a text of one's own, which is read and kept where that has not been done.
+
+    Args:
+        files: the file of each split; where 'validation' and 'test' are None, both are cut from 'train'.
+        reading: how it is read.
+        data_dir: the folder of prepared data; None: that of TFDS.
+
+    Raises:
+        UserError: a file cannot be read, is empty or not in the encoding, or a token is not in the
+            vocabulary.
+        StorageError: the disk is full.
+    """
+    paths = {split: Path(name).expanduser() for split, name in files.items() if name is not None}
+    digests = {split: sources.checksum(path) for split, path in paths.items()}
+    said = json.dumps([_READING, digests, reading], sort_keys=True)
+    version = hashlib.sha256(said.encode()).hexdigest()
+    root = builder.root_of(data_dir)
+    folder = root / "rnn_jax_text" / version
+    if not folder.exists():
+        with builder.storage(root), builder.lock(root / ".rnn_jax_text.lock"):
+            if not folder.exists():  # by now another process may have made it
+                _logger.info("reading %s, once", ", ".join(str(path) for path in paths.values()))
+                _prepare(paths, reading, folder)
+    found = vocabulary.load(folder / "vocabulary.json")
+    splits: Splits = {
+        split: {"tokens": np.memmap(folder / f"{split}.tokens", found.dtype, mode="r")} for split in SPLITS
+    }
+    spec: Spec = {"kind": "text", "unit": found.unit, "vocabulary": len(found)}
+    return Prepared(Text(splits, found), spec, version[:12])
+
+
+def _prepare(paths: Mapping[str, Path], reading: Reading, folder: Path) -> None:
+    """Writes the folder, whole or not at all."""
+    parts = {split: _Part(split, paths, reading) for split in SPLITS}
+    for split, part in parts.items():
+        if next(iter(part), None) is None:
+            whole = "" if len(paths) > 1 else f" (a {'tenth' if split != 'train' else 'part'} of the file)"
+            raise UserError(f"{part.path}: empty: nothing is left for {split}{whole}")
+    found = _learn(parts, reading)
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    for split, part in parts.items():
+        with (unfinished / f"{split}.tokens").open("wb") as file:
+            for text in part:
+                try:
+                    file.write(found.encode(text).astype(found.dtype).tobytes())
+                except UserError as error:
+                    raise UserError(f"{part.path}: {error}") from error
+    found.save(unfinished / "vocabulary.json")
+    unfinished.rename(folder)
+
+
+def _learn(parts: Mapping[str, "_Part"], reading: Reading) -> Vocabulary:
+    """The vocabulary of the training part; of characters, all that there are have a number."""
+    train, most = parts["train"], reading.vocabulary_size
+    if reading.tokens == "words":
+        known = vocabulary.words(train, most, unknown=False)
+        foreign = any(
+            word not in known.numbers
+            for part in parts.values()
+            for text in part
+            for word in vocabulary.split_words(text)
+        )
+        return vocabulary.words(train, most) if foreign else known
+    if reading.tokens == "characters":
+        texts = train if most is not None else (text for part in parts.values() for text in part)
+        return vocabulary.characters(texts, most)
+    if reading.tokens == "pieces":
+        assert most is not None
+        return vocabulary.pieces(iter(train), most)
+    return Vocabulary("byte")
+
+
+class _Part:
+    """The text of one split, in blocks that end between words; it can be read more than once."""
+
+    def __init__(self, split: str, paths: Mapping[str, Path], reading: Reading) -> None:
+        self.path, self._encoding = paths.get(split, paths["train"]), reading.encoding
+        self._errors = "surrogateescape" if reading.tokens == "bytes" else "strict"
+        self._whole_words = reading.tokens in ("words", "pieces")
+        self._from, self._to = 0.0, float("inf")
+        if len(paths) == 1:
+            length = sum(len(block) for block in self._read(_BLOCK))
+            bounds = (0, 8 * length // 10, 9 * length // 10, length)
+            self._from, self._to = bounds[SPLITS.index(split) :][:2]
+        self._block = _BLOCK if self._to == float("inf") else max(1, min(_BLOCK, int(self._to) // 100))
+
+    def __iter__(self) -> Iterator[str]:
+        begins = 0
+        for block in self._read(self._block):
+            if self._from <= begins < self._to:
+                yield block
+            begins += len(block)
+
+    def _read(self, most: int) -> Iterator[str]:
+        """The file in lines, those that are longer than `most` in several."""
+        encoding = "utf-8-sig" if self._encoding.lower() in ("utf-8", "utf8") else self._encoding
+        newline = "" if self._errors != "strict" else None  # bytes are taken as they are
+        try:
+            with self.path.open(encoding=encoding, errors=self._errors, newline=newline) as file:
+                while block := file.readline(most):
+                    while self._whole_words and not block[-1].isspace() and (more := file.read(1)):
+                        block += more
+                    yield block
+        except UnicodeDecodeError as error:
+            raise _not_in_encoding(self.path, self._encoding) from error
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be read: {error.strerror}") from error
+
+
+def _not_in_encoding(path: Path, encoding: str) -> UserError:
+    """Where a file stops being in its encoding: the reader knows it of its own block alone."""
+    data = path.read_bytes()
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return UserError(
+            f"{path}: not {encoding}: byte {error.start:,}, in line {line:,}, is 0x{data[error.start]:02x}; "
+            "dataset.encoding says what it is"
+        )
+    raise AssertionError(path)
