@@ -60,7 +60,7 @@ def build(
         UserError: the training text is shorter than a batch, or another split has nothing to tell.
     """
     _check(splits, batch_size, window_steps)
-    name, of_nats = FIGURES[str(data_spec["unit"])]
+    unit = str(data_spec["unit"])
     rows = {split: batch_size if split == "train" else evaluation_rows for split in splits}
     evaluated = max(window_steps, EVALUATED_TOKENS // evaluation_rows)
     cuts = {
@@ -87,16 +87,11 @@ def build(
         return total, count if loss_per == "token" else rows_read, {"loss": (total, count)}
 
     def present(figures: dict[str, float]) -> dict[str, float]:
-        return {**figures, name: _or_infinite(of_nats, figures["loss"])}
+        return {**figures, **figures_of(unit, figures["loss"])}
 
     return Task(
-        spec={
-            "vocabulary": int(data_spec["vocabulary"]),
-            "output_size": int(data_spec["vocabulary"]),
-            "time_steps": window_steps,
-            "head": "every",
-        },
-        objective=(name, "min"),
+        spec=spec_of(int(data_spec["vocabulary"]), window_steps),
+        objective=(FIGURES[unit][0], "min"),
         figures=("loss",),
         batches={split: Fraction(cut.windows) for split, cut in cuts.items()},
         select=select,
@@ -155,8 +150,20 @@ class Cut:
         return found
 
 
-def _or_infinite(of_nats: Callable[[float], float], nats: float) -> float:
+def spec_of(vocabulary: int, window_steps: int) -> dict[str, int | str]:
+    """What a network for so many tokens is built from."""
+    return {
+        "vocabulary": vocabulary,
+        "output_size": vocabulary,
+        "time_steps": window_steps,
+        "head": "every",
+    }
+
+
+def figures_of(unit: str, loss: float) -> dict[str, float]:
+    """The mean loss of a token of that unit, in nats, and the figure that the field gives for it."""
+    name, of_nats = FIGURES[unit]
     try:
-        return of_nats(nats)
+        return {"loss": loss, name: of_nats(loss)}
     except OverflowError:
-        return math.inf
+        return {"loss": loss, name: math.inf}

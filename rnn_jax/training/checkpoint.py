@@ -109,20 +109,26 @@ def restore(folder: Path, template: State, which: Which) -> tuple[State, Progres
     Raises:
         CheckpointError: there is no valid one of that kind.
     """
-    damaged: list[str] = []
-    for step in reversed(steps(folder)):
-        path = folder / f"{step:08d}"
-        progress = _read_progress(path)
-        fault = "its progress.json cannot be read" if progress is None else None
-        if progress is not None and which == "best":
-            return *_restore_best(folder, template, progress), damaged
-        fault = fault or _fault(path)
-        if fault is None:
-            assert progress is not None
-            return _read_state(path, template), progress, damaged
-        damaged.append(f"{path}: {fault}; falling back to the one before")
-    reason = f" ({damaged[-1]})" if damaged else ""
-    raise CheckpointError(f"{folder}: no valid checkpoint{reason}")
+    path, progress, damaged = _find(folder, which)
+    return _read_state(path, template), progress, damaged
+
+
+def restore_evaluated(folder: Path, which: Which) -> tuple[Any, int, list[str]]:
+    """Reads of a checkpoint nothing but the parameters that are evaluated, onto the first device.
+
+    Args:
+        folder: where checkpoints are kept.
+        which: 'latest' falls back to the newest valid one; 'best' is that one or nothing.
+
+    Returns:
+        The parameters, the averaged ones where an average was kept; the step; and a line for every damaged
+        checkpoint that was passed over.
+
+    Raises:
+        CheckpointError: there is no valid one of that kind.
+    """
+    path, _, damaged = _find(folder, which)
+    return _read_evaluated(path), int(path.name), damaged
 
 
 def restore_tree(
@@ -156,14 +162,32 @@ def steps(folder: Path) -> list[int]:
     return sorted(int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit())
 
 
-def _restore_best(folder: Path, template: State, progress: Progress) -> tuple[State, Progress]:
+def _find(folder: Path, which: Which) -> tuple[Path, Progress, list[str]]:
+    """The checkpoint of that kind, its progress, and a line for every damaged one that was passed over."""
+    damaged: list[str] = []
+    for step in reversed(steps(folder)):
+        path = folder / f"{step:08d}"
+        progress = _read_progress(path)
+        fault = "its progress.json cannot be read" if progress is None else None
+        if progress is not None and which == "best":
+            return _best(folder, progress), progress, damaged
+        fault = fault or _fault(path)
+        if fault is None:
+            assert progress is not None
+            return path, progress, damaged
+        damaged.append(f"{path}: {fault}; falling back to the one before")
+    reason = f" ({damaged[-1]})" if damaged else ""
+    raise CheckpointError(f"{folder}: no valid checkpoint{reason}")
+
+
+def _best(folder: Path, progress: Progress) -> Path:
     if progress.best_step is None:
         raise CheckpointError(f"{folder}: nothing was evaluated yet; try --checkpoint latest")
     path = folder / f"{progress.best_step:08d}"
     fault = _fault(path)
     if fault is not None:
         raise CheckpointError(f"{path}, the best checkpoint: {fault}; try --checkpoint latest")
-    return _read_state(path, template), progress
+    return path
 
 
 def _read_progress(path: Path) -> Progress | None:
@@ -202,6 +226,26 @@ def _read_tree(path: Path, template: Mapping[str, Any]) -> dict[str, Any]:
     )
     with ocp.StandardCheckpointer() as checkpointer:
         return checkpointer.restore(path.absolute() / "state", abstract)
+
+
+def _read_evaluated(path: Path) -> Any:
+    """The parameters that are evaluated, without anything that is known of the run that saved them."""
+    import orbax.checkpoint as ocp
+
+    where = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        saved: Any = checkpointer.metadata(path.absolute() / "state")
+        tree = saved.item_metadata.tree
+        part = "averaged" if jax.tree.leaves(tree["averaged"]) else "parameters"
+        shapes = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where), tree[part]
+        )
+        arguments = ocp.args.PyTreeRestore(
+            item={part: shapes},
+            restore_args={part: jax.tree.map(lambda _: ocp.ArrayRestoreArgs(sharding=where), shapes)},
+            partial_restore=True,
+        )
+        return checkpointer.restore(path.absolute() / "state", args=arguments)[part]
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ for block in author.write(memory, key, Sampling(temperature=0.8)): ...
 
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +15,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from rnn_jax import models
+from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.models.network import Network
+from rnn_jax.runtime import devices
+from rnn_jax.runtime.errors import CheckpointError
+from rnn_jax.runtime.run_folder import RunFolder
+from rnn_jax.runtime.schema import Config, split_hyper
+from rnn_jax.tasks import language_modelling
+from rnn_jax.training import checkpoint
+from rnn_jax.training.checkpoint import Which
 
 READ_AT_ONCE = 256
 """Tokens that are read at a time: always so many, the last ones filled up, so that one program does."""
@@ -42,6 +52,30 @@ class Memory(NamedTuple):
     """The last token, which is not read yet: int32 []."""
     written: int = 0
     """Tokens that were drawn so far: what the next one's key is folded with."""
+
+
+def load_author(
+    config: Config, vocabulary: Vocabulary, workdir: Path, which: Which
+) -> tuple["Author", int, list[str]]:
+    """The author that a run folder holds: its data is not needed.
+
+    Returns:
+        The author, the step of its checkpoint, and a line for every damaged checkpoint that was passed over.
+
+    Raises:
+        CheckpointError: there is no valid checkpoint of that kind.
+    """
+    sections, _ = split_hyper(config)
+    checkpoints = RunFolder(workdir).checkpoints
+    if not checkpoint.steps(checkpoints):
+        raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
+    spec = language_modelling.spec_of(len(vocabulary), config.task.window_steps or 1)
+    network = models.build(spec, **sections["model"])
+    one = {**sections["runtime"], "devices": 1}
+    where = devices.build(1, **one)
+    jax.config.update("jax_default_matmul_precision", where.matmul_precision)
+    parameters, step, damaged = checkpoint.restore_evaluated(checkpoints, which)
+    return Author(network, parameters), step, damaged
 
 
 class Author:

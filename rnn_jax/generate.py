@@ -1,0 +1,130 @@
+"""Writes with a trained language model, or scores a text."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnn_jax.datasets import vocabulary as vocabularies
+from rnn_jax.datasets.vocabulary import Vocabulary
+from rnn_jax.reporting import surprise
+from rnn_jax.reporting.console import Console, build_console
+from rnn_jax.reporting.formatting import printable
+from rnn_jax.runtime.errors import UserError, as_user_error
+from rnn_jax.runtime.generate_command import Command, parse
+from rnn_jax.runtime.run_folder import RunFolder, read_config
+from rnn_jax.runtime.schema import Config
+
+if TYPE_CHECKING:
+    from rnn_jax.training.writing import Author
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command and returns its exit status."""
+    try:
+        command, console = parse(arguments), build_console()
+        config, known = _read_run(command.workdir)
+        # What is wrong with a text is found before JAX starts.
+        text = command.prime if command.score is None else _read_text(command.score, config)
+        tokens = _encode(known, text, "--prime" if command.score is None else command.score)
+        if command.score is not None and len(tokens) == 0:
+            raise UserError(f"{command.score}: empty, there is nothing to score")
+        from rnn_jax.training.writing import load_author
+
+        author, step, damaged = load_author(config, known, command.workdir, command.checkpoint)
+        for line in damaged:
+            print(f"warning: {line}", file=sys.stderr)
+        if command.score is not None:
+            _score(author, known, tokens, console, f"{command.checkpoint} checkpoint, step {step:,}")
+        else:
+            _write(author, known, tokens, command)
+    except KeyboardInterrupt:
+        print()
+        return 130
+    except BrokenPipeError:  # whoever was reading has seen enough; the interpreter's own flush must not tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        expected = as_user_error(error)
+        if expected is None:
+            raise
+        print(f"error: {expected}", file=sys.stderr)
+        return expected.exit_status
+    return 0
+
+
+def _read_run(workdir: Path) -> tuple[Config, Vocabulary]:
+    config, folder = read_config(workdir), RunFolder(workdir)
+    if config.task.name != "language_modelling":
+        raise UserError(f"{workdir}: a run of the task {config.task.name}; a language model's is needed")
+    return config, vocabularies.load(folder.vocabulary)
+
+
+def _read_text(name: str, config: Config) -> str:
+    encoding = config.dataset.encoding or "utf-8"
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read: {error.strerror}") from error
+    try:
+        return data.decode(encoding).replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"{name}: not {encoding}: byte {error.start:,}, in line {line:,}, is 0x{data[error.start]:02x}"
+        ) from error
+
+
+def _encode(known: Vocabulary, text: str, name: str) -> np.ndarray:
+    try:
+        return known.encode(text)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
+
+
+def _write(author: "Author", known: Vocabulary, prime: np.ndarray, command: Command) -> None:
+    """Writes to standard output, block by block as it is made."""
+    import jax
+
+    from rnn_jax.training.writing import Sampling
+
+    show = printable if sys.stdout.isatty() else str
+    sampling = Sampling(command.temperature, command.top_k, command.top_p)
+    decode, left = known.decoder(), command.length
+    _say(show("".join(decode(int(token)) for token in prime)))
+    memory = author.read(author.begin(known.start), prime)
+    for block in author.write(memory, jax.random.key(command.seed), sampling):
+        _say(show("".join(decode(int(token)) for token in block[:left])))
+        left -= len(block)
+        if left <= 0:
+            break
+    _say("\n")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _score(
+    author: "Author", known: Vocabulary, tokens: np.ndarray, console: Console, checkpoint: str
+) -> None:
+    """Prints how well the model tells a text, and on a terminal each token in the colour of its surprise."""
+    from rnn_jax.tasks.language_modelling import figures_of
+
+    surprises, _ = author.score(author.begin(known.start), tokens)
+    decode = known.decoder()
+    if sys.stdout.isatty():
+        surprise.show([decode(int(token)) for token in tokens], surprises)
+    notes = [f"{len(tokens):,} tokens, {checkpoint}"]
+    if known.unknown is not None and (unknown := int((tokens == known.unknown).sum())):
+        notes.append(f"{unknown:,} of them are {vocabularies.UNKNOWN}, not in the vocabulary")
+    mean = float(surprises.mean(dtype=np.float64))
+    console.results([("score", figures_of(known.unit, mean))], notes)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
