@@ -6,6 +6,7 @@ may be larger than that. A file without companions is cut into tenths: eight to 
 test; a line belongs where it begins.
 """
 
+import codecs
 import hashlib
 import json
 import logging
@@ -60,6 +61,10 @@ def load(files: Mapping[str, str | None], reading: Reading, data_dir: str | None
             vocabulary.
         StorageError: the disk is full.
     """
+    try:
+        codecs.lookup(reading.encoding)
+    except LookupError as error:
+        raise UserError(f"dataset.encoding = {reading.encoding}: no such encoding; utf-8 is one") from error
     paths = {split: Path(name).expanduser() for split, name in files.items() if name is not None}
     digests = {split: sources.checksum(path) for split, path in paths.items()}
     said = json.dumps([_READING, digests, reading], sort_keys=True)
@@ -129,12 +134,12 @@ class _Part:
         self.path, self._encoding = paths.get(split, paths["train"]), reading.encoding
         self._errors = "surrogateescape" if reading.tokens == "bytes" else "strict"
         self._whole_words = reading.tokens in ("words", "pieces")
-        self._from, self._to = 0.0, float("inf")
+        self._from, self._to, self._block = 0.0, float("inf"), _BLOCK
         if len(paths) == 1:
             length = sum(len(block) for block in self._read(_BLOCK))
             bounds = (0, 8 * length // 10, 9 * length // 10, length)
             self._from, self._to = bounds[SPLITS.index(split) :][:2]
-        self._block = _BLOCK if self._to == float("inf") else max(1, min(_BLOCK, int(self._to) // 100))
+            self._block = max(1, min(_BLOCK, length // 100))  # one line, if need be, is cut as well
 
     def __iter__(self) -> Iterator[str]:
         begins = 0

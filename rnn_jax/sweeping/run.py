@@ -28,6 +28,7 @@ from rnn_jax.sweeping.results import Row
 from rnn_jax.training import checkpoint, fates, population, population_loop
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.fates import Halving, Rung
+from rnn_jax.training.loop import keep_vocabulary
 from rnn_jax.training.plan import Plan
 from rnn_jax.training.population import Members
 from rnn_jax.training.population_loop import Before, Course
@@ -174,9 +175,12 @@ def _train(
     where, sections = _devices(group), split_hyper(group.members[0].config)[0]
     with jax.default_matmul_precision(where.matmul_precision):
         how = population.lay_out(where.mesh.devices.flat[0].platform)
+        folders = [open_run(folder.member(each.number).path, each.config) for each in group.members]
+        for own in folders:
+            keep_vocabulary(group.job, own)
         course = Course(
             members=_varied(group.members),
-            folders=[open_run(folder.member(each.number).path, each.config) for each in group.members],
+            folders=folders,
             checkpoints=folder.checkpoints(group.number),
             keeper=checkpoint.build(**sections["checkpoint"]),
             halving=group.halving,

@@ -71,7 +71,7 @@ def train(
     sections, _ = split_hyper(config)
     try:
         job = build(config)
-        _keep_vocabulary(job, folder)
+        keep_vocabulary(job, folder)
         where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     except UserError:
         if is_new:
@@ -107,7 +107,7 @@ def _finished(workdir: Path, config: Config) -> dict[str, Any] | None:
     return summary if summary is not None and summary["status"] == "finished" else None
 
 
-def _keep_vocabulary(job: Job, folder: RunFolder) -> None:
+def keep_vocabulary(job: Job, folder: RunFolder) -> None:
     """Writes the vocabulary of a text into the run folder; raises UserError where it has another text's."""
     earlier = folder.read_summary() or {}
     version = earlier.get("dataset", {}).get("version", job.data.version)
