@@ -1,0 +1,314 @@
+"""Language models in training: the carry passes from window to window, is saved, and is each member's own."""
+
+import io
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnn_jax.reporting.plain import PlainConsole
+from rnn_jax.reporting.samples import read_samples
+from rnn_jax.runtime import devices
+from rnn_jax.runtime.config import load_config
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.run_folder import RunFolder
+from rnn_jax.runtime.schema import Config, split_hyper, validate
+from rnn_jax.training import checkpoint, population, program, steps
+from rnn_jax.training.build import build
+from rnn_jax.training.evaluate import evaluate
+from rnn_jax.training.loop import train
+from rnn_jax.training.population import LayOut, Members
+from rnn_jax.training.population_loop import evaluate as evaluate_members
+from rnn_jax.training.program import Program
+from rnn_jax.training.state import State
+from rnn_jax.training.writing import Author
+
+TINY: dict[str, Any] = {
+    "dataset.examples": 98,
+    "dataset.batch_size": 3,
+    "task.window_steps": 5,
+    "task.evaluation_rows": 2,
+    "model.hidden_size": 6,
+    "model.output_dropout": None,
+    "model.embedding_dropout": None,
+    "train.duration_steps": 12,
+    "train.evaluate_every_steps": 4,
+    "log.every_steps": 3,
+    "log.tensorboard": False,
+    "log.sample_tokens": 7,
+}
+DROPPING = {
+    "model.layers": 2,
+    "model.dropout": 0.3,
+    "model.output_dropout": 0.2,
+    "model.input_dropout": 0.2,
+    "model.embedding_dropout": 0.1,
+    "model.weight_drop": 0.2,
+    "model.variational_dropout": True,
+}
+SGD: dict[str, Any] = {
+    "optimizer.name": "sgd",
+    "optimizer.schedule": "constant",
+    "optimizer.learning_rate": 1.0,
+    "optimizer.warmup_steps": None,
+    "optimizer.clip": None,
+    "optimizer.weight_decay": None,
+    "optimizer.beta1": None,
+    "optimizer.beta2": None,
+    "optimizer.epsilon": None,
+    "optimizer.final_fraction": None,
+}
+WINDOWS = 7  # an epoch's: 97 tokens to tell in 3 streams of 32 or 33, by windows of 5
+
+
+def config_with(changes: dict[str, Any] | None = None) -> Config:
+    return validate(load_config("configs/shakespeare.py:smoke", TINY | (changes or {})))[0]
+
+
+def on(number: int) -> devices.Devices:
+    return devices.build(1, devices=number, matmul_precision="float32", allow_device_change=False)
+
+
+def start(config: Config, number: int = 1) -> Program:
+    return program.load(build(config), on(number))
+
+
+def run(loaded: Program, count: int, state: State | None = None, first: int = 0) -> State:
+    state = loaded.init() if state is None else state
+    for step in range(first, first + count):
+        state = loaded.settle(
+            loaded.train_step(state, loaded.hyper, loaded.data["train"], loaded.indices("train", step))
+        )
+    return state
+
+
+def flat(tree: Any) -> np.ndarray:
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(jax.device_get(tree))])
+
+
+def test_the_carry_is_what_the_network_came_to_and_begins_anew_with_an_epoch() -> None:
+    loaded = start(config_with(SGD | {"optimizer.learning_rate": 0.0}))
+    job, state = loaded.job, loaded.init()
+    tokens = job.data.splits["train"]["tokens"]
+    parameters, bounds = jax.device_get(state.parameters), np.arange(4) * 97 // 3
+    for step in range(WINDOWS + 2):
+        state = run(loaded, 1, state, step)
+        if step == WINDOWS - 1:  # the last window is filled up with what is no text
+            continue
+        read = 5 * (step % WINDOWS + 1)  # of each stream, since the epoch began
+        streams = np.stack([tokens[first : first + read] for first in bounds[:3]])
+        _, carry = job.network.apply(parameters, streams, None, None, {}, None)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), state.carry, carry)
+
+
+def test_gradients_stop_where_a_window_begins() -> None:
+    """The update is the gradient of this window's loss, the carry taken as it is."""
+    loaded = start(config_with(SGD))
+    state = run(loaded, 2)
+    before, carry = jax.device_get((state.parameters, state.carry))
+    batch = loaded.job.task.fetch({}, loaded.indices("train", 2), None)
+
+    def mean_loss(parameters: Any) -> jax.Array:
+        logits, _ = loaded.job.network.apply(parameters, batch.inputs, None, carry, {}, None)
+        return -jnp.take_along_axis(jax.nn.log_softmax(logits), batch.targets[..., None], axis=-1).mean()
+
+    expected = flat(jax.grad(mean_loss)(before))
+    after = run(loaded, 1, state, 2)
+    np.testing.assert_allclose(flat(before) - flat(after.parameters), expected, atol=1e-6)
+    assert np.abs(expected).max() > 1e-3
+    carried = steps.pass_on({"h": jnp.ones((2, 3))}, jnp.array([True, False]))
+    assert carried["h"].tolist() == [[0, 0, 0], [1, 1, 1]]
+    slope = jax.grad(lambda carry: steps.pass_on(carry, None).sum())(jnp.ones(3))
+    assert slope.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize(
+    "changes", [SGD | {"task.loss_per": "row"}, SGD | DROPPING], ids=["plain", "dropping"]
+)
+def test_the_same_on_any_number_of_devices(number: int, changes: dict[str, Any]) -> None:
+    """Four rows on three devices, three on two: padded rows have a carry too, and weigh nothing."""
+    config = config_with(changes | {"dataset.batch_size": number + 1, "optimizer.learning_rate": 0.3})
+    alone, together = start(config), start(config, number)
+    one, many = run(alone, 8), run(together, 8)
+    np.testing.assert_allclose(flat(many.parameters), flat(one.parameters), atol=1e-4)
+    assert np.abs(flat(one.parameters) - flat(alone.init().parameters)).max() > 1e-2
+    np.testing.assert_allclose(flat(together.to_save(many).carry), flat(alone.to_save(one).carry), atol=1e-4)
+    assert evaluate(together, many.parameters, "validation") == pytest.approx(
+        evaluate(alone, one.parameters, "validation"), rel=1e-4
+    )
+
+
+def test_an_evaluation_tells_every_token_from_all_before_it() -> None:
+    loaded = start(config_with({"task.evaluation_rows": 1}))
+    parameters, tokens = loaded.init().parameters, loaded.job.data.splits["test"]["tokens"]
+    logits, _ = loaded.job.network.apply(parameters, tokens[None, :-1].astype(int), None, None, {}, None)
+    surprises = -np.asarray(jax.nn.log_softmax(logits[0]))[np.arange(len(tokens) - 1), tokens[1:]]
+    found = evaluate(loaded, parameters, "test")
+    assert found["loss"] == pytest.approx(surprises.mean(), rel=1e-5)
+    assert found["bits_per_character"] == pytest.approx(surprises.mean() / np.log(2), rel=1e-5)
+    # Validation and test together are one text.
+    joined = loaded.job.data.splits["last_tenth"]["tokens"]
+    surprises, _ = Author(loaded.job.network, parameters).score(
+        Author(loaded.job.network, parameters).begin(int(joined[0])), joined[1:]
+    )
+    assert evaluate(loaded, parameters, "last_tenth")["loss"] == pytest.approx(surprises.mean(), rel=1e-5)
+
+
+def test_a_tied_embedding_has_no_kernel_and_both_gradients() -> None:
+    config = config_with(SGD | {"model.tied_embedding": True, "model.embedding_scale": 0.5})
+    loaded = start(config)
+    state = loaded.init()
+    drawn = state.parameters["params"]
+    assert set(drawn["output"]) == {"bias"}
+    before = jax.device_get(drawn["embedding"]["embedding"])
+    after = run(loaded, 1, state).parameters["params"]["embedding"]["embedding"]
+    # Every token has a gradient from the softmax, those that were not read as well.
+    assert (np.abs(np.asarray(after) - before).max(axis=1) > 0).all()
+    with pytest.raises(UserError, match=r"model.embedding_size = 4: where model.tied_embedding is True"):
+        build(config_with({"model.tied_embedding": True, "model.embedding_size": 4}))
+
+
+def test_a_small_vocabulary_is_a_product_and_gives_the_same() -> None:
+    """Dropout of features at a rate of zero keeps the lookup: outputs and gradients agree."""
+    network = start(config_with()).job.network
+    parameters = network.init(jax.random.key(0), {})
+    tokens = jax.random.randint(jax.random.key(1), (2, 5), 0, 65)
+
+    def answer(parameters: Any, hyper: dict[str, jax.Array]) -> jax.Array:
+        return (network.apply(parameters, tokens, None, None, hyper, None)[0] ** 2).sum()
+
+    product, lookup = ({}, {"input_dropout": jnp.float32(0.0)})
+    one, other = (jax.value_and_grad(answer)(parameters, hyper) for hyper in (product, lookup))
+    assert float(one[0]) == pytest.approx(float(other[0]), rel=1e-5)
+    np.testing.assert_allclose(flat(one[1]), flat(other[1]), atol=1e-5)
+    loops = str(jax.make_jaxpr(answer)(parameters, product))
+    assert "gather" not in loops.partition("scan")[0]
+
+
+class Interrupting(PlainConsole):
+    """Sends this process a signal once `step` updates are done."""
+
+    def __init__(self, step: int | None = None) -> None:
+        super().__init__(io.StringIO())
+        self._step = step
+
+    def tick(self, step: int) -> None:
+        if step == self._step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def saved(folder: Path) -> dict[str, str]:
+    """The checksums of the latest checkpoint's arrays, by what they are of."""
+    latest = checkpoint.steps(folder / "checkpoints")[-1]
+    with np.errstate(all="ignore"):
+        parameters, _, _ = checkpoint.restore_evaluated(folder / "checkpoints", "latest")
+    return {"step": str(latest), "parameters": flat(parameters).tobytes().hex()}
+
+
+FULL = DROPPING | {"optimizer.average_from_steps": 6, "checkpoint.save_every_steps": 5}
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("straight") / "run"
+    train(config_with(FULL), folder, console=Interrupting())
+    return folder
+
+
+@pytest.mark.parametrize("cuts", [[1], [5], [WINDOWS], [3, 8, 11]])
+def test_cut_anywhere_and_resumed_equals_straight_bit_for_bit(
+    straight: Path, tmp_path: Path, cuts: list[int]
+) -> None:
+    """The carry and the place in the stream included: parameters after the cut depend on both."""
+    config, folder = config_with(FULL), tmp_path / "run"
+    for cut in cuts:
+        assert train(config, folder, console=Interrupting(cut))["step"] == cut
+    train(config, folder, console=Interrupting())
+    loaded = start(config)
+    found, wanted = (loaded.restore(each / "checkpoints", "latest")[0] for each in (folder, straight))
+    assert found.carry is not None
+    for one, other in zip(
+        jax.tree.leaves(found._replace(key=None)), jax.tree.leaves(wanted._replace(key=None)), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    assert saved(folder) == saved(straight)
+    for name in ("metrics.jsonl", "samples.txt", "vocabulary.json"):
+        assert (folder / name).read_bytes() == (straight / name).read_bytes(), name
+
+
+def test_rows_that_fill_up_are_not_saved(tmp_path: Path) -> None:
+    """Three rows on two devices: another number of devices can go on, where that is allowed."""
+    config = config_with({"runtime.devices": 2, "runtime.allow_device_change": True})
+    train(config, tmp_path / "run", console=Interrupting(5))
+    again = config_with({"runtime.devices": 1, "runtime.allow_device_change": True})
+    assert train(again, tmp_path / "run", console=Interrupting())["status"] == "finished"
+    two = start(config, 2)
+    state, _, _ = two.restore(tmp_path / "run" / "checkpoints", "latest")
+    assert {len(part) for part in jax.tree.leaves(state.carry)} == {4}
+    assert {len(part) for part in jax.tree.leaves(two.to_save(state).carry)} == {3}
+
+
+def test_a_summary_counts_tokens_and_has_the_last_tenth(straight: Path) -> None:
+    summary = RunFolder(straight).read_summary()
+    assert summary is not None
+    assert {"loss", "bits_per_character"} == set(summary["test"]) == set(summary["last_tenth"])
+    assert summary["tokens_per_second"] > 0
+    assert [summary["dataset"][split] for split in ("train", "validation", "test")] == [98, 24, 24]
+    between = [summary[split]["loss"] for split in ("test",)] + [summary["best"]["loss"]]
+    assert min(between) - 0.1 <= summary["last_tenth"]["loss"] <= max(between) + 0.1
+
+
+def test_samples_are_kept_by_step(straight: Path) -> None:
+    samples = read_samples(straight / "samples.txt")
+    assert list(samples) == [4, 8, 12]
+    assert all(samples.values())
+
+
+def test_other_data_than_before_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("some text\n" * 80)
+    keys = {"dataset.file": str(tmp_path / "a.txt"), "dataset.data_dir": str(tmp_path / "data")}
+    sizes = {
+        key: value for key, value in TINY.items() if key not in ("dataset.examples", "task.evaluation_rows")
+    }
+    length = {"train.duration_epochs": None, "train.evaluate_every_epochs": None}
+    config = validate(load_config("configs/text.py", sizes | keys | length))[0]
+    train(config, tmp_path / "run", console=Interrupting(5))
+    (tmp_path / "a.txt").write_text("more text\n" * 80)
+    with pytest.raises(UserError, match=r"trained on version \w{12} of text so far, and here is \w{12}"):
+        train(config, tmp_path / "run", console=Interrupting())
+
+
+@pytest.mark.parametrize("how", ["map", "vmap"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_member_of_a_population_has_a_carry_of_its_own(how: LayOut, number: int) -> None:
+    rates, seeds = (0.1, 0.3, 1.0), (0, 1, 1)
+    configs = [
+        config_with(SGD | {"optimizer.learning_rate": rate, "train.seed": seed})
+        for rate, seed in zip(rates, seeds, strict=True)
+    ]
+    hypers = [split_hyper(config)[1] for config in configs]
+    everyone = Members(
+        {name: np.array([hyper[name] for hyper in hypers], np.float32) for name in hypers[0]}, np.array(seeds)
+    )
+    sources, active = population.order(range(3), 3 + 3 % number, number)
+    everyone = everyone.take(sources)
+    loaded = population.load(build(configs[0]), on(number), how)
+    states, hyper, active = loaded.init(everyone), loaded.put(dict(everyone.hyper)), loaded.put(active)
+    for step in range(9):
+        indices = loaded.indices(everyone, step)
+        states = loaded.train_step(states, hyper, loaded.data["train"], indices, active)
+        jax.block_until_ready(states)
+    figures = evaluate_members(loaded, states.parameters, hyper, active, "validation")
+    for member, config in enumerate(configs):
+        place = int(np.flatnonzero(sources == member)[0])
+        alone = start(config)
+        state = run(alone, 9)
+        mine = jax.tree.map(lambda leaf, place=place: leaf[place], (states.parameters, states.carry))
+        np.testing.assert_allclose(flat(mine), flat((state.parameters, state.carry)), atol=1e-4)
+        assert figures[place] == pytest.approx(evaluate(alone, state.parameters, "validation"), rel=1e-4)
