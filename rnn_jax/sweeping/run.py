@@ -28,10 +28,10 @@ from rnn_jax.sweeping.results import Row
 from rnn_jax.training import checkpoint, fates, population, population_loop
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.fates import Halving, Rung
-from rnn_jax.training.loop import keep_vocabulary
 from rnn_jax.training.plan import Plan
 from rnn_jax.training.population import Members
 from rnn_jax.training.population_loop import Before, Course
+from rnn_jax.training.writing import keep_vocabulary
 
 
 class Group(NamedTuple):

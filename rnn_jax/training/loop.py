@@ -21,20 +21,21 @@ from rnn_jax.runtime.run_folder import RunFolder, open_run, read_config
 from rnn_jax.runtime.schema import Config, split_hyper, validate
 from rnn_jax.runtime.signals import Stop
 from rnn_jax.training import checkpoint
-from rnn_jax.training.build import Job, build
+from rnn_jax.training.build import build
 from rnn_jax.training.checkpoint import Keeper, Progress
 from rnn_jax.training.evaluate import evaluate, training_batch
 from rnn_jax.training.meter import Meter
-from rnn_jax.training.program import Program, load
+from rnn_jax.training.program import Feed, Program, load
 from rnn_jax.training.state import State
 from rnn_jax.training.summary import Summary, count_parameters
-from rnn_jax.training.writing import Author, Sampling
+from rnn_jax.training.writing import keep_vocabulary, sample
 
 
 class Run(NamedTuple):
     """One run: what it computes with, where it writes and where it speaks."""
 
     program: Program
+    feed: Feed
     folder: RunFolder
     keeper: Keeper
     log: Log
@@ -84,6 +85,7 @@ def train(
             run_log.resume(int(state.step))
             run = Run(
                 program=program,
+                feed=Feed(program),
                 folder=folder,
                 keeper=checkpoint.build(**sections["checkpoint"]),
                 log=run_log,
@@ -105,19 +107,6 @@ def _finished(workdir: Path, config: Config) -> dict[str, Any] | None:
         return None
     summary = folder.read_summary()
     return summary if summary is not None and summary["status"] == "finished" else None
-
-
-def keep_vocabulary(job: Job, folder: RunFolder) -> None:
-    """Writes the vocabulary of a text into the run folder; raises UserError where it has another text's."""
-    earlier = folder.read_summary() or {}
-    version = earlier.get("dataset", {}).get("version", job.data.version)
-    if version != job.data.version:
-        raise UserError(
-            f"{folder.path}: trained on version {version} of {job.data.name} so far, and here is "
-            f"{job.data.version}; give another --workdir, or the data it had"
-        )
-    if job.data.vocabulary is not None and not folder.vocabulary.exists():
-        job.data.vocabulary.save(folder.vocabulary)
 
 
 def _begin(program: Program, folder: RunFolder, console: Console) -> tuple[State, Progress]:
@@ -209,8 +198,10 @@ def _update(run: Run, state: State, step: int) -> State:
     """Update number `step`, counted from 0, and what is logged of it."""
     program, log = run.program, run.log
     began = time.perf_counter()
-    indices = program.indices("train", step)
-    state = program.settle(program.train_step(state, program.hyper, program.data["train"], indices))
+    indices = run.feed.take(step)
+    state = program.train_step(state, program.hyper, program.data["train"], indices)
+    run.feed.prepare(step + 1)
+    state = program.settle(state)
     if run.summary.compile_seconds == 0.0:  # the call returns when the step is compiled and under way
         run.summary.compile_seconds = time.perf_counter() - began
         run.meter.restart(step)
@@ -238,20 +229,12 @@ def _evaluate(run: Run, state: State, step: int, progress: Progress) -> Progress
     better = progress.best_step is None or sign * found[name] > sign * progress.best[name]
     run.log.metrics(step, "validation", found)
     run.console.evaluated(step, "validation", found, better)
-    _write_sample(run, state, step)
+    vocabulary, tokens = run.program.job.data.vocabulary, run.log.sample_tokens
+    if vocabulary is not None and tokens is not None:
+        run.log.sample(step, sample(run.program, state, vocabulary, tokens))
     if better:
         return dataclasses.replace(progress, best_step=step, best=found, evaluations_since_best=0)
     return dataclasses.replace(progress, evaluations_since_best=progress.evaluations_since_best + 1)
-
-
-def _write_sample(run: Run, state: State, step: int) -> None:
-    """What a language model writes by now: the same for the same run and step."""
-    vocabulary, count = run.program.job.data.vocabulary, run.log.sample_tokens
-    if vocabulary is None or count is None:
-        return
-    author = Author(run.program.job.network, state.evaluated)
-    key = jax.random.fold_in(jax.random.key(run.program.job.plan.seed), step)
-    run.log.sample(step, vocabulary.decode(author.sample(vocabulary.start, key, count, Sampling())))
 
 
 def _save(run: Run, state: State, step: int, progress: Progress) -> None:

@@ -94,3 +94,21 @@ def load(job: Job, devices: Devices) -> Program:
 def put(arrays: Mapping[str, np.ndarray], sharding: jax.sharding.Sharding) -> dict[str, jax.Array]:
     """Puts the arrays of a split on devices."""
     return {name: jax.device_put(array, sharding) for name, array in arrays.items()}
+
+
+class Feed:
+    """The batches of training, each made ready while the one before it is computed."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._ready: tuple[int, jax.Array] | None = None
+
+    def take(self, step: int) -> jax.Array:
+        """What was selected for a batch, see `Program.indices`."""
+        ready, self._ready = self._ready, None
+        return ready[1] if ready is not None and ready[0] == step else self._program.indices("train", step)
+
+    def prepare(self, step: int) -> None:
+        """Makes a batch ready: to be called once the one before it is on its way."""
+        if step < self._program.job.plan.last_step:
+            self._ready = (step, self._program.indices("train", step))

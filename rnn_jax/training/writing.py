@@ -19,12 +19,15 @@ from rnn_jax import models
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.models.network import Network
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.errors import CheckpointError
+from rnn_jax.runtime.errors import CheckpointError, UserError
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.schema import Config, split_hyper
 from rnn_jax.tasks import language_modelling
 from rnn_jax.training import checkpoint
+from rnn_jax.training.build import Job
 from rnn_jax.training.checkpoint import Which
+from rnn_jax.training.program import Program
+from rnn_jax.training.state import State
 
 READ_AT_ONCE = 256
 """Tokens that are read at a time: always so many, the last ones filled up, so that one program does."""
@@ -52,6 +55,26 @@ class Memory(NamedTuple):
     """The last token, which is not read yet: int32 []."""
     written: int = 0
     """Tokens that were drawn so far: what the next one's key is folded with."""
+
+
+def keep_vocabulary(job: Job, folder: RunFolder) -> None:
+    """Writes the vocabulary of a text into the run folder; raises UserError where it has another text's."""
+    earlier = folder.read_summary() or {}
+    version = earlier.get("dataset", {}).get("version", job.data.version)
+    if version != job.data.version:
+        raise UserError(
+            f"{folder.path}: trained on version {version} of {job.data.name} so far, and here is "
+            f"{job.data.version}; give another --workdir, or the data it had"
+        )
+    if job.data.vocabulary is not None and not folder.vocabulary.exists():
+        job.data.vocabulary.save(folder.vocabulary)
+
+
+def sample(program: Program, state: State, vocabulary: Vocabulary, count: int) -> str:
+    """The text of so many tokens that a model writes after some steps: the same in the same run."""
+    key = jax.random.fold_in(jax.random.key(program.job.plan.seed), state.step)
+    author = Author(program.job.network, state.evaluated)
+    return vocabulary.decode(author.sample(vocabulary.start, key, count, Sampling()))
 
 
 def load_author(

@@ -1,0 +1,25 @@
+"""What a language model wrote, step by step."""
+
+from pathlib import Path
+
+from rnn_jax.reporting.samples import Samples, read_samples
+
+
+def test_samples_are_kept_up_to_a_step(tmp_path: Path) -> None:
+    path = tmp_path / "samples.txt"
+    Samples(path).keep_up_to(3)
+    assert read_samples(path) == {}
+    samples = Samples(path)
+    texts = {500: "to be\nor not", 1_000: "── no head ──\n", 1_500: "that is"}
+    for step, text in texts.items():
+        samples.append(step, text)
+    assert read_samples(path) == {step: text.strip("\n") for step, text in texts.items()}
+    before = path.read_bytes()
+    samples.keep_up_to(1_500)
+    assert path.read_bytes() == before
+    samples.keep_up_to(1_000)
+    assert list(read_samples(path)) == [500, 1_000]
+    samples.append(1_500, "that is")
+    assert path.read_bytes() == before
+    samples.keep_up_to(0)
+    assert path.read_text() == ""
