@@ -78,3 +78,17 @@ def test_a_table_or_index_that_says_something_else_is_noticed(damaged: str, tmp_
     checked = check_tables(copied)
     assert checked.returncode == 1
     assert f"experiments/{damaged}: not what the records say" in checked.stdout
+
+
+def test_the_training_loss_at_the_end_is_that_since_the_evaluation_before_the_last() -> None:
+    at_the_end = runpy.run_path(str(EXPERIMENTS / "run.py"))["at_the_end"]
+    rows = [
+        {"step": 10, "split": "train", "loss": 9.0},
+        {"step": 10, "split": "validation", "loss": 8.0},
+        {"step": 15, "split": "train", "loss": 3.0},
+        {"step": 20, "split": "train", "loss": 2.0},
+        {"step": 20, "split": "validation", "loss": 7.0},
+    ]
+    assert at_the_end(rows) == {"loss": 2.5}
+    assert at_the_end(rows[:1]) == {"loss": 9.0}
+    assert at_the_end([]) is None

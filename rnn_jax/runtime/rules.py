@@ -125,7 +125,7 @@ def misfits(sections: Sections, fields: Fields) -> list[Mistake]:
     found, needed = KINDS_OF_DATA.get(data), KINDS_OF_TASKS.get(task)
     if None in (found, needed) or found == needed:
         return []
-    fitting = " or ".join(other for other, kind in KINDS_OF_DATA.items() if kind == needed)
+    fitting = ", ".join(other for other, kind in KINDS_OF_DATA.items() if kind == needed)
     return [Mistake(key, f"the task {task} needs {needed}: {fitting}", shown(data), cause="task.name")]
 
 

@@ -199,3 +199,13 @@ def test_a_tick_costs_less_than_five_microseconds(is_terminal: bool) -> None:
     seconds = time.process_time() - began
     console.stop()
     assert seconds / ticks < 5e-6
+
+
+def test_samples_are_shown_on_a_terminal_alone_and_harmless() -> None:
+    stream = io.StringIO()
+    build_console(stream, force_terminal=True).sample("ROMEO:\nBut [soft]\x1b[2J")
+    assert "ROMEO:" in stream.getvalue()
+    assert "But [soft]\N{REPLACEMENT CHARACTER}[2J" in stream.getvalue()
+    stream = io.StringIO()
+    build_console(stream).sample("ROMEO:")
+    assert stream.getvalue() == ""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rnn_jax.runtime import config_files
 from rnn_jax.runtime.config import load_config
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.schema import KEYS, Config, Hyper, split_hyper, validate
@@ -232,3 +233,60 @@ def test_a_config_cannot_be_changed_behind_the_validation():
     config: Config = validate(config_with())[0]
     with pytest.raises(ValueError, match="frozen"):
         config.train.seed = 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def text_with(source: str = "configs/text.py", **changes: object) -> dict[str, Any]:
+    """A language model's config with `section__key` set to other values."""
+    config = config_files.load(source).to_dict()
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        config[section][name] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"model__bidirectional": True},
+            "model.bidirectional = True: a language model cannot read backwards, where the token it is to",
+        ),
+        (
+            {"dataset__test_file": "b.txt"},
+            "dataset.validation_file: must be given as well where dataset.test_file is",
+        ),
+        (
+            {"dataset__tokens": "pieces"},
+            "dataset.vocabulary_size: must be given where dataset.tokens is pieces: a whole number from 256",
+        ),
+        (
+            {"optimizer__average_decay": 0.9, "optimizer__average_from_steps": 5},
+            "optimizer.average_from_steps = 5: give it or optimizer.average_decay (= 0.9), not both",
+        ),
+        (
+            {"dataset__name": "digits"},
+            "dataset.name = 'digits': the task language_modelling needs a text: ptb, tiny_shakespeare, text",
+        ),
+        ({"dataset__file": None}, "dataset.file: must be given where dataset.name is text: text"),
+        ({"model__tied_embedding": None}, "model.tied_embedding: must be given where task.name is"),
+        ({"model__weight_drop": 1.0}, "model.weight_drop = 1.0: must be at least 0 and less than 1"),
+    ],
+)
+def test_what_language_models_may_not_be(changes: dict[str, Any], line: str) -> None:
+    assert mistakes(text_with(**changes))[0].startswith(line)
+
+
+def test_synthetic_data_must_be_of_the_tasks_kind() -> None:
+    config = text_with("configs/ptb.py:smoke", dataset__like="mnist")
+    assert mistakes(config) == [
+        "dataset.like = 'mnist': the task language_modelling needs a text: ptb, tiny_shakespeare, text"
+    ]
+    assert validate(text_with("configs/ptb.py:smoke", dataset__like="tiny_shakespeare"))[1] == []
+
+
+def test_keys_of_language_models_are_passed_over_elsewhere() -> None:
+    config = config_with(model__tied_embedding=True, model__output_dropout=0.5, log__sample_tokens=9)
+    assert validate(config)[1] == [
+        "model.output_dropout, model.tied_embedding, log.sample_tokens passed over: "
+        "task.name is classification"
+    ]
