@@ -22,7 +22,9 @@ from rnn_jax.datasets.dataset import SPLITS, Spec, Splits
 from rnn_jax.datasets.texts import Text
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import read_json, write_json
 
+KEYS = {"train": "dataset.file", "validation": "dataset.validation_file", "test": "dataset.test_file"}
 UNITS = {"words": "word", "characters": "character", "bytes": "byte", "pieces": "piece"}
 _BLOCK = 1 << 16  # characters that are read at a time at most
 _READING = 1  # to be counted up where files are read otherwise than before
@@ -65,7 +67,7 @@ def load(files: Mapping[str, str | None], reading: Reading, data_dir: str | None
         codecs.lookup(reading.encoding)
     except LookupError as error:
         raise UserError(f"dataset.encoding = {reading.encoding}: no such encoding; utf-8 is one") from error
-    paths = {split: Path(name).expanduser() for split, name in files.items() if name is not None}
+    paths = {split: _existing(KEYS[split], name) for split, name in files.items() if name is not None}
     digests = {split: sources.checksum(path) for split, path in paths.items()}
     said = json.dumps([_READING, digests, reading], sort_keys=True)
     version = hashlib.sha256(said.encode()).hexdigest()
@@ -76,12 +78,23 @@ def load(files: Mapping[str, str | None], reading: Reading, data_dir: str | None
             if not folder.exists():  # by now another process may have made it
                 _logger.info("reading %s, once", ", ".join(str(path) for path in paths.values()))
                 _prepare(paths, reading, folder)
+    for file, digest in read_json(folder / "manifest.json").items():
+        if sources.checksum(folder / file) != digest:
+            raise UserError(f"{folder / file}: damaged; delete its folder, and the next run makes it anew")
     found = vocabulary.load(folder / "vocabulary.json")
     splits: Splits = {
         split: {"tokens": np.memmap(folder / f"{split}.tokens", found.dtype, mode="r")} for split in SPLITS
     }
     spec: Spec = {"kind": "text", "unit": found.unit, "vocabulary": len(found)}
     return Prepared(Text(splits, found), spec, version[:12])
+
+
+def _existing(key: str, name: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        problem = "is no file" if path.exists() else "no such file"
+        raise UserError(f"{key} = {name}: {problem}; --config.{key}=FILE names a text of one's own")
+    return path
 
 
 def _prepare(paths: Mapping[str, Path], reading: Reading, folder: Path) -> None:
@@ -103,6 +116,8 @@ def _prepare(paths: Mapping[str, Path], reading: Reading, folder: Path) -> None:
                 except UserError as error:
                     raise UserError(f"{part.path}: {error}") from error
     found.save(unfinished / "vocabulary.json")
+    digests = {file.name: sources.checksum(file) for file in sorted(unfinished.iterdir())}
+    write_json(unfinished / "manifest.json", digests)
     unfinished.rename(folder)
 
 

@@ -20,6 +20,10 @@ from rnn_jax.runtime.wording import shown
 MAY_DIFFER = (
     "dataset.data_dir",
     "dataset.manual_dir",
+    # That they have the same contents is seen by the version of the data.
+    "dataset.file",
+    "dataset.validation_file",
+    "dataset.test_file",
     "model.implementation",
     "checkpoint.",
     "log.",

@@ -114,7 +114,7 @@ def test_windows_line_ends_and_a_mark_of_order_are_no_characters(tmp_path: Path)
         (b"", {}, r"a.txt: empty: nothing is left for train"),
         (b"a", {}, r"a.txt: empty: nothing is left for train \(a part of the file\)"),
         (b"ab", {}, r"a.txt: empty: nothing is left for validation \(a tenth of the file\)"),
-        (None, {}, r"a.txt: cannot be read: No such file or directory"),
+        (None, {}, r"dataset.file = .*a.txt: no such file; --config.dataset.file=FILE names"),
         (b"abc\n" * 50, {"tokens": "pieces", "vocabulary_size": 9}, r"vocabulary_size = 9: of pieces"),
         (b"abc\n" * 50, {"encoding": "klingon"}, r"dataset.encoding = klingon: no such encoding"),
     ],
@@ -137,3 +137,20 @@ def test_an_empty_split_is_told(tmp_path: Path) -> None:
     write(tmp_path / "test_file.txt", "")
     with pytest.raises(UserError, match=r"test_file.txt: empty: nothing is left for test$"):
         load(tmp_path, **files)
+
+
+def test_a_folder_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"dataset.file = .*: is no file"):
+        load(tmp_path, file=str(tmp_path))
+
+
+@pytest.mark.parametrize("damaged", ["train.tokens", "vocabulary.json"])
+def test_what_is_kept_is_checked(damaged: str, tmp_path: Path) -> None:
+    keys = {"file": write(tmp_path / "a.txt", LINES)}
+    load(tmp_path, **keys)
+    (folder,) = (tmp_path / "data" / "rnn_jax_text").iterdir()
+    content = bytearray((folder / damaged).read_bytes())
+    content[40] ^= 1
+    (folder / damaged).write_bytes(content)
+    with pytest.raises(UserError, match=f"{damaged}: damaged; delete its folder"):
+        load(tmp_path, **keys)
