@@ -7,18 +7,9 @@ from ml_collections import ConfigDict
 from pydantic.fields import FieldInfo
 
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.sections import (
-    Checkpoint,
-    Dataset,
-    Hyper,
-    Log,
-    Model,
-    Optimizer,
-    Runtime,
-    Section,
-    Task,
-    Train,
-)
+from rnn_jax.runtime.section import Hyper, Section
+from rnn_jax.runtime.subject_sections import Dataset, Model, Task
+from rnn_jax.runtime.training_sections import Checkpoint, Log, Optimizer, Runtime, Train
 from rnn_jax.runtime.validation import examine
 
 

@@ -70,21 +70,8 @@ def build(
         final_fraction=final_fraction,
     )
 
-    def direction() -> optax.GradientTransformation:
-        if name in ("adam", "adamw"):
-            assert beta1 is not None
-            assert beta2 is not None
-            assert epsilon is not None
-            return optax.scale_by_adam(beta1, beta2, epsilon)
-        accumulate = optax.identity() if momentum is None else optax.trace(momentum)
-        if name == "sgd":
-            return accumulate
-        assert decay is not None
-        assert epsilon is not None
-        return optax.chain(optax.scale_by_rms(decay, epsilon), accumulate)
-
     def chain(rate: jax.Array | float, hyper: Hyper) -> optax.GradientTransformation:
-        parts = [direction()]
+        parts = [_direction(name, beta1, beta2, epsilon, momentum, decay)]
         if "clip" in hyper:
             parts.insert(0, optax.clip_by_global_norm(hyper["clip"]))
         if "weight_decay" in hyper:
@@ -104,6 +91,28 @@ def build(
     if average_from is not None:
         average = _mean_from(average_from)
     return Optimizer(init, update, average, shape)
+
+
+def _direction(
+    name: str,
+    beta1: float | None,
+    beta2: float | None,
+    epsilon: float | None,
+    momentum: float | None,
+    decay: float | None,
+) -> optax.GradientTransformation:
+    """What a step goes along, before it is scaled by the rate."""
+    if name in ("adam", "adamw"):
+        assert beta1 is not None
+        assert beta2 is not None
+        assert epsilon is not None
+        return optax.scale_by_adam(beta1, beta2, epsilon)
+    accumulate = optax.identity() if momentum is None else optax.trace(momentum)
+    if name == "sgd":
+        return accumulate
+    assert decay is not None
+    assert epsilon is not None
+    return optax.chain(optax.scale_by_rms(decay, epsilon), accumulate)
 
 
 def _all_but_biases(parameters: Any) -> Any:

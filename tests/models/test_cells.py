@@ -160,7 +160,7 @@ def test_initial_biases(name: str) -> None:
 
 
 def test_the_table_says_which_cells_have_which_options() -> None:
-    from rnn_jax.runtime import sections
+    from rnn_jax.runtime import subject_sections as sections
 
     assert set(sections.FORGETTING) == {name for name, entry in CELLS.items() if entry.forget is not None}
     assert set(sections.CHRONO) == {name for name, entry in CELLS.items() if entry.chrono}

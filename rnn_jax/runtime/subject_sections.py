@@ -1,21 +1,14 @@
-"""The sections of a config: every key, its type, its range, its choices, and what it means.
+"""The sections that say what is trained: which data, what is asked of them, which network.
 
-A section is the keyword arguments of one builder. A key that is typed `X | None` may be left out: None means
-"not set". `Hyper` marks the numbers that are arguments of the compiled step, so that another value compiles
-nothing anew; `only(...)` marks the keys that belong to some kinds alone.
+Every key has its type, its range, its choices, and what it means; see `section.py`.
 """
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
-from pydantic import ConfigDict as ModelConfig
+from pydantic import Field
 
 from rnn_jax.runtime.rules import only
-
-
-class Hyper:
-    """Marks a key whose number is an argument of the compiled step, not a constant of the program."""
-
+from rnn_jax.runtime.section import Hyper, Section
 
 Drawn = Literal["lecun_normal", "glorot_uniform", "normal", "uniform"]
 DrawnForGates = Literal["lecun_normal", "glorot_uniform", "joint_glorot_uniform", "normal", "uniform"]
@@ -26,17 +19,7 @@ READING_STATE = ("rnn", *FORGETTING[:-1], "gru", "mgu")
 CHRONO = (*FORGETTING, "gru", "mgu", "mingru")
 ANSWERING_ONCE = ("classification", "adding")
 READING_TOKENS = ("copying", "language_modelling")
-TELLING_RIGHT_FROM_WRONG = ("classification", "adding", "copying")
 ORIGINALS = ("mnist", "ptb", "tiny_shakespeare")
-
-ADAM = ("adam", "adamw")
-DECAYING = ("step", "exponential")
-
-
-class Section(BaseModel):
-    """A part of the config: strict types, finite numbers, no unknown keys."""
-
-    model_config = ModelConfig(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
 
 
 class Dataset(Section):
@@ -194,110 +177,3 @@ class Model(Section):
     init_scale: Annotated[float | None, Hyper] = Field(
         None, ge=0, description="factor on every drawn matrix (None: 1)"
     )
-
-
-class Optimizer(Section):
-    """How the parameters move."""
-
-    name: Literal["adam", "adamw", "sgd", "rmsprop"] = Field(description="the optimizer")
-    learning_rate: Annotated[float, Hyper] = Field(ge=0, description="the schedule's peak")
-    schedule: Literal["constant", "cosine", "step", "exponential"] = Field(
-        description="how the learning rate goes on after the warm-up"
-    )
-    warmup_epochs: float | None = Field(None, ge=0, description="epochs of linear warm-up")
-    warmup_steps: int | None = Field(None, ge=0, description="steps of linear warm-up")
-    decay_every_epochs: Annotated[float | None, only(schedule=DECAYING)] = Field(
-        None, gt=0, description="epochs from one factor to the next"
-    )
-    decay_every_steps: Annotated[int | None, only(schedule=DECAYING)] = Field(
-        None, ge=1, description="steps from one factor to the next"
-    )
-    decay_from_epochs: Annotated[float | None, only(schedule="step")] = Field(
-        None, gt=0, description="epochs to the first factor (None: as from one to the next)"
-    )
-    decay_from_steps: Annotated[int | None, only(schedule="step")] = Field(
-        None, ge=1, description="steps to the first factor (None: as from one to the next)"
-    )
-    decay_factor: Annotated[float | None, only(schedule=DECAYING, required=True)] = Field(
-        None, gt=0, le=1, description="the factor on the learning rate"
-    )
-    final_fraction: Annotated[float | None, only(schedule="cosine", required=True)] = Field(
-        None, ge=0, le=1, description="the last learning rate, as a fraction of the peak"
-    )
-    weight_decay: Annotated[float | None, Hyper, only(name=("adamw", "sgd", "rmsprop"))] = Field(
-        None, ge=0, description="weight decay, not on biases (None: none)"
-    )
-    clip: Annotated[float | None, Hyper] = Field(
-        None, ge=0, description="largest global norm of the gradient (None: no clipping)"
-    )
-    beta1: Annotated[float | None, only(name=ADAM, required=True)] = Field(
-        None, ge=0, lt=1, description="decay of the mean gradient"
-    )
-    beta2: Annotated[float | None, only(name=ADAM, required=True)] = Field(
-        None, ge=0, lt=1, description="decay of the mean squared gradient"
-    )
-    epsilon: Annotated[float | None, only(name=(*ADAM, "rmsprop"), required=True)] = Field(
-        None, gt=0, description="added to the root of the mean squared gradient"
-    )
-    momentum: Annotated[float | None, only(name=("sgd", "rmsprop"))] = Field(
-        None, ge=0, lt=1, description="decay of the accumulated steps (None: no momentum)"
-    )
-    decay: Annotated[float | None, only(name="rmsprop", required=True)] = Field(
-        None, ge=0, lt=1, description="decay of the mean squared gradient"
-    )
-    average_decay: float | None = Field(
-        None, ge=0, lt=1, description="decay of the parameters' moving average, evaluated instead of them"
-    )
-    average_from_epochs: float | None = Field(
-        None, ge=0, description="epochs after which the mean of the parameters is evaluated instead of them"
-    )
-    average_from_steps: int | None = Field(
-        None, ge=0, description="steps after which the mean of the parameters is evaluated instead of them"
-    )
-
-
-class Train(Section):
-    """How long, from which seed, and how often evaluated."""
-
-    seed: int = Field(ge=0, lt=2**32, description="decides initial parameters, order and augmentation")
-    duration_epochs: float | None = Field(None, gt=0, description="epochs of training")
-    duration_steps: int | None = Field(None, ge=1, description="steps of training")
-    evaluate_every_epochs: float | None = Field(None, gt=0, description="epochs between evaluations")
-    evaluate_every_steps: int | None = Field(None, ge=1, description="steps between evaluations")
-    stop_after_evaluations: int | None = Field(
-        None, ge=1, description="stop after so many evaluations without improvement (None: never)"
-    )
-    report_test: bool = Field(description="evaluate the best checkpoint on the test split at the end")
-
-
-class Checkpoint(Section):
-    """When the state is saved, besides every evaluation and the end."""
-
-    save_every_steps: int | None = Field(None, ge=1, description="steps between saves")
-    save_every_seconds: float | None = Field(None, gt=0, description="seconds between saves")
-    keep: int = Field(ge=1, description="latest checkpoints kept, besides the best")
-
-
-class Log(Section):
-    """What is written down while training."""
-
-    every_steps: int = Field(ge=1, description="steps between logged figures")
-    batch_accuracy_every_steps: Annotated[int | None, only(task__name=TELLING_RIGHT_FROM_WRONG)] = Field(
-        None, ge=1, description="steps between accuracies on the training batch after its update"
-    )
-    sample_tokens: Annotated[int | None, only(task__name="language_modelling")] = Field(
-        None, ge=1, description="tokens that are written at each evaluation, as a sample (None: none)"
-    )
-    tensorboard: bool = Field(description="also write TensorBoard event files")
-
-
-class Runtime(Section):
-    """What the run runs on."""
-
-    devices: int | None = Field(
-        None, ge=1, description="devices that share a batch (None: all accelerators, or CPU cores that pay)"
-    )
-    matmul_precision: Literal["float32", "tensorfloat32", "bfloat16"] = Field(
-        description="precision of matrix products"
-    )
-    allow_device_change: bool = Field(description="resume on another number of devices, with other last bits")
