@@ -72,7 +72,7 @@ def keep_vocabulary(job: Job, folder: RunFolder) -> None:
 
 def sample(program: Program, state: State, vocabulary: Vocabulary, count: int) -> str:
     """The text of so many tokens that a model writes after some steps: the same in the same run."""
-    key = jax.random.fold_in(jax.random.key(program.job.plan.seed), state.step)
+    key = jax.random.fold_in(jax.random.key(program.job.plan.seed), int(state.step))
     author = Author(program.job.network, state.evaluated)
     return vocabulary.decode(author.sample(vocabulary.start, key, count, Sampling()))
 
