@@ -13,6 +13,28 @@ from collections.abc import Callable
 
 from ml_collections.config_dict import ConfigDict, create
 
+TUTORIAL = dict(
+    name="sgd",
+    learning_rate=1.0,
+    schedule="step",
+    warmup_epochs=None,
+    warmup_steps=None,
+    decay_from_epochs=4.0,
+    decay_from_steps=None,
+    decay_every_epochs=1.0,
+    decay_every_steps=None,
+    decay_factor=0.5,
+    weight_decay=None,
+    clip=5.0,
+    momentum=None,
+    average_decay=None,
+    average_from_epochs=None,
+    average_from_steps=None,
+)
+
+# Of `tied`, where another variant comes after it.
+WITHOUT_ADAM = dict(final_fraction=None, beta1=None, beta2=None, epsilon=None)
+
 
 def get_config() -> ConfigDict:
     """The small model of Zaremba et al. 2014 (arXiv 1409.2329) as TensorFlow's tutorial had it.
@@ -50,24 +72,7 @@ def get_config() -> ConfigDict:
             dense_bias=None,
             init_scale=0.1,
         ),
-        optimizer=dict(
-            name="sgd",
-            learning_rate=1.0,
-            schedule="step",
-            warmup_epochs=None,
-            warmup_steps=None,
-            decay_from_epochs=4.0,
-            decay_from_steps=None,
-            decay_every_epochs=1.0,
-            decay_every_steps=None,
-            decay_factor=0.5,
-            weight_decay=None,
-            clip=5.0,
-            momentum=None,
-            average_decay=None,
-            average_from_epochs=None,
-            average_from_steps=None,
-        ),
+        optimizer=dict(TUTORIAL),
         train=dict(
             seed=0,
             duration_epochs=13.0,
@@ -93,7 +98,7 @@ def medium(config: ConfigDict) -> None:
     config.update(
         task=dict(window_steps=35),
         model=dict(hidden_size=650, dropout=0.5, input_dropout=0.5, output_dropout=0.5, init_scale=0.05),
-        optimizer=dict(decay_from_epochs=6.0, decay_factor=0.8),
+        optimizer=dict(TUTORIAL, **WITHOUT_ADAM, decay_from_epochs=6.0, decay_factor=0.8),
         train=dict(duration_epochs=39.0, duration_steps=None),
     )
 
@@ -103,8 +108,47 @@ def large(config: ConfigDict) -> None:
     config.update(
         task=dict(window_steps=35),
         model=dict(hidden_size=1_500, dropout=0.65, input_dropout=0.65, output_dropout=0.65, init_scale=0.04),
-        optimizer=dict(decay_from_epochs=14.0, decay_factor=1 / 1.15, clip=10.0),
+        optimizer=dict(TUTORIAL, **WITHOUT_ADAM, decay_from_epochs=14.0, decay_factor=1 / 1.15, clip=10.0),
         train=dict(duration_epochs=55.0, duration_steps=None),
+    )
+
+
+def tied(config: ConfigDict) -> None:
+    """Our best in about an hour: tied embeddings, the same dropout at every step, dropped weights, AdamW."""
+    config.update(
+        dataset=dict(batch_size=32),
+        task=dict(window_steps=35, loss_per="token"),
+        model=dict(
+            hidden_size=400,
+            dropout=0.25,
+            input_dropout=0.35,
+            output_dropout=0.35,
+            embedding_dropout=0.05,
+            variational_dropout=True,
+            weight_drop=0.2,
+            tied_embedding=True,
+            embedding_scale=0.1,
+            forget_bias=1.0,
+            kernel_init="lecun_normal",
+            recurrent_init="orthogonal",
+            init_scale=None,
+        ),
+        optimizer=dict(
+            name="adamw",
+            learning_rate=3e-3,
+            schedule="cosine",
+            warmup_steps=200,
+            decay_from_epochs=None,
+            decay_every_epochs=None,
+            decay_factor=None,
+            final_fraction=0.0,
+            weight_decay=0.02,
+            clip=1.0,
+            beta1=0.9,
+            beta2=0.99,
+            epsilon=1e-8,
+        ),
+        train=dict(duration_epochs=30.0, duration_steps=None),
     )
 
 
@@ -128,5 +172,6 @@ VARIANTS: dict[str, Callable[[ConfigDict], None]] = {
     "small": small,
     "medium": medium,
     "large": large,
+    "tied": tied,
     "smoke": smoke,
 }

@@ -10,6 +10,7 @@ import codecs
 import hashlib
 import json
 import logging
+import math
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -99,7 +100,7 @@ def _existing(key: str, name: str) -> Path:
 
 def _prepare(paths: Mapping[str, Path], reading: Reading, folder: Path) -> None:
     """Writes the folder, whole or not at all."""
-    parts = {split: _Part(split, paths, reading) for split in SPLITS}
+    parts = _parts(paths, reading)
     for split, part in parts.items():
         if next(iter(part), None) is None:
             whole = "" if len(paths) > 1 else f" (a {'tenth' if split != 'train' else 'part'} of the file)"
@@ -142,34 +143,44 @@ def _learn(parts: Mapping[str, "_Part"], reading: Reading) -> Vocabulary:
     return Vocabulary("byte")
 
 
+def _parts(paths: Mapping[str, Path], reading: Reading) -> dict[str, "_Part"]:
+    """The splits: a file each, or tenths of one."""
+    if len(paths) > 1:
+        return {split: _Part(path, reading, 0, math.inf, _BLOCK) for split, path in paths.items()}
+    path = paths["train"]
+    length = sum(len(block) for block in _Part(path, reading, 0, math.inf, _BLOCK))
+    block = max(1, min(_BLOCK, length // 100))  # one line, if need be, is cut as well
+    bounds = (0, 8 * length // 10, 9 * length // 10, length)
+    return {
+        split: _Part(path, reading, begin, end, block)
+        for split, begin, end in zip(SPLITS, bounds, bounds[1:], strict=False)
+    }
+
+
 class _Part:
     """The text of one split, in blocks that end between words; it can be read more than once."""
 
-    def __init__(self, split: str, paths: Mapping[str, Path], reading: Reading) -> None:
-        self.path, self._encoding = paths.get(split, paths["train"]), reading.encoding
+    def __init__(self, path: Path, reading: Reading, begin: int, end: float, block: int) -> None:
+        """From character `begin` of a file to `end`, as far as lines, or blocks of them, begin there."""
+        self.path, self._encoding, self._block = path, reading.encoding, block
         self._errors = "surrogateescape" if reading.tokens == "bytes" else "strict"
         self._whole_words = reading.tokens in ("words", "pieces")
-        self._from, self._to, self._block = 0.0, float("inf"), _BLOCK
-        if len(paths) == 1:
-            length = sum(len(block) for block in self._read(_BLOCK))
-            bounds = (0, 8 * length // 10, 9 * length // 10, length)
-            self._from, self._to = bounds[SPLITS.index(split) :][:2]
-            self._block = max(1, min(_BLOCK, length // 100))  # one line, if need be, is cut as well
+        self._from, self._to = begin, end
 
     def __iter__(self) -> Iterator[str]:
         begins = 0
-        for block in self._read(self._block):
+        for block in self._read():
             if self._from <= begins < self._to:
                 yield block
             begins += len(block)
 
-    def _read(self, most: int) -> Iterator[str]:
-        """The file in lines, those that are longer than `most` in several."""
+    def _read(self) -> Iterator[str]:
+        """The whole file in lines, those that are longer than a block in several."""
         encoding = "utf-8-sig" if self._encoding.lower() in ("utf-8", "utf8") else self._encoding
         newline = "" if self._errors != "strict" else None  # bytes are taken as they are
         try:
             with self.path.open(encoding=encoding, errors=self._errors, newline=newline) as file:
-                while block := file.readline(most):
+                while block := file.readline(self._block):
                     while self._whole_words and not block[-1].isspace() and (more := file.read(1)):
                         block += more
                     yield block

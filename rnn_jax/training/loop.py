@@ -139,8 +139,9 @@ def _begin(program: Program, folder: RunFolder, console: Console) -> tuple[State
 
 def _describe_data(program: Program) -> str:
     data = program.job.data
-    counts = (f"{count:,} {split}" for split, count in data.counts.items())
-    return f"{data.name} {data.version}: {', '.join(counts)}"
+    counts = ", ".join(f"{count:,} {split}" for split, count in data.counts.items())
+    kinds = "" if data.vocabulary is None else f"; {len(data.vocabulary):,} different {data.vocabulary.unit}s"
+    return f"{data.name} {data.version}: {counts}{kinds}"
 
 
 def _train(run: Run, state: State, progress: Progress) -> dict[str, Any]:
