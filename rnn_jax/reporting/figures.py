@@ -21,11 +21,12 @@ SPLIT_COLOURS = {"train": "#3b6fb6", "validation": "#e0752d", "batch": "#9fb4cf"
 def curves(folder: Path, objective: tuple[str, str] = ("accuracy", "max")) -> Path:
     """Draws `curves.png` from a run folder's metrics.jsonl, and returns its path.
 
-    One panel for the loss and one for the objective's metric, each where it was logged: every split over the
-    steps, the best validation step marked, the test figure as a dashed line where summary.json has one.
+    A panel each for the loss, the objective's metric and the accuracy, where it was logged: every split over
+    the steps, the best validation step marked, the test figure as a dashed line where summary.json has one.
     """
     rows = read_lines(folder / "metrics.jsonl")
-    names = [name for name in dict.fromkeys(("loss", objective[0])) if any(name in row for row in rows)]
+    wanted = dict.fromkeys(("loss", objective[0], "accuracy"))
+    names = [name for name in wanted if any(name in row for row in rows)]
     summary_path = folder / "summary.json"
     summary = json.loads(summary_path.read_text(encoding="utf-8")) if summary_path.exists() else {}
     figure = new_figure(5.6 * max(len(names), 1), 4.2)

@@ -101,7 +101,7 @@ class TerminalConsole:
         self._redraw()
 
     def sample(self, text: str) -> None:
-        self._rich.print(Padding(Text(printable(text), style="italic cyan"), (0, 0, 0, 4)))
+        self._rich.print(Padding(Text(printable(text), style="italic cyan"), (0, 0, 0, 4), expand=False))
         self._redraw()
 
     def stop(self) -> None:

@@ -169,7 +169,7 @@ def _train(run: Run, state: State, progress: Progress) -> dict[str, Any]:
         for split, found in tested.items():
             run.log.metrics(step, split, found)
     summary = run.summary.write("finished", step, progress, rate, tested=tested)
-    figures.curves(run.folder.path)
+    figures.curves(run.folder.path, job.task.objective)
     return summary
 
 

@@ -187,3 +187,15 @@ def test_drawing_leaves_matplotlib_as_it_was(tmp_path: Path) -> None:
     with matplotlib.rc_context({"font.size": 7, "savefig.dpi": 50}):
         figures.curves(write_run(tmp_path, learning(range(10, 100, 10))))
         assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["savefig.dpi"]) == (7, 50)
+
+
+def test_a_language_model_has_a_panel_for_its_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = drawn_figures(monkeypatch)
+    rows = [
+        {"step": step, "split": split, "loss": float(np.log(value)), "perplexity": value}
+        for step, value in ((10, 900.0), (20, 80.0), (30, 85.0))
+        for split in ("train", "validation")
+    ]
+    figures.curves(write_run(tmp_path, rows), ("perplexity", "min"))
+    assert [axes.get_title() for axes in made[0].axes] == ["loss", "perplexity"]
+    assert made[0].axes[1].get_yscale() == "log"
