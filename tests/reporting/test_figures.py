@@ -197,5 +197,5 @@ def test_a_language_model_has_a_panel_for_its_figure(tmp_path: Path, monkeypatch
         for split in ("train", "validation")
     ]
     figures.curves(write_run(tmp_path, rows), ("perplexity", "min"))
-    assert [axes.get_title() for axes in made[0].axes] == ["loss", "perplexity"]
+    assert [axes.get_ylabel() for axes in made[0].axes] == ["loss", "perplexity"]
     assert made[0].axes[1].get_yscale() == "log"
