@@ -3,7 +3,7 @@
 What is kept stands in a folder that is named by the SHA-256 of the files' contents and of how they are read:
 the vocabulary, and a file of token numbers for each split, which is mapped into memory, not read, so that it
 may be larger than that. A file without companions is cut into tenths: eight to train, one to validate, one to
-test; a line belongs where it begins.
+test, where a line ends.
 """
 
 import codecs
@@ -149,7 +149,7 @@ def _parts(paths: Mapping[str, Path], reading: Reading) -> dict[str, "_Part"]:
         return {split: _Part(path, reading, 0, math.inf, _BLOCK) for split, path in paths.items()}
     path = paths["train"]
     length = sum(len(block) for block in _Part(path, reading, 0, math.inf, _BLOCK))
-    block = max(1, min(_BLOCK, length // 100))  # one line, if need be, is cut as well
+    block = max(1, min(_BLOCK, length // 200))  # one long line, if need be, is cut as well
     bounds = (0, 8 * length // 10, 9 * length // 10, length)
     return {
         split: _Part(path, reading, begin, end, block)
@@ -161,7 +161,7 @@ class _Part:
     """The text of one split, in blocks that end between words; it can be read more than once."""
 
     def __init__(self, path: Path, reading: Reading, begin: int, end: float, block: int) -> None:
-        """From character `begin` of a file to `end`, as far as lines, or blocks of them, begin there."""
+        """The blocks of a file that begin from character `begin` to `end`."""
         self.path, self._encoding, self._block = path, reading.encoding, block
         self._errors = "surrogateescape" if reading.tokens == "bytes" else "strict"
         self._whole_words = reading.tokens in ("words", "pieces")
@@ -175,12 +175,14 @@ class _Part:
             begins += len(block)
 
     def _read(self) -> Iterator[str]:
-        """The whole file in lines, those that are longer than a block in several."""
+        """The whole file in blocks, which end with a line unless that is as long as a block."""
         encoding = "utf-8-sig" if self._encoding.lower() in ("utf-8", "utf8") else self._encoding
         newline = "" if self._errors != "strict" else None  # bytes are taken as they are
         try:
             with self.path.open(encoding=encoding, errors=self._errors, newline=newline) as file:
-                while block := file.readline(self._block):
+                while block := file.read(self._block):
+                    if not block.endswith("\n"):
+                        block += file.readline(self._block)
                     while self._whole_words and not block[-1].isspace() and (more := file.read(1)):
                         block += more
                     yield block

@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rnn_jax.runtime.config import load_config
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.schema import Config, split_hyper, validate
+from rnn_jax.tasks import language_modelling
 from rnn_jax.training import checkpoint, population, program, steps
 from rnn_jax.training.build import build
 from rnn_jax.training.evaluate import evaluate
@@ -64,6 +66,14 @@ SGD: dict[str, Any] = {
     "optimizer.final_fraction": None,
 }
 WINDOWS = 7  # an epoch's: 97 tokens to tell in 3 streams of 32 or 33, by windows of 5
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_windows() -> Iterator[None]:
+    """An evaluation takes several windows too, so that its carry matters."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(language_modelling, "EVALUATED_TOKENS", 10)
+        yield
 
 
 def config_with(changes: dict[str, Any] | None = None) -> Config:
@@ -150,6 +160,7 @@ def test_an_evaluation_tells_every_token_from_all_before_it() -> None:
     logits, _ = loaded.job.network.apply(parameters, tokens[None, :-1].astype(int), None, None, {}, None)
     surprises = -np.asarray(jax.nn.log_softmax(logits[0]))[np.arange(len(tokens) - 1), tokens[1:]]
     found = evaluate(loaded, parameters, "test")
+    assert loaded.job.task.batches["test"] == 3
     assert found["loss"] == pytest.approx(surprises.mean(), rel=1e-5)
     assert found["bits_per_character"] == pytest.approx(surprises.mean() / np.log(2), rel=1e-5)
     # Validation and test together are one text.

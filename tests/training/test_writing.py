@@ -50,6 +50,15 @@ def test_a_seed_writes_one_text(author: Author) -> None:
     assert take(author, 40, seed=1) == author.sample(3, jax.random.key(1), 40, Sampling()).tolist()
 
 
+def test_each_token_is_drawn_anew(network: Network) -> None:
+    """Of a network that has learned nothing every token is as likely: one block does not repeat another."""
+    parameters = jax.tree.map(jnp.zeros_like, network.init(jax.random.key(0), {}))
+    found = np.array(take(Author(network, parameters), 64 * WRITTEN_AT_ONCE)).reshape(64, WRITTEN_AT_ONCE)
+    assert len({tuple(block) for block in found}) == 64
+    assert (found[0] == found[1:]).mean() < 0.1
+    assert np.bincount(found.ravel(), minlength=VOCABULARY).min() > 0
+
+
 def test_scored_whole_and_in_pieces_is_the_same(author: Author, network: Network) -> None:
     text = tokens(2 * READ_AT_ONCE + 50)
     whole, _ = author.score(author.begin(3), text)
