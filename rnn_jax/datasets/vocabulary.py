@@ -4,7 +4,7 @@ A token is a word, a character, a byte or a piece of a word, its `unit`. Words s
 end of a line is a word of its own, `<eos>`, as in Mikolov's form of the Penn Treebank. Where there is an
 unknown word, `<unk>`, it stands for everything that is not in the vocabulary, which is kept as plain JSON:
 
-    {"unit": "character", "tokens": ["\\n", " ", "!", ...]}
+    {"unit": "character", "version": "1.0.0", "tokens": ["\\n", " ", "!", ...]}
 """
 
 import codecs
@@ -86,9 +86,9 @@ class Vocabulary:
         decode = self.decoder()
         return "".join(decode(int(number)) for number in numbers)
 
-    def save(self, file: Path) -> None:
-        """Writes it as JSON, whole or not at all."""
-        kept: dict[str, Any] = {"unit": self.unit}
+    def save(self, file: Path, version: str) -> None:
+        """Writes it as JSON, whole or not at all, with the version of the text that it is of."""
+        kept: dict[str, Any] = {"unit": self.unit, "version": version}
         if self.tokens:
             kept["tokens"] = list(self.tokens)
         if self.pieces is not None:
@@ -116,10 +116,20 @@ def load(file: Path) -> Vocabulary:
         UserError: the file cannot be read, or holds something else.
     """
     kept = read_json(file)
-    tokens, unit = kept.get("tokens", []), kept.get("unit")
-    if unit not in UNITS or not all(isinstance(token, str) for token in tokens):
+    unit, tokens, learned = kept.get("unit"), kept.get("tokens", []), kept.get("pieces")
+    fits = {
+        "word": _are_texts(tokens) and END_OF_LINE in tokens,
+        "character": _are_texts(tokens) and all(len(token) == 1 or token == UNKNOWN for token in tokens),
+        "byte": not tokens,
+        "piece": isinstance(learned, str),
+    }
+    if not isinstance(unit, str) or not fits.get(unit, False):
         raise UserError(f"{file}: damaged, no vocabulary")
-    return Vocabulary(unit, tuple(tokens), kept.get("pieces"))
+    return Vocabulary(unit, tuple(tokens), learned)
+
+
+def _are_texts(tokens: Any) -> bool:
+    return isinstance(tokens, list) and bool(tokens) and all(isinstance(token, str) for token in tokens)
 
 
 def words(lines: Iterable[str], most: int | None = None, *, unknown: bool = True) -> Vocabulary:
@@ -138,12 +148,12 @@ def words(lines: Iterable[str], most: int | None = None, *, unknown: bool = True
 def characters(texts: Iterable[str], most: int | None = None) -> Vocabulary:
     """The characters of a text in the order of their code points.
 
-    With `most`, the unknown one and the most frequent others only, so that there are so many tokens at most.
+    With `most`, the unknown one, and only the most frequent others where there would be more tokens than that.
     """
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(text)
-    if most is None or most >= len(counts):
+    if most is None:
         return Vocabulary("character", tuple(sorted(counts)))
     return Vocabulary("character", tuple(sorted(_most_frequent(counts, most, unknown=True))))
 

@@ -30,7 +30,7 @@ class Samples:
         """Drops the samples of later steps."""
         if not self._path.exists():
             return
-        text = self._path.read_text(encoding="utf-8")
+        text = self._path.read_text(encoding="utf-8", errors="replace")  # a crash may have torn its end
         later = (head.start() for head in _HEAD.finditer(text) if int(head[1].replace(",", "")) > step)
         end = next(later, None)
         if end is not None:
@@ -44,7 +44,7 @@ def read_samples(path: Path) -> dict[int, str]:
     """The samples of a file by their steps; {} where there is none."""
     if not path.exists():
         return {}
-    parts = _HEAD.split(path.read_text(encoding="utf-8"))[1:]
+    parts = _HEAD.split(path.read_text(encoding="utf-8", errors="replace"))[1:]
     return {
         int(step.replace(",", "")): text.strip("\n")
         for step, text in zip(parts[::2], parts[1::2], strict=True)

@@ -147,7 +147,11 @@ def text_files(sections: Sections, fields: Fields) -> list[Mistake]:
         missing = next(name for name, file in given.items() if file is None)
         other = next(name for name, file in given.items() if file is not None)
         found.append(
-            Mistake(f"dataset.{missing}", f"must be given as well where dataset.{other} is", cause=other)
+            Mistake(
+                f"dataset.{missing}",
+                f"must be given as well where dataset.{other} is",
+                cause=f"dataset.{other}",
+            )
         )
     if _get(sections, "dataset.tokens") == "pieces" and _get(sections, "dataset.vocabulary_size") is None:
         what = "must be given where dataset.tokens is pieces: a whole number from 256 on"

@@ -136,6 +136,8 @@ def _mean_from(first: int) -> Callable[[Any, Any, jax.Array], Any]:
 
     def average(averaged: Any, parameters: Any, step: jax.Array) -> Any:
         share = 1 / jnp.maximum(1, step - first + 1).astype(jnp.float32)
-        return jax.tree.map(lambda old, new: old + share * (new - old), averaged, parameters)
+        return jax.tree.map(
+            lambda old, new: jnp.where(step <= first, new, old + share * (new - old)), averaged, parameters
+        )
 
     return average

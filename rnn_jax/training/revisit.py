@@ -17,6 +17,7 @@ from rnn_jax.training.checkpoint import Which
 from rnn_jax.training.evaluate import evaluate, outputs
 from rnn_jax.training.program import Program, load
 from rnn_jax.training.state import State
+from rnn_jax.training.writing import check_data
 
 
 class Answers(NamedTuple):
@@ -69,7 +70,7 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     """Evaluates a checkpoint of a run folder on validation, and on test where the config reports it.
 
     Raises:
-        UserError: the config is not the folder's.
+        UserError: the config is not the folder's, or the data are not those that it was trained on.
         CheckpointError: there is no valid checkpoint of that kind.
     """
     folder = open_run(workdir, config)
@@ -77,6 +78,7 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     if not checkpoint.steps(folder.checkpoints):
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     job = build(config)
+    check_data(job, folder)
     where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     with jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)

@@ -20,6 +20,7 @@ from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.models.network import Network
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import CheckpointError, UserError
+from rnn_jax.runtime.files import read_json
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.schema import Config, split_hyper
 from rnn_jax.tasks import language_modelling
@@ -58,16 +59,28 @@ class Memory(NamedTuple):
 
 
 def keep_vocabulary(job: Job, folder: RunFolder) -> None:
-    """Writes the vocabulary of a text into the run folder; raises UserError where it has another text's."""
-    earlier = folder.read_summary() or {}
-    version = earlier.get("dataset", {}).get("version", job.data.version)
-    if version != job.data.version:
+    """Writes the vocabulary of a text into a run folder that has no checkpoint yet.
+
+    Raises:
+        UserError: it has one, of a model that was trained on other data.
+    """
+    if checkpoint.steps(folder.checkpoints):
+        check_data(job, folder)
+    elif job.data.vocabulary is not None:
+        job.data.vocabulary.save(folder.vocabulary, job.data.version)
+
+
+def check_data(job: Job, folder: RunFolder) -> None:
+    """Raises UserError where a run folder's checkpoints are of a model that was trained on other data."""
+    if folder.vocabulary.exists():
+        before = read_json(folder.vocabulary).get("version")
+    else:
+        before = (folder.read_summary() or {}).get("dataset", {}).get("version")
+    if before not in (None, job.data.version):
         raise UserError(
-            f"{folder.path}: trained on version {version} of {job.data.name} so far, and here is "
+            f"{folder.path}: trained on version {before} of {job.data.name} so far, and here is "
             f"{job.data.version}; give another --workdir, or the data it had"
         )
-    if job.data.vocabulary is not None and not folder.vocabulary.exists():
-        job.data.vocabulary.save(folder.vocabulary)
 
 
 def sample(program: Program, state: State, vocabulary: Vocabulary, count: int) -> str:
@@ -94,10 +107,13 @@ def load_author(
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     spec = language_modelling.spec_of(len(vocabulary), config.task.window_steps or 1)
     network = models.build(spec, **sections["model"])
-    one = {**sections["runtime"], "devices": 1}
-    where = devices.build(1, **one)
-    jax.config.update("jax_default_matmul_precision", where.matmul_precision)
+    devices.build(1, **{**sections["runtime"], "devices": 1})
     parameters, step, damaged = checkpoint.restore_evaluated(checkpoints, which)
+    known = len(parameters["params"]["embedding"]["embedding"])
+    if known != len(vocabulary):
+        raise UserError(
+            f"{RunFolder(workdir).vocabulary}: has {len(vocabulary):,} tokens, and the model knows {known:,}"
+        )
     return Author(network, parameters), step, damaged
 
 
@@ -157,10 +173,10 @@ def draw(logits: jax.Array, key: jax.Array, sampling: Sampling) -> jax.Array:
     """Draws a token, int32 [], from logits [vocabulary]."""
     if sampling.temperature == 0:
         return jnp.argmax(logits).astype(jnp.int32)
-    logits = logits / sampling.temperature
+    logits = (logits - logits.max()) / sampling.temperature
     if sampling.top_k is not None and sampling.top_k < len(logits):
-        least = jax.lax.top_k(logits, sampling.top_k)[0][-1]
-        logits = jnp.where(logits < least, -jnp.inf, logits)
+        likeliest = jax.lax.top_k(logits, sampling.top_k)[1]
+        logits = jnp.full_like(logits, -jnp.inf).at[likeliest].set(logits[likeliest])
     if sampling.top_p is not None:
         ordered = jnp.sort(logits, descending=True)
         before = jnp.cumsum(jax.nn.softmax(ordered)) - jax.nn.softmax(ordered)
