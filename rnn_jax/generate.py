@@ -1,5 +1,6 @@
 """Writes with a trained language model, or scores a text."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnn_jax.datasets import text_files
 from rnn_jax.datasets import vocabulary as vocabularies
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.reporting import surprise
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what the terminal cannot show becomes a question mark
+        sys.stdout.reconfigure(errors="replace")
     try:
         command, console = parse(arguments), build_console()
         config, known = _read_run(command.workdir)
@@ -32,15 +36,18 @@ def main(arguments: Sequence[str]) -> int:
         tokens = _encode(known, text, "--prime" if command.score is None else command.score)
         if command.score is not None and len(tokens) == 0:
             raise UserError(f"{command.score}: empty, there is nothing to score")
+        import jax
+
         from rnn_jax.training.writing import load_author
 
-        author, step, damaged = load_author(config, known, command.workdir, command.checkpoint)
-        for line in damaged:
-            print(f"warning: {line}", file=sys.stderr)
-        if command.score is not None:
-            _score(author, known, tokens, console, f"{command.checkpoint} checkpoint, step {step:,}")
-        else:
-            _write(author, known, tokens, command)
+        with jax.default_matmul_precision(config.runtime.matmul_precision):
+            author, step, damaged = load_author(config, known, command.workdir, command.checkpoint)
+            for line in damaged:
+                print(f"warning: {line}", file=sys.stderr)
+            if command.score is not None:
+                _score(author, known, tokens, console, f"{command.checkpoint} checkpoint, step {step:,}")
+            else:
+                _write(author, known, tokens, command)
     except KeyboardInterrupt:
         print()
         return 130
@@ -64,23 +71,27 @@ def _read_run(workdir: Path) -> tuple[Config, Vocabulary]:
 
 
 def _read_text(name: str, config: Config) -> str:
-    encoding = config.dataset.encoding or "utf-8"
+    """The text to be scored, read as the text was that the model was trained on."""
+    tokens, encoding = config.dataset.tokens or "", config.dataset.encoding or "utf-8"
     try:
+        if name == "-" and sys.stdin is None:
+            raise UserError("--score -: there is no standard input")
         data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
-    except OSError as error:
-        raise UserError(f"{name}: cannot be read: {error.strerror}") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: of nobody's home
+        raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     try:
-        return data.decode(encoding).replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{name}: not {encoding}: byte {error.start:,}, in line {line:,}, is 0x{data[error.start]:02x}"
-        ) from error
+        return text_files.open_text(io.BytesIO(data), tokens, encoding).read()
+    except UnicodeError as error:
+        raise UserError(f"{name}: {text_files.not_in_encoding(data, encoding)}") from error
 
 
 def _encode(known: Vocabulary, text: str, name: str) -> np.ndarray:
     try:
+        if known.unit != "byte":
+            text.encode()
         return known.encode(text)
+    except UnicodeEncodeError as error:
+        raise UserError(f"{name}: not in the terminal's encoding") from error
     except UserError as error:
         raise UserError(f"{name}: {error}") from error
 
@@ -123,7 +134,8 @@ def _score(
     if known.unknown is not None and (unknown := int((tokens == known.unknown).sum())):
         notes.append(f"{unknown:,} of them are {vocabularies.UNKNOWN}, not in the vocabulary")
     mean = float(surprises.mean(dtype=np.float64))
-    console.results([("score", figures_of(known.unit, mean))], notes)
+    figures = figures_of(known.unit, mean) | {"perplexity": figures_of("word", mean)["perplexity"]}
+    console.results([("score", figures)], notes)
 
 
 if __name__ == "__main__":

@@ -52,8 +52,9 @@ def _train(command: Command, console: Console) -> int:
             f"diverged: {summary['reason']}\nA lower optimizer.learning_rate, or optimizer.clip, may help."
         )
     rows = [(f"best validation, step {summary['best']['step']:,}", _figures(summary["best"]))]
-    if summary["test"] is not None:
-        rows.append(("test", _figures(summary["test"])))
+    for split in ("test", "last_tenth"):
+        if summary.get(split) is not None:
+            rows.append((split.replace("_", " "), _figures(summary[split])))
     console.results(rows, [f"{summary['wall_seconds']:,.0f} s; curves and checkpoints in {workdir}"])
     return 0
 

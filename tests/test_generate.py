@@ -62,6 +62,39 @@ def test_scores_a_file(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "\x1b" not in out
 
 
+@pytest.mark.parametrize(
+    ("tokens", "content"),
+    [
+        ("characters", b"\xef\xbb\xbfA line\rof text\r\n" * 40),
+        ("bytes", bytes(range(256)) * 3),
+        ("words", b"some words\r\n" * 60),
+    ],
+)
+def test_a_model_scores_the_file_it_was_trained_on(
+    tokens: str, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.txt").write_bytes(content)
+    keys = {
+        "dataset.file": tmp_path / "a.txt",
+        "dataset.data_dir": tmp_path / "data",
+        "dataset.tokens": tokens,
+    }
+    keys |= {
+        "dataset.batch_size": 2,
+        "task.window_steps": 8,
+        "train.duration_steps": 2,
+        "model.hidden_size": 8,
+    }
+    typed = [f"--config.{key}={value}" for key, value in keys.items()]
+    run = ["--workdir", str(tmp_path / "run")]
+    assert (
+        main.main(["--config", "configs/text.py", *run, *typed, "--config.train.evaluate_every_steps=2"]) == 0
+    )
+    status, out, err = ends([*run, "--score", tmp_path / "a.txt"], capsys)
+    assert (status, err) == (0, "")
+    assert "perplexity" in out
+
+
 def test_scores_standard_input(
     trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +134,11 @@ def test_surprises_have_colours(capsys: pytest.CaptureFixture[str], monkeypatch:
         (["--seed", "-1"], 2, "--seed -1: must be from 0 to 4,294,967,295"),
         (["--lenght", "5"], 2, "--lenght: no such flag; did you mean --length?"),
         (["--score", "a.txt", "--prime", "A"], 2, "--prime: only for writing, and --score is given"),
+        (
+            ["--score", "~nosuch/a.txt"],
+            2,
+            "~nosuch/a.txt: cannot be read: Could not determine home directory.",
+        ),
         (["--checkpoint", "first"], 2, "argument --checkpoint: invalid choice: 'first'"),
     ],
 )

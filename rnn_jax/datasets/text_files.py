@@ -6,15 +6,15 @@ may be larger than that. A file without companions is cut into tenths: eight to 
 test, where a line ends.
 """
 
-import codecs
 import hashlib
+import io
 import json
 import logging
 import math
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, TextIO
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from rnn_jax.runtime.files import read_json, write_json
 
 KEYS = {"train": "dataset.file", "validation": "dataset.validation_file", "test": "dataset.test_file"}
 UNITS = {"words": "word", "characters": "character", "bytes": "byte", "pieces": "piece"}
+VERSION = 12  # characters of a SHA-256 that name a text
 _BLOCK = 1 << 16  # characters that are read at a time at most
 _READING = 1  # to be counted up where files are read otherwise than before
 
@@ -65,9 +66,11 @@ def load(files: Mapping[str, str | None], reading: Reading, data_dir: str | None
         StorageError: the disk is full.
     """
     try:
-        codecs.lookup(reading.encoding)
+        open_text(io.BytesIO(), reading.tokens, reading.encoding)
     except LookupError as error:
-        raise UserError(f"dataset.encoding = {reading.encoding}: no such encoding; utf-8 is one") from error
+        raise UserError(
+            f"dataset.encoding = {reading.encoding}: no such encoding of text; utf-8 is one"
+        ) from error
     paths = {split: _existing(KEYS[split], name) for split, name in files.items() if name is not None}
     digests = {split: sources.checksum(path) for split, path in paths.items()}
     said = json.dumps([_READING, digests, reading], sort_keys=True)
@@ -87,13 +90,17 @@ def load(files: Mapping[str, str | None], reading: Reading, data_dir: str | None
         split: {"tokens": np.memmap(folder / f"{split}.tokens", found.dtype, mode="r")} for split in SPLITS
     }
     spec: Spec = {"kind": "text", "unit": found.unit, "vocabulary": len(found)}
-    return Prepared(Text(splits, found), spec, version[:12])
+    return Prepared(Text(splits, found), spec, version[:VERSION])
 
 
 def _existing(key: str, name: str) -> Path:
-    path = Path(name).expanduser()
-    if not path.is_file():
-        problem = "is no file" if path.exists() else "no such file"
+    problem, path = "no such file", Path(name)
+    try:
+        path = path.expanduser()
+        problem = None if path.is_file() else "is no file" if path.exists() else problem
+    except (OSError, RuntimeError) as error:  # a name that is too long, or of nobody's home
+        problem = str(error)
+    if problem is not None:
         raise UserError(f"{key} = {name}: {problem}; --config.{key}=FILE names a text of one's own")
     return path
 
@@ -107,19 +114,25 @@ def _prepare(paths: Mapping[str, Path], reading: Reading, folder: Path) -> None:
             raise UserError(f"{part.path}: empty: nothing is left for {split}{whole}")
     found = _learn(parts, reading)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
     unfinished.mkdir(parents=True)
-    for split, part in parts.items():
-        with (unfinished / f"{split}.tokens").open("wb") as file:
-            for text in part:
-                try:
-                    file.write(found.encode(text).astype(found.dtype).tobytes())
-                except UserError as error:
-                    raise UserError(f"{part.path}: {error}") from error
-    found.save(unfinished / "vocabulary.json")
-    digests = {file.name: sources.checksum(file) for file in sorted(unfinished.iterdir())}
-    write_json(unfinished / "manifest.json", digests)
-    unfinished.rename(folder)
+    try:
+        for split, part in parts.items():
+            _write_tokens(part, found, split, unfinished / f"{split}.tokens")
+        found.save(unfinished / "vocabulary.json", folder.name[:VERSION])
+        digests = {file.name: sources.checksum(file) for file in sorted(unfinished.iterdir())}
+        write_json(unfinished / "manifest.json", digests)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _write_tokens(part: "_Part", of: Vocabulary, split: str, path: Path) -> None:
+    with path.open("wb") as file:
+        for text in part:
+            file.write(of.encode(text).astype(of.dtype).tobytes())
+        if file.tell() == 0:
+            raise UserError(f"{part.path}: empty: there is no token for {split}")
 
 
 def _learn(parts: Mapping[str, "_Part"], reading: Reading) -> Vocabulary:
@@ -135,8 +148,8 @@ def _learn(parts: Mapping[str, "_Part"], reading: Reading) -> Vocabulary:
         )
         return vocabulary.words(train, most) if foreign else known
     if reading.tokens == "characters":
-        texts = train if most is not None else (text for part in parts.values() for text in part)
-        return vocabulary.characters(texts, most)
+        everything = (text for part in parts.values() for text in part)
+        return vocabulary.characters(everything if most is None else train, most)
     if reading.tokens == "pieces":
         assert most is not None
         return vocabulary.pieces(iter(train), most)
@@ -162,45 +175,61 @@ class _Part:
 
     def __init__(self, path: Path, reading: Reading, begin: int, end: float, block: int) -> None:
         """The blocks of a file that begin from character `begin` to `end`."""
-        self.path, self._encoding, self._block = path, reading.encoding, block
-        self._errors = "surrogateescape" if reading.tokens == "bytes" else "strict"
+        self.path, self._block = path, block
+        self._tokens, self._encoding = reading.tokens, reading.encoding
         self._whole_words = reading.tokens in ("words", "pieces")
         self._from, self._to = begin, end
 
     def __iter__(self) -> Iterator[str]:
         begins = 0
         for block in self._read():
-            if self._from <= begins < self._to:
+            if begins >= self._to:
+                return
+            if begins >= self._from:
                 yield block
             begins += len(block)
 
     def _read(self) -> Iterator[str]:
         """The whole file in blocks, which end with a line unless that is as long as a block."""
-        encoding = "utf-8-sig" if self._encoding.lower() in ("utf-8", "utf8") else self._encoding
-        newline = "" if self._errors != "strict" else None  # bytes are taken as they are
         try:
-            with self.path.open(encoding=encoding, errors=self._errors, newline=newline) as file:
+            with self.path.open("rb") as binary, open_text(binary, self._tokens, self._encoding) as file:
                 while block := file.read(self._block):
                     if not block.endswith("\n"):
                         block += file.readline(self._block)
                     while self._whole_words and not block[-1].isspace() and (more := file.read(1)):
                         block += more
                     yield block
-        except UnicodeDecodeError as error:
-            raise _not_in_encoding(self.path, self._encoding) from error
+        except UnicodeError as error:
+            raise UserError(
+                f"{self.path}: {not_in_encoding(self.path.read_bytes(), self._encoding)}"
+            ) from error
         except OSError as error:
             raise UserError(f"{self.path}: cannot be read: {error.strerror}") from error
 
 
-def _not_in_encoding(path: Path, encoding: str) -> UserError:
-    """Where a file stops being in its encoding: the reader knows it of its own block alone."""
-    data = path.read_bytes()
+def open_text(binary: BinaryIO, tokens: str, encoding: str) -> TextIO:
+    """A file as the text that is made into such tokens.
+
+    Every line ends with a line feed, however it does in the file, and a mark of byte order is no character;
+    of bytes nothing is changed, and they need not be in any encoding.
+
+    Raises:
+        LookupError: there is no such encoding of text.
+    """
+    if tokens == "bytes":
+        return io.TextIOWrapper(binary, encoding="utf-8", errors="surrogateescape", newline="")
+    with_mark = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    return io.TextIOWrapper(binary, encoding=with_mark, errors="strict", newline=None)
+
+
+def not_in_encoding(data: bytes, encoding: str) -> str:
+    """Where data stop being in an encoding, in words: a reader knows it of its own block alone."""
     try:
         data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        return UserError(
-            f"{path}: not {encoding}: byte {error.start:,}, in line {line:,}, is 0x{data[error.start]:02x}; "
-            "dataset.encoding says what it is"
-        )
-    raise AssertionError(path)
+        byte = f"byte {error.start:,}, in line {line:,}, is 0x{data[error.start]:02x}"
+        return f"not {encoding}: {byte}; dataset.encoding says what it is"
+    except UnicodeError as error:
+        return f"not {encoding}: {error}; dataset.encoding says what it is"
+    raise AssertionError(encoding)

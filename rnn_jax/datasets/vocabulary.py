@@ -148,7 +148,7 @@ def words(lines: Iterable[str], most: int | None = None, *, unknown: bool = True
 def characters(texts: Iterable[str], most: int | None = None) -> Vocabulary:
     """The characters of a text in the order of their code points.
 
-    With `most`, the unknown one, and only the most frequent others where there would be more tokens than that.
+    With `most`, the unknown one, and only the most frequent others where there would be more tokens.
     """
     counts: Counter[str] = Counter()
     for text in texts:

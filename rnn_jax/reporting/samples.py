@@ -32,8 +32,9 @@ class Samples:
             return
         text = self._path.read_text(encoding="utf-8", errors="replace")  # a crash may have torn its end
         later = (head.start() for head in _HEAD.finditer(text) if int(head[1].replace(",", "")) > step)
-        end = next(later, None)
-        if end is not None:
+        # What is no whole sample at the end was being written when the run was killed.
+        end = next(later, text.rfind("\n\n") + 2)
+        if end < len(text):
             with writing(self._path):
                 unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}")
                 unfinished.write_text(text[:end], encoding="utf-8")

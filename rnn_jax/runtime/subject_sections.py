@@ -45,7 +45,7 @@ class Dataset(Section):
     tokens: Annotated[
         Literal["characters", "bytes", "words", "pieces"] | None, only(name="text", required=True)
     ] = Field(None, description="what a token of the text is (pieces: of words, by byte-pair encoding)")
-    vocabulary_size: Annotated[int | None, only(name="text")] = Field(
+    vocabulary_size: Annotated[int | None, only(tokens=("characters", "words", "pieces"))] = Field(
         None, ge=3, description="the most frequent tokens, or pieces, that are told apart (None: all)"
     )
     encoding: Annotated[str | None, only(name="text", required=True)] = Field(

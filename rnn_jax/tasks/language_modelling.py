@@ -59,7 +59,7 @@ def build(
     Raises:
         UserError: the training text is shorter than a batch, or another split has nothing to tell.
     """
-    _check(splits, batch_size, window_steps)
+    _check(splits, batch_size, window_steps, evaluation_rows)
     unit = str(data_spec["unit"])
     rows = {split: batch_size if split == "train" else evaluation_rows for split in splits}
     evaluated = max(window_steps, EVALUATED_TOKENS // evaluation_rows)
@@ -105,11 +105,16 @@ def build(
     )
 
 
-def _check(splits: Splits, batch_size: int, window_steps: int) -> None:
+def _check(splits: Splits, batch_size: int, window_steps: int, evaluation_rows: int) -> None:
     for split, arrays in splits.items():
         if len(arrays["tokens"]) < 2:
             raise UserError(
                 f"the text to be used for {split} has {len(arrays['tokens'])} tokens, and needs two"
+            )
+        if split != "train" and evaluation_rows >= len(arrays["tokens"]):
+            raise UserError(
+                f"task.evaluation_rows = {evaluation_rows}: more rows than {split} has tokens to tell, "
+                f"{len(arrays['tokens']) - 1:,}"
             )
     tokens = len(splits["train"]["tokens"])
     largest = (tokens - 1) // window_steps

@@ -90,3 +90,37 @@ def test_the_seed_script():
     assert (optimizer.warmup_epochs, optimizer.warmup_steps) == (None, None)
     assert (config.dataset.name, config.dataset.batch_size, config.task.shift_pixels) == ("mnist", 128, 0)
     assert (train.duration_steps, config.log.batch_accuracy_every_steps) == (100_000, 50)
+
+
+@pytest.mark.parametrize(
+    ("variant", "init", "clip", "window", "units", "dropout", "at_the_peak", "epochs", "factor"),
+    [
+        ("small", 0.1, 5, 20, 200, None, 4, 13, 0.5),
+        ("medium", 0.05, 5, 35, 650, 0.5, 6, 39, 0.8),
+        ("large", 0.04, 10, 35, 1500, 0.65, 14, 55, 1 / 1.15),
+    ],
+)
+def test_tensorflows_word_models(
+    variant: str,
+    init: float,
+    clip: float,
+    window: int,
+    units: int,
+    dropout: float | None,
+    at_the_peak: int,
+    epochs: int,
+    factor: float,
+) -> None:
+    """As its tutorial has them: ptb_word_lm.py's three configs."""
+    config, _ = validate(config_files.load(f"configs/ptb.py:{variant}"))
+    model, optimizer, task = config.model, config.optimizer, config.task
+    assert (config.dataset.name, config.dataset.batch_size) == ("ptb", 20)
+    assert (task.window_steps, task.loss_per, task.evaluation_rows) == (window, "row", 1)
+    assert (model.cell, model.layers, model.hidden_size, model.tied_embedding) == ("lstm", 2, units, False)
+    assert (model.dropout, model.input_dropout, model.output_dropout) == (dropout, dropout, dropout)
+    assert (model.kernel_init, model.recurrent_init, model.dense_init) == ("uniform", "uniform", "uniform")
+    assert (model.init_scale, model.forget_bias, model.embedding_size) == (init, 0.0, None)
+    assert (optimizer.name, optimizer.learning_rate, optimizer.clip) == ("sgd", 1.0, clip)
+    assert (optimizer.schedule, optimizer.decay_factor) == ("step", factor)
+    assert (optimizer.decay_from_epochs, optimizer.decay_every_epochs) == (at_the_peak, 1)
+    assert config.train.duration_epochs == epochs

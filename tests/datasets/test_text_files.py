@@ -117,6 +117,13 @@ def test_windows_line_ends_and_a_mark_of_order_are_no_characters(tmp_path: Path)
         (None, {}, r"dataset.file = .*a.txt: no such file; --config.dataset.file=FILE names"),
         (b"abc\n" * 50, {"tokens": "pieces", "vocabulary_size": 9}, r"vocabulary_size = 9: of pieces"),
         (b"abc\n" * 50, {"encoding": "klingon"}, r"dataset.encoding = klingon: no such encoding"),
+        (b"abc\n" * 50, {"encoding": "hex"}, r"dataset.encoding = hex: no such encoding of text"),
+        (b"abc\n" * 50, {"encoding": "utf-16"}, r"a.txt: not utf-16: .*; dataset.encoding says"),
+        (
+            b" \n" * 50,
+            {"tokens": "bytes", "encoding": "utf-8", "file": "~nosuch/a.txt"},
+            r"~nosuch/a.txt: .*home",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_and_nothing_is_kept(
@@ -125,7 +132,7 @@ def test_what_is_wrong_is_told_and_nothing_is_kept(
     if content is not None:
         write(tmp_path / "a.txt", content)
     with pytest.raises(UserError, match=message):
-        load(tmp_path, file=str(tmp_path / "a.txt"), **changes)
+        load(tmp_path, **{"file": str(tmp_path / "a.txt"), **changes})
     kept = tmp_path / "data" / "rnn_jax_text"
     assert not kept.exists() or list(kept.iterdir()) == []
 
@@ -154,3 +161,22 @@ def test_what_is_kept_is_checked(damaged: str, tmp_path: Path) -> None:
     (folder / damaged).write_bytes(content)
     with pytest.raises(UserError, match=f"{damaged}: damaged; delete its folder"):
         load(tmp_path, **keys)
+
+
+def test_a_split_without_a_word_is_told_and_not_kept(tmp_path: Path) -> None:
+    files = {
+        name: write(tmp_path / f"{name}.txt", "text\n") for name in ("file", "validation_file", "test_file")
+    }
+    write(tmp_path / "validation_file.txt", "   ")
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"validation_file.txt: empty: there is no token for validation"):
+            load(tmp_path, tokens="words", **files)
+    assert list((tmp_path / "data" / "rnn_jax_text").iterdir()) == []
+
+
+def test_a_character_of_another_split_is_unknown_where_the_vocabulary_has_a_size(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.txt", LINES + "Zebra\n")
+    found = load(tmp_path, file=file, vocabulary_size=1_000)
+    assert found.vocabulary is not None
+    assert found.vocabulary.unknown is not None
+    assert "Z" not in found.vocabulary.tokens

@@ -81,14 +81,28 @@ def test_pieces_are_learned_and_know_everything() -> None:
     ids=lambda known: known.unit,
 )
 def test_a_vocabulary_is_plain_json(known: Vocabulary, tmp_path: Path) -> None:
-    known.save(tmp_path / "vocabulary.json")
+    known.save(tmp_path / "vocabulary.json", "1.0.0")
     again = vocabulary.load(tmp_path / "vocabulary.json")
     assert again == known
     assert len(again) == len(known)
     np.testing.assert_array_equal(again.encode("\n"), known.encode("\n"))
 
 
-@pytest.mark.parametrize("text", ["{}", '{"unit": "word", "tokens": [1]}', '{"unit": "letter"}', "[1]", "{"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        '{"unit": "word", "tokens": [1]}',
+        '{"unit": "word", "tokens": ["no", "end"]}',
+        '{"unit": "word", "tokens": null}',
+        '{"unit": "character", "tokens": ["ab", "c"]}',
+        '{"unit": "piece"}',
+        '{"unit": "letter"}',
+        '{"unit": ["word"]}',
+        "[1]",
+        "{",
+    ],
+)
 def test_another_file_is_no_vocabulary(text: str, tmp_path: Path) -> None:
     (tmp_path / "vocabulary.json").write_text(text)
     with pytest.raises(UserError, match=r"vocabulary.json: damaged"):

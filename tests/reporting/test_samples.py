@@ -23,3 +23,13 @@ def test_samples_are_kept_up_to_a_step(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     samples.keep_up_to(0)
     assert path.read_text() == ""
+
+
+def test_a_torn_sample_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "samples.txt"
+    Samples(path).append(10, "to be")
+    before = path.read_bytes()
+    path.write_bytes(before + "── step 20".encode()[:-9])  # within a character
+    assert list(read_samples(path)) == [10]
+    Samples(path).keep_up_to(10)
+    assert path.read_bytes() == before

@@ -105,6 +105,10 @@ def test_figures_follow_from_the_mean_loss() -> None:
         ({"rows": 11}, "dataset.batch_size = 11: the training text has 41 tokens.*; 10 would do"),
         ({"tokens": 30, "window_steps": 32}, "even for one: 29 steps would do"),
         ({"tokens": 6}, "used for test has 1 tokens, and needs two"),
+        (
+            {"evaluation_rows": 20},
+            "task.evaluation_rows = 20: more rows than validation has tokens to tell, 19",
+        ),
     ],
 )
 def test_too_short_a_text_is_refused(changes: dict[str, Any], message: str) -> None:
