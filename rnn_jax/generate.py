@@ -82,7 +82,7 @@ def _read_text(name: str, config: Config) -> str:
     try:
         return text_files.open_text(io.BytesIO(data), tokens, encoding).read()
     except UnicodeError as error:
-        raise UserError(f"{name}: {text_files.not_in_encoding(data, encoding)}") from error
+        raise UserError(f"{name}: {text_files.not_in_encoding(data, encoding, error)}") from error
 
 
 def _encode(known: Vocabulary, text: str, name: str) -> np.ndarray:

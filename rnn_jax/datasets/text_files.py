@@ -201,7 +201,7 @@ class _Part:
                     yield block
         except UnicodeError as error:
             raise UserError(
-                f"{self.path}: {not_in_encoding(self.path.read_bytes(), self._encoding)}"
+                f"{self.path}: {not_in_encoding(self.path.read_bytes(), self._encoding, error)}"
             ) from error
         except OSError as error:
             raise UserError(f"{self.path}: cannot be read: {error.strerror}") from error
@@ -222,14 +222,14 @@ def open_text(binary: BinaryIO, tokens: str, encoding: str) -> TextIO:
     return io.TextIOWrapper(binary, encoding=with_mark, errors="strict", newline=None)
 
 
-def not_in_encoding(data: bytes, encoding: str) -> str:
-    """Where data stop being in an encoding, in words: a reader knows it of its own block alone."""
+def not_in_encoding(data: bytes, encoding: str, found: UnicodeError) -> str:
+    """What was found wrong with data in an encoding, and where: a reader knows it of its own block alone."""
+    what = str(found)
     try:
         data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        byte = f"byte {error.start:,}, in line {line:,}, is 0x{data[error.start]:02x}"
-        return f"not {encoding}: {byte}; dataset.encoding says what it is"
-    except UnicodeError as error:
-        return f"not {encoding}: {error}; dataset.encoding says what it is"
-    raise AssertionError(encoding)
+        what = f"byte {error.start:,}, in line {line:,}, is 0x{data[error.start]:02x}"
+    except UnicodeError:
+        pass
+    return f"not {encoding}: {what}; dataset.encoding says what it is"

@@ -138,10 +138,13 @@ def words(lines: Iterable[str], most: int | None = None, *, unknown: bool = True
     Args:
         lines: the text, a line at a time or several.
         most: keep the most frequent words only, so that there are so many tokens; None: all.
-        unknown: whether the unknown word is added, where the text does not have it itself.
+        unknown: whether the unknown word is added, where the text does not have it itself. It then stands
+            for words that the text has once, or nothing could be learned about it.
     """
     counts = Counter(word for line in lines for word in split_words(line))
     counts.setdefault(END_OF_LINE, 0)
+    if unknown and UNKNOWN not in counts:
+        counts = Counter({word: count for word, count in counts.items() if count > 1 or word == END_OF_LINE})
     return Vocabulary("word", _most_frequent(counts, most, unknown))
 
 
