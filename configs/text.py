@@ -8,7 +8,7 @@ The last two tenths of the file validate and test, unless there are files of the
 --config.dataset.validation_file=FILE --config.dataset.test_file=FILE. What is read is kept in
 --config.dataset.data_dir, by the SHA-256 of its contents.
 
-Expected: of a million characters, what configs/shakespeare.py says.
+Expected: it depends on the text; a million characters take as long as with configs/shakespeare.py.
 """
 
 from collections.abc import Callable
