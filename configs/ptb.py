@@ -121,11 +121,11 @@ def tied(config: ConfigDict) -> None:
         model=dict(
             hidden_size=400,
             dropout=0.25,
-            input_dropout=0.35,
+            input_dropout=0.3,
             output_dropout=0.35,
             embedding_dropout=0.05,
             variational_dropout=True,
-            weight_drop=0.2,
+            weight_drop=0.15,
             tied_embedding=True,
             embedding_scale=0.1,
             forget_bias=1.0,
@@ -148,7 +148,7 @@ def tied(config: ConfigDict) -> None:
             beta2=0.99,
             epsilon=1e-8,
         ),
-        train=dict(duration_epochs=30.0, duration_steps=None),
+        train=dict(duration_epochs=15.0, duration_steps=None),
     )
 
 

@@ -11,6 +11,7 @@ BRIEF = {
 }
 ARMS = {
     "small": ("configs/ptb.py:small", {}, range(3)),
+    "tied": ("configs/ptb.py:tied", {}, range(1)),
     "medium_brief": ("configs/ptb.py:medium", BRIEF, range(1)),
     "large_brief": ("configs/ptb.py:large", BRIEF, range(1)),
 }
