@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from rnn_jax.reporting.console import Console, build_console, say_what_is_logged
+from rnn_jax.reporting.console import Console, build_console, saying_what_is_logged
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.config import Command, parse
 from rnn_jax.runtime.errors import DivergedError, as_user_error
@@ -20,10 +20,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         command = parse(arguments)
         console = build_console()
-        say_what_is_logged(console)
-        for note in command.notes:
-            console.note(note)
-        return _evaluate(command, console) if command.mode == "eval" else _train(command, console)
+        with saying_what_is_logged(console):
+            for note in command.notes:
+                console.note(note)
+            return _evaluate(command, console) if command.mode == "eval" else _train(command, console)
     except KeyboardInterrupt:
         print("interrupted before the first checkpoint", file=sys.stderr)
         return 130

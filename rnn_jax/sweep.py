@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnn_jax.reporting import ranking
-from rnn_jax.reporting.console import Console, build_console, say_what_is_logged
+from rnn_jax.reporting.console import Console, build_console, saying_what_is_logged
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.errors import DivergedError, as_user_error
 from rnn_jax.runtime.run_folder import default_workdir
@@ -26,11 +26,11 @@ def main(arguments: Sequence[str]) -> int:
     try:
         command = parse(arguments)
         console = build_console()
-        say_what_is_logged(console)
         workdir = command.workdir or _default(command.base.source)
         from rnn_jax.sweeping.run import run  # JAX starts here, after everything that can be mistyped
 
-        finished = run(command, workdir, console)
+        with saying_what_is_logged(console):
+            finished = run(command, workdir, console)
     except KeyboardInterrupt:
         hint = f"; to go on: {_go_on(workdir)}" if workdir and SweepFolder(workdir).sweep.exists() else ""
         print(f"interrupted{hint}", file=sys.stderr)

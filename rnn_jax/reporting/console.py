@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol, TextIO
 
 import numpy as np
@@ -82,11 +83,21 @@ class _Saying(logging.Handler):
         say(record.getMessage())
 
 
-def say_what_is_logged(console: Console) -> None:
-    """Shows on the console what the package logs: that data is downloaded or prepared, and that it waits."""
+@contextmanager
+def saying_what_is_logged(console: Console) -> Iterator[None]:
+    """Inside, the console shows what the package logs: that data is downloaded or prepared, that it waits.
+
+    Afterwards the logger is as it was: a command called from a program leaves nothing behind in it.
+    """
     logger = logging.getLogger("rnn_jax")
+    before = logger.level, logger.handlers
     logger.setLevel(logging.INFO)
     logger.handlers = [_Saying(console)]
+    try:
+        yield
+    finally:
+        logger.setLevel(before[0])
+        logger.handlers = before[1]
 
 
 def build_console(stream: TextIO | None = None, *, force_terminal: bool | None = None) -> Console:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rnn_jax.reporting import terminal
-from rnn_jax.reporting.console import Console, build_console, say_what_is_logged
+from rnn_jax.reporting.console import Console, build_console, saying_what_is_logged
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 LONG = "a folder with a long name " * 12
@@ -140,20 +140,17 @@ def test_the_bar_is_gone_when_training_stops(screen: io.StringIO) -> None:
 
 def test_what_the_package_logs_is_shown() -> None:
     logger = logging.getLogger("rnn_jax")
-    before = logger.level, list(logger.handlers)
-    stream = io.StringIO()
-    try:
-        say_what_is_logged(
-            build_console(stream)
-        )  # a second time in one process, each line is still said once
-        say_what_is_logged(build_console(stream))
-        logging.getLogger("rnn_jax.datasets").info("preparing %s", "mnist")
+    before = logger.level, logger.handlers
+    outer, inner = io.StringIO(), io.StringIO()
+    with saying_what_is_logged(build_console(outer)):
+        with saying_what_is_logged(build_console(inner)):
+            logging.getLogger("rnn_jax.datasets").info("preparing %s", "mnist")
         logging.getLogger("rnn_jax.datasets").warning("waiting")
         logging.getLogger("rnn_jax.datasets").debug("nothing to see")
-    finally:
-        logger.setLevel(before[0])
-        logger.handlers = before[1]
-    assert stream.getvalue() == "preparing mnist\nwarning: waiting\n"
+    logging.getLogger("rnn_jax.datasets").info("nobody looks on any more")
+    assert inner.getvalue() == "preparing mnist\n"
+    assert outer.getvalue() == "warning: waiting\n"
+    assert (logger.level, logger.handlers) == before
 
 
 def test_the_cursor_comes_back_when_training_stops(screen: io.StringIO) -> None:
