@@ -112,7 +112,10 @@ def run(folder: Path, name: str, arm: Arm, seed: int, figure: str, more: Sequenc
 
 
 def at_the_end(rows: Sequence[Mapping[str, Any]]) -> dict[str, float] | None:
-    """The running mean of the training loss between the last two evaluations; None: nothing was logged."""
+    """The running mean of the training loss between the last two evaluations; None: nothing was logged.
+
+    Of whole logging intervals: one that an evaluation falls into counts in full.
+    """
     evaluated = [row["step"] for row in rows if row["split"] == "validation"]
     first = evaluated[-2] if len(evaluated) > 1 else 0
     losses = [row["loss"] for row in rows if row["split"] == "train" and row["step"] > first]

@@ -79,15 +79,15 @@ def of_group(group: Sequence[Member], folder: SweepFolder) -> list[Row] | None:
     return [{**read_json(file), "point": member.point} for file, member in zip(files, group, strict=True)]
 
 
-def test(member: Member, folder: SweepFolder) -> dict[str, float | None]:
-    """The figures on test of a member's best checkpoint."""
+def tested(member: Member, folder: SweepFolder) -> dict[str, dict[str, float | None]]:
+    """The figures of a member's best checkpoint on test, and on what is looked at with it."""
     sections, _ = split_hyper(member.config)
     job = build(member.config)
     where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     with jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, _, _ = program.restore(folder.member(member.number).checkpoints, "best")
-        return finite(evaluate(program, state.evaluated, "test"))
+        return {split: finite(evaluate(program, state.evaluated, split)) for split in job.data.tested}
 
 
 def write_all(rows: Sequence[Row], folder: SweepFolder) -> None:

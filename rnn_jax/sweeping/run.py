@@ -102,7 +102,7 @@ def run(command: Command, workdir: Path, console: Console) -> Finished:
     winner = ranking.points(rows, objective)[0]
     for row in rows:
         if row["point"] == winner.point and row["test"] is None and row["best"] is not None:
-            row["test"] = results.test(command.members[row["member"]], folder)
+            row.update(results.tested(command.members[row["member"]], folder))
             results.write(row, folder)
     results.write_all(rows, folder)
     sweep_report.write(folder.path, rows, objective, _winners_command(command, winner.point))
