@@ -23,14 +23,15 @@ class Meter:
         self._resumed: float | None = time.perf_counter()
         self._seconds = 0.0
         self._first_step = first_step
-        self._logged = (first_step, 0.0)
+        self._measured = (first_step, 0.0)
+        self._rate = 0.0
         self.diverged_at = -1
         """The first update whose loss or gradient was not finite, as soon as that is known; -1: none."""
 
     def restart(self, step: int) -> None:
         """Measures from here on, after `step` steps: what came before was compilation."""
         self._resumed, self._seconds = time.perf_counter(), 0.0
-        self._first_step, self._logged = step, (step, 0.0)
+        self._first_step, self._measured = step, (step, 0.0)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -52,6 +53,7 @@ class Meter:
         state, taken = self._program.take_metrics(state)
         for array in jax.tree.leaves(taken):
             array.copy_to_host_async()
+        self._measure(step)
         self.flush()
         self._pending = (step, taken)
         return state
@@ -64,14 +66,16 @@ class Meter:
         sums, diverged_at = jax.device_get(taken)
         self.diverged_at = int(diverged_at)
         figures = self._program.job.task.present(metrics.merge([sums]))
-        seconds, (logged_step, logged_seconds) = self.training_seconds, self._logged
-        rate = self._units(step - logged_step) / (seconds - logged_seconds)
-        self._logged = (step, seconds)
         self._log.metrics(step, "train", figures)
-        self._log.timing(
-            step, {f"{self._program.job.task.unit}_per_second": rate, "training_seconds": seconds}
-        )
-        self._log.console.logged(step, figures, rate)
+        unit, seconds = self._program.job.task.unit, self._measured[1]
+        self._log.timing(step, {f"{unit}_per_second": self._rate, "training_seconds": seconds})
+        self._log.console.logged(step, figures, self._rate)
+
+    def _measure(self, step: int) -> None:
+        """The rate since the figures were taken last: only there are as many steps always under way."""
+        (last_step, last_seconds), seconds = self._measured, self.training_seconds
+        self._rate = self._units(step - last_step) / (seconds - last_seconds)
+        self._measured = (step, seconds)
 
     def rate(self, step: int) -> float | None:
         """Examples, or tokens, a second up to `step`, which is done; None before the first step."""
