@@ -63,21 +63,23 @@ def test_scores_a_file(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize(
-    ("tokens", "content"),
+    ("tokens", "encoding", "content"),
     [
-        ("characters", b"\xef\xbb\xbfA line\rof text\r\n" * 40),
-        ("bytes", bytes(range(256)) * 3),
-        ("words", b"some words\r\n" * 60),
+        ("characters", "utf-8", b"\xef\xbb\xbfA line\rof text\r\n" * 40),
+        ("characters", "latin-1", b"l'\xe9t\xe9\n" * 40),
+        ("bytes", "utf-8", bytes(range(256)) * 3),
+        ("words", "utf-8", b"some words\r\n" * 60),
     ],
 )
 def test_a_model_scores_the_file_it_was_trained_on(
-    tokens: str, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tokens: str, encoding: str, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.txt").write_bytes(content)
     keys = {
         "dataset.file": tmp_path / "a.txt",
         "dataset.data_dir": tmp_path / "data",
         "dataset.tokens": tokens,
+        "dataset.encoding": encoding,
     }
     keys |= {
         "dataset.batch_size": 2,
