@@ -72,10 +72,11 @@ def _evaluate(command: Command, console: Console) -> int:
         console.results(list(found.figures.items()), [where])
         return 0
     folder, matrix, wrong = RunFolder(command.workdir), found.answers.confusion, found.answers.mistakes
-    names = [str(number) for number in range(len(matrix))]
+    names = found.answers.classes
     figures.confusion(matrix, names, folder.confusion)
-    labels, confidences = wrong.labels.tolist(), wrong.confidences.tolist()
-    figures.mistakes(wrong.inputs, labels, wrong.answers.tolist(), confidences, folder.mistakes)
+    if wrong.images is not None:
+        labels, answers = ([names[number] for number in numbers] for numbers in (wrong.labels, wrong.answers))
+        figures.mistakes(wrong.images, labels, answers, wrong.confidences.tolist(), folder.mistakes)
     count = f"{len(wrong.labels):,} of {len(found.answers.labels):,} wrong; pictures in {folder.path}"
     console.results(list(found.figures.items()), [where, count])
     console.confusion(matrix, names)

@@ -1,97 +1,99 @@
 """Data sets: NumPy arrays in splits, made from original files, from a package, or drawn at random.
 
 `build` takes the config's section `dataset` as its keyword arguments. A new data set is an `Entry` in the
-table `DATASETS`: `images.py` shows one from IDX files and one from a package; a text is a `TextEntry` in
-`TEXTS`. A new kind of data (`spec["kind"]`) has a file of its own beside `images.py`, and a line in
-`synthetic.py`.
+table `DATASETS`, and its name and keys in the schema: `images.py` shows one from IDX files and one from a
+package. A new kind of data (`spec["kind"]`) also has a line in `synthetic.py`.
 """
 
-from rnn_jax.datasets import generated, images, synthetic, text_files, texts, vocabulary
-from rnn_jax.datasets.dataset import Dataset, Entry
-from rnn_jax.datasets.texts import TextEntry
+import inspect
+from typing import Any
+
+from rnn_jax.datasets import (
+    generated,
+    image_files,
+    images,
+    imdb,
+    labelled_texts,
+    sequences,
+    synthetic,
+    text_files,
+    texts,
+    tfds_images,
+    vocabulary,
+)
+from rnn_jax.datasets.dataset import Dataset, Entry, Loaded
 from rnn_jax.runtime.errors import UserError
 
-__all__ = ["DATASETS", "NAMES", "TEXTS", "Dataset", "build"]
-
-# The data sets with data of their own.
-DATASETS: dict[str, Entry] = {"mnist": images.MNIST, "digits": images.DIGITS}
-TEXTS: dict[str, TextEntry] = {"ptb": texts.PTB, "tiny_shakespeare": texts.TINY_SHAKESPEARE}
-# Every value of `dataset.name`: "text" is a file of one's own, "synthetic" is a double of any of the above,
-# "generated" is drawn by the task.
-NAMES = (*DATASETS, *TEXTS, "text", "synthetic", "generated")
+__all__ = ["DATASETS", "Dataset", "build", "own_keys"]
 
 
-def build(
-    *,
-    name: str,
-    batch_size: int,
-    data_dir: str | None = None,
-    manual_dir: str | None = None,
-    file: str | None = None,
-    validation_file: str | None = None,
-    test_file: str | None = None,
-    tokens: str | None = None,
-    vocabulary_size: int | None = None,
-    encoding: str | None = None,
-    like: str | None = None,
-    examples: int | None = None,
-) -> Dataset:
+def _load_synthetic(*, like: str | None, examples: int | None) -> Loaded:
+    """A double of the data set `like`, with so many training examples; of a text, tokens."""
+    if like is None or examples is None:
+        raise UserError("dataset.name = synthetic: needs dataset.like and dataset.examples as well")
+    if like not in DOUBLES:
+        raise UserError(f"dataset.like = {like}: unknown; there are {', '.join(DOUBLES)}")
+    spec = dict(DOUBLES[like])
+    splits, known = synthetic.draw(spec, examples), None
+    if "unit" in spec:
+        known = vocabulary.made_up(str(spec["unit"]), int(spec["vocabulary"]))
+    if like in DATASETS and DATASETS[like].has_last_tenth:
+        splits = texts.with_last_tenth(splits)
+    classes = tuple(str(number) for number in range(spec.get("classes", 0)))
+    return Loaded(synthetic.VERSION, spec, splits, known, classes)
+
+
+DATASETS: dict[str, Entry] = {
+    "mnist": images.MNIST,
+    "fashion_mnist": images.FASHION_MNIST,
+    "digits": images.DIGITS,
+    "ptb": texts.PTB,
+    "tiny_shakespeare": texts.TINY_SHAKESPEARE,
+    "imdb": imdb.IMDB,
+    "text": Entry(text_files.load),
+    "labelled_text": Entry(labelled_texts.load),
+    "sequences": Entry(sequences.load),
+    "idx": Entry(image_files.load_idx),
+    "image_folder": Entry(image_files.load_folder),
+    "tfds": Entry(tfds_images.load),
+    "synthetic": Entry(_load_synthetic),
+    "generated": Entry(generated.load),
+}
+"""Every value of `dataset.name`, where `tfds` stands for `tfds:NAME`: "synthetic" is a double of another one,
+"generated" is drawn by the task."""
+
+DOUBLES = {
+    **{name: entry.spec for name, entry in DATASETS.items() if entry.spec is not None},
+    **synthetic.SPECS,
+}
+"""By every value of `dataset.like` the spec of the double."""
+
+
+def own_keys(entry: Entry) -> tuple[str, ...]:
+    """The keys of the config section `dataset` that a data set is loaded by."""
+    return tuple(inspect.signature(entry.load).parameters)
+
+
+def build(*, name: str, batch_size: int, **options: Any) -> Dataset:
     """Loads the data set `name`, which prepares it first where that has not been done.
 
     Args:
-        name: a key of `DATASETS` or `TEXTS`, "text", "synthetic" or "generated".
+        name: a key of `DATASETS`.
         batch_size: examples in a batch.
-        data_dir: the folder of prepared data; None: that of TensorFlow Datasets.
-        manual_dir: a folder with the original files, which are used instead of a download. None: the folder
-            `$RNN_JAX_DATA/<name>` where it has them, then prepared data, then a download.
-        file: for "text", a text file; where there is no other, its last two tenths validate and test.
-        validation_file: for "text", the file to validate with.
-        test_file: for "text", the file to test with.
-        tokens: for "text", what a token is: a key of `text_files.UNITS`.
-        vocabulary_size: for "text", how many tokens there are; None: all words or characters that it has.
-        encoding: for "text", its encoding.
-        like: for "synthetic", the data set whose spec it has.
-        examples: for "synthetic" and "generated", the number of training examples; of a text, tokens.
+        options: the other keys of the config section `dataset`. Those that are not the data set's own must be
+            None, `data_dir`, the folder of prepared data, apart.
 
     Raises:
         UserError: wrong input, or data that cannot be had.
         StorageError: the disk is full.
     """
-    if name == "generated":
-        if examples is None:
-            raise UserError("dataset.name = generated: needs dataset.examples as well")
-        return Dataset(name, generated.VERSION, dict(generated.SPEC), generated.number(examples), batch_size)
-    if name == "synthetic":
-        if like is None or examples is None:
-            raise UserError("dataset.name = synthetic: needs dataset.like and dataset.examples as well")
-        return _synthetic(like, examples, batch_size)
-    if name == "text":
-        assert tokens is not None
-        assert encoding is not None
-        reading = text_files.Reading(tokens, vocabulary_size, encoding)
-        files = {"train": file, "validation": validation_file, "test": test_file}
-        found = text_files.load(files, reading, data_dir)
-        return Dataset(name, found.version, found.spec, found.text.splits, batch_size, found.text.vocabulary)
-    if name in TEXTS:
-        entry = TEXTS[name]
-        text = entry.load(data_dir, manual_dir)
-        splits = texts.with_last_tenth(text.splits) if entry.has_last_tenth else text.splits
-        return Dataset(name, entry.version, dict(entry.spec), splits, batch_size, text.vocabulary)
-    entry = _entry("name", name)
-    return Dataset(name, entry.version, dict(entry.spec), entry.load(data_dir, manual_dir), batch_size)
-
-
-def _synthetic(like: str, examples: int, batch_size: int) -> Dataset:
-    entry = TEXTS[like] if like in TEXTS else _entry("like", like)
-    splits, spec, known = synthetic.draw(entry.spec, examples), dict(entry.spec), None
-    if isinstance(entry, TextEntry):
-        known = vocabulary.made_up(str(spec["unit"]), int(spec["vocabulary"]))
-        splits = texts.with_last_tenth(splits) if entry.has_last_tenth else splits
-    return Dataset("synthetic", synthetic.VERSION, spec, splits, batch_size, known)
-
-
-def _entry(key: str, value: str) -> Entry:
-    if value not in DATASETS:
-        choices = NAMES if key == "name" else (*DATASETS, *TEXTS)
-        raise UserError(f"dataset.{key} = {value}: unknown; there are {', '.join(choices)}")
-    return DATASETS[value]
+    kind, _, rest = name.partition(":")
+    if kind not in DATASETS or bool(rest) != (kind == "tfds"):
+        raise UserError(f"dataset.name = {name}: unknown; there are {', '.join(DATASETS)} (as tfds:NAME)")
+    entry = DATASETS[kind]
+    keys, options = own_keys(entry), {**options, "tfds_name": rest or None}
+    for key, value in options.items():
+        if key not in keys and key != "data_dir" and value is not None:
+            raise UserError(f"dataset.{key} = {value}: not for {name}")
+    loaded = entry.load(**{key: options.get(key) for key in keys})
+    return Dataset(name=name, batch_size=batch_size, **loaded._asdict())

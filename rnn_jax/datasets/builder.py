@@ -40,7 +40,8 @@ def load(source: Source, data_dir: str | None, manual_dir: str | None) -> Splits
         manual_dir: a folder with the original files, or None (see `sources.locate`).
 
     Returns:
-        The splits and arrays that `source.read` returns.
+        The splits and arrays of the features. One whose first axis is of any length comes as what all
+        examples have, one after another, and its name with `_lengths` behind it: int32 [examples].
 
     Raises:
         UserError: a file is wrong, the data cannot be had, or `data_dir` cannot be written.
@@ -88,7 +89,7 @@ def _prepare(source: Source, root: Path, folder: Path, files: dict[str, Path]) -
     for leftover in folder.parent.glob(f"incomplete.*_{folder.name}"):  # of a preparation that was killed
         shutil.rmtree(leftover)
     splits = source.read(files)
-    with _quiet():
+    with quiet():
         import tensorflow_datasets as tfds
 
         class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -125,25 +126,30 @@ def _read_prepared(source: Source, folder: Path) -> Splits:
     """Reads the arrays of what `_prepare` wrote; raises UserError where that is damaged."""
     splits: Splits = {}
     try:
-        with _quiet():
+        with quiet():
             import tensorflow_datasets as tfds
 
             builder: Any = tfds.builder_from_directory(folder)  # its decorators hide its signatures
             for split in builder.info.splits:
                 records = builder.as_data_source(split)
                 examples = records.__getitems__(range(len(records)))  # all at once is three times as fast
-                splits[split] = {
+                splits[split] = {}
+                for name, feature in source.features.items():
+                    values = [example[name] for example in examples]
+                    together = np.concatenate if feature.is_ragged else np.stack
                     # The cast: TFDS returns every integer of its own as int64.
-                    name: np.stack([example[name] for example in examples]).astype(feature.dtype, copy=False)
-                    for name, feature in source.features.items()
-                }
+                    splits[split][name] = together(values).astype(feature.dtype, copy=False)
+                    if feature.is_ragged:
+                        splits[split][f"{name}_lengths"] = np.array(
+                            [len(value) for value in values], np.int32
+                        )
     except Exception as error:  # the readers, in C++ some of them, raise what they like
         raise UserError(f"{folder}: damaged; delete it, and the next run prepares it anew") from error
     return splits
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps TFDS's progress bars, messages and warnings from the person who runs a command."""
     with (
         contextlib.redirect_stdout(io.StringIO()),
@@ -190,15 +196,13 @@ def _read_arrays(folder: Path, source: Source) -> Splits | None:
 
 
 def _fits(arrays: dict[str, np.ndarray], features: dict[str, Feature]) -> bool:
-    """Whether arrays have the shapes and types of the features; an axis of any length is None there."""
-    return arrays.keys() == features.keys() and all(
-        array.dtype == np.dtype(features[name].dtype)
-        and array.ndim == 1 + len(features[name].shape)
-        and all(
-            size in (found, None) for size, found in zip(features[name].shape, array.shape[1:], strict=True)
-        )
-        for name, array in arrays.items()
-    )
+    """Whether arrays have the shapes and types of the features."""
+    expected = {}
+    for name, feature in features.items():
+        expected[name] = (np.dtype(feature.dtype), feature.shape[1:] if feature.is_ragged else feature.shape)
+        if feature.is_ragged:
+            expected[f"{name}_lengths"] = (np.dtype(np.int32), ())
+    return expected == {name: (array.dtype, array.shape[1:]) for name, array in arrays.items()}
 
 
 @contextlib.contextmanager

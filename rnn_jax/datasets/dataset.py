@@ -1,28 +1,49 @@
 """What a data set is to the rest of the project: arrays in splits, and a plain description of them."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnn_jax.datasets.vocabulary import Vocabulary
 
-# {"kind": "image", "height": 28, ...}: plain values, from which a task derives the sizes of a model.
-Spec = dict[str, int | str]
-# "train", "validation", "test" -> "inputs", "targets", ... -> an array whose first axis counts the examples.
+# {"kind": "image", "height": 28, ...}: plain values, as JSON has them, from which a task derives the sizes of
+# a model. With them alone new inputs can be made ready for a model that was trained.
+Spec = dict[str, Any]
+# "train", "validation", "test" -> "inputs", "targets", ... -> an array.
 Splits = dict[str, dict[str, np.ndarray]]
 SPLITS = ("train", "validation", "test")
 
 
-class Dataset(NamedTuple):
-    """A data set in memory, with the size of the batches to be drawn from it.
+class Loaded(NamedTuple):
+    """What is loaded of a data set.
 
-    With a spec of kind "image" (height, width, classes, maximum: the largest value of a pixel), each split
-    holds `inputs`, uint8 [examples, height, width], and `targets`, int32 [examples]; with kind "numbers",
-    `numbers`, int32 [examples], from which the task draws each example; with kind "text" (unit: 'word',
-    'character', 'byte' or 'piece'; vocabulary: how many), `tokens`, integers [tokens], which may lie on the
-    disk (`numpy.memmap`).
+    By the `kind` of its spec each split holds, its first array counting the examples:
+
+    - "image" (`height`, `width`, `classes`, `maximum`: the largest value of a pixel, `background`: 'dark',
+      'light' or 'mixed'): `inputs`, uint8 [examples, height, width], and `targets`, int32 [examples];
+    - "labelled_text" (`unit`, `vocabulary`: how many tokens, `classes`) and "sequences" (`features`, and
+      `classes` or `outputs`: `targets` are then float32 [examples, outputs]): `lengths`, int32 [examples],
+      `targets`, and `steps`, those of one example after another: tokens, int32 [steps], or float32 [steps,
+      features];
+    - "text" (`unit`: 'word', 'character', 'byte' or 'piece', `vocabulary`): `tokens`, integers [tokens],
+      which may lie on the disk (`numpy.memmap`);
+    - "numbers": `numbers`, int32 [examples], from which the task draws each example.
     """
+
+    version: str
+    spec: Spec
+    splits: Splits
+    vocabulary: Vocabulary | None = None
+    """Of a text, or of labelled ones."""
+    classes: tuple[str, ...] = ()
+    """The names of the classes, by their numbers."""
+    notes: tuple[str, ...] = ()
+    """What was cut or left out, to be shown."""
+
+
+class Dataset(NamedTuple):
+    """A data set in memory, with the size of the batches to be drawn from it: see `Loaded`."""
 
     name: str
     version: str
@@ -30,7 +51,8 @@ class Dataset(NamedTuple):
     splits: Splits
     batch_size: int
     vocabulary: Vocabulary | None = None
-    """Of a text."""
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -44,8 +66,11 @@ class Dataset(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A line of the table of data sets: what is known of one before it is loaded, and how to load it."""
+    """A line of the table of data sets."""
 
-    version: str
-    spec: Spec
-    load: Callable[[str | None, str | None], Splits]  # (data_dir, manual_dir), as in the config
+    load: Callable[..., Loaded]
+    """Its keyword arguments are those keys of the config section `dataset` that are its own."""
+    spec: Spec | None = None
+    """What is known before it is loaded, so that a synthetic double can be drawn; None: there is none."""
+    has_last_tenth: bool = False
+    """Whether validation and test are also looked at as one text, `last_tenth`."""

@@ -2,18 +2,19 @@
 
 import numpy as np
 
-from rnn_jax.datasets.dataset import Spec, Splits
+from rnn_jax.datasets.dataset import SPLITS, Loaded, Splits
+from rnn_jax.runtime.errors import UserError
 
-VERSION = "1.0.0"
-SPEC: Spec = {"kind": "numbers"}
 HELD_OUT = 2_000  # examples of validation, and of test
 
 
-def number(examples: int) -> Splits:
+def load(*, examples: int | None) -> Loaded:
     """`numbers`, int32 [examples], of `examples` training examples and 2,000 each to validate and test."""
+    if examples is None:
+        raise UserError("dataset.name = generated: needs dataset.examples as well")
     splits: Splits = {}
     start = 0
     for split, count in {"validation": HELD_OUT, "test": HELD_OUT, "train": examples}.items():
         splits[split] = {"numbers": np.arange(start, start + count, dtype=np.int32)}
         start += count
-    return {split: splits[split] for split in ("train", "validation", "test")}
+    return Loaded("1.0.0", {"kind": "numbers"}, {split: splits[split] for split in SPLITS})

@@ -1,11 +1,10 @@
-"""Images with one label each: MNIST, others in its file format (IDX), and the digits of scikit-learn.
+"""Images with one label each: MNIST, Fashion-MNIST, others in their file format, the digits of scikit-learn.
 
 An IDX file is a magic number (two zero bytes, 8 for unsigned bytes, the number of axes), the length of each
 axis as a big-endian 32-bit number, and the bytes. Source: http://yann.lecun.com/exdb/mnist/
 """
 
 import gzip
-import hashlib
 import math
 import struct
 import zlib
@@ -14,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from rnn_jax.datasets import builder
-from rnn_jax.datasets.dataset import Entry, Spec, Splits
+from rnn_jax.datasets.dataset import SPLITS, Entry, Loaded, Spec, Splits
 from rnn_jax.datasets.sources import Feature, Source
+from rnn_jax.datasets.splitting import stratified_order
 from rnn_jax.runtime.errors import UserError
 
-_IDX_FILES = {
+IDX_FILES = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
@@ -26,20 +26,20 @@ _IDX_CONTENTS = {2051: "images", 2049: "labels"}
 _IDX_AXES = {"images": 3, "labels": 1}
 
 
-def read_images(path: Path, height: int, width: int) -> np.ndarray:
+def read_images(path: Path, height: int | None, width: int | None) -> np.ndarray:
     """Reads an IDX file of images, packed by gzip or not: uint8 [images, height, width].
 
     Raises:
-        UserError: it is not such a file, or is truncated, or its images are of another size.
+        UserError: it is not such a file, or is truncated, or its images are of another size than is given.
     """
     images = _read_idx(path, "images")
-    if images.shape[1:] != (height, width):
+    if None not in (height, width) and images.shape[1:] != (height, width):
         found = "x".join(str(size) for size in images.shape[1:])
         raise UserError(f"{path}: its images are of {found} pixels, should be of {height}x{width}")
     return images
 
 
-def read_labels(path: Path, classes: int) -> np.ndarray:
+def read_labels(path: Path, classes: int = 256) -> np.ndarray:
     """Reads an IDX file of labels, packed by gzip or not: uint8 [labels], each below `classes`.
 
     Raises:
@@ -53,8 +53,8 @@ def read_labels(path: Path, classes: int) -> np.ndarray:
     return labels
 
 
-def read_pair(images_path: Path, labels_path: Path, spec: Spec) -> dict[str, np.ndarray]:
-    """Reads the two IDX files of one split.
+def read_pair(images_path: Path, labels_path: Path, spec: Spec | None = None) -> dict[str, np.ndarray]:
+    """Reads the two IDX files of one split, whose images and labels are as a spec says.
 
     Returns:
         `inputs`, uint8 [examples, height, width], and `targets`, int32 [examples].
@@ -62,8 +62,9 @@ def read_pair(images_path: Path, labels_path: Path, spec: Spec) -> dict[str, np.
     Raises:
         UserError: one is not what it should be (see above), or their counts do not agree.
     """
-    images = read_images(images_path, int(spec["height"]), int(spec["width"]))
-    labels = read_labels(labels_path, int(spec["classes"]))
+    said = spec or {}
+    images = read_images(images_path, said.get("height"), said.get("width"))
+    labels = read_labels(labels_path, said.get("classes", 256))
     if len(images) != len(labels):
         raise UserError(
             f"{images_path}: has {len(images):,} images, but {labels_path.name} has {len(labels):,} labels; "
@@ -105,6 +106,11 @@ def _unpacked(path: Path) -> bytes:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def spec_of(height: int, width: int, classes: int) -> Spec:
+    """The spec of images of bytes."""
+    return {"kind": "image", "height": height, "width": width, "classes": classes, "maximum": 255}
+
+
 def idx_images(
     name: str,
     *,
@@ -114,33 +120,36 @@ def idx_images(
     checksums: dict[str, str],
     height: int,
     width: int,
-    classes: int,
+    classes: tuple[str, ...],
     validation: int,
 ) -> Entry:
     """The entry of a data set of four IDX files that are named as MNIST's.
 
     Its first `validation` training examples are for validation; `checksums` are the files' SHA-256, by name.
     """
-    spec: Spec = {"kind": "image", "height": height, "width": width, "classes": classes, "maximum": 255}
+    spec = spec_of(height, width, len(classes))
 
     def read(files: dict[str, Path]) -> Splits:
         return {
             split: read_pair(files[images], files[labels], spec)
-            for split, (images, labels) in _IDX_FILES.items()
+            for split, (images, labels) in IDX_FILES.items()
         }
 
-    def load(data_dir: str | None, manual_dir: str | None) -> Splits:
+    def load(*, data_dir: str | None = None, manual_dir: str | None = None) -> Loaded:
         splits = builder.load(source, data_dir, manual_dir)
-        return {
-            "train": {name: array[validation:] for name, array in splits["train"].items()},
-            "validation": {name: array[:validation] for name, array in splits["train"].items()},
-            "test": splits["test"],
-        }
+        train, held_out = (
+            {name: array[rows] for name, array in splits["train"].items()}
+            for rows in (slice(validation, None), slice(validation))
+        )
+        found = {"train": train, "validation": held_out, "test": splits["test"]}
+        return Loaded(version, spec, found, classes=classes)
 
     features = {"inputs": Feature((height, width), np.uint8), "targets": Feature((), np.int32)}
     source = Source(name, version, description, url, checksums, features, read)
-    return Entry(version, spec, load)
+    return Entry(load, spec)
 
+
+DIGIT_NAMES = tuple("0123456789")
 
 MNIST = idx_images(
     "mnist",
@@ -155,19 +164,47 @@ MNIST = idx_images(
     },
     height=28,
     width=28,
-    classes=10,
+    classes=DIGIT_NAMES,
     validation=5_000,  # as TensorFlow's `read_data_sets` had it
+)
+
+FASHION_MNIST = idx_images(
+    "fashion_mnist",
+    version="1.0.0",
+    description="Fashion-MNIST: articles of clothing, by H. Xiao, K. Rasul and R. Vollgraf (1708.07747).",
+    url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    checksums={
+        "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    },
+    height=28,
+    width=28,
+    classes=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+    validation=5_000,
 )
 
 _DIGITS_SEED = 0
 _DIGITS_COUNTS = {"test": 360, "validation": 180, "train": 1_257}  # in the order they are taken
 
 
-def _load_digits(data_dir: str | None, manual_dir: str | None) -> Splits:
+_DIGITS_SPEC: Spec = {"kind": "image", "height": 8, "width": 8, "classes": 10, "maximum": 16}
+
+
+def _load_digits() -> Loaded:
     """The 1,797 digits of scikit-learn (UCI's optical recognition of handwritten digits, its test part)."""
-    del data_dir  # nothing is prepared
-    if manual_dir is not None:
-        raise UserError(f"dataset.manual_dir = {manual_dir}: digits takes no files, scikit-learn carries it")
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
@@ -180,25 +217,8 @@ def _load_digits(data_dir: str | None, manual_dir: str | None) -> Splits:
         rows = order[start : start + count]
         splits[split] = {"inputs": inputs[rows], "targets": targets[rows]}
         start += count
-    return {split: splits[split] for split in ("train", "validation", "test")}
+    ordered = {split: splits[split] for split in SPLITS}
+    return Loaded("1.0.0", _DIGITS_SPEC, ordered, classes=DIGIT_NAMES)
 
 
-def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
-    """An order of the examples, int [examples], in any stretch of which the labels have their proportions.
-
-    Within a label the examples are ordered by a hash of the seed and their number, which no library's next
-    version can change; the k-th of n examples with a label then stands (k + 1/2) / n of the way through.
-    """
-    places = np.empty(len(labels))
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        drawn = sorted(rows, key=lambda row: hashlib.sha256(f"{seed}:{row}".encode()).digest())
-        places[drawn] = (np.arange(len(rows)) + 0.5) / len(rows)
-    return np.lexsort((labels, places))
-
-
-DIGITS = Entry(
-    version="1.0.0",
-    spec={"kind": "image", "height": 8, "width": 8, "classes": 10, "maximum": 16},
-    load=_load_digits,
-)
+DIGITS = Entry(_load_digits, _DIGITS_SPEC)

@@ -15,15 +15,21 @@ from rnn_jax.runtime.errors import UserError
 class Feature(NamedTuple):
     """The shape, without the axis of examples, and the type of one array of a data set."""
 
-    shape: tuple[int | None, ...]  # None: of any length
+    shape: tuple[int | None, ...]  # None, for the first axis alone: of any length
     dtype: type[np.generic]
+
+    @property
+    def is_ragged(self) -> bool:
+        """Whether examples are of different lengths."""
+        return None in self.shape
 
 
 class Source(NamedTuple):
     """A data set as its authors published it.
 
-    `read` turns the files, by name, into arrays with the given features. It checks what it reads, and raises
-    UserError for a file that is not what it should be. To change `read` or `checksums`, change the version.
+    `read` turns the files, by name, into arrays with the given features (of ragged ones a list). It checks
+    what it reads, and raises UserError for a file that is not what it should be. To change `read` or
+    `checksums`, change the version.
     """
 
     name: str
@@ -33,6 +39,9 @@ class Source(NamedTuple):
     checksums: dict[str, str]  # file name -> SHA-256, in hexadecimal
     features: dict[str, Feature]
     read: Callable[[dict[str, Path]], Splits]
+    find: Callable[[Path], dict[str, Path] | None] | None = None
+    """Looks in a folder for the original in another form than the published files: what it finds, or None. It
+    raises UserError for what is not the original."""
 
     @property
     def file_names(self) -> str:
@@ -52,12 +61,29 @@ def locate(source: Source, manual_dir: str | None) -> dict[str, Path] | None:
         UserError: `manual_dir` is no folder or lacks a file, or a file is not the original one.
     """
     try:
+        if found := _in_another_form(source, manual_dir):
+            return found
         files = _files_of_environment(source) if manual_dir is None else _files_in(source, manual_dir)
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from error
     if files is not None:
         verify(source, files)
     return files
+
+
+def _in_another_form(source: Source, manual_dir: str | None) -> dict[str, Path] | None:
+    folder = _collected(source) if manual_dir is None else Path(os.path.expanduser(manual_dir))
+    if source.find is None or folder is None or not folder.is_dir():
+        return None
+    if all((folder / name).is_file() for name in source.checksums):
+        return None
+    return source.find(folder)
+
+
+def _collected(source: Source) -> Path | None:
+    """The folder `$RNN_JAX_DATA/<name>`."""
+    collection = os.environ.get("RNN_JAX_DATA")
+    return Path(os.path.expanduser(collection)) / source.name if collection else None
 
 
 def _files_in(source: Source, manual_dir: str) -> dict[str, Path]:
@@ -74,10 +100,9 @@ def _files_in(source: Source, manual_dir: str) -> dict[str, Path]:
 
 
 def _files_of_environment(source: Source) -> dict[str, Path] | None:
-    collection = os.environ.get("RNN_JAX_DATA")
-    if not collection:
+    folder = _collected(source)
+    if folder is None:
         return None
-    folder = Path(os.path.expanduser(collection)) / source.name
     files = {name: folder / name for name in source.checksums}
     return files if all(path.is_file() for path in files.values()) else None
 

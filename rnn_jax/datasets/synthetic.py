@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from rnn_jax.datasets import ragged
 from rnn_jax.datasets.dataset import Spec, Splits
 
 VERSION = "1.0.0"
 _SEED = 20_260_101
 _TOKENS_USED = 16
+_LONGEST = 40
 
 
 def draw(spec: Spec, examples: int) -> Splits:
@@ -71,4 +73,52 @@ def _texts(spec: Spec, counts: dict[str, int]) -> Splits:
     return splits
 
 
-KINDS: dict[str, Callable[[Spec, dict[str, int]], Splits]] = {"image": _images, "text": _texts}
+def _labelled_texts(spec: Spec, counts: dict[str, int]) -> Splits:
+    """Texts of 1 to 40 tokens, of which some are of their class alone."""
+    size, classes = min(int(spec["vocabulary"]), _TOKENS_USED), int(spec["classes"])
+    random = np.random.default_rng(_SEED)
+    splits: Splits = {}
+    for split, count in counts.items():
+        targets = random.permutation(np.arange(count, dtype=np.int32) % classes)
+        lengths = random.integers(1, _LONGEST, endpoint=True, size=count)
+        texts = [random.integers(size, size=length).astype(np.int32) for length in lengths]
+        for text, target in zip(texts, targets, strict=True):
+            # Numbers whose remainder is another class's become the class's own, half of them.
+            own = text - text % classes + target
+            text[:] = np.where(random.uniform(size=len(text)) < 0.5, np.minimum(own, size - 1), text)
+        splits[split] = ragged.join(texts, targets)
+    return splits
+
+
+def _sequences(spec: Spec, counts: dict[str, int]) -> Splits:
+    """Waves under noise, of 4 to 40 steps: what is to be told is their frequency."""
+    random = np.random.default_rng(_SEED)
+    features = int(spec["features"])
+    splits: Splits = {}
+    for split, count in counts.items():
+        told = np.arange(count, dtype=np.int32) % int(spec.get("classes", count))
+        told = random.permutation(told)
+        share = told / max(1, int(spec.get("classes", count)) - 1)  # 0 to 1
+        waves = []
+        for of_most, length in zip(
+            share, random.integers(4, _LONGEST, endpoint=True, size=count), strict=True
+        ):
+            angles = np.outer(np.arange(length), np.linspace(0.5, 1.0, features)) * (0.3 + of_most)
+            waves.append((np.sin(angles) + random.normal(scale=0.1, size=angles.shape)).astype(np.float32))
+        targets = told if "classes" in spec else share[:, None].astype(np.float32)
+        splits[split] = ragged.join(waves, targets)
+    return splits
+
+
+KINDS: dict[str, Callable[[Spec, dict[str, int]], Splits]] = {
+    "image": _images,
+    "text": _texts,
+    "labelled_text": _labelled_texts,
+    "sequences": _sequences,
+}
+# Doubles of what has no spec before it is loaded.
+_MEASURED: Spec = {"kind": "sequences", "features": 3, "means": [0.0] * 3, "deviations": [1.0] * 3}
+SPECS: dict[str, Spec] = {
+    "sequences": {**_MEASURED, "classes": 4},
+    "measurements": {**_MEASURED, "outputs": 1, "target_means": [0.5], "target_deviations": [0.3]},
+}

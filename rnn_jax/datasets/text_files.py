@@ -1,37 +1,26 @@
-"""One's own text files as tokens: read once, and kept beside the other prepared data.
+"""One's own text files as tokens: read once, and kept beside the other prepared data, see `own.py`.
 
-What is kept stands in a folder that is named by the SHA-256 of the files' contents and of how they are read:
-the vocabulary, and a file of token numbers for each split, which is mapped into memory, not read, so that it
-may be larger than that. A file without companions is cut into tenths: eight to train, one to validate, one to
-test, where a line ends.
+What is kept is the vocabulary, and a file of token numbers for each split, which is mapped into memory, not
+read, so that it may be larger than that. A file without companions is cut into tenths: eight to train, one to
+validate, one to test, where a line ends.
 """
 
-import hashlib
 import io
-import json
-import logging
 import math
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
 
 import numpy as np
 
-from rnn_jax.datasets import builder, sources, vocabulary
-from rnn_jax.datasets.dataset import SPLITS, Spec, Splits
-from rnn_jax.datasets.texts import Text
+from rnn_jax.datasets import own, sources, vocabulary
+from rnn_jax.datasets.dataset import SPLITS, Loaded, Spec, Splits
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import read_json, write_json
 
-KEYS = {"train": "dataset.file", "validation": "dataset.validation_file", "test": "dataset.test_file"}
 UNITS = {"words": "word", "characters": "character", "bytes": "byte", "pieces": "piece"}
-VERSION = 12  # characters of a SHA-256 that name a text
 _BLOCK = 1 << 16  # characters that are read at a time at most
 _READING = 1  # to be counted up where files are read otherwise than before
-
-_logger = logging.getLogger(__name__)
 
 
 class Reading(NamedTuple):
@@ -43,21 +32,26 @@ class Reading(NamedTuple):
     encoding: str
 
 
-class Prepared(NamedTuple):
-    """A text, and what is known of it once it was read."""
-
-    text: Text
-    spec: Spec
-    version: str
-    """The beginning of the SHA-256 that names it."""
-
-
-def load(files: Mapping[str, str | None], reading: Reading, data_dir: str | None) -> Prepared:
+def load(
+    *,
+    file: str | None,
+    validation_file: str | None,
+    test_file: str | None,
+    tokens: str | None,
+    vocabulary_size: int | None,
+    encoding: str | None,
+    data_dir: str | None = None,
+) -> Loaded:
     """Loads a text of one's own, which is read and kept where that has not been done.
 
     Args:
-        files: the file of each split; where 'validation' and 'test' are None, both are cut from 'train'.
-        reading: how it is read.
+        file: the file to train with.
+        validation_file: the file to validate with; where it is None, so is `test_file`, and both splits are
+            cut from `file`.
+        test_file: the file to test with.
+        tokens: what a token is, a key of `UNITS`.
+        vocabulary_size: how many there are; None: all words or characters of the training text.
+        encoding: the encoding of the files.
         data_dir: the folder of prepared data; None: that of TFDS.
 
     Raises:
@@ -65,66 +59,43 @@ def load(files: Mapping[str, str | None], reading: Reading, data_dir: str | None
             vocabulary.
         StorageError: the disk is full.
     """
-    try:
-        open_text(io.BytesIO(), reading.tokens, reading.encoding)
-    except LookupError as error:
-        raise UserError(
-            f"dataset.encoding = {reading.encoding}: no such encoding of text; utf-8 is one"
-        ) from error
-    paths = {split: _existing(KEYS[split], name) for split, name in files.items() if name is not None}
+    assert tokens is not None
+    assert encoding is not None
+    reading = Reading(tokens, vocabulary_size, encoding)
+    check_encoding(encoding, tokens)
+    paths = own.files(file, validation_file, test_file)
     digests = {split: sources.checksum(path) for split, path in paths.items()}
-    said = json.dumps([_READING, digests, reading], sort_keys=True)
-    version = hashlib.sha256(said.encode()).hexdigest()
-    root = builder.root_of(data_dir)
-    folder = root / "rnn_jax_text" / version
-    if not folder.exists():
-        with builder.storage(root), builder.lock(root / ".rnn_jax_text.lock"):
-            if not folder.exists():  # by now another process may have made it
-                _logger.info("reading %s, once", ", ".join(str(path) for path in paths.values()))
-                _prepare(paths, reading, folder)
-    for file, digest in read_json(folder / "manifest.json").items():
-        if sources.checksum(folder / file) != digest:
-            raise UserError(f"{folder / file}: damaged; delete its folder, and the next run makes it anew")
+    digest = own.digest_of([_READING, digests, reading])
+    origin = ", ".join(str(path) for path in paths.values())
+    version = digest[: own.SHOWN]
+    folder = own.keep("text", digest, data_dir, origin, lambda made: _prepare(paths, reading, version, made))
     found = vocabulary.load(folder / "vocabulary.json")
     splits: Splits = {
         split: {"tokens": np.memmap(folder / f"{split}.tokens", found.dtype, mode="r")} for split in SPLITS
     }
     spec: Spec = {"kind": "text", "unit": found.unit, "vocabulary": len(found)}
-    return Prepared(Text(splits, found), spec, version[:VERSION])
+    return Loaded(version, spec, splits, found)
 
 
-def _existing(key: str, name: str) -> Path:
-    problem, path = "no such file", Path(name)
+def check_encoding(encoding: str, tokens: str = "words") -> None:
+    """Raises UserError where there is no such encoding of text."""
     try:
-        path = path.expanduser()
-        problem = None if path.is_file() else "is no file" if path.exists() else problem
-    except (OSError, RuntimeError) as error:  # a name that is too long, or of nobody's home
-        problem = str(error)
-    if problem is not None:
-        raise UserError(f"{key} = {name}: {problem}; --config.{key}=FILE names a text of one's own")
-    return path
+        open_text(io.BytesIO(), tokens, encoding)
+    except LookupError as error:
+        raise UserError(f"dataset.encoding = {encoding}: no such encoding of text; utf-8 is one") from error
 
 
-def _prepare(paths: Mapping[str, Path], reading: Reading, folder: Path) -> None:
-    """Writes the folder, whole or not at all."""
+def _prepare(paths: Mapping[str, Path], reading: Reading, version: str, folder: Path) -> None:
+    """Writes the vocabulary and the tokens of each split."""
     parts = _parts(paths, reading)
     for split, part in parts.items():
         if next(iter(part), None) is None:
             whole = "" if len(paths) > 1 else f" (a {'tenth' if split != 'train' else 'part'} of the file)"
             raise UserError(f"{part.path}: empty: nothing is left for {split}{whole}")
     found = _learn(parts, reading)
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
-    unfinished.mkdir(parents=True)
-    try:
-        for split, part in parts.items():
-            _write_tokens(part, found, split, unfinished / f"{split}.tokens")
-        found.save(unfinished / "vocabulary.json", folder.name[:VERSION])
-        digests = {file.name: sources.checksum(file) for file in sorted(unfinished.iterdir())}
-        write_json(unfinished / "manifest.json", digests)
-        unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    for split, part in parts.items():
+        _write_tokens(part, found, split, folder / f"{split}.tokens")
+    found.save(folder / "vocabulary.json", version)
 
 
 def _write_tokens(part: "_Part", of: Vocabulary, split: str, path: Path) -> None:

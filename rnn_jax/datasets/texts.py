@@ -3,38 +3,18 @@
 The originals are prepared and kept as they are, UTF-8 bytes; the tokens are made of them as they are loaded.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from rnn_jax.datasets import builder, vocabulary
-from rnn_jax.datasets.dataset import Spec, Splits
+from rnn_jax.datasets.dataset import Entry, Loaded, Spec, Splits
 from rnn_jax.datasets.sources import Feature, Source
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.runtime.errors import UserError
 
 _FEATURES = {"text": Feature((None,), np.uint8)}
-
-
-class Text(NamedTuple):
-    """A text in token numbers."""
-
-    splits: Splits
-    """Of each split `tokens` [tokens]."""
-    vocabulary: Vocabulary
-
-
-class TextEntry(NamedTuple):
-    """A line of the table of texts: what is known of one before it is loaded, and how to load it."""
-
-    version: str
-    spec: Spec
-    load: Callable[[str | None, str | None], Text]
-    """(data_dir, manual_dir), as in the config."""
-    has_last_tenth: bool = False
-    """Whether validation and test are also looked at as one text, `last_tenth`."""
 
 
 def with_last_tenth(splits: Splits) -> Splits:
@@ -46,6 +26,8 @@ def with_last_tenth(splits: Splits) -> Splits:
 _PTB_FILES = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
 _PTB_TOKENS = {"train": 929_589, "validation": 73_760, "test": 82_430}
 _PTB_WORDS = 10_000
+_PTB_SPEC: Spec = {"kind": "text", "unit": "word", "vocabulary": _PTB_WORDS}
+_SHAKESPEARE_SPEC: Spec = {"kind": "text", "unit": "character", "vocabulary": 65}
 
 
 def _read_ptb(files: Mapping[str, Path]) -> Splits:
@@ -65,10 +47,11 @@ def _read_ptb(files: Mapping[str, Path]) -> Splits:
     return _as_bytes(splits)
 
 
-def _load_ptb(data_dir: str | None, manual_dir: str | None) -> Text:
+def _load_ptb(*, data_dir: str | None = None, manual_dir: str | None = None) -> Loaded:
     texts = _as_texts(builder.load(_PTB_SOURCE, data_dir, manual_dir))
     # Its unknown word is in the text itself.
-    return _in_tokens(texts, vocabulary.words([texts["train"]], unknown=False))
+    known = vocabulary.words([texts["train"]], unknown=False)
+    return Loaded(_PTB_SOURCE.version, _PTB_SPEC, _in_tokens(texts, known), known)
 
 
 def _read_shakespeare(files: Mapping[str, Path]) -> Splits:
@@ -79,13 +62,15 @@ def _read_shakespeare(files: Mapping[str, Path]) -> Splits:
     return _as_bytes({"train": text[:nine_tenths], "validation": text[nine_tenths:half], "test": text[half:]})
 
 
-def _load_shakespeare(data_dir: str | None, manual_dir: str | None) -> Text:
+def _load_shakespeare(*, data_dir: str | None = None, manual_dir: str | None = None) -> Loaded:
     texts = _as_texts(builder.load(_SHAKESPEARE_SOURCE, data_dir, manual_dir))
-    return _in_tokens(texts, vocabulary.characters(texts.values()))
+    known = vocabulary.characters(texts.values())
+    splits = with_last_tenth(_in_tokens(texts, known))
+    return Loaded(_SHAKESPEARE_SOURCE.version, _SHAKESPEARE_SPEC, splits, known)
 
 
-def _in_tokens(texts: Mapping[str, str], of: Vocabulary) -> Text:
-    return Text({split: {"tokens": vocabulary.tokens_of(of, [text])} for split, text in texts.items()}, of)
+def _in_tokens(texts: Mapping[str, str], of: Vocabulary) -> Splits:
+    return {split: {"tokens": vocabulary.tokens_of(of, [text])} for split, text in texts.items()}
 
 
 def _read(path: Path) -> str:
@@ -128,10 +113,5 @@ _SHAKESPEARE_SOURCE = Source(
     _FEATURES,
     _read_shakespeare,
 )
-PTB = TextEntry("1.0.0", {"kind": "text", "unit": "word", "vocabulary": _PTB_WORDS}, _load_ptb)
-TINY_SHAKESPEARE = TextEntry(
-    "1.0.0",
-    {"kind": "text", "unit": "character", "vocabulary": 65},
-    _load_shakespeare,
-    has_last_tenth=True,
-)
+PTB = Entry(_load_ptb, _PTB_SPEC)
+TINY_SHAKESPEARE = Entry(_load_shakespeare, _SHAKESPEARE_SPEC, has_last_tenth=True)

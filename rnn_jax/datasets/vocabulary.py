@@ -1,13 +1,15 @@
 """Vocabularies: from text to token numbers, and back.
 
 A token is a word, a character, a byte or a piece of a word, its `unit`. Words stand between spaces, and the
-end of a line is a word of its own, `<eos>`, as in Mikolov's form of the Penn Treebank. Where there is an
-unknown word, `<unk>`, it stands for everything that is not in the vocabulary, which is kept as plain JSON:
+end of a line is a word of its own, `<eos>`, as in Mikolov's form of the Penn Treebank; a plain word is in
+lower case, marks of punctuation are words of their own, and lines are nothing. Where there is an unknown
+word, `<unk>`, it stands for everything that is not in the vocabulary, which is kept as plain JSON:
 
     {"unit": "character", "version": "1.0.0", "tokens": ["\\n", " ", "!", ...]}
 """
 
 import codecs
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +22,11 @@ import numpy as np
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import read_json, write_json
 
-UNITS = ("word", "character", "byte", "piece")
+UNITS = ("word", "plain_word", "character", "byte", "piece")
 END_OF_LINE = "<eos>"
 UNKNOWN = "<unk>"
+_PLAIN_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_")
+_LINE_BREAK = re.compile(r"<br\s*/?>")  # of web pages: the reviews of IMDB have them
 SHOWN = 40  # characters of a text that is named in an error
 
 
@@ -119,6 +123,7 @@ def load(file: Path) -> Vocabulary:
     unit, tokens, learned = kept.get("unit"), kept.get("tokens", []), kept.get("pieces")
     fits = {
         "word": _are_texts(tokens) and END_OF_LINE in tokens,
+        "plain_word": _are_texts(tokens) and UNKNOWN in tokens,
         "character": _are_texts(tokens) and all(len(token) == 1 or token == UNKNOWN for token in tokens),
         "byte": not tokens,
         "piece": isinstance(learned, str),
@@ -146,6 +151,13 @@ def words(lines: Iterable[str], most: int | None = None, *, unknown: bool = True
     if unknown and UNKNOWN not in counts:
         counts = Counter({word: count for word, count in counts.items() if count > 1 or word == END_OF_LINE})
     return Vocabulary("word", _most_frequent(counts, most, unknown))
+
+
+def plain_words(texts: Iterable[str], most: int | None = None) -> Vocabulary:
+    """The plain words of some texts and the unknown one, the most frequent first; see `words`."""
+    counts = Counter(word for text in texts for word in split_plain_words(text))
+    counts = Counter({word: count for word, count in counts.items() if count > 1})
+    return Vocabulary("plain_word", _most_frequent(counts, most, unknown=True))
 
 
 def characters(texts: Iterable[str], most: int | None = None) -> Vocabulary:
@@ -186,6 +198,11 @@ def split_words(text: str) -> list[str]:
     return text.replace("\n", f" {END_OF_LINE} ").split()
 
 
+def split_plain_words(text: str) -> list[str]:
+    """The words of a text in lower case, and its marks; line breaks of web pages are nothing."""
+    return _PLAIN_WORD.findall(_LINE_BREAK.sub(" ", text.lower()))
+
+
 def _most_frequent(counts: Counter[str], most: int | None, unknown: bool) -> tuple[str, ...]:
     if unknown:
         counts.setdefault(UNKNOWN, 0)
@@ -204,6 +221,11 @@ def _encode_words(vocabulary: Vocabulary, text: str) -> np.ndarray:
     if None in found:
         raise _not_in_vocabulary(split_words(text)[found.index(None)], "word")
     return np.array(found, np.int32)
+
+
+def _encode_plain_words(vocabulary: Vocabulary, text: str) -> np.ndarray:
+    numbers, unknown = vocabulary.numbers, vocabulary.numbers[UNKNOWN]
+    return np.array([numbers.get(word, unknown) for word in split_plain_words(text)], np.int32)
 
 
 def _encode_characters(vocabulary: Vocabulary, text: str) -> np.ndarray:
@@ -239,6 +261,10 @@ def _decode_words(vocabulary: Vocabulary) -> Callable[[int], str]:
     return decode
 
 
+def _decode_plain_words(vocabulary: Vocabulary) -> Callable[[int], str]:
+    return lambda number: f"{vocabulary.tokens[number]} "
+
+
 def _decode_characters(vocabulary: Vocabulary) -> Callable[[int], str]:
     return lambda number: (
         "\N{REPLACEMENT CHARACTER}" if number == vocabulary.unknown else vocabulary.tokens[number]
@@ -258,12 +284,14 @@ def _decode_pieces(vocabulary: Vocabulary) -> Callable[[int], str]:
 
 _ENCODERS: dict[str, Callable[[Vocabulary, str], np.ndarray]] = {
     "word": _encode_words,
+    "plain_word": _encode_plain_words,
     "character": _encode_characters,
     "byte": _encode_bytes,
     "piece": _encode_pieces,
 }
 _DECODERS: dict[str, Callable[[Vocabulary], Callable[[int], str]]] = {
     "word": _decode_words,
+    "plain_word": _decode_plain_words,
     "character": _decode_characters,
     "byte": _decode_bytes,
     "piece": _decode_pieces,

@@ -1,13 +1,14 @@
 """Networks: the table that names them by what their task asks, and the builder of the section `model`."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from rnn_jax.models import classifier, language_model
 from rnn_jax.models.layers import Layout
 from rnn_jax.models.network import Network
 from rnn_jax.models.recurrence import Implementation, unroll
 
-Spec = Mapping[str, int | str]
+Spec = Mapping[str, Any]
 
 
 def build(

@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.models import initializers, layers
-from rnn_jax.models.layers import Layout
+from rnn_jax.models import embedding, initializers, layers
+from rnn_jax.models.embedding import OUTPUTS
+from rnn_jax.models.layers import Layout, drop, fold_in
 from rnn_jax.models.linear import affine
 from rnn_jax.models.network import Hyper, Keys, Network, dense, scale_matrices
 from rnn_jax.models.over_time import Carry
@@ -53,8 +54,10 @@ def build(
 ) -> Network:
     """Builds inputs -> linear layer, if any -> recurrences -> pool -> linear layer -> [batch, outputs].
 
+    Where the inputs are tokens [batch, time], an embedding stands in the place of the first linear layer.
+
     Args:
-        spec: the task's: `input_size`, `output_size`.
+        spec: the task's: `input_size`, or `vocabulary` where it reads tokens, and `output_size`.
         layout: the recurrences.
         input_layer: units of the linear layer before them; None: there is none.
         pool: which hidden states the answer is read from: a key of `POOLS`.
@@ -63,13 +66,16 @@ def build(
     """
     del tied_embedding
     assert pool is not None
-    draw, read = initializers.INITIALIZERS[dense_init], POOLS[pool]
+    draw, read, reads_tokens = initializers.INITIALIZERS[dense_init], POOLS[pool], "vocabulary" in spec
 
     def init(key: jax.Array, hyper: Hyper) -> dict[str, Any]:
         input_key, recurrent_key, output_key = jax.random.split(key, 3)
         drawn: dict[str, Any] = layers.init(layout, recurrent_key, hyper)
         drawn["output"] = dense(draw, output_key, layout.output_size, spec["output_size"], hyper)
-        if input_layer:
+        if reads_tokens:
+            size = layout.input_size
+            drawn["embedding"] = embedding.init(draw, input_key, spec["vocabulary"], size, hyper)
+        elif input_layer:
             drawn["input"] = dense(draw, input_key, spec["input_size"], input_layer, hyper)
         return {"params": scale_matrices(drawn, hyper)}
 
@@ -81,18 +87,16 @@ def build(
         hyper: Hyper,
         keys: Keys | None,
     ) -> tuple[jax.Array, dict[str, Carry]]:
-        drawn = parameters["params"]
+        drawn, input_map = parameters["params"], parameters["params"].get("input")
+        rows = None if keys is None else keys.rows
+        if reads_tokens:
+            inputs, input_map = embedding.read(drawn["embedding"], inputs, rows, hyper, layout)
         found = layers.apply(
-            layout,
-            drawn,
-            inputs,
-            carry,
-            lengths=lengths,
-            input_map=drawn.get("input"),
-            hyper=hyper,
-            keys=keys,
+            layout, drawn, inputs, carry, lengths=lengths, input_map=input_map, hyper=hyper, keys=keys
         )
-        return affine(drawn["output"], read(found.outputs, found.last, lengths)), found.carry
+        pooled = read(found.outputs, found.last, lengths)
+        pooled = drop(pooled, fold_in(rows, OUTPUTS), hyper.get("output_dropout"))
+        return affine(drawn["output"], pooled), found.carry
 
     def initial_carry(rows: int) -> dict[str, Carry]:
         return layers.initial_carry(layout, rows)

@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, NoReturn
+from typing import Literal, NamedTuple
 
+from rnn_jax.runtime.arguments import Parser
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.wording import nearest
 
 LENGTH = 500
 
@@ -35,13 +35,6 @@ class Command(NamedTuple):
     """A file to be scored, or '-' for standard input; None: write."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as the other commands do."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(message)
-
-
 def parse(arguments: Sequence[str]) -> Command:
     """Reads a command line (`sys.argv[1:]`).
 
@@ -49,13 +42,7 @@ def parse(arguments: Sequence[str]) -> Command:
         UserError: a flag or its value is wrong.
         SystemExit: with status 0, after `--help` was printed.
     """
-    parser = _parser()
-    found, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        flags = [flag.lstrip("-") for action in parser._actions for flag in action.option_strings]
-        near = nearest(unknown[0].lstrip("-").partition("=")[0], flags)
-        hint = f"did you mean --{near}?" if near else "--help lists them"
-        raise UserError(f"{unknown[0]}: no such flag; {hint}")
+    found = _parser().parse(arguments)
     writing = {"prime": "", "length": None, "temperature": 1.0, "top_k": None, "top_p": None, "seed": 0}
     if found.score is not None and (given := [key for key in writing if getattr(found, key) != writing[key]]):
         raise UserError(f"--{given[0]}: only for writing, and --score is given")
@@ -65,17 +52,10 @@ def parse(arguments: Sequence[str]) -> Command:
     return Command(**vars(found))
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
-        "python -m rnn_jax.generate",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def _parser() -> Parser:
+    parser = Parser("generate", DESCRIPTION, EPILOG)
+    parser.add_run("the folder of a language model's run")
     add = parser.add_argument
-    add("--workdir", type=Path, required=True, metavar="DIR", help="the folder of a language model's run")
-    add("--checkpoint", choices=("best", "latest"), default="best", help="which one (default: best)")
     add("--prime", default="", metavar="TEXT", help="how the text begins (default: with a new line)")
     add("--length", type=int, metavar="N", help=f"tokens that are written (default: {LENGTH})")
     add("--temperature", type=float, default=1.0, metavar="T", help="0 the likeliest, 1 as learned (default)")

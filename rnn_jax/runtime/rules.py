@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic.fields import FieldInfo
 
-from rnn_jax.runtime.wording import Mistake, choices_of, expected, shown
+from rnn_jax.runtime.wording import Mistake, choices_of, expected, is_choice, shown
 
 Sections = dict[str, dict[str, Any]]
 Fields = Mapping[str, FieldInfo]  # `section.key` -> what pydantic knows of it
@@ -27,7 +27,15 @@ PAIRS = (
 # What the data of a set is, where it is not drawn by the task; of a synthetic one, that of its double.
 KINDS_OF_DATA = {
     "mnist": "images",
+    "fashion_mnist": "images",
     "digits": "images",
+    "idx": "images",
+    "image_folder": "images",
+    "tfds": "images",
+    "imdb": "labelled texts",
+    "labelled_text": "labelled texts",
+    "sequences": "sequences",
+    "measurements": "sequences",
     "ptb": "a text",
     "tiny_shakespeare": "a text",
     "text": "a text",
@@ -35,6 +43,9 @@ KINDS_OF_DATA = {
 }
 KINDS_OF_TASKS = {
     "classification": "images",
+    "text_classification": "labelled texts",
+    "sequence_classification": "sequences",
+    "sequence_regression": "sequences",
     "language_modelling": "a text",
     # Their examples are drawn as they are needed.
     "adding": "generated",
@@ -118,14 +129,14 @@ def unpaired(sections: Sections, fields: Fields) -> list[Mistake]:
 
 def misfits(sections: Sections, fields: Fields) -> list[Mistake]:
     """A task on data that it cannot be asked of."""
-    del fields
     task, name = _get(sections, "task.name"), _get(sections, "dataset.name")
     key = "dataset.like" if name == "synthetic" else "dataset.name"
     data = _get(sections, key)
-    found, needed = KINDS_OF_DATA.get(data), KINDS_OF_TASKS.get(task)
+    found, needed = KINDS_OF_DATA.get(str(data).partition(":")[0]), KINDS_OF_TASKS.get(task)
     if None in (found, needed) or found == needed:
         return []
-    fitting = ", ".join(other for other, kind in KINDS_OF_DATA.items() if kind == needed)
+    choices = choices_of(fields[key].annotation)
+    fitting = ", ".join(other for other in choices if KINDS_OF_DATA.get(other) == needed)
     return [Mistake(key, f"the task {task} needs {needed}: {fitting}", shown(data), cause="task.name")]
 
 
@@ -142,8 +153,9 @@ def text_files(sections: Sections, fields: Fields) -> list[Mistake]:
     """Half of the files of a text; pieces of words without their number."""
     del fields
     found = []
+    is_text = _get(sections, "dataset.name") == "text"  # labelled texts are divided example by example
     given = {name: _get(sections, f"dataset.{name}") for name in ("validation_file", "test_file")}
-    if None in given.values() and any(given.values()):
+    if is_text and None in given.values() and any(given.values()):
         missing = next(name for name, file in given.items() if file is None)
         other = next(name for name, file in given.items() if file is not None)
         found.append(
@@ -196,8 +208,12 @@ def belongs(sections: Sections, key: str, fields: Fields) -> bool:
 
 def _foreign(sections: Sections, key: str, fields: Fields) -> str | None:
     """Why `key` does not apply to what is chosen; None where it does, or the choice itself is a mistake."""
-    if belongs(sections, key, fields):
+    if _only(fields[key]) is EVERY_KIND:
         return None
     decider = _decider(key, fields[key])
+    if reason := _foreign(sections, decider, fields):  # what decides does not apply itself
+        return reason
+    if belongs(sections, key, fields):
+        return None
     kind = _get(sections, decider)
-    return f"{decider} is {kind}" if kind in choices_of(fields[decider].annotation) else None
+    return f"{decider} is {kind}" if is_choice(fields[decider], kind) else None

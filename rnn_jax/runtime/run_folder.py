@@ -24,6 +24,7 @@ MAY_DIFFER = (
     "dataset.file",
     "dataset.validation_file",
     "dataset.test_file",
+    "dataset.folder",
     "model.implementation",
     "checkpoint.",
     "log.",
@@ -64,6 +65,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def dataset(self) -> Path:
+        """What is known of the data: what it takes to answer to new inputs."""
+        return self.path / "dataset.json"
+
+    @property
     def vocabulary(self) -> Path:
         """The tokens of a text by their numbers."""
         return self.path / "vocabulary.json"
@@ -89,8 +95,9 @@ class RunFolder:
         return self.path / "mistakes.png"
 
     def discard(self) -> None:
-        """Removes a folder in which nothing but the config, and a vocabulary, was written."""
+        """Removes a folder in which nothing but the config, and what is known of the data, was written."""
         self.vocabulary.unlink(missing_ok=True)
+        self.dataset.unlink(missing_ok=True)
         self.config.unlink()
         self.path.rmdir()
 

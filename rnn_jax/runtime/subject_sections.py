@@ -5,10 +5,11 @@ Every key has its type, its range, its choices, and what it means; see `section.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from rnn_jax.runtime.rules import only
 from rnn_jax.runtime.section import Hyper, Section
+from rnn_jax.runtime.wording import Besides
 
 Drawn = Literal["lecun_normal", "glorot_uniform", "normal", "uniform"]
 DrawnForGates = Literal["lecun_normal", "glorot_uniform", "joint_glorot_uniform", "normal", "uniform"]
@@ -17,42 +18,96 @@ DrawnForState = Literal["orthogonal", "glorot_uniform", "joint_glorot_uniform", 
 FORGETTING = ("lstm", "lstm_peephole", "lstm_coupled", "lstm_layer_norm", "janet", "minlstm")
 READING_STATE = ("rnn", *FORGETTING[:-1], "gru", "mgu")
 CHRONO = (*FORGETTING, "gru", "mgu", "mingru")
-ANSWERING_ONCE = ("classification", "adding")
-READING_TOKENS = ("copying", "language_modelling")
-ORIGINALS = ("mnist", "ptb", "tiny_shakespeare")
+READING_FEATURES = ("classification", "sequence_classification", "sequence_regression", "adding")
+READING_LENGTHS = ("text_classification", "sequence_classification", "sequence_regression")
+ANSWERING_ONCE = (*READING_FEATURES, "text_classification")
+NAMING_CLASSES = ("classification", "text_classification", "sequence_classification")
+READING_TOKENS = ("text_classification", "copying", "language_modelling")
+ORIGINALS = ("mnist", "fashion_mnist", "ptb", "tiny_shakespeare", "imdb")
+OWN_FILES = ("text", "labelled_text", "sequences")
+OF_LENGTHS = ("imdb", "labelled_text", "sequences")
+OF_TOKENS = ("text", "labelled_text", "imdb")
 
 
 class Dataset(Section):
     """Which examples, and how many of them in a batch."""
 
-    name: Literal["mnist", "digits", "ptb", "tiny_shakespeare", "text", "synthetic", "generated"] = Field(
-        description="the data set"
-    )
+    name: Annotated[
+        Literal[
+            "mnist",
+            "fashion_mnist",
+            "digits",
+            "ptb",
+            "tiny_shakespeare",
+            "imdb",
+            "text",
+            "labelled_text",
+            "sequences",
+            "idx",
+            "image_folder",
+            "synthetic",
+            "generated",
+        ]
+        | Annotated[str, StringConstraints(pattern=r"^tfds:[\w./-]+$")],
+        Besides("tfds:"),
+    ] = Field(description="the data set; of one's own: text, labelled_text, sequences, idx, image_folder")
     batch_size: int = Field(ge=1, description="rows of a batch, over all devices")
     data_dir: str | None = Field(None, description="folder of prepared data (None: TFDS's own)")
     manual_dir: Annotated[str | None, only(name=ORIGINALS)] = Field(
         None, description="folder with the original files, used instead of a download"
     )
-    file: Annotated[str | None, only(name="text", required=True)] = Field(
-        None, description="a text file of one's own"
+    file: Annotated[str | None, only(name=OWN_FILES, required=True)] = Field(
+        None, description="a file of one's own: a text, a table of labelled texts, or an .npz of sequences"
     )
-    validation_file: Annotated[str | None, only(name="text")] = Field(
-        None, description="the text to validate with (None: the ninth tenth of the file)"
+    validation_file: Annotated[str | None, only(name=OWN_FILES)] = Field(
+        None, description="what to validate with (None: a tenth of the file, of a text the ninth)"
     )
-    test_file: Annotated[str | None, only(name="text")] = Field(
-        None, description="the text to test with (None: the last tenth of the file)"
+    test_file: Annotated[str | None, only(name=OWN_FILES)] = Field(
+        None, description="what to test with (None: a tenth of the file, of a text the last)"
+    )
+    folder: Annotated[str | None, only(name=("idx", "image_folder"), required=True)] = Field(
+        None, description="a folder of one's own: four IDX files as MNIST's, or a folder of pictures a class"
+    )
+    validation_examples: Annotated[int | None, only(name=("idx", "image_folder"))] = Field(
+        None, ge=1, description="the first so many training images validate (None: see configs/images.py)"
+    )
+    label_column: Annotated[str | None, only(name="labelled_text", required=True)] = Field(
+        None, description="the column of the labels, by its name, or its number from 1 on"
+    )
+    text_column: Annotated[str | None, only(name="labelled_text", required=True)] = Field(
+        None, description="the column of the texts, by its name, or its number from 1 on"
+    )
+    has_header: Annotated[bool | None, only(name="labelled_text", required=True)] = Field(
+        None, description="whether the first line names the columns"
     )
     tokens: Annotated[
-        Literal["characters", "bytes", "words", "pieces"] | None, only(name="text", required=True)
-    ] = Field(None, description="what a token of the text is (pieces: of words, by byte-pair encoding)")
+        Literal["characters", "bytes", "words", "pieces"] | None, only(name=OF_TOKENS, required=True)
+    ] = Field(None, description="what a token is (words of labelled texts: in lower case, and marks apart)")
     vocabulary_size: Annotated[int | None, only(tokens=("characters", "words", "pieces"))] = Field(
         None, ge=3, description="the most frequent tokens, or pieces, that are told apart (None: all)"
     )
-    encoding: Annotated[str | None, only(name="text", required=True)] = Field(
+    encoding: Annotated[str | None, only(name=("text", "labelled_text"), required=True)] = Field(
         None, description="the encoding of the text files"
     )
+    maximum_steps: Annotated[int | None, only(name=OF_LENGTHS)] = Field(
+        None, ge=1, description="longer sequences are cut to so many steps (None: none is)"
+    )
+    kept_end: Annotated[Literal["first", "last"] | None, only(name=OF_LENGTHS, required=True)] = Field(
+        None, description="which steps of a sequence that is cut are kept"
+    )
     like: Annotated[
-        Literal["mnist", "digits", "ptb", "tiny_shakespeare"] | None, only(name="synthetic", required=True)
+        Literal[
+            "mnist",
+            "fashion_mnist",
+            "digits",
+            "ptb",
+            "tiny_shakespeare",
+            "imdb",
+            "sequences",
+            "measurements",
+        ]
+        | None,
+        only(name="synthetic", required=True),
     ] = Field(None, description="the data set whose shapes the synthetic one has")
     examples: Annotated[int | None, only(name=("synthetic", "generated"), required=True)] = Field(
         None, ge=20, description="training examples, or tokens, of data that is drawn"
@@ -62,7 +117,15 @@ class Dataset(Section):
 class Task(Section):
     """What is asked of the model."""
 
-    name: Literal["classification", "adding", "copying", "language_modelling"] = Field(description="the task")
+    name: Literal[
+        "classification",
+        "text_classification",
+        "sequence_classification",
+        "sequence_regression",
+        "adding",
+        "copying",
+        "language_modelling",
+    ] = Field(description="the task")
     reading: Annotated[Literal["rows", "pixels"] | None, only(name="classification", required=True)] = Field(
         None, description="what of an image is one time step"
     )
@@ -72,7 +135,10 @@ class Task(Section):
     shift_pixels: Annotated[int | None, only(name="classification", required=True)] = Field(
         None, ge=0, description="training images are moved by up to so many pixels"
     )
-    label_smoothing: Annotated[float | None, Hyper, only(name="classification")] = Field(
+    buckets: Annotated[int | None, only(name=READING_LENGTHS, required=True)] = Field(
+        None, ge=1, le=64, description="lengths that sequences are filled up to, at most (1: to the longest)"
+    )
+    label_smoothing: Annotated[float | None, Hyper, only(name=NAMING_CLASSES)] = Field(
         None, ge=0, lt=1, description="probability that is spread evenly over the classes"
     )
     time_steps: Annotated[int | None, only(name="adding", required=True)] = Field(
@@ -139,7 +205,7 @@ class Model(Section):
     input_dropout: Annotated[float | None, Hyper, only(task__name=READING_TOKENS)] = Field(
         None, ge=0, lt=1, description="probability that a number of an embedded token is dropped"
     )
-    output_dropout: Annotated[float | None, Hyper, only(task__name=READING_TOKENS)] = Field(
+    output_dropout: Annotated[float | None, Hyper] = Field(
         None, ge=0, lt=1, description="probability that a value is dropped before the last layer"
     )
     embedding_dropout: Annotated[float | None, Hyper, only(task__name=READING_TOKENS)] = Field(
@@ -154,7 +220,7 @@ class Model(Section):
     embedding_size: Annotated[int | None, only(task__name=READING_TOKENS)] = Field(
         None, ge=1, description="numbers that stand for a token (None: as many as units)"
     )
-    input_layer: Annotated[int | None, only(task__name=ANSWERING_ONCE)] = Field(
+    input_layer: Annotated[int | None, only(task__name=READING_FEATURES)] = Field(
         None, ge=1, description="units of a linear layer before the recurrence (None: no such layer)"
     )
     pool: Annotated[Literal["last", "mean", "max"] | None, only(task__name=ANSWERING_ONCE, required=True)] = (

@@ -37,12 +37,18 @@ class Mistake(NamedTuple):
         return f"{place}{self.key}{value}: {self.what}"
 
 
+class Besides(NamedTuple):
+    """Marks a choice between names that has another one, made up of a beginning and a name of one's own."""
+
+    beginning: str
+
+
 def kind_of(annotation: Any) -> tuple[Any, bool]:
     """The type of a key without its None, and whether it may be None."""
     if get_origin(annotation) not in (types.UnionType, Union):
         return annotation, False
-    kinds = [kind for kind in get_args(annotation) if kind is not types.NoneType]
-    return kinds[0], True
+    kinds = get_args(annotation)
+    return next(kind for kind in kinds if kind is not types.NoneType), types.NoneType in kinds
 
 
 def choices_of(annotation: Any) -> list[str]:
@@ -51,10 +57,22 @@ def choices_of(annotation: Any) -> list[str]:
     return list(get_args(kind)) if get_origin(kind) is Literal else []
 
 
+def is_choice(field: FieldInfo, value: Any) -> bool:
+    """Whether a key that is a choice between names may be this one."""
+    beginnings = tuple(mark.beginning for mark in field.metadata if isinstance(mark, Besides))
+    return value in choices_of(field.annotation) or (isinstance(value, str) and value.startswith(beginnings))
+
+
+def _names(field: FieldInfo) -> list[str]:
+    """The names that a key may take, as they are shown."""
+    besides = [f"{mark.beginning}NAME" for mark in field.metadata if isinstance(mark, Besides)]
+    return [*choices_of(field.annotation), *besides]
+
+
 def expected(field: FieldInfo) -> str:
     """What a key may be, in words: `a whole number, at least 1, or None`."""
     kind, optional = kind_of(field.annotation)
-    if choices := choices_of(field.annotation):
+    if choices := _names(field):
         words = [f"one of {', '.join(choices)}" if len(choices) > 1 else choices[0]]
     else:
         words = [KINDS[kind]]
@@ -67,7 +85,7 @@ def allowed(field: FieldInfo) -> str:
     """What a key may be, in signs: `int >= 1 | None`."""
     kind, optional = kind_of(field.annotation)
     bounds = " ".join(f"{sign} {getattr(bound, name):,}" for bound, name, _, sign in _limits(field))
-    words = choices_of(field.annotation) or [f"{kind.__name__} {bounds}".strip()]
+    words = _names(field) or [f"{kind.__name__} {bounds}".strip()]
     return " | ".join([*words, *(["None"] if optional else [])])
 
 

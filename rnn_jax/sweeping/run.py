@@ -25,13 +25,12 @@ from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
 from rnn_jax.sweeping.results import Row
-from rnn_jax.training import checkpoint, fates, population, population_loop
+from rnn_jax.training import checkpoint, fates, known_data, population, population_loop
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.fates import Halving, Rung
 from rnn_jax.training.plan import Plan
 from rnn_jax.training.population import Members
 from rnn_jax.training.population_loop import Before, Course
-from rnn_jax.training.writing import keep_vocabulary
 
 
 class Group(NamedTuple):
@@ -177,7 +176,7 @@ def _train(
         how = population.lay_out(where.mesh.devices.flat[0].platform)
         folders = [open_run(folder.member(each.number).path, each.config) for each in group.members]
         for own in folders:
-            keep_vocabulary(group.job, own)
+            known_data.keep(group.job, own)
         course = Course(
             members=_varied(group.members),
             folders=folders,

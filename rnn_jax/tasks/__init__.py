@@ -1,55 +1,46 @@
 """What is asked of a network. A new task is one file, one line in `TASKS`, and its keys in the schema."""
 
+import inspect
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from rnn_jax.tasks import classification, copying, language_modelling, regression
+from rnn_jax.tasks import classification, copying, language_modelling, regression, sequences
 from rnn_jax.tasks.task import Batch, Splits, Task
 
-TASKS: dict[str, tuple[Callable[..., Task], tuple[str, ...]]] = {
-    "classification": (classification.build, ("reading", "permutation_seed", "shift_pixels")),
-    "adding": (regression.build_adding, ("time_steps",)),
-    "copying": (copying.build, ("delay_steps", "copied_symbols", "alphabet_size")),
-    "language_modelling": (language_modelling.build, ("window_steps", "evaluation_rows", "loss_per")),
+TASKS: dict[str, Callable[..., Task]] = {
+    "classification": classification.build,
+    "text_classification": sequences.build_text,
+    "sequence_classification": sequences.build_classification,
+    "sequence_regression": sequences.build_regression,
+    "adding": regression.build_adding,
+    "copying": copying.build,
+    "language_modelling": language_modelling.build,
 }
-"""By name: the builder, and the keys of the config section that are its own."""
+"""By name the builder, whose keyword-only arguments are those keys of the config section that are its own."""
+
+
+def own_keys(name: str) -> tuple[str, ...]:
+    """The keys of the config section `task` that a task is built by."""
+    parameters = inspect.signature(TASKS[name]).parameters.values()
+    return tuple(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
 
 
 def build(
-    data_spec: Mapping[str, int | str],
-    splits: Splits,
-    batch_size: int,
-    *,
-    name: str,
-    reading: str | None,
-    permutation_seed: int | None,
-    shift_pixels: int | None,
-    time_steps: int | None,
-    delay_steps: int | None,
-    copied_symbols: int | None,
-    alphabet_size: int | None,
-    window_steps: int | None,
-    evaluation_rows: int | None,
-    loss_per: str | None,
+    data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, name: str, **options: Any
 ) -> Task:
-    """Builds the task called `name` for data of that spec in those splits (the config section `task`).
+    """Builds the task called `name` for data of that spec in those splits.
+
+    Args:
+        data_spec: the data set's spec.
+        splits: the arrays of each split.
+        batch_size: rows of a batch.
+        name: a key of `TASKS`.
+        options: the other keys of the config section `task`.
 
     Raises:
-        UserError: the data are too few for a batch.
+        UserError: the data do not fit the task, or are too few for a batch.
     """
-    options = {
-        "reading": reading,
-        "permutation_seed": permutation_seed,
-        "shift_pixels": shift_pixels,
-        "time_steps": time_steps,
-        "delay_steps": delay_steps,
-        "copied_symbols": copied_symbols,
-        "alphabet_size": alphabet_size,
-        "window_steps": window_steps,
-        "evaluation_rows": evaluation_rows,
-        "loss_per": loss_per,
-    }
-    builder, keys = TASKS[name]
-    return builder(data_spec, splits, batch_size, **{key: options[key] for key in keys})
+    return TASKS[name](data_spec, splits, batch_size, **{key: options[key] for key in own_keys(name)})
 
 
-__all__ = ["TASKS", "Batch", "Task", "build"]
+__all__ = ["TASKS", "Batch", "Task", "build", "own_keys"]

@@ -10,6 +10,7 @@ logits [batch, classes].
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,7 @@ from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task
 
 
 def build(
-    data_spec: Mapping[str, int | str],
+    data_spec: Mapping[str, Any],
     splits: Splits,
     batch_size: int,
     *,

@@ -11,6 +11,7 @@ symbol: copied · log(alphabet) / steps nats. The network's outputs are logits [
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ BLANK = 0
 
 
 def build(
-    data_spec: Mapping[str, int | str],
+    data_spec: Mapping[str, Any],
     splits: Splits,
     batch_size: int,
     *,

@@ -14,6 +14,7 @@ network's outputs are logits [batch, time, vocabulary].
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +37,7 @@ FIGURES: dict[str, tuple[str, Callable[[float], float]]] = {
 
 
 def build(
-    data_spec: Mapping[str, int | str],
+    data_spec: Mapping[str, Any],
     splits: Splits,
     batch_size: int,
     *,

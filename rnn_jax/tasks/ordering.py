@@ -29,18 +29,23 @@ def build(splits: Splits, batch_size: int) -> Callable[[str, int, int], np.ndarr
     numbers = counts(splits)
 
     def select(split: str, seed: int, step: int) -> np.ndarray:
-        positions = step * batch_size + np.arange(batch_size)
         count = numbers[split]
-        if split != "train":
-            return np.where(positions < count, positions, -1).astype(np.int32)
-        epochs, places = np.divmod(positions, count)
-        parts = [epoch_order(count, seed, int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)]
-        return np.concatenate(parts).astype(np.int32)
+        if split == "train":
+            return in_training(count, batch_size, (seed,), step).astype(np.int32)
+        positions = step * batch_size + np.arange(batch_size)
+        return np.where(positions < count, positions, -1).astype(np.int32)
 
     return select
 
 
+def in_training(count: int, batch_size: int, seed: tuple[int, ...], number: int) -> np.ndarray:
+    """The examples [batch_size] of batch `number` of an endless stream through so many examples."""
+    epochs, places = np.divmod(number * batch_size + np.arange(batch_size), count)
+    parts = [epoch_order(count, seed, int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)]
+    return np.concatenate(parts)
+
+
 @functools.lru_cache(maxsize=128)  # a population may have as many seeds, each with two epochs in a batch
-def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+def epoch_order(count: int, seed: tuple[int, ...], epoch: int) -> np.ndarray:
     """The order [count] in which epoch number `epoch` goes through the training examples."""
-    return np.random.default_rng((seed, epoch)).permutation(count)
+    return np.random.default_rng((*seed, epoch)).permutation(count)

@@ -10,6 +10,7 @@ outputs are numbers [batch, outputs].
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,9 +22,7 @@ RIGHT = 0.04
 """An answer counts as right where no number is off by more: Hochreiter and Schmidhuber's criterion."""
 
 
-def build_adding(
-    data_spec: Mapping[str, int | str], splits: Splits, batch_size: int, *, time_steps: int
-) -> Task:
+def build_adding(data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, time_steps: int) -> Task:
     """Builds the adding problem over so many steps. Each example is drawn from its number.
 
     Args:

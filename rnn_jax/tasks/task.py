@@ -48,7 +48,7 @@ class Batch(NamedTuple):
 class Task(NamedTuple):
     """What is asked: see the module's docstring for how the parts are used together."""
 
-    spec: Mapping[str, int | str]
+    spec: Mapping[str, Any]
     """Plain values the model is built from: `input_size`, `time_steps`, `output_size`, `head`."""
     objective: tuple[str, Literal["max", "min"]]
     """The figure that decides best, early stopping and sweeps, and its better direction."""
@@ -57,8 +57,9 @@ class Task(NamedTuple):
     batches: Mapping[str, Fraction]
     """How many batches go through each split once; the last may be ragged."""
     select: Callable[[str, int, int], np.ndarray]
-    """(split, seed, step) -> example numbers [batch], or the tokens of a window of text [batch, ...]; -1
-    where there is nothing. NumPy, on the host; the shape depends on (split, step) alone."""
+    """(split, seed, step) -> example numbers [batch], or [batch, ...] where more is said of each example, its
+    number first, or the tokens of a window of text [batch, ...]; -1 where there is nothing. NumPy, on the
+    host; the shape depends on (split, step) alone."""
     fetch: Callable[[Arrays, jax.Array, jax.Array | None], Batch]
     """(data, indices, keys) -> batch. Traced. `keys` [batch], one a row, draw augmentations; None: nothing is
     random."""

@@ -35,11 +35,15 @@ def training_batch(program: Program, parameters: Any, step: int) -> dict[str, fl
 
 def outputs(program: Program, parameters: Any, split: str) -> np.ndarray:
     """The network's outputs for every example of a split, in its order: [examples, ...]."""
-    parts = []
+    numbers, parts = [], []
     for step in range(math.ceil(program.job.task.batches[split])):
         indices = program.indices(split, step)
         answered = program.settle(
             program.output_step(parameters, program.hyper, program.data[split], indices)
         )
-        parts.append(np.asarray(answered)[np.asarray(indices) >= 0])
-    return np.concatenate(parts)
+        selected = np.asarray(indices)
+        selected = selected if selected.ndim == 1 else selected[:, 0]
+        numbers.append(selected[selected >= 0])
+        parts.append(np.asarray(answered)[selected >= 0])
+    found = np.concatenate(parts)
+    return found[np.argsort(np.concatenate(numbers))]

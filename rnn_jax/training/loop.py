@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from rnn_jax.datasets.description import describe
 from rnn_jax.reporting import figures, log
 from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.reporting.log import Log
@@ -20,7 +21,7 @@ from rnn_jax.runtime.errors import UserError, as_user_error
 from rnn_jax.runtime.run_folder import RunFolder, open_run, read_config
 from rnn_jax.runtime.schema import Config, split_hyper, validate
 from rnn_jax.runtime.signals import Stop
-from rnn_jax.training import checkpoint
+from rnn_jax.training import checkpoint, known_data
 from rnn_jax.training.build import build
 from rnn_jax.training.checkpoint import Keeper, Progress
 from rnn_jax.training.evaluate import evaluate, training_batch
@@ -28,7 +29,7 @@ from rnn_jax.training.meter import Meter
 from rnn_jax.training.program import Feed, Program, load
 from rnn_jax.training.state import State
 from rnn_jax.training.summary import Summary, count_parameters
-from rnn_jax.training.writing import keep_vocabulary, sample
+from rnn_jax.training.writing import sample
 
 
 class Run(NamedTuple):
@@ -72,7 +73,7 @@ def train(
     sections, _ = split_hyper(config)
     try:
         job = build(config)
-        keep_vocabulary(job, folder)
+        known_data.keep(job, folder)
         where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     except UserError:
         if is_new:
@@ -114,7 +115,7 @@ def _begin(program: Program, folder: RunFolder, console: Console) -> tuple[State
     state = program.init()
     console.header(
         {
-            "data": _describe_data(program),
+            **describe(program.job.data),
             "model": f"{program.job.network.name}, {count_parameters(state.parameters):,} parameters",
             "devices": str(program.devices),
             "run folder": str(folder.path),
@@ -135,13 +136,6 @@ def _begin(program: Program, folder: RunFolder, console: Console) -> tuple[State
         progress = dataclasses.replace(progress, devices=program.devices.number)
     console.note(f"going on after step {int(state.step):,}")
     return state, progress
-
-
-def _describe_data(program: Program) -> str:
-    data = program.job.data
-    counts = ", ".join(f"{count:,} {split}" for split, count in data.counts.items())
-    kinds = "" if data.vocabulary is None else f"; {len(data.vocabulary):,} different {data.vocabulary.unit}s"
-    return f"{data.name} {data.version}: {counts}{kinds}"
 
 
 def _train(run: Run, state: State, progress: Progress) -> dict[str, Any]:

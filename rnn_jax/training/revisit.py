@@ -11,20 +11,21 @@ from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.run_folder import open_run
 from rnn_jax.runtime.schema import Config, split_hyper
 from rnn_jax.tasks import metrics
-from rnn_jax.training import checkpoint
+from rnn_jax.training import checkpoint, known_data
 from rnn_jax.training.build import build
 from rnn_jax.training.checkpoint import Which
 from rnn_jax.training.evaluate import evaluate, outputs
 from rnn_jax.training.program import Program, load
 from rnn_jax.training.state import State
-from rnn_jax.training.writing import check_data
 
 
 class Answers(NamedTuple):
     """What a classifier answered to a split."""
 
-    inputs: np.ndarray
-    """[examples, ...]."""
+    classes: tuple[str, ...]
+    """Their names."""
+    images: np.ndarray | None
+    """[examples, height, width]; None: the inputs are no images."""
     labels: np.ndarray
     """[examples], int."""
     probabilities: np.ndarray
@@ -41,13 +42,14 @@ class Answers(NamedTuple):
         answers = self.probabilities.argmax(axis=-1)
         wrong = np.flatnonzero(answers != self.labels)
         confidences = self.probabilities[wrong, answers[wrong]]
-        return Mistakes(self.inputs[wrong], self.labels[wrong], answers[wrong], confidences)
+        images = None if self.images is None else self.images[wrong]
+        return Mistakes(images, self.labels[wrong], answers[wrong], confidences)
 
 
 class Mistakes(NamedTuple):
     """What a classifier answered wrongly, and how sure it was."""
 
-    inputs: np.ndarray
+    images: np.ndarray | None
     labels: np.ndarray
     answers: np.ndarray
     confidences: np.ndarray
@@ -78,7 +80,7 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     if not checkpoint.steps(folder.checkpoints):
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     job = build(config)
-    check_data(job, folder)
+    known_data.check(job, folder)
     where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     with jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
@@ -89,8 +91,9 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
 
 
 def _answers(program: Program, state: State, split: str) -> Answers | None:
-    if "targets" not in program.data[split]:
+    data = program.job.data
+    if not data.classes:
         return None
-    logits = outputs(program, state.evaluated, split)
-    arrays = program.job.data.splits[split]
-    return Answers(arrays["inputs"], arrays["targets"], np.asarray(jax.nn.softmax(logits, axis=-1)))
+    probabilities = np.asarray(jax.nn.softmax(outputs(program, state.evaluated, split), axis=-1))
+    arrays = data.splits[split]
+    return Answers(data.classes, arrays.get("inputs"), arrays["targets"], probabilities)

@@ -20,12 +20,10 @@ from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.models.network import Network
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import CheckpointError, UserError
-from rnn_jax.runtime.files import read_json
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.schema import Config, split_hyper
 from rnn_jax.tasks import language_modelling
 from rnn_jax.training import checkpoint
-from rnn_jax.training.build import Job
 from rnn_jax.training.checkpoint import Which
 from rnn_jax.training.program import Program
 from rnn_jax.training.state import State
@@ -56,31 +54,6 @@ class Memory(NamedTuple):
     """The last token, which is not read yet: int32 []."""
     written: int = 0
     """Tokens that were drawn so far: what the next one's key is folded with."""
-
-
-def keep_vocabulary(job: Job, folder: RunFolder) -> None:
-    """Writes the vocabulary of a text into a run folder that has no checkpoint yet.
-
-    Raises:
-        UserError: it has one, of a model that was trained on other data.
-    """
-    if checkpoint.steps(folder.checkpoints):
-        check_data(job, folder)
-    elif job.data.vocabulary is not None:
-        job.data.vocabulary.save(folder.vocabulary, job.data.version)
-
-
-def check_data(job: Job, folder: RunFolder) -> None:
-    """Raises UserError where a run folder's checkpoints are of a model that was trained on other data."""
-    if folder.vocabulary.exists():
-        before = read_json(folder.vocabulary).get("version")
-    else:
-        before = (folder.read_summary() or {}).get("dataset", {}).get("version")
-    if before not in (None, job.data.version):
-        raise UserError(
-            f"{folder.path}: trained on version {before} of {job.data.name} so far, and here is "
-            f"{job.data.version}; give another --workdir, or the data it had"
-        )
 
 
 def sample(program: Program, state: State, vocabulary: Vocabulary, count: int) -> str:

@@ -1,0 +1,106 @@
+"""Measured sequences of one's own, of any length: a class is to be told from each, or real numbers.
+
+    python -m rnn_jax.main --config configs/sequences.py --config.dataset.file=FILE.npz
+    python -m rnn_jax.main --config configs/sequences.py:regression --config.dataset.file=FILE.npz
+
+The file has x, float [examples, steps, features] with lengths [examples] where some are shorter, or float
+[steps, features], those of one sequence after another, with their lengths; and y [examples], labels, or real
+numbers. Without files of their own (dataset.validation_file, dataset.test_file) a tenth of the sequences
+validates and a tenth tests, by a fixed seed, each class in its proportion.
+"""
+
+from collections.abc import Callable
+
+from ml_collections.config_dict import ConfigDict, create
+
+
+def get_config() -> ConfigDict:
+    """Labels, and a small network: a start."""
+    return create(
+        dataset=dict(
+            name="sequences",
+            batch_size=32,
+            file=None,
+            validation_file=None,
+            test_file=None,
+            maximum_steps=None,
+            kept_end="first",
+        ),
+        task=dict(name="sequence_classification", buckets=8, label_smoothing=None),
+        model=dict(
+            cell="lstm",
+            implementation="auto",
+            checkpoint_steps=None,
+            hidden_size=64,
+            layers=1,
+            bidirectional=True,
+            residual=False,
+            dropout=None,
+            output_dropout=0.2,
+            variational_dropout=None,
+            recurrent_dropout=None,
+            weight_drop=None,
+            input_layer=None,
+            pool="max",
+            forget_bias=1.0,
+            chrono_steps=None,
+            kernel_init="lecun_normal",
+            recurrent_init="orthogonal",
+            dense_init="lecun_normal",
+            dense_bias=None,
+            init_scale=None,
+        ),
+        optimizer=dict(
+            name="adamw",
+            learning_rate=3e-3,
+            schedule="cosine",
+            warmup_epochs=None,
+            warmup_steps=20,
+            final_fraction=0.0,
+            weight_decay=0.01,
+            clip=1.0,
+            beta1=0.9,
+            beta2=0.99,
+            epsilon=1e-8,
+            average_decay=None,
+            average_from_epochs=None,
+            average_from_steps=None,
+        ),
+        train=dict(
+            seed=0,
+            duration_epochs=50.0,
+            duration_steps=None,
+            evaluate_every_epochs=2.0,
+            evaluate_every_steps=None,
+            stop_after_evaluations=None,
+            report_test=True,
+        ),
+        checkpoint=dict(save_every_steps=None, save_every_seconds=None, keep=2),
+        log=dict(every_steps=20, batch_accuracy_every_steps=None, tensorboard=True),
+        runtime=dict(devices=None, matmul_precision="float32", allow_device_change=False),
+    )
+
+
+def regression(config: ConfigDict) -> None:
+    """Real numbers instead of labels."""
+    config.update(task=dict(name="sequence_regression"))
+
+
+def smoke(config: ConfigDict) -> None:
+    """Seconds long, without any data: a small network on synthetic waves."""
+    like = "measurements" if config.to_dict()["task"]["name"] == "sequence_regression" else "sequences"
+    config.update(
+        dataset=dict(like=like, name="synthetic", examples=256, batch_size=16),
+        task=dict(buckets=2),
+        model=dict(hidden_size=32),
+        train=dict(
+            duration_epochs=None,
+            duration_steps=40,
+            evaluate_every_epochs=None,
+            evaluate_every_steps=20,
+        ),
+        log=dict(every_steps=5),
+    )
+
+
+VARIANTS: dict[str, Callable[[ConfigDict], None]] = {"regression": regression, "smoke": smoke}
