@@ -25,6 +25,7 @@ def get_config() -> ConfigDict:
             bidirectional=False,
             residual=False,
             dropout=None,
+            output_dropout=None,
             recurrent_dropout=None,
             weight_drop=None,
             variational_dropout=None,

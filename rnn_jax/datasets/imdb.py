@@ -8,7 +8,7 @@ import hashlib
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +66,17 @@ def _reviews(place: Path) -> dict[str, bytes]:
             f"{place}: has {len(reviews):,} reviews (aclImdb/train/neg/0_3.txt and the like), should have "
             f"{4 * _COUNT:,}"
         )
+    if digest_of(reviews) != _CONTENTS:
+        raise UserError(f"{place}: its reviews are not the original ones; get {_SOURCE.url}{ARCHIVE}")
+    return reviews
+
+
+def digest_of(reviews: Mapping[str, bytes]) -> str:
+    """What tells some reviews from any others: see `_CONTENTS`."""
     digest = hashlib.sha256()
     for name, review in reviews.items():
         digest.update(f"{name} {hashlib.sha256(review).hexdigest()}\n".encode())
-    if digest.hexdigest() != _CONTENTS:
-        raise UserError(f"{place}: its reviews are not the original ones; get {_SOURCE.url}{ARCHIVE}")
-    return reviews
+    return digest.hexdigest()
 
 
 def _find(folder: Path) -> dict[str, Path] | None:

@@ -53,7 +53,7 @@ class Answerer:
         self._parameters = jax.device_put(jax.device_get(parameters), jax.local_devices()[0])
 
     def to_images(self, images: np.ndarray) -> np.ndarray:
-        """The answers [images, outputs] to images, uint8 [images, height, width], like those of the data set."""
+        """The answers [images, outputs] to images like the data set's, uint8 [images, height, width]."""
         return self._in_batches(images, self._batch_of_images)
 
     def to_sequences(self, sequences: Sequence[np.ndarray]) -> np.ndarray:

@@ -13,6 +13,13 @@ from rnn_jax.runtime.schema import KEYS, validate
 
 FILES = sorted((REPOSITORY / "configs").glob("*.py"))
 SOURCES = [f"configs/{file.name}" for file in FILES]
+# What stands for one's own data, whatever they are.
+DOUBLES = {
+    "text": ("tiny_shakespeare", "ptb"),
+    "image_folder": ("mnist",),
+    "labelled_text": ("imdb",),
+    "sequences": ("sequences", "measurements"),
+}
 COMBINATIONS = [
     (source, ",".join(names))
     for source in SOURCES
@@ -48,10 +55,7 @@ def test_smoke_is_small_and_needs_no_data(source, variants):
         assert config.dataset.name == "generated"
     else:  # of the same spec, or of smaller images where many steps would take long
         assert config.dataset.name == "synthetic"
-        if base.dataset.name == "text":
-            assert config.dataset.like in ("tiny_shakespeare", "ptb")
-        else:
-            assert config.dataset.like in (base.dataset.name, "digits")
+        assert config.dataset.like in DOUBLES.get(base.dataset.name, (base.dataset.name, "digits"))
     assert config.model.hidden_size == 32
     assert config.model.input_layer in (32, None)
     assert config.dataset.examples is not None

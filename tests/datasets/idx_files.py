@@ -65,9 +65,14 @@ def entry_of(folder: Path, url: str) -> Entry:
         },
         height=HEIGHT,
         width=WIDTH,
-        classes=CLASSES,
+        classes=tuple("abc"),
         validation=VALIDATION,
     )
+
+
+def load(entry: Entry, data_dir: str | None, manual_dir: str | None) -> Splits:
+    """The splits of an entry."""
+    return entry.load(data_dir=data_dir, manual_dir=manual_dir).splits
 
 
 def assert_splits(splits: Splits, contents: Splits) -> None:

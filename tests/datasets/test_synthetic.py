@@ -6,15 +6,17 @@ import pytest
 from rnn_jax import datasets
 from rnn_jax.runtime.errors import UserError
 
+IMAGES = [like for like, spec in datasets.DOUBLES.items() if spec["kind"] == "image"]
+
 
 def build(like: str, examples: int) -> datasets.Dataset:
     return datasets.build(name="synthetic", batch_size=8, like=like, examples=examples)
 
 
-@pytest.mark.parametrize("like", datasets.DATASETS)
+@pytest.mark.parametrize("like", IMAGES)
 def test_has_the_spec_of_the_original(like: str) -> None:
     double = build(like, 42)
-    spec = datasets.DATASETS[like].spec
+    spec = datasets.DOUBLES[like]
     assert (double.name, double.spec, double.batch_size) == ("synthetic", spec, 8)
     assert {split: len(arrays["targets"]) for split, arrays in double.splits.items()} == {
         "train": 42,
@@ -36,7 +38,7 @@ def test_is_the_same_every_time() -> None:
     assert not np.array_equal(first["validation"]["inputs"], first["test"]["inputs"])
 
 
-@pytest.mark.parametrize("like", datasets.DATASETS)
+@pytest.mark.parametrize("like", IMAGES)
 def test_is_learnable_but_not_trivial(like: str) -> None:
     """The nearest class mean finds most labels; guessing finds a tenth."""
     splits = build(like, 400).splits
@@ -54,22 +56,42 @@ def test_few_examples_give_at_least_one_to_each_split() -> None:
     assert len(build("digits", 3).splits["test"]["targets"]) == 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            {"name": "minst"},
-            "dataset.name = minst: unknown; there are mnist, digits, ptb, tiny_shakespeare, text, synthetic, "
-            "generated",
-        ),
-        ({"name": "synthetic"}, "dataset.name = synthetic: needs dataset.like and dataset.examples as well"),
-        (
-            {"name": "synthetic", "like": "synthetic", "examples": 20},
-            "dataset.like = synthetic: unknown; there are mnist, digits, ptb, tiny_shakespeare",
-        ),
-    ],
-)
-def test_wrong_names(arguments: dict, message: str) -> None:
-    with pytest.raises(UserError) as raised:
+@pytest.mark.parametrize("like", ["imdb", "sequences", "measurements"])
+def test_sequences_are_of_many_lengths(like: str) -> None:
+    double = build(like, 400)
+    for arrays in double.splits.values():
+        assert list(arrays) == ["lengths", "targets", "steps"]
+        assert arrays["lengths"].sum() == len(arrays["steps"])
+        assert len(arrays["lengths"]) == len(arrays["targets"])
+        assert arrays["lengths"].min() >= 1
+        assert len(np.unique(arrays["lengths"])) > 20
+    spec = double.spec
+    if "classes" in spec:
+        assert (
+            np.bincount(double.splits["train"]["targets"]).tolist()
+            == [400 // spec["classes"]] * spec["classes"]
+        )
+    else:
+        assert double.splits["train"]["targets"].shape == (400, spec["outputs"])
+
+
+WRONG = {
+    "an unknown name": (
+        {"name": "minst"},
+        r"dataset\.name = minst: unknown; there are mnist, fashion_mnist, digits, ",
+    ),
+    "none of TFDS": ({"name": "tfds"}, r"dataset\.name = tfds: unknown; .*tfds.* \(as tfds:NAME\)"),
+    "half of a double": ({"name": "synthetic"}, "needs dataset.like and dataset.examples as well"),
+    "a double of nothing": (
+        {"name": "synthetic", "like": "synthetic", "examples": 20},
+        "dataset.like = synthetic: unknown; there are mnist, fashion_mnist, digits, ",
+    ),
+    "another one's key": ({"name": "digits", "file": "a.txt"}, r"dataset\.file = a.txt: not for digits"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_arguments(case: str) -> None:
+    arguments, message = WRONG[case]
+    with pytest.raises(UserError, match=message):
         datasets.build(batch_size=8, **arguments)
-    assert str(raised.value) == message

@@ -1,6 +1,5 @@
 """Builds a task from the keys that it needs: the others are not set."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,10 +15,7 @@ def build_task(
     **keys: Any,
 ) -> tasks.Task:
     """`splits`: their arrays, or how many examples they have where that is all that matters."""
-    parameters = inspect.signature(tasks.build).parameters.values()
-    unset: dict[str, Any] = {
-        parameter.name: None for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY
-    }
+    unset: dict[str, Any] = {key: None for name in tasks.TASKS for key in tasks.own_keys(name)}
     arrays = {
         split: {"numbers": np.zeros(found)} if isinstance(found, int) else found
         for split, found in splits.items()

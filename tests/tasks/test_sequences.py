@@ -1,0 +1,85 @@
+"""Sequences of many lengths: what is read, and what an answer is worth."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from building import build_task
+
+from rnn_jax.runtime.errors import UserError
+
+LENGTHS = np.array([2, 1, 3], np.int32)
+STEPS = np.arange(12, dtype=np.float32).reshape(6, 2)
+MEASURED: dict[str, Any] = {"kind": "sequences", "features": 2, "means": [1.0, 2.0], "deviations": [2.0, 4.0]}
+LABELLED = MEASURED | {"classes": 3}
+TOLD = MEASURED | {"outputs": 2, "target_means": [10.0, 0.0], "target_deviations": [5.0, 2.0]}
+
+
+def arrays(targets: np.ndarray, steps: np.ndarray = STEPS) -> dict[str, np.ndarray]:
+    return {"lengths": LENGTHS, "targets": targets, "steps": steps}
+
+
+def fetch(task: Any, split: dict[str, np.ndarray]) -> Any:
+    found = task.fetch(
+        {name: jnp.asarray(array) for name, array in split.items()}, task.select("test", 0, 0), None
+    )
+    order = np.argsort(np.where(np.asarray(found.weights) > 0, np.asarray(found.lengths), 99))
+    return found, order
+
+
+def test_a_text_is_read_token_by_token() -> None:
+    split = arrays(np.array([1, 0, 1], np.int32), np.array([5, 6, 7, 8, 9, 4], np.int32))
+    spec = {"kind": "labelled_text", "unit": "plain_word", "vocabulary": 10, "classes": 2}
+    task = build_task(spec, {"train": split, "test": split}, 4, name="text_classification", buckets=1)
+    assert dict(task.spec) == {"vocabulary": 10, "output_size": 2, "time_steps": 2, "head": "last"}
+    assert task.objective == ("accuracy", "max")
+    batch, order = fetch(task, split)
+    assert batch.inputs.shape == (4, 3)
+    assert batch.lengths[order].tolist() == [1, 2, 3, 0]
+    assert batch.targets[order][:3].tolist() == [0, 1, 1]
+    assert batch.weights[order].tolist() == [1, 1, 1, 0]
+    read = [
+        row[:length].tolist() for row, length in zip(batch.inputs[order], batch.lengths[order], strict=True)
+    ]
+    assert read == [[7], [5, 6], [8, 9, 4], []]
+
+
+def test_measured_steps_are_read_in_the_training_sets_units() -> None:
+    split = arrays(np.array([2, 0, 1], np.int32))
+    task = build_task(LABELLED, {"train": split, "test": split}, 3, name="sequence_classification", buckets=1)
+    assert dict(task.spec) == {"input_size": 2, "output_size": 3, "time_steps": 2, "head": "last"}
+    batch, order = fetch(task, split)
+    row = order[1]  # the one of two steps: [0, 1] and [2, 3]
+    np.testing.assert_allclose(batch.inputs[row, :2], [[-0.5, -0.25], [0.5, 0.25]])
+
+
+def test_numbers_are_told_in_their_own_units_and_learned_in_the_training_sets() -> None:
+    targets = np.array([[10.0, 0.0], [15.0, 2.0], [20.0, -4.0]], np.float32)
+    split = arrays(targets)
+    task = build_task(TOLD, {"train": split, "test": split}, 3, name="sequence_regression", buckets=1)
+    assert task.objective == ("loss", "min")
+    batch, order = fetch(task, split)
+    # Right but for the first number of the longest row, by 5, which is one deviation.
+    answers = (np.asarray(batch.targets) - np.float32([10, 0])) / np.float32([5, 2])
+    answers[order[2], 0] += 1
+    total, count, metrics = task.loss(jnp.asarray(answers), batch, {})
+    assert (float(total), float(count)) == pytest.approx((0.5, 3))
+    assert set(metrics) == set(task.figures)
+    figures = {name: float(found / number) for name, (found, number) in metrics.items()}
+    assert figures == pytest.approx(
+        {"loss": 0.5 / 3, "mean_squared_error": 12.5 / 3, "mean_absolute_error": 2.5 / 3}
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "message"),
+    [
+        ("sequence_classification", TOLD, "are real numbers, not labels; sequence_regression tells numbers"),
+        ("sequence_regression", LABELLED, "are labels, not real numbers; sequence_classification names"),
+    ],
+)
+def test_the_other_task_is_named(name: str, spec: dict[str, Any], message: str) -> None:
+    split = arrays(np.zeros(3, np.int32))
+    with pytest.raises(UserError, match=message):
+        build_task(spec, {"train": split, "test": split}, 3, name=name, buckets=1)
