@@ -180,7 +180,7 @@ def load(
     version = own.digest_of({split: sources.checksum(path) for split, path in paths.items()})[: own.SHOWN]
     ordered = {split: splits[split] for split in SPLITS}
     loaded = ragged.cut(Loaded(version, {}, ordered, None, classes, notes), maximum_steps, kept_end)
-    return loaded._replace(spec=_describe(loaded.splits["train"], classes))
+    return loaded._replace(spec=spec_of(loaded.splits["train"], classes))
 
 
 def _classes(train: Sequences, where: str) -> tuple[tuple[str, ...], np.ndarray]:
@@ -213,8 +213,13 @@ def _kind(sequences: Sequences) -> str:
     return f"{sequences.steps.shape[1]} features and {what}"
 
 
-def _describe(train: dict[str, np.ndarray], classes: tuple[str, ...]) -> Spec:
-    """The spec, with the mean and the deviation of each feature, and of each number to tell."""
+def spec_of(train: dict[str, np.ndarray], classes: tuple[str, ...]) -> Spec:
+    """The spec of measured sequences, with the mean and the deviation of each feature in the training set.
+
+    Args:
+        train: the arrays of the training split: `steps` and `targets`.
+        classes: their names; none where numbers are to be told, whose means and deviations are there too.
+    """
     means, deviations = _scale(train["steps"])
     spec: Spec = {"kind": "sequences", "features": len(means), "means": means, "deviations": deviations}
     if classes:

@@ -35,11 +35,11 @@ class LSTM(nn.LSTMCell):
     def __call__(self, carry: Any, inputs: jax.Array, mask: Mask = None) -> tuple[Any, jax.Array]:
         """One step; h is read by products alone, so that a mask on it is one on the carry."""
         c, h = carry
-        return super().__call__((c, _masked(h, mask)), inputs)
+        return super().__call__((c, masked(h, mask)), inputs)
 
 
-class _Cell(nn.RNNCellBase):
-    """What the cells below share: how they read the input and the hidden state."""
+class Cell(nn.RNNCellBase):
+    """What cells share: how they read the input and, in layers whose names begin with h, the hidden state."""
 
     features: int
     kernel_init: Initializer = nn.initializers.lecun_normal()
@@ -47,10 +47,12 @@ class _Cell(nn.RNNCellBase):
 
     @nn.nowrap
     def of_input(self, name: str, inputs: jax.Array, use_bias: bool = False) -> jax.Array:
+        """Inputs [batch, inputs] times the kernel of the layer called `name`: [batch, hidden]."""
         return nn.Dense(self.features, use_bias, kernel_init=self.kernel_init, name=name)(inputs)
 
     @nn.nowrap
     def of_state(self, name: str, state: jax.Array, use_bias: bool = False) -> jax.Array:
+        """The hidden state [batch, hidden] times the kernel of the layer called `name`: [batch, hidden]."""
         return nn.Dense(self.features, use_bias, kernel_init=self.recurrent_kernel_init, name=name)(state)
 
     @nn.nowrap
@@ -64,7 +66,7 @@ class _Cell(nn.RNNCellBase):
         return 1
 
 
-class _CellWithMemory(_Cell):
+class CellWithMemory(Cell):
     """A cell whose carry is (c, h)."""
 
     @nn.nowrap
@@ -74,7 +76,7 @@ class _CellWithMemory(_Cell):
         return zeros, zeros
 
 
-class SimpleRNN(_Cell):
+class SimpleRNN(Cell):
     """The simple recurrent network of Elman 1990, as Flax's SimpleCell has it.
 
         h' = tanh(x W_i + b + h W_h)
@@ -85,11 +87,11 @@ class SimpleRNN(_Cell):
     @nn.compact
     def __call__(self, carry: jax.Array, inputs: jax.Array, mask: Mask = None) -> tuple[jax.Array, jax.Array]:
         """One step."""
-        h = tanh(self.of_input("i", inputs, use_bias=True) + self.of_state("h", _masked(carry, mask)))
+        h = tanh(self.of_input("i", inputs, use_bias=True) + self.of_state("h", masked(carry, mask)))
         return h, h
 
 
-class PeepholeLSTM(_CellWithMemory):
+class PeepholeLSTM(CellWithMemory):
     """The LSTM whose gates see the memory: Gers and Schmidhuber 2000, in the notation of Greff et al. 2017.
 
         i = σ(x W_ii + h W_hi + b_i + p_i ∘ c)    f = σ(x W_if + h W_hf + b_f + p_f ∘ c)
@@ -103,7 +105,7 @@ class PeepholeLSTM(_CellWithMemory):
     def __call__(self, carry: Any, inputs: jax.Array, mask: Mask = None) -> tuple[Any, jax.Array]:
         """One step."""
         c, h = carry
-        read = _masked(h, mask)
+        read = masked(h, mask)
 
         def gate(name: str) -> jax.Array:
             return self.of_input(f"i{name}", inputs) + self.of_state(f"h{name}", read, use_bias=True)
@@ -120,7 +122,7 @@ class PeepholeLSTM(_CellWithMemory):
         return (c, h), h
 
 
-class CoupledLSTM(_CellWithMemory):
+class CoupledLSTM(CellWithMemory):
     """The LSTM that forgets as much as it writes: CIFG of Greff et al. 2017 (arXiv 1503.04069), section III.
 
         f = σ(x W_if + h W_hf + b_f)      g = tanh(x W_ig + h W_hg + b_g)
@@ -134,7 +136,7 @@ class CoupledLSTM(_CellWithMemory):
     def __call__(self, carry: Any, inputs: jax.Array, mask: Mask = None) -> tuple[Any, jax.Array]:
         """One step."""
         c, h = carry
-        read = _masked(h, mask)
+        read = masked(h, mask)
 
         def gate(name: str) -> jax.Array:
             return self.of_input(f"i{name}", inputs) + self.of_state(f"h{name}", read, use_bias=True)
@@ -149,7 +151,7 @@ def _small_uniform(key: jax.Array, shape: tuple[int], dtype: Any = jnp.float32) 
     return jax.random.uniform(key, shape, dtype, -1, 1) * shape[0] ** -0.5
 
 
-class LayerNormLSTM(_CellWithMemory):
+class LayerNormLSTM(CellWithMemory):
     """The LSTM with layer normalization: Ba et al. 2016 (arXiv 1607.06450), equations 20 to 22.
 
         [i, f, g, o] = LN(x [W_ii W_if W_ig W_io]) + LN(h [W_hi W_hf W_hg W_ho]) + b
@@ -167,7 +169,7 @@ class LayerNormLSTM(_CellWithMemory):
     def __call__(self, carry: Any, inputs: jax.Array, mask: Mask = None) -> tuple[Any, jax.Array]:
         """One step."""
         c, h = carry
-        read = _masked(h, mask)
+        read = masked(h, mask)
         of_input = jnp.concatenate([self.of_input(f"i{name}", inputs) for name in "ifgo"], axis=-1)
         of_state = jnp.concatenate([self.of_state(f"h{name}", read) for name in "ifgo"], axis=-1)
         gates = nn.LayerNorm(use_bias=False, name="norm_input")(of_input)
@@ -178,7 +180,7 @@ class LayerNormLSTM(_CellWithMemory):
         return (c, h), h
 
 
-class GRU(_Cell):
+class GRU(Cell):
     """The gated recurrent unit of Cho et al. 2014 (arXiv 1406.1078), reset after the product, as in Flax.
 
         r = σ(x W_ir + b_r + h W_hr)      z = σ(x W_iz + b_z + h W_hz)
@@ -191,7 +193,7 @@ class GRU(_Cell):
     @nn.compact
     def __call__(self, carry: jax.Array, inputs: jax.Array, mask: Mask = None) -> tuple[jax.Array, jax.Array]:
         """One step."""
-        read = _masked(carry, mask)
+        read = masked(carry, mask)
         r = sigmoid(self.of_input("ir", inputs, use_bias=True) + self.of_state("hr", read))
         z = sigmoid(self.of_input("iz", inputs, use_bias=True) + self.of_state("hz", read))
         candidate = r * self.of_state("hn", read, use_bias=True)
@@ -200,7 +202,7 @@ class GRU(_Cell):
         return h, h
 
 
-class MGU(_Cell):
+class MGU(Cell):
     """The minimal gated unit of Zhou et al. 2016 (arXiv 1603.09420), reset after the product, as in Flax.
 
         f = σ(x W_if + b_f + h W_hf)
@@ -213,7 +215,7 @@ class MGU(_Cell):
     @nn.compact
     def __call__(self, carry: jax.Array, inputs: jax.Array, mask: Mask = None) -> tuple[jax.Array, jax.Array]:
         """One step."""
-        read = _masked(carry, mask)
+        read = masked(carry, mask)
         f = sigmoid(self.of_input("if", inputs, use_bias=True) + self.of_state("hf", read))
         candidate = f * self.of_state("hn", read, use_bias=True)
         n = tanh(self.of_input("in", inputs, use_bias=True) + candidate)
@@ -221,7 +223,7 @@ class MGU(_Cell):
         return h, h
 
 
-class JANET(_Cell):
+class JANET(Cell):
     """Just another network, the LSTM with a forget gate alone: van der Westhuizen and Lasenby 2018.
 
         s = x W_if + h W_hf + b_f         g = tanh(x W_ig + h W_hg + b_g)
@@ -234,12 +236,13 @@ class JANET(_Cell):
     @nn.compact
     def __call__(self, carry: jax.Array, inputs: jax.Array, mask: Mask = None) -> tuple[jax.Array, jax.Array]:
         """One step."""
-        read = _masked(carry, mask)
+        read = masked(carry, mask)
         s = self.of_input("if", inputs) + self.of_state("hf", read, use_bias=True)
         g = tanh(self.of_input("ig", inputs) + self.of_state("hg", read, use_bias=True))
         h = sigmoid(s) * carry + (1.0 - sigmoid(s - 1.0)) * g
         return h, h
 
 
-def _masked(state: jax.Array, mask: Mask) -> jax.Array:
+def masked(state: jax.Array, mask: Mask) -> jax.Array:
+    """The hidden state [batch, hidden] as a product reads it."""
     return state if mask is None else state * mask

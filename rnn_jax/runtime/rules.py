@@ -4,7 +4,7 @@ The rules work on plain sections, `{section: {key: value}}`, beside pydantic's c
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic.fields import FieldInfo
 
@@ -24,33 +24,7 @@ PAIRS = (
     ("optimizer.average_from_epochs", "optimizer.average_from_steps", False),
 )
 
-# What the data of a set is, where it is not drawn by the task; of a synthetic one, that of its double.
-KINDS_OF_DATA = {
-    "mnist": "images",
-    "fashion_mnist": "images",
-    "digits": "images",
-    "idx": "images",
-    "image_folder": "images",
-    "tfds": "images",
-    "imdb": "labelled texts",
-    "labelled_text": "labelled texts",
-    "sequences": "sequences",
-    "measurements": "sequences",
-    "ptb": "a text",
-    "tiny_shakespeare": "a text",
-    "text": "a text",
-    "generated": "generated",
-}
-KINDS_OF_TASKS = {
-    "classification": "images",
-    "text_classification": "labelled texts",
-    "sequence_classification": "sequences",
-    "sequence_regression": "sequences",
-    "language_modelling": "a text",
-    # Their examples are drawn as they are needed.
-    "adding": "generated",
-    "copying": "generated",
-}
+Mark = TypeVar("Mark")
 
 
 class Only(NamedTuple):
@@ -71,6 +45,16 @@ def only(*, required: bool = False, **condition: str | tuple[str, ...]) -> Only:
     """
     ((key, kinds),) = condition.items()
     return Only(key.replace("__", "."), (kinds,) if isinstance(kinds, str) else kinds, required)
+
+
+class Kinds(NamedTuple):
+    """Marks the names of data sets, or of tasks, with the kind of data that each has, or needs."""
+
+    by_name: Mapping[str, str]
+
+    def of(self, name: Any) -> str | None:
+        """The kind of `name`, which may go on after a colon; None for one that is not known."""
+        return self.by_name.get(str(name).partition(":")[0])
 
 
 def pass_over(sections: Sections, said: Collection[str], fields: Fields) -> tuple[list[str], list[Mistake]]:
@@ -132,11 +116,12 @@ def misfits(sections: Sections, fields: Fields) -> list[Mistake]:
     task, name = _get(sections, "task.name"), _get(sections, "dataset.name")
     key = "dataset.like" if name == "synthetic" else "dataset.name"
     data = _get(sections, key)
-    found, needed = KINDS_OF_DATA.get(str(data).partition(":")[0]), KINDS_OF_TASKS.get(task)
+    kinds = {field: _mark(fields[field], Kinds) for field in ("dataset.name", "task.name")}
+    found, needed = kinds["dataset.name"].of(data), kinds["task.name"].of(task)
     if None in (found, needed) or found == needed:
         return []
     choices = choices_of(fields[key].annotation)
-    fitting = ", ".join(other for other in choices if KINDS_OF_DATA.get(other) == needed)
+    fitting = ", ".join(other for other in choices if kinds["dataset.name"].of(other) == needed)
     return [Mistake(key, f"the task {task} needs {needed}: {fitting}", shown(data), cause="task.name")]
 
 
@@ -191,7 +176,14 @@ def _get(sections: Sections, key: str) -> Any:
 
 
 def _only(field: FieldInfo) -> Only:
-    return next((mark for mark in field.metadata if isinstance(mark, Only)), EVERY_KIND)
+    return _mark(field, Only, EVERY_KIND)
+
+
+def _mark(field: FieldInfo, kind: type[Mark], otherwise: Mark | None = None) -> Mark:
+    """The mark of that kind on a key."""
+    found = next((mark for mark in field.metadata if isinstance(mark, kind)), otherwise)
+    assert found is not None
+    return found
 
 
 def _decider(key: str, field: FieldInfo) -> str:

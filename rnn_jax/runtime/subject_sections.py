@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from rnn_jax.runtime.rules import only
+from rnn_jax.runtime.rules import Kinds, only
 from rnn_jax.runtime.section import Hyper, Section
 from rnn_jax.runtime.wording import Besides
 
@@ -27,6 +27,34 @@ ORIGINALS = ("mnist", "fashion_mnist", "ptb", "tiny_shakespeare", "imdb")
 OWN_FILES = ("text", "labelled_text", "sequences")
 OF_LENGTHS = ("imdb", "labelled_text", "sequences")
 OF_TOKENS = ("text", "labelled_text", "imdb")
+
+# What the data of a set is; of a synthetic one, that of its double (dataset.like).
+KINDS_OF_DATA = {
+    "mnist": "images",
+    "fashion_mnist": "images",
+    "digits": "images",
+    "idx": "images",
+    "image_folder": "images",
+    "tfds": "images",
+    "imdb": "labelled texts",
+    "labelled_text": "labelled texts",
+    "sequences": "sequences",
+    "measurements": "sequences",
+    "ptb": "a text",
+    "tiny_shakespeare": "a text",
+    "text": "a text",
+    "generated": "generated",
+}
+KINDS_OF_TASKS = {
+    "classification": "images",
+    "text_classification": "labelled texts",
+    "sequence_classification": "sequences",
+    "sequence_regression": "sequences",
+    "language_modelling": "a text",
+    # Their examples are drawn as they are needed.
+    "adding": "generated",
+    "copying": "generated",
+}
 
 
 class Dataset(Section):
@@ -50,6 +78,7 @@ class Dataset(Section):
         ]
         | Annotated[str, StringConstraints(pattern=r"^tfds:[\w./-]+$")],
         Besides("tfds:"),
+        Kinds(KINDS_OF_DATA),
     ] = Field(description="the data set; of one's own: text, labelled_text, sequences, idx, image_folder")
     batch_size: int = Field(ge=1, description="rows of a batch, over all devices")
     data_dir: str | None = Field(None, description="folder of prepared data (None: TFDS's own)")
@@ -117,14 +146,17 @@ class Dataset(Section):
 class Task(Section):
     """What is asked of the model."""
 
-    name: Literal[
-        "classification",
-        "text_classification",
-        "sequence_classification",
-        "sequence_regression",
-        "adding",
-        "copying",
-        "language_modelling",
+    name: Annotated[
+        Literal[
+            "classification",
+            "text_classification",
+            "sequence_classification",
+            "sequence_regression",
+            "adding",
+            "copying",
+            "language_modelling",
+        ],
+        Kinds(KINDS_OF_TASKS),
     ] = Field(description="the task")
     reading: Annotated[Literal["rows", "pixels"] | None, only(name="classification", required=True)] = Field(
         None, description="what of an image is one time step"

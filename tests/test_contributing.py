@@ -1,0 +1,63 @@
+"""CONTRIBUTING.md's three examples are tried as they are written, on a copy of the package."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MOST_LINES = 40
+
+
+def section(name: str) -> str:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    return text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def change(root: Path, hunk: str) -> None:
+    """Applies one hunk: what is taken away, or stays, must be in the file, and only once."""
+    place, _, lines = hunk.partition("\n")
+    before = "\n".join(line[1:] for line in lines.splitlines() if line[0] in " -")
+    after = "\n".join(line[1:] for line in lines.splitlines() if line[0] in " +")
+    path = root / place.strip()
+    text = path.read_text()
+    assert text.count(before) == 1, f"{place}: {before!r} is there {text.count(before)} times"
+    path.write_text(text.replace(before, after))
+
+
+@pytest.mark.parametrize("name", ["Add a cell", "Add a data set", "Add a task"])
+def test_an_example_works_as_it_is_written(name: str, tmp_path: Path) -> None:
+    for folder in ("rnn_jax", "configs", "tests"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    text = section(name)
+    (code,), (changes,), (commands,) = (blocks(text, language) for language in ("python", "diff", "sh"))
+    added = [line for line in changes.splitlines() if line.startswith("+")]
+    assert len(code.splitlines()) + len(added) < MOST_LINES
+    places = re.findall(r"`(rnn_jax/\w+/\w+\.py)`:\n", text)
+    assert len(places) == 1
+    assert not (tmp_path / places[0]).exists()
+    (tmp_path / places[0]).write_text(code)
+    for hunk in changes.split("@@ ")[1:]:
+        change(tmp_path, hunk)
+    ran = subprocess.run([sys.executable, "-m", "ruff", "check", "-q", "--isolated", places[0]], cwd=tmp_path)
+    assert ran.returncode == 0
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    for command in commands.splitlines():
+        words = shlex.split(command, comments=True)
+        words = words[1:] if words[0] == "python" else ["-m", *words]
+        done = subprocess.run(
+            [sys.executable, *words], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        assert "0 tests" not in done.stdout
+        assert ("test " in done.stdout) or ("passed" in done.stdout)
