@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnn_jax import models
-from rnn_jax.models.language_model import keep_tokens
+from rnn_jax.models.embedding import keep_tokens
 from rnn_jax.models.network import Keys
 
 SPEC = {"vocabulary": 9, "time_steps": 5, "output_size": 8, "head": "every"}
