@@ -72,10 +72,10 @@ def read(path: Path, *, needs_answers: bool = True) -> Sequences:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise UserError(f"{path}: one array, should be an .npz file of x, y and lengths")
-        with archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise UserError(f"{path}: one array, should be an .npz file of x, y and lengths")
             return {name: archive[name] for name in archive.files if name in ("x", "y", "lengths")}
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -53,29 +53,40 @@ class Meter:
         state, taken = self._program.take_metrics(state)
         for array in jax.tree.leaves(taken):
             array.copy_to_host_async()
+        earlier = self._arrived()
         self._measure(step)
-        self.flush()
+        self._say(earlier)
         self._pending = (step, taken)
         return state
 
     def flush(self) -> None:
         """Logs what was taken, waiting for it if need be."""
+        self._say(self._arrived())
+
+    def _arrived(self) -> tuple[int, Any] | None:
+        """The step and the sums that were taken there, waited for if need be; None: nothing was."""
         if self._pending is None:
-            return
+            return None
         (step, taken), self._pending = self._pending, None
         sums, diverged_at = jax.device_get(taken)
         self.diverged_at = int(diverged_at)
-        figures = self._program.job.task.present(metrics.merge([sums]))
-        self._log.metrics(step, "train", figures)
-        unit, seconds = self._program.job.task.unit, self._measured[1]
-        self._log.timing(step, {f"{unit}_per_second": self._rate, "training_seconds": seconds})
-        self._log.console.logged(step, figures, self._rate)
+        return step, sums
 
     def _measure(self, step: int) -> None:
         """The rate since the figures were taken last: only there are as many steps always under way."""
         (last_step, last_seconds), seconds = self._measured, self.training_seconds
         self._rate = self._units(step - last_step) / (seconds - last_seconds)
         self._measured = (step, seconds)
+
+    def _say(self, arrived: tuple[int, Any] | None) -> None:
+        if arrived is None:
+            return
+        step, sums = arrived
+        figures = self._program.job.task.present(metrics.merge([sums]))
+        self._log.metrics(step, "train", figures)
+        unit, seconds = self._program.job.task.unit, self._measured[1]
+        self._log.timing(step, {f"{unit}_per_second": self._rate, "training_seconds": seconds})
+        self._log.console.logged(step, figures, self._rate)
 
     def rate(self, step: int) -> float | None:
         """Examples, or tokens, a second up to `step`, which is done; None before the first step."""
