@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
     """A folder of pictures; the recipe of configs/mnist.py."""
     return create(
         dataset=dict(
-            name="image_folder", batch_size=128, data_dir=None, folder=None, validation_examples=None
+            name="image_folder", batch_size=128, data_dir=None, folder="images", validation_examples=None
         ),
         task=dict(name="classification", reading="rows", shift_pixels=0, label_smoothing=None),
         model=dict(
@@ -84,13 +84,15 @@ def get_config() -> ConfigDict:
 
 def idx(config: ConfigDict) -> None:
     """Four IDX files, named as MNIST's."""
-    config.update(dataset=dict(name="idx"))
+    if config.to_dict()["dataset"]["name"] == "image_folder":
+        config.update(dataset=dict(name="idx"))
 
 
 def smoke(config: ConfigDict) -> None:
     """Seconds long, without any data: a small network on synthetic images."""
+    of_folders = ("folder", "validation_examples")
     config.update(
-        dataset=dict(like="mnist", name="synthetic", examples=256, batch_size=32),
+        dataset=dict(like="mnist", name="synthetic", examples=256, batch_size=32) | dict.fromkeys(of_folders),
         model=dict(hidden_size=32),
         train=dict(
             duration_epochs=None,

@@ -4,7 +4,9 @@ import ast
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from rnn_jax.main import main
 from rnn_jax.runtime.run_folder import RunFolder
@@ -40,9 +42,40 @@ def test_smoke(source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "test" in capsys.readouterr().out
 
 
+def written_table(folder: Path) -> Path:
+    lines = [f"{label}\tA text of the class {label}, number {n}" for n in range(20) for label in ("a", "b")]
+    (folder / "texts.tsv").write_text("\n".join(["label\ttext", *lines]))
+    return folder / "texts.tsv"
+
+
+def written_sequences(folder: Path) -> Path:
+    x = np.random.default_rng(0).normal(size=(40, 9, 2))
+    np.savez(folder / "sequences.npz", x=x, y=np.arange(40) % 2, lengths=np.arange(40) % 9 + 1)
+    return folder / "sequences.npz"
+
+
+def written_pictures(folder: Path) -> Path:
+    for name, value in (("dark", 60), ("light", 200)):
+        (folder / "images" / name).mkdir(parents=True)
+        for number in range(20):
+            Image.new("L", (12, 9), value + number).save(folder / "images" / name / f"{number}.png")
+    return folder / "images"
+
+
+# Anybody's own: by the config the key that names it, and what stands for it here.
+OWN = {
+    "text": ("file", lambda folder: ROOT / "README.md"),
+    "labelled_text": ("file", written_table),
+    "sequences": ("file", written_sequences),
+    "images": ("folder", written_pictures),
+}
+
+
 @pytest.mark.skipif("RNN_JAX_DATA" not in os.environ, reason="RNN_JAX_DATA names no folder with real data")
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_brief_on_real_data(path: Path, tmp_path: Path) -> None:
+    if path.stem == "fashion_mnist" and not (Path(os.environ["RNN_JAX_DATA"]) / path.stem).is_dir():
+        pytest.skip("the folder with real data has none of Fashion-MNIST")
     steps = [
         "--config.train.duration_steps=3",
         "--config.log.every_steps=1",
@@ -50,8 +83,9 @@ def test_brief_on_real_data(path: Path, tmp_path: Path) -> None:
     ]
     folder = tmp_path / "run"
     data = [f"--config.dataset.data_dir={tmp_path / 'data'}"]
-    if path.stem == "text":  # anybody's own: here the README, which a few rows go through
-        data += [f"--config.dataset.file={ROOT / 'README.md'}", "--config.dataset.batch_size=2"]
+    if path.stem in OWN:
+        key, make = OWN[path.stem]
+        data += [f"--config.dataset.{key}={make(tmp_path)}", "--config.dataset.batch_size=2"]
     assert main(["--config", f"configs/{path.name}", "--workdir", str(folder), *data, *steps]) == 0
     summary = RunFolder(folder).read_summary()
     assert summary is not None

@@ -86,7 +86,7 @@ class Dataset(Section):
         None, description="folder with the original files, used instead of a download"
     )
     file: Annotated[str | None, only(name=OWN_FILES, required=True)] = Field(
-        None, description="a file of one's own: a text, a table of labelled texts, or an .npz of sequences"
+        None, description="one's own: a text, a table of labelled texts, or an .npz of sequences"
     )
     validation_file: Annotated[str | None, only(name=OWN_FILES)] = Field(
         None, description="what to validate with (None: a tenth of the file, of a text the ninth)"
@@ -95,7 +95,7 @@ class Dataset(Section):
         None, description="what to test with (None: a tenth of the file, of a text the last)"
     )
     folder: Annotated[str | None, only(name=("idx", "image_folder"), required=True)] = Field(
-        None, description="a folder of one's own: four IDX files as MNIST's, or a folder of pictures a class"
+        None, description="one's own: a folder of pictures a class, or four IDX files as MNIST's"
     )
     validation_examples: Annotated[int | None, only(name=("idx", "image_folder"))] = Field(
         None, ge=1, description="the first so many training images validate (None: see configs/images.py)"

@@ -10,7 +10,13 @@ from pydantic import Field
 from rnn_jax.runtime.rules import only
 from rnn_jax.runtime.section import Hyper, Section
 
-TELLING_RIGHT_FROM_WRONG = ("classification", "adding", "copying")
+TELLING_RIGHT_FROM_WRONG = (
+    "classification",
+    "text_classification",
+    "sequence_classification",
+    "adding",
+    "copying",
+)
 ADAM = ("adam", "adamw")
 DECAYING = ("step", "exponential")
 

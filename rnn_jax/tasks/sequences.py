@@ -83,7 +83,7 @@ def build_regression(data_spec: Mapping[str, Any], splits: Splits, batch_size: i
             "task.name = sequence_regression: the y of these sequences are labels, not real numbers; "
             "sequence_classification names classes"
         )
-    mean, deviation = (np.float32(data_spec[f"target_{key}"])[None, :] for key in ("means", "deviations"))
+    mean, deviation = (np.array([data_spec[f"target_{key}"]], np.float32) for key in ("means", "deviations"))
 
     def loss(outputs: jax.Array, batch: Batch, hyper: Hyper) -> tuple[jax.Array, jax.Array, Metrics]:
         del hyper
@@ -111,7 +111,7 @@ def build_regression(data_spec: Mapping[str, Any], splits: Splits, batch_size: i
 
 
 def _in_own_units(data_spec: Mapping[str, Any]) -> Callable[[jax.Array], jax.Array]:
-    mean, deviation = (np.float32(data_spec[key])[None, None, :] for key in ("means", "deviations"))
+    mean, deviation = (np.array([[data_spec[key]]], np.float32) for key in ("means", "deviations"))
     return lambda features: (features - mean) / deviation
 
 

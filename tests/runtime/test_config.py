@@ -143,7 +143,7 @@ def test_notes_tell_what_was_passed_over():
             (*MNIST, "--config.task=1"),
             [
                 "--config.task: is a section, with the keys name, reading, permutation_seed, shift_pixels, "
-                "label_smoothing, time_steps, delay_steps, copied_symbols, alphabet_size, "
+                "buckets, label_smoothing, time_steps, delay_steps, copied_symbols, alphabet_size, "
                 "window_steps, evaluation_rows, loss_per"
             ],
         ),
@@ -161,8 +161,8 @@ def test_notes_tell_what_was_passed_over():
         (
             (*MNIST, "--config.dataset.name=synthetic", "--config.dataset.examples=100"),
             [
-                "--config.dataset.like: must be given where dataset.name is synthetic: one of mnist, digits, "
-                "ptb, tiny_shakespeare"
+                "--config.dataset.like: must be given where dataset.name is synthetic: one of mnist, "
+                "fashion_mnist, digits, ptb, tiny_shakespeare, imdb, sequences, measurements"
             ],
         ),
         (

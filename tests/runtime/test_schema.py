@@ -48,7 +48,7 @@ def mistakes(config, said=(), origin=None) -> list[str]:
         (
             "dataset__name",
             "cifar",
-            "dataset.name = 'cifar': must be one of mnist, digits",
+            "dataset.name = 'cifar': must be one of mnist, fashion_mnist, digits",
         ),
         ("dataset__data_dir", 3, "dataset.data_dir = 3: must be text, or None"),
         ("train__seed", 2**32, "= 4294967296: must be at least 0 and less than 4294967296"),
@@ -148,7 +148,7 @@ def test_none_may_be_typed_for_a_key_of_another_kind():
         (
             {"dataset__name": "synthetic"},
             [
-                "dataset.like: must be given where dataset.name is synthetic: one of mnist, digits",
+                "dataset.like: must be given where dataset.name is synthetic: one of mnist, fashion_mnist",
                 "dataset.examples: must be given where dataset.name is synthetic: a whole number",
             ],
         ),
@@ -265,7 +265,7 @@ def text_with(source: str = "configs/text.py", **changes: object) -> dict[str, A
         ),
         (
             {"dataset__name": "digits"},
-            "dataset.name = 'digits': the task language_modelling needs a text: ptb, tiny_shakespeare, text",
+            "dataset.name = 'digits': the task language_modelling needs a text: ptb, tiny_shakespeare",
         ),
         ({"dataset__file": None}, "dataset.file: must be given where dataset.name is text: text"),
         ({"model__tied_embedding": None}, "model.tied_embedding: must be given where task.name is"),
@@ -279,14 +279,14 @@ def test_what_language_models_may_not_be(changes: dict[str, Any], line: str) -> 
 def test_synthetic_data_must_be_of_the_tasks_kind() -> None:
     config = text_with("configs/ptb.py:smoke", dataset__like="mnist")
     assert mistakes(config) == [
-        "dataset.like = 'mnist': the task language_modelling needs a text: ptb, tiny_shakespeare, text"
+        "dataset.like = 'mnist': the task language_modelling needs a text: ptb, tiny_shakespeare"
     ]
     assert validate(text_with("configs/ptb.py:smoke", dataset__like="tiny_shakespeare"))[1] == []
 
 
 def test_keys_of_language_models_are_passed_over_elsewhere() -> None:
-    config = config_with(model__tied_embedding=True, model__output_dropout=0.5, log__sample_tokens=9)
+    config = config_with(model__tied_embedding=True, model__input_dropout=0.5, log__sample_tokens=9)
     assert validate(config)[1] == [
-        "model.output_dropout, model.tied_embedding, log.sample_tokens passed over: "
+        "model.input_dropout, model.tied_embedding, log.sample_tokens passed over: "
         "task.name is classification"
     ]

@@ -61,7 +61,7 @@ def test_numbers_are_told_in_their_own_units_and_learned_in_the_training_sets() 
     assert task.objective == ("loss", "min")
     batch, order = fetch(task, split)
     # Right but for the first number of the longest row, by 5, which is one deviation.
-    answers = (np.asarray(batch.targets) - np.float32([10, 0])) / np.float32([5, 2])
+    answers = (np.asarray(batch.targets) - np.array([10, 0], np.float32)) / np.array([5, 2], np.float32)
     answers[order[2], 0] += 1
     total, count, metrics = task.loss(jnp.asarray(answers), batch, {})
     assert (float(total), float(count)) == pytest.approx((0.5, 3))
