@@ -52,6 +52,11 @@ class Answerer:
         # Whatever devices it was trained on, one answers.
         self._parameters = jax.device_put(jax.device_get(parameters), jax.local_devices()[0])
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, by the columns of an answer; none where it is numbers."""
+        return self._known.classes
+
     def to_images(self, images: np.ndarray) -> np.ndarray:
         """The answers [images, outputs] to images like the data set's, uint8 [images, height, width]."""
         return self._in_batches(images, self._batch_of_images)

@@ -1,0 +1,6 @@
+"""The arms of this experiment: what `experiments/run.py imdb` trains."""
+
+ARMS = {
+    "default": ("configs/imdb.py", {}, range(3)),
+    "padded": ("configs/imdb.py:padded", {}, range(1)),
+}
