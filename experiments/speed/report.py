@@ -99,11 +99,26 @@ def commands(rows: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
+def buckets(rows: Sequence[Record]) -> str:
+    """Seconds for an epoch in batches of like lengths, and in batches padded to the longest."""
+    lines = [
+        "| reviews | batches of like lengths | padded to the longest | steps read, of one and of the other |",
+        "|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        bucketed, padded = (row["seconds"][way] for way in ("bucketed", "padded"))
+        steps = " and ".join(f"{row['read_steps'][way] / 1e6:.1f} M" for way in ("bucketed", "padded"))
+        times = f"{padded:.0f} s ({padded / bucketed:.2f} ×)"
+        lines.append(f"| {row['steps'] * row['batch_size']:,} | **{bucketed:.0f} s** | {times} | {steps} |")
+    return "\n".join(lines)
+
+
 TABLES = {
     "speed": side_by_side,
     "speed_shipped": as_shipped,
     "speed_ours": ourselves,
     "speed_populations": lambda _: populations(records.read(HERE / "populations.jsonl")),
+    "speed_buckets": lambda _: buckets(records.read(HERE / "buckets.jsonl")),
     "speed_commands": lambda _: commands(records.read(HERE / "commands.jsonl")),
 }
 

@@ -20,7 +20,11 @@ from rnn_jax.runtime.files import read_json, write_json
 _READING = 1  # to be counted up where pictures are read otherwise than before
 _IDX_SHARE = 12
 """Of the training images in IDX files a twelfth validates, the first ones, as 5,000 of MNIST's 60,000 do."""
-_PLACES = {"train": "train", "validation": "validation", "test": "test"}
+_PLACES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid"),
+    "test": ("test", "testing"),
+}
 
 
 def load_idx(*, folder: str | None, validation_examples: int | None) -> Loaded:
@@ -136,7 +140,9 @@ def _checksum(path: Path) -> str:
 
 def _find(place: Path) -> tuple[dict[str, list[Picture]], int]:
     """The pictures of each split that has a folder, and how many files are none."""
-    given = {split: place / name for split, name in _PLACES.items() if (place / name).is_dir()}
+    given = {
+        split: place / name for split, names in _PLACES.items() for name in names if (place / name).is_dir()
+    }
     if "train" not in given:
         given = {"train": place}
     found, others = {}, 0
