@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rnn_jax.datasets import inputs, pictures
+from rnn_jax.datasets import inputs
 from rnn_jax.datasets.inputs import Asked
 from rnn_jax.reporting.formatting import printable
 from rnn_jax.runtime.errors import UserError, as_user_error
@@ -73,14 +73,17 @@ def _answer(kind: "Kind", blocks: Iterator[list[Asked]], answerer: "Answerer", a
         for asked in block:
             answer = None if asked.value is None else next(answers)
             failed = failed or answer is None
-            _say(asked, answer, answerer.classes, as_json)
+            _say(asked, answer, answerer.classes, None if as_json else kind.show)
         sys.stdout.flush()
     return 1 if failed else 0
 
 
-def _say(asked: Asked, answer: np.ndarray | None, classes: tuple[str, ...], as_json: bool) -> None:
+def _say(
+    asked: Asked, answer: np.ndarray | None, classes: tuple[str, ...], show: Callable[[str], str] | None
+) -> None:
+    """One line for an input: for people, who are shown its name by `show`, or JSON."""
     told = {} if answer is None else _told(answer, classes)
-    if as_json:
+    if show is None:
         said = {"input": asked.name, **({"error": asked.error} if answer is None else told)}
         print(json.dumps(said))
     elif answer is None:
@@ -88,9 +91,9 @@ def _say(asked: Asked, answer: np.ndarray | None, classes: tuple[str, ...], as_j
         print(f"error: {asked.error}", file=sys.stderr)
     elif classes:
         shares = [f"{row['class']} {100 * row['probability']:5.1f} %" for row in told["answers"]]
-        print(f"{printable(_short(asked.name))}\t{printable('  '.join(shares))}")
+        print(f"{printable(show(asked.name))}\t{printable('  '.join(shares))}")
     else:
-        print(f"{printable(_short(asked.name))}\t{'  '.join(f'{number:.6g}' for number in told['numbers'])}")
+        print(f"{printable(show(asked.name))}\t{'  '.join(f'{number:.6g}' for number in told['numbers'])}")
 
 
 def _told(answer: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
@@ -116,6 +119,8 @@ class Kind(NamedTuple):
     check: Callable[[Sequence[str]], None]
     read: Callable[[Sequence[str], "KnownData", str], Iterator[list[Asked]]]
     answer: Callable[["Answerer", list[np.ndarray]], np.ndarray]
+    show: Callable[[str], str] = str
+    """How people are shown an input's name."""
 
 
 def _read_texts(names: Sequence[str], known: "KnownData", encoding: str) -> Iterator[list[Asked]]:
@@ -124,14 +129,14 @@ def _read_texts(names: Sequence[str], known: "KnownData", encoding: str) -> Iter
     return inputs.read_texts(names, known.vocabulary, encoding)
 
 
-_TEXTS = Kind(inputs.check_texts, _read_texts, lambda answerer, values: answerer.to_sequences(values))
+_TEXTS = Kind(inputs.check_texts, _read_texts, lambda answerer, values: answerer.to_sequences(values), _short)
 _PICTURES = Kind(
-    lambda names: inputs.check_files(names, pictures.ENDINGS, "images"),
+    lambda names: inputs.check_files(names, "images"),
     lambda names, known, encoding: inputs.read_pictures(names, known.spec, known.background),
     lambda answerer, values: answerer.to_images(np.stack(values)),
 )
 _SEQUENCES = Kind(
-    lambda names: inputs.check_files(names, (".npz",), "sequences"),
+    lambda names: inputs.check_files(names, "sequences"),
     lambda names, known, encoding: inputs.read_sequences(names, known.spec),
     lambda answerer, values: answerer.to_sequences(values),
 )

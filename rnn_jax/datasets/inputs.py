@@ -19,7 +19,7 @@ from rnn_jax.runtime.errors import UserError
 
 AT_ONCE = 512
 """Inputs of a block, at most: those of like lengths then share a batch."""
-_ENDINGS_OF_TEXTS = (".txt", ".tsv", ".csv", ".text")
+_ENDINGS = {"images": pictures.ENDINGS, "sequences": (".npz",), "texts": (".txt", ".tsv", ".csv", ".text")}
 _READ_AT_ONCE = 1 << 18  # bytes
 
 
@@ -32,20 +32,36 @@ class Asked(NamedTuple):
     error: str | None = None
 
 
-def check_files(names: Sequence[str], endings: Sequence[str], what: str) -> None:
-    """Raises UserError where no file is given, or what is given neither exists nor has one of the endings."""
+def check_files(names: Sequence[str], what: str) -> None:
+    """Raises UserError where no file is given, or what is given does not exist or is of another kind.
+
+    `what` is 'images' or 'sequences'. A missing file with the right ending is one that cannot be read: the
+    others are still answered to.
+    """
     if not names:
         raise UserError(f"INPUT: none is given; this is a run on {what}, and answers to such files")
     for name in names:
-        if not name.lower().endswith(tuple(endings)) and not Path(name).exists():
+        _check_kind(name, what)
+        if not _ends(name, what) and not Path(name).exists():
             raise UserError(f"{name}: no such file; this is a run on {what}")
 
 
 def check_texts(names: Sequence[str]) -> None:
-    """Raises UserError for what looks like the name of a text file and is none."""
+    """Raises UserError for what looks like the name of a file and is none of texts."""
     for name in names:
-        if " " not in name and name.lower().endswith(_ENDINGS_OF_TEXTS) and not _is_file(name):
-            raise UserError(f"{name}: no such file")
+        if " " not in name:
+            _check_kind(name, "texts")
+            if _ends(name, "texts") and not _is_file(name):
+                raise UserError(f"{name}: no such file")
+
+
+def _check_kind(name: str, what: str) -> None:
+    if not _ends(name, what) and (other := next((kind for kind in _ENDINGS if _ends(name, kind)), None)):
+        raise UserError(f"{name}: of the kind of {other}, and this is a run on {what}")
+
+
+def _ends(name: str, what: str) -> bool:
+    return name.lower().endswith(_ENDINGS[what])
 
 
 def read_pictures(names: Sequence[str], spec: Spec, background: Background) -> Iterator[list[Asked]]:
