@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from rnn_jax.datasets import sequences
 from rnn_jax.sweeping import definition, members
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +35,32 @@ def test_the_sweep_file_is_one() -> None:
     exec(compile(code, "README.md", "exec"), names)
     sweep = definition.check(names["get_sweep"](), "README.md")
     assert len(members.points(sweep)) == 32
+
+
+@pytest.mark.parametrize("shape", ["lengths vary", "one length"])
+def test_what_aeon_loads_becomes_sequences(
+    shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As its loader gives them: [channels, time] each, a list or one array, and labels as texts."""
+    random = np.random.default_rng(0)
+    lengths = [7] * 40 if shape == "one length" else random.integers(3, 9, size=40).tolist()
+    series = [random.normal(size=(3, length)) for length in lengths]
+    labels = np.array(["a", "b"] * 20, dtype=object)
+    loaded = np.stack(series) if shape == "one length" else series
+    module = types.ModuleType("aeon.datasets")
+    monkeypatch.setattr(module, "load_classification", lambda name, split: (loaded, labels), raising=False)
+    monkeypatch.setitem(sys.modules, "aeon", types.ModuleType("aeon"))
+    monkeypatch.setitem(sys.modules, "aeon.datasets", module)
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text()
+    code = text.partition("<!-- aeon -->\n```python\n")[2].partition("```")[0]
+    assert len(code.splitlines()) == 4
+    exec(compile(code, "README.md", "exec"), {})
+    found = sequences.read(Path("train.npz"))
+    assert found.lengths.tolist() == lengths
+    assert found.answers is not None
+    assert found.answers.tolist() == labels.tolist()
+    np.testing.assert_allclose(found.steps[: lengths[0]], series[0].T, rtol=1e-6)
 
 
 def test_tables_are_what_the_records_give() -> None:
