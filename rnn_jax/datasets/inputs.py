@@ -4,6 +4,7 @@ What cannot be read is an `Asked` without a value, so that the others can still 
 """
 
 import os
+import select
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from rnn_jax.datasets.pictures import Background
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.runtime.errors import UserError
 
-AT_ONCE = 512
+AT_ONCE = 1024
 """Inputs of a block, at most: those of like lengths then share a batch."""
 _ENDINGS = {"images": pictures.ENDINGS, "sequences": (".npz",), "texts": (".txt", ".tsv", ".csv", ".text")}
 _READ_AT_ONCE = 1 << 18  # bytes
@@ -148,14 +149,22 @@ def _is_file(name: str) -> bool:
 
 
 def _arriving(descriptor: int, encoding: str, name: str) -> Iterator[list[str]]:
-    """The lines of a file, each read as soon as it is there: whoever writes them may wait for an answer."""
-    rest = b""
-    while block := os.read(descriptor, _READ_AT_ONCE):
-        *whole, rest = (rest + block).split(b"\n")
-        lines = [_decoded(line, encoding, name).strip() for line in whole]
-        yield from _blocks(line for line in lines if line)
+    """The lines of a file, as many at once as are there: whoever writes them may wait for an answer."""
+    rest, lines = b"", list[str]()
+    while read := os.read(descriptor, _READ_AT_ONCE):
+        *whole, rest = (rest + read).split(b"\n")
+        lines += [line for line in (_decoded(each, encoding, name).strip() for each in whole) if line]
+        if len(lines) >= AT_ONCE or not _more_is_there(descriptor):
+            yield from _blocks(lines)
+            lines = []
     if last := _decoded(rest, encoding, name).strip():
-        yield [last]
+        lines.append(last)
+    yield from _blocks(lines)
+
+
+def _more_is_there(descriptor: int) -> bool:
+    """Whether reading would not have to wait; of a file, always."""
+    return bool(select.select([descriptor], [], [], 0)[0])
 
 
 def _decoded(line: bytes, encoding: str, name: str) -> str:

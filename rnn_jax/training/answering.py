@@ -26,7 +26,7 @@ from rnn_jax.training.known_data import KnownData
 ROWS = (8, 64)
 """Inputs that are answered to at a time: always so many, the last ones filled up, so that few programs do."""
 SHORTEST = 16
-"""Steps that short sequences are filled up to; longer ones to the next power of two."""
+"""Steps that short sequences are filled up to; longer ones to the next power of two, or what is kept."""
 
 
 class Kept(NamedTuple):
@@ -88,9 +88,11 @@ class Answerer:
     def _batch_of_sequences(
         self, sequences: Sequence[np.ndarray], rows: int
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        bound = SHORTEST
-        while bound < max(map(len, sequences)):
+        bound, longest = SHORTEST, max(map(len, sequences))
+        while bound < longest:
             bound *= 2
+        if self._kept is not None:
+            bound = min(bound, self._kept.steps)
         first = sequences[0]
         steps = np.zeros((rows, bound, *first.shape[1:]), first.dtype)
         lengths = np.zeros(rows, np.int32)
