@@ -20,8 +20,8 @@ class Loaded(NamedTuple):
 
     By the `kind` of its spec each split holds, its first array counting the examples:
 
-    - "image" (`height`, `width`, `classes`, `maximum`: the largest value of a pixel, `background`: 'dark',
-      'light' or 'mixed'): `inputs`, uint8 [examples, height, width], and `targets`, int32 [examples];
+    - "image" (`height`, `width`, `classes`, `maximum`: the largest value of a pixel): `inputs`, uint8
+      [examples, height, width], and `targets`, int32 [examples];
     - "labelled_text" (`unit`, `vocabulary`: how many tokens, `classes`) and "sequences" (`features`, and
       `classes` or `outputs`: `targets` are then float32 [examples, outputs]): `lengths`, int32 [examples],
       `targets`, and `steps`, those of one example after another: tokens, int32 [steps], or float32 [steps,

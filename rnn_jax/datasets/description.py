@@ -4,7 +4,7 @@ import numpy as np
 
 from rnn_jax.datasets.dataset import Dataset
 
-_NAMED = 6  # classes that are named one by one
+_NAMED = 12  # classes that are named one by one
 
 
 def describe(data: Dataset) -> dict[str, str]:
@@ -34,8 +34,8 @@ def _classes(data: Dataset) -> str:
     """Each class with its share of the training examples, or how many there are, and the extremes."""
     found = np.bincount(data.splits["train"]["targets"], minlength=len(data.classes))
     shares = [
-        f"{name} {100 * count / found.sum():.1f} %" for name, count in zip(data.classes, found, strict=True)
+        f"{name}: {100 * count / found.sum():.1f} %" for name, count in zip(data.classes, found, strict=True)
     ]
     if len(shares) <= _NAMED:
         return ", ".join(shares)
-    return f"{len(shares)}, from {shares[int(found.argmin())]} to {shares[int(found.argmax())]}"
+    return f"{len(shares)}; the fewest {shares[int(found.argmin())]}, the most {shares[int(found.argmax())]}"
