@@ -4,7 +4,7 @@
 
 Without a network: --config.dataset.manual_dir=DIR, a folder with the four original files.
 
-Expected: a test accuracy of 90 % after 15 epochs (6,446 steps), in as long as configs/mnist.py.
+Expected: a test accuracy of 90.7 % after 15 epochs (6,446 steps), in as long as configs/mnist.py.
 """
 
 from collections.abc import Callable

@@ -281,7 +281,7 @@ NUMBERS = np.stack([[wave.sum(), 100 + wave[-1, 0]] for wave in WAVES])
 
 
 def sequences_file(path: Path, y: np.ndarray | None = None) -> Path:
-    arrays = {} if y is None else {"y": y}
+    arrays: dict[str, Any] = {} if y is None else {"y": y}
     np.savez(path, x=np.concatenate(WAVES), lengths=LENGTHS, **arrays)
     return path
 

@@ -54,7 +54,7 @@ def test_what_aeon_loads_becomes_sequences(
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "README.md").read_text()
     code = text.partition("<!-- aeon -->\n```python\n")[2].partition("```")[0]
-    assert len(code.splitlines()) == 4
+    assert len([line for line in code.splitlines() if line and "import numpy" not in line]) == 4
     exec(compile(code, "README.md", "exec"), {})
     found = sequences.read(Path("train.npz"))
     assert found.lengths.tolist() == lengths
