@@ -113,11 +113,26 @@ def buckets(rows: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
+def answers(rows: Sequence[Record]) -> str:
+    """Texts a second that a trained model answers to, and how long until the first."""
+    lines = [
+        "| texts | words of one | command | for one text | texts a second, whole command | once started |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        every, one, texts = row["seconds"]["all"], row["seconds"]["one"], row["texts"]
+        cells = [f"{texts:,}", str(row["words"]), f"{every:.1f} s", f"{one:.1f} s"]
+        cells += [f"**{texts / every:,.0f}**", f"{texts / (every - one):,.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 TABLES = {
     "speed": side_by_side,
     "speed_shipped": as_shipped,
     "speed_ours": ourselves,
     "speed_populations": lambda _: populations(records.read(HERE / "populations.jsonl")),
+    "speed_answers": lambda _: answers(records.read(HERE / "answers.jsonl")),
     "speed_buckets": lambda _: buckets(records.read(HERE / "buckets.jsonl")),
     "speed_commands": lambda _: commands(records.read(HERE / "commands.jsonl")),
 }

@@ -103,7 +103,8 @@ def _read(files: dict[str, Path]) -> Splits:
     return splits
 
 
-def _examples(data_dir: str | None, manual_dir: str | None) -> Examples:
+def examples(data_dir: str | None = None, manual_dir: str | None = None) -> Examples:
+    """The reviews as texts, in their three splits; see `load` for the arguments."""
     splits: dict[str, Labelled] = {}
     for split, arrays in builder.load(_SOURCE, data_dir, manual_dir).items():
         ends = np.cumsum(arrays["text_lengths"])
@@ -149,7 +150,7 @@ def load(
         "imdb_tokens",
         [_SOURCE.name, _SOURCE.version],
         Reading(tokens, vocabulary_size),
-        lambda: _examples(data_dir, manual_dir),
+        lambda: examples(data_dir, manual_dir),
         "the reviews",
         data_dir,
     )
