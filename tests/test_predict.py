@@ -213,7 +213,7 @@ def test_texts_are_answered_to_before_the_last_has_come() -> None:
 
 def test_a_file_is_read_in_blocks_of_many_lines(tmp_path: Path) -> None:
     """So that texts of like lengths are answered to together, however few bytes are read at a time."""
-    (tmp_path / "a.txt").write_text("a line\n" * 2_500)
+    (tmp_path / "a.txt").write_text(("word " * 60 + "\n") * 2_500)
     with (tmp_path / "a.txt").open("rb") as file:
         blocks = list(inputs._arriving(file.fileno(), "utf-8", "a.txt"))
     assert [len(block) for block in blocks] == [1024, 1024, 452]

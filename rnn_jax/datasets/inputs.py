@@ -154,9 +154,10 @@ def _arriving(descriptor: int, encoding: str, name: str) -> Iterator[list[str]]:
     while read := os.read(descriptor, _READ_AT_ONCE):
         *whole, rest = (rest + read).split(b"\n")
         lines += [line for line in (_decoded(each, encoding, name).strip() for each in whole) if line]
-        if len(lines) >= AT_ONCE or not _more_is_there(descriptor):
-            yield from _blocks(lines)
-            lines = []
+        whole_blocks = len(lines) - len(lines) % AT_ONCE
+        ready = whole_blocks if _more_is_there(descriptor) else len(lines)
+        yield from _blocks(lines[:ready])
+        lines = lines[ready:]
     if last := _decoded(rest, encoding, name).strip():
         lines.append(last)
     yield from _blocks(lines)
