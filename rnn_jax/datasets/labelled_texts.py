@@ -175,6 +175,8 @@ def read_table(path: Path, columns: Columns, encoding: str) -> Table:
 
 def _find(path: Path, key: str, name: str, names: list[str]) -> int:
     """The place of a column that is named, or numbered from 1 on."""
+    if names.count(name) > 1:
+        raise UserError(f"dataset.{key} = {name}: {path} has {names.count(name)} columns of that name")
     if name in names:
         return names.index(name)
     if name.isdecimal() and 1 <= int(name) <= len(names):
@@ -253,7 +255,9 @@ def in_tokens(
     """
     digest = own.digest_of([_READING, said, reading])
     version = digest[: own.SHOWN]
-    folder = own.keep(kind, digest, data_dir, origin, lambda made: _prepare(read(), reading, version, made))
+    folder = own.keep(
+        kind, digest, data_dir, origin, lambda made: _prepare(read(), reading, version, origin, made)
+    )
     known, about = vocabulary.load(folder / "vocabulary.json"), read_json(folder / "about.json")
     splits: Splits = {}
     with np.load(folder / "arrays.npz") as arrays:
@@ -269,16 +273,16 @@ def in_tokens(
     return Loaded(version, spec, splits, known, classes, tuple(about["notes"]))
 
 
-def _prepare(examples: Examples, reading: Reading, version: str, folder: Path) -> None:
+def _prepare(examples: Examples, reading: Reading, version: str, origin: str, folder: Path) -> None:
     classes, _ = splitting.number_classes(examples.splits["train"].labels)
     if len(classes) == 1:
-        raise UserError(f"every label is {classes[0]!r}; there must be two classes to tell apart")
+        raise UserError(f"{origin}: every label is {classes[0]!r}; there must be two classes to tell apart")
     numbers = {name: number for number, name in enumerate(classes)}
     known = _VOCABULARIES[reading.tokens](examples.splits["train"].texts, reading.vocabulary_size)
     arrays: dict[str, Any] = {}
     for split, (texts, labels) in examples.splits.items():
         if foreign := sorted(set(labels) - set(classes)):
-            raise UserError(f"the class {foreign[0]!r} is in {split}, and no training text has it")
+            raise UserError(f"{origin}: the class {foreign[0]!r} is in {split}, and no training text has it")
         targets = np.array([numbers[label] for label in labels], np.int32)
         joined = ragged.join([known.encode(text).astype(np.int32) for text in texts], targets)
         arrays |= {f"{split}/{name}": array for name, array in joined.items()}

@@ -3,8 +3,8 @@
     x        [examples, steps, features], or [examples, steps] of one feature, filled up where sequences are
              shorter than the longest; or [steps, features], those of one after another
     lengths  [examples], whole numbers: needed where sequences are of different lengths
-    y        [examples], labels: whole numbers, texts, or True and False; or real numbers [examples] or
-             [examples, outputs]
+    y        [examples] or [examples, 1], labels: whole numbers, texts, or True and False; or real numbers
+             [examples] or [examples, outputs]
 
 A file is data: one with pickled objects is refused.
 """
@@ -50,6 +50,8 @@ def read(path: Path, *, needs_answers: bool = True) -> Sequences:
     x, y = arrays["x"], arrays.get("y")
     if x.dtype.kind not in "fiub":
         raise UserError(f"{path}: x is of type {x.dtype}, should be numbers")
+    if y is not None and y.ndim == 0:
+        raise UserError(f"{path}: y is one value, should be labels [examples] or real numbers")
     steps, lengths = _flat(path, x, arrays.get("lengths"), None if y is None else len(y))
     if y is not None and len(y) != len(lengths):
         raise UserError(f"{path}: y is of {len(y):,} sequences, and x of {len(lengths):,}")
@@ -125,6 +127,13 @@ def _answers(path: Path, y: np.ndarray) -> np.ndarray:
         if wrong.any():
             raise UserError(f"{path}: row {int(wrong.argmax()):,} of y: not a finite number")
         return y
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim == 1 and y.dtype.kind == "S":
+        try:
+            return np.char.decode(y, "utf-8")
+        except UnicodeError as error:
+            raise UserError(f"{path}: the labels in y are bytes that are not UTF-8") from error
     if y.ndim == 1 and y.dtype.kind in "iubU":
         return y.astype(str)
     raise UserError(f"{path}: y is {_shape(y)}, should be labels [examples] or real numbers")

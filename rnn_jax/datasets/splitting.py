@@ -75,8 +75,8 @@ def check_classes(labels: np.ndarray, names: tuple[str, ...], where: str) -> Non
         names[number] for number, count in enumerate(np.bincount(labels, minlength=len(names))) if count == 1
     ]
     if lonely:
-        more = f" (and {len(lonely) - 1:,} other classes)" if len(lonely) > 1 else ""
+        also = f", as have {len(lonely) - 1:,} more" if len(lonely) > 1 else ""
         raise UserError(
-            f"{where}: the class {lonely[0]!r}{more} has one example; a class needs two, one to learn from "
+            f"{where}: the class {lonely[0]!r} has one example{also}; a class needs two, one to learn from "
             "and one to be tested with"
         )

@@ -81,7 +81,7 @@ def build_regression(data_spec: Mapping[str, Any], splits: Splits, batch_size: i
     if "outputs" not in data_spec:
         raise UserError(
             "task.name = sequence_regression: the y of these sequences are labels, not real numbers; "
-            "sequence_classification names classes"
+            "sequence_classification names classes, and whole numbers saved as floats are told as numbers"
         )
     mean, deviation = (np.array([data_spec[f"target_{key}"]], np.float32) for key in ("means", "deviations"))
 

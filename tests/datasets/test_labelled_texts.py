@@ -189,8 +189,22 @@ WRONG = {
     ),
     "no such number": (GOOD, {"text_column": "3"}, r"dataset.text_column = 3: .* has no such column"),
     "too many columns": (GOOD + "good\ta\tb\n", {}, "a.tsv: line 42 has 3 columns, the first line has 2"),
-    "one class": ("label\ttext\n" + "good\tfine\n" * 40, {}, "every label is 'good'; there must be two"),
+    "one class": (
+        "label\ttext\n" + "good\tfine\n" * 40,
+        {},
+        "a.tsv: every label is 'good'; there must be two",
+    ),
     "a lonely class": (GOOD + "odd\thm\n", {}, "a.tsv: the class 'odd' has one example; a class needs two"),
+    "many lonely classes": (
+        GOOD + "odd\thm\nold\thm\n",
+        {},
+        "'odd' has one example, as have 1 more; a class",
+    ),
+    "two columns of a name": (
+        "label\ttext\ttext\n" + "good\ta\tb\n" * 20,
+        {},
+        r"dataset.text_column = text: .*a.tsv has 2 columns of that name",
+    ),
     "too few": (
         "label\ttext\ngood\ta\nbad\tb\ngood\tc\nbad\td\n",
         {},
@@ -224,7 +238,9 @@ def test_wrong_files(tmp_path: Path) -> None:
 
 def test_a_class_that_is_tested_and_never_learned(tmp_path: Path) -> None:
     test = write(tmp_path / "test.tsv", [("odd", "hm")])
-    with pytest.raises(UserError, match="the class 'odd' is in test, and no training text has it"):
+    with pytest.raises(
+        UserError, match=r"test\.tsv: the class 'odd' is in test, and no training text has it"
+    ):
         load(tmp_path, write(tmp_path / "a.tsv", rows(40)), test_file=test)
 
 

@@ -75,6 +75,20 @@ def test_labels_stay_with_their_sequences(tmp_path: Path) -> None:
         assert arrays["lengths"].tolist() == LENGTHS[rows].tolist()
 
 
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array(["café", "b"] * 25),
+        np.array(["café".encode(), b"b"] * 25),
+        np.array([["café"], ["b"]] * 25),
+    ],
+)
+def test_labels_in_other_forms(y: np.ndarray, tmp_path: Path) -> None:
+    found = load(write(tmp_path / "a.npz", y=y, **FORMS["ragged"]))
+    assert found.classes == ("b", "café")
+    assert np.bincount(found.splits["train"]["targets"]).tolist() == [20, 20]
+
+
 def test_one_feature_and_no_lengths(tmp_path: Path) -> None:
     x = RANDOM.normal(size=(50, 6))
     found = load(write(tmp_path / "a.npz", x=x, y=LABELS.astype(bool)))
@@ -144,9 +158,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "real lengths": ({"x": padded(0.0), "y": LABELS, "lengths": LENGTHS * 1.0}, "lengths is float64"),
     "nothing": ({"x": padded(0.0), "y": LABELS, "lengths": 0 * LENGTHS}, "has no sequence with a step"),
     "complex labels": (
-        {"x": padded(0.0), "y": LABELS.reshape(50, 1)},
-        r"y is int64 \[50, 1\], should be labels",
+        {"x": padded(0.0), "y": np.stack([LABELS, LABELS], axis=1)},
+        r"y is int64 \[50, 2\], should be labels",
     ),
+    "one value": ({"x": padded(0.0), "y": 3}, "y is one value, should be labels"),
+    "bytes": ({"x": padded(0.0), "y": np.array([b"caf\xe9", b"b"] * 25)}, "bytes that are not UTF-8"),
     "one class": ({"x": padded(0.0), "y": 0 * LABELS}, "every label is '0'"),
     "a lonely class": (
         {"x": padded(0.0), "y": np.maximum(LABELS, np.arange(50) // 49 * 2)},
