@@ -4,8 +4,9 @@
     python -m rnn_jax.main --config configs/images.py:idx --config.dataset.folder=DIR
 
 A folder of pictures, PNG or JPEG, all of one size, has a folder for each class, or `train`, `test` and, if
-need be, `validation` that have them. What is not divided there is divided by a fixed seed, each class in its
-proportion: a tenth validates, a tenth tests. Colours are read as greys.
+need be, `validation` that have them (or `training`, `testing` and `val`). What is not divided there is
+divided by a fixed seed, each class in its proportion: a tenth validates, a tenth tests. Colours are read as
+greys.
 
 IDX files are named as MNIST's, gzipped or not; the first twelfth of the training images validates, as 5,000
 of MNIST's 60,000 do. In both, dataset.validation_examples=N takes the first N training images, in the order

@@ -75,6 +75,14 @@ def test_folders_are_divided_where_their_owner_did_not(tmp_path: Path) -> None:
     assert found.notes == ("1 files that are no PNG or JPEG left out",)
 
 
+def test_folders_may_be_called_training_and_testing(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "png", write_files(tmp_path / "idx"))
+    found = load("image_folder", tmp_path / "png", tmp_path)
+    for split in ("train", "test"):
+        (tmp_path / "png" / split).rename(tmp_path / "png" / f"{split}ing")
+    assert_equal(load("image_folder", tmp_path / "png", tmp_path), found)
+
+
 def square(path: Path, size: tuple[int, int] = (4, 3), value: int = 100) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("L", size, value).save(path)
