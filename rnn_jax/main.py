@@ -44,14 +44,17 @@ def _train(command: Command, console: Console) -> int:
     status = summary["status"]
     if status == "interrupted":
         number = signal.Signals[summary["reason"]]
-        console.warn(f"{summary['reason']} after step {summary['step']:,}, checkpoint written. To go on:")
+        after = f"after step {summary['step']:,}, checkpoint written" if summary["step"] else "before step 1"
+        console.warn(f"{summary['reason']} {after}. To go on:")
         console.note(f"python -m rnn_jax.main --workdir {shlex.quote(str(workdir))}")
         return exit_status(number)
     if status == "diverged":
         raise DivergedError(
             f"diverged: {summary['reason']}\nA lower optimizer.learning_rate, or optimizer.clip, may help."
         )
-    rows = [(f"best validation, step {summary['best']['step']:,}", _figures(summary["best"]))]
+    best, rows = summary["best"], []
+    if best is not None:
+        rows.append((f"best validation, step {best['step']:,}", _figures(best)))
     for split in ("test", "last_tenth"):
         if summary.get(split) is not None:
             rows.append((split.replace("_", " "), _figures(summary[split])))

@@ -12,7 +12,7 @@ from rnn_jax.reporting.console import Console, build_console, saying_what_is_log
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.errors import DivergedError, as_user_error
 from rnn_jax.runtime.run_folder import default_workdir
-from rnn_jax.runtime.signals import exit_status
+from rnn_jax.runtime.signals import Interrupted, exit_status
 from rnn_jax.sweeping.command import parse
 from rnn_jax.sweeping.folder import SweepFolder
 
@@ -22,18 +22,20 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit status."""
-    workdir = None
+    console = build_console()
     try:
         command = parse(arguments)
-        console = build_console()
         workdir = command.workdir or _default(command.base.source)
         from rnn_jax.sweeping.run import run  # JAX starts here, after everything that can be mistyped
 
-        with saying_what_is_logged(console):
-            finished = run(command, workdir, console)
+        try:
+            with saying_what_is_logged(console):
+                finished = run(command, workdir, console)
+        except Interrupted as interrupted:
+            _say_how_to_go_on(interrupted.signal.name, workdir, console)
+            return exit_status(interrupted.signal)
     except KeyboardInterrupt:
-        hint = f"; to go on: {_go_on(workdir)}" if workdir and SweepFolder(workdir).sweep.exists() else ""
-        print(f"interrupted{hint}", file=sys.stderr)
+        print("interrupted before anything was written", file=sys.stderr)
         return 130
     except Exception as error:
         expected = as_user_error(error)
@@ -41,10 +43,6 @@ def main(arguments: Sequence[str]) -> int:
             raise
         print(f"error: {expected}", file=sys.stderr)
         return expected.exit_status
-    if finished.stopped is not None:
-        console.warn(f"{finished.stopped.name}, everything is saved. To go on:")
-        console.note(_go_on(workdir))
-        return exit_status(finished.stopped)
     return _say_results(finished, SweepFolder(workdir), console)
 
 
@@ -64,8 +62,12 @@ def _say_results(finished: "Finished", folder: SweepFolder, console: Console) ->
     return 0 if ranked[0].values else DivergedError.exit_status
 
 
-def _go_on(workdir: Path) -> str:
-    return f"python -m rnn_jax.sweep --workdir {shlex.quote(str(workdir))}"
+def _say_how_to_go_on(signal: str, workdir: Path, console: Console) -> None:
+    if SweepFolder(workdir).sweep.exists():
+        console.warn(f"{signal}, everything is saved. To go on:")
+        console.note(f"python -m rnn_jax.sweep --workdir {shlex.quote(str(workdir))}")
+    else:
+        console.warn(f"{signal}, before anything was written")
 
 
 def _default(source: str) -> Path:

@@ -47,12 +47,13 @@ def main() -> int:
             scratch = typed.scratch or Path(temporary)
             scratch.mkdir(parents=True, exist_ok=True)
             outcome = module.measure(scratch, typed.count or module.COUNT)
-        print(f"{name}: {outcome.tried:,} trials, {len(outcome.violations)} violations, {outcome.seconds:.0f} s")
+        wrong_here = len(outcome.violations)
+        print(f"{name}: {outcome.tried:,} trials, {wrong_here} violations, {outcome.seconds:.0f} s")
         for key, value in outcome.figures.items():
             print(f"  {key}: {value}")
         for line in outcome.violations[:50]:
             print(f"  VIOLATION {line}")
-        wrong += len(outcome.violations)
+        wrong += wrong_here
         if not typed.no_record:
             row = {
                 "series": name,

@@ -2,11 +2,13 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
 from rnn_jax.reporting.formatting import format_figure
+from rnn_jax.runtime.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,6 +63,17 @@ def new_figure(width: float, height: float) -> "Figure":
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Writes a figure as a PNG, whole or not at all.
+
+    Raises:
+        StorageError: the disk is full.
+        UserError: the file cannot be written.
+    """
+    with replacing(path) as unfinished:
+        figure.savefig(unfinished, format="png")
 
 
 def draw_metric(

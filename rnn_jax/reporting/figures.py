@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_jax.reporting.charts import Series, add_legend, draw_metric, new_figure, scaled, styled
+from rnn_jax.reporting.charts import Series, add_legend, draw_metric, new_figure, save, scaled, styled
 from rnn_jax.reporting.formatting import format_figure
 from rnn_jax.reporting.log import read_lines
 
@@ -40,7 +40,7 @@ def curves(folder: Path, objective: tuple[str, str] = ("accuracy", "max")) -> Pa
             _mark_best(axes, name, by_split["validation"], best)
         add_legend(axes, name)
     path = folder / "curves.png"
-    figure.savefig(path)
+    save(figure, path)
     return path
 
 
@@ -68,7 +68,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> Path:
     _label_classes(axes, names, recalls)
     right, total = int(np.trace(matrix)), int(matrix.sum())
     axes.set_title(f"{right:,} of {total:,} right ({format_figure('accuracy', right / max(total, 1))})")
-    figure.savefig(path)
+    save(figure, path)
     return path
 
 
@@ -99,7 +99,7 @@ def mistakes(
         axes.set_title(text, fontsize=9, weight="normal", loc="center")
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(True)
-    figure.savefig(path)
+    save(figure, path)
     return path
 
 

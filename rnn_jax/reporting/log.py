@@ -1,17 +1,21 @@
 """The files a run writes its figures to: metrics.jsonl, timing.jsonl, TensorBoard's event files."""
 
+import io
 import json
-import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Any
 
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.events import Events
 from rnn_jax.reporting.samples import Samples
-from rnn_jax.runtime.files import finite, writing
+from rnn_jax.runtime.files import finite, replacing, write_all, writing
 from rnn_jax.runtime.run_folder import RunFolder
+
+WHILE_TRAINING = ("train", "batch")
+"""The splits whose figures come with the updates, not with an evaluation."""
+BEFORE_THE_END = (*WHILE_TRAINING, "validation")
 
 
 class Log:
@@ -38,11 +42,22 @@ class Log:
         self._first_step = 0
         self._events: Events | None = None
 
-    def resume(self, step: int) -> None:
-        """Forgets what was logged after `step`: the run goes on from there, and logs it again."""
-        self._metrics.keep_up_to(step)
+    def resume(self, step: int, evaluated: int | None = None) -> None:
+        """Forgets what was logged after `step`: the run goes on from there, and logs it again.
+
+        `evaluated` is the step up to which evaluations are kept (None: as everything else); figures of test
+        at the last step are not kept, since test is looked at again.
+        """
+        evaluated = step if evaluated is None else evaluated
+
+        def is_kept(row: Mapping[str, Any]) -> bool:
+            split = row.get("split")
+            last = step if split in WHILE_TRAINING else min(step, evaluated)
+            return row["step"] < last or (row["step"] == last and split in BEFORE_THE_END)
+
+        self._metrics.keep(is_kept)
         self._timing.keep_up_to(step)
-        self._samples.keep_up_to(step)
+        self._samples.keep_up_to(min(step, evaluated))
         self._close_events()
         self._first_step = step + 1
 
@@ -62,16 +77,19 @@ class Log:
         self._add_scalars(step, "timing", figures)
 
     def flush(self) -> None:
-        """Puts everything on the disk. To be called before a checkpoint is saved, or a crash loses lines."""
+        """Waits until the disk has everything: before a checkpoint is there, or a crash loses lines."""
         self._metrics.flush()
         self._timing.flush()
+        self._samples.flush()
+
+    def flush_events(self) -> None:
+        """Puts what was logged into the event file; unlike `flush`, not beside other calls."""
         if self._events is not None:
             with writing(self._path):
                 self._events.flush()
 
     def close(self) -> None:
-        """Flushes and closes the files. Nothing can be logged afterwards."""
-        self.flush()
+        """Closes the files. Nothing can be logged afterwards."""
         self._metrics.close()
         self._timing.close()
         self._close_events()
@@ -91,7 +109,7 @@ class Log:
 
 
 class Lines:
-    """A file of JSON objects, one a line, each with a `step`; what is appended is written at once."""
+    """A file of JSON objects, one a line, each with a `step`; what is appended is written at once, whole."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -100,25 +118,27 @@ class Lines:
     def append(self, row: Mapping[str, object]) -> None:
         """Adds a line. ValueError for NaN and infinities, which JSON does not have."""
         with writing(self._path):
-            self._file.write(json.dumps(row, allow_nan=False) + "\n")
+            write_all(self._file, json.dumps(row, allow_nan=False).encode() + b"\n")
 
     def keep_up_to(self, step: int) -> None:
         """Drops the lines of later steps, and what is no whole line: a crash may have torn the last one."""
+        self.keep(lambda row: row["step"] <= step)
+
+    def keep(self, is_kept: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Drops the lines for which `is_kept` is false, and what is no whole line."""
+        content = self._path.read_bytes()
+        lines = content.split(b"\n")[:-1]  # after the last newline: nothing, or a torn line
+        kept = b"".join(line + b"\n" for line in lines if (row := _row(line)) is not None and is_kept(row))
+        if kept == content:
+            return
         self._file.close()
-        lines = self._path.read_bytes().split(b"\n")[:-1]  # after the last newline: nothing, or a torn line
-        kept = [line for line in lines if _step(line) <= step]
-        unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        with writing(self._path), unfinished.open("wb") as file:
-            file.writelines(line + b"\n" for line in kept)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self._path)
+        with replacing(self._path) as unfinished:
+            unfinished.write_bytes(kept)
         self._file = _open_to_append(self._path)
 
     def flush(self) -> None:
         """Waits until the disk has the lines."""
         with writing(self._path):
-            self._file.flush()
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -143,12 +163,12 @@ def read_lines(path: Path) -> list[dict]:
     """The objects of a metrics.jsonl or timing.jsonl, without a torn last line; [] where there is no file."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1] if _step(line) < math.inf]
+    return [row for line in path.read_bytes().split(b"\n")[:-1] if (row := _row(line)) is not None]
 
 
-def _open_to_append(path: Path) -> TextIO:
+def _open_to_append(path: Path) -> io.FileIO:
     with writing(path):
-        return path.open("a", encoding="utf-8", buffering=1)
+        return io.FileIO(path, "a+")
 
 
 def _plain(figures: Mapping[str, float]) -> dict[str, int | float | None]:
@@ -157,9 +177,10 @@ def _plain(figures: Mapping[str, float]) -> dict[str, int | float | None]:
     return finite(numbers)
 
 
-def _step(line: bytes) -> float:
-    """The step that a line is about; infinity where it is no JSON object with one."""
+def _row(line: bytes) -> dict[str, Any] | None:
+    """The JSON object of a line; None where it is none, or one without a step."""
     try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
-        return math.inf
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None

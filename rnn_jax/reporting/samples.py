@@ -4,11 +4,10 @@
 First Citizen: ...
 """
 
-import os
 import re
 from pathlib import Path
 
-from rnn_jax.runtime.files import writing
+from rnn_jax.runtime.files import flush, write_all, write_text, writing
 
 _HEAD = re.compile(r"^── step ([\d,]+) ──$", re.MULTILINE)
 
@@ -21,10 +20,14 @@ class Samples:
 
     def append(self, step: int, text: str) -> None:
         """Adds the sample of a step."""
-        with writing(self._path), self._path.open("a", encoding="utf-8") as file:
-            file.write(f"── step {step:,} ──\n{text}\n\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with writing(self._path), self._path.open("ab", buffering=0) as file:
+            write_all(file, f"── step {step:,} ──\n{text}\n\n".encode())
+
+    def flush(self) -> None:
+        """Waits until the disk has the samples."""
+        if self._path.exists():
+            with writing(self._path):
+                flush(self._path)
 
     def keep_up_to(self, step: int) -> None:
         """Drops the samples of later steps."""
@@ -35,10 +38,7 @@ class Samples:
         # What is no whole sample at the end was being written when the run was killed.
         end = next(later, text.rfind("\n\n") + 2)
         if end < len(text):
-            with writing(self._path):
-                unfinished = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-                unfinished.write_text(text[:end], encoding="utf-8")
-                unfinished.replace(self._path)
+            write_text(self._path, text[:end])
 
 
 def read_samples(path: Path) -> dict[int, str]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_jax.reporting.charts import Series, fit_range, new_figure, scaled, styled
+from rnn_jax.reporting.charts import Series, fit_range, new_figure, save, scaled, styled
 from rnn_jax.reporting.formatting import format_figure, in_order
 from rnn_jax.reporting.importance import importances
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.reporting.ranking import Ranked, points
-from rnn_jax.runtime.files import writing
+from rnn_jax.runtime.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,8 +57,7 @@ def write(folder: Path, rows: Sequence[Row], objective: tuple[str, str], command
             f"Of the variation of the {objective[0]} between points, each key alone explains: {shares}.\n"
         )
     path = folder / "report.md"
-    with writing(path):
-        path.write_text("\n".join(part for part in text if part), encoding="utf-8")
+    write_text(path, "\n".join(part for part in text if part))
     return path
 
 
@@ -236,5 +235,5 @@ def _name_values(axes: "Axes", name: str) -> None:
 
 
 def _saved(figure: Any, path: Path) -> Path:
-    figure.savefig(path)
+    save(figure, path)
     return path

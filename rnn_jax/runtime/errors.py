@@ -5,6 +5,14 @@ this project and keeps its traceback (exit status 1).
 """
 
 import errno
+import os
+
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota on this disk is used up",
+    errno.EFBIG: "the file would be larger than is allowed here",
+}
+_REFUSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.EIO)
 
 
 class UserError(Exception):
@@ -31,14 +39,25 @@ class StorageError(UserError):
     exit_status = 5
 
 
+def storage_error(place: object, error: Exception) -> UserError:
+    """The error for people that a failure to write at a place amounts to, whichever library raised it."""
+    text = str(error)
+    for code in _FULL:
+        if getattr(error, "errno", None) == code or os.strerror(code) in text:
+            return StorageError(f"{place}: {_FULL[code]}; make room, and start again")
+    reason = getattr(error, "strerror", None) or next(
+        (os.strerror(code) for code in _REFUSED if os.strerror(code) in text),
+        text.strip().partition("\n")[0][:200],
+    )
+    return StorageError(f"{place}: cannot be written ({reason})")
+
+
 def as_user_error(error: BaseException) -> UserError | None:
     """The error for people that an exception amounts to; None where it is a bug."""
     if isinstance(error, UserError):
         return error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(
-            f"{error.filename or 'the run folder'}: the disk is full; make room, and start again"
-        )
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return storage_error(error.filename or "the run folder", error)
     # XLA's own error has no class of its own for this; the word is its status code.
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
         return StorageError("out of memory: a smaller dataset.batch_size or model.hidden_size needs less")

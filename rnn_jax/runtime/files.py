@@ -1,5 +1,6 @@
-"""Small files that are read and written whole, and errors for people where that fails."""
+"""Files that are written whole or not at all, and errors for people where that fails."""
 
+import io
 import json
 import math
 import os
@@ -21,24 +22,65 @@ def writing(path: Path) -> Iterator[None]:
         raise as_user_error(error) or UserError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def write_json(file: Path, value: Mapping[str, Any]) -> None:
-    """Writes a JSON file, sorted and indented, whole or not at all: a new file takes the old one's place.
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """A path to write a new content to; at the end it takes the place of `file`, whole or not at all.
+
+    The name is hidden, and has the same ending. Where writing fails, `file` is what it was.
 
     Raises:
         StorageError: the disk is full.
         UserError: the file cannot be written.
     """
-    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    unfinished = file.with_name(f".{os.getpid()}.{file.name}")
     with writing(file):
         try:
-            with unfinished.open("w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
+            yield unfinished
+            flush(unfinished)
             unfinished.replace(file)
+            flush(file.parent)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes a text, in UTF-8, whole or not at all; raises as `replacing`."""
+    with replacing(file) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def write_json(file: Path, value: Mapping[str, Any]) -> None:
+    """Writes a JSON file, sorted and indented, whole or not at all; raises as `replacing`."""
+    write_text(file, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def write_all(file: io.RawIOBase, content: bytes) -> None:
+    """Appends to an unbuffered file all or, where that fails, nothing.
+
+    Raises:
+        OSError: the disk is full, or broken.
+    """
+    begin = file.seek(0, os.SEEK_END)
+    written = 0
+    try:
+        while written < len(content):  # a disk that is nearly full takes a part
+            written += file.write(content[written:]) or 0
+    except BaseException:
+        file.truncate(begin)
+        raise
+
+
+def flush(path: Path) -> None:
+    """Waits until the disk has a file, or the names of what is in a folder.
+
+    Raises:
+        OSError: the disk is full, or broken.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -51,7 +93,7 @@ def read_json(file: Path) -> dict[str, Any]:
         value = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{file}: damaged, no valid JSON ({error})") from error
     if not isinstance(value, dict):
         raise UserError(f"{file}: damaged, no JSON object")

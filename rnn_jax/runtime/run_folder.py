@@ -4,6 +4,7 @@ Between a run and its resumption some keys may differ (`MAY_DIFFER`, and a longe
 rate does not depend on its length); with any other difference the folder holds another run, and is refused.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rnn_jax.runtime import lock
 from rnn_jax.runtime.config_files import split_source
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import finite, read_json, write_json, writing
@@ -95,11 +97,16 @@ class RunFolder:
         return self.path / "mistakes.png"
 
     def discard(self) -> None:
-        """Removes a folder in which nothing but the config, and what is known of the data, was written."""
+        """Removes a folder in which nothing but the config, and what is known of the data, was written.
+
+        It may be locked by this process.
+        """
         self.vocabulary.unlink(missing_ok=True)
         self.dataset.unlink(missing_ok=True)
-        self.config.unlink()
-        self.path.rmdir()
+        self.config.unlink(missing_ok=True)
+        (self.path / lock.NAME).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what somebody else put there stays
+            self.path.rmdir()
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Writes summary.json, whole or not at all; what is not finite becomes null.
@@ -131,6 +138,19 @@ def default_workdir(source: str, now: datetime, kind: str = "") -> Path:
     return workdir
 
 
+def make_folder(workdir: Path) -> None:
+    """Creates a folder, if need be.
+
+    Raises:
+        UserError: there is something else, or it cannot be created.
+        StorageError: the disk is full.
+    """
+    if os.path.exists(workdir) and not os.path.isdir(workdir):
+        raise UserError(f"{workdir}: is no folder; give another --workdir")
+    with writing(workdir):
+        workdir.mkdir(parents=True, exist_ok=True)
+
+
 def open_run(workdir: Path, config: Config) -> RunFolder:
     """Creates a run's folder, or opens it to go on; config.json is then the given config.
 
@@ -139,14 +159,12 @@ def open_run(workdir: Path, config: Config) -> RunFolder:
         StorageError: the disk is full.
     """
     folder = RunFolder(workdir)
-    if os.path.exists(workdir) and not os.path.isdir(workdir):
-        raise UserError(f"{workdir}: is no folder; give another --workdir")
+    make_folder(workdir)
     with writing(workdir):
-        workdir.mkdir(parents=True, exist_ok=True)
         # Hidden files are the system's, or what a killed process left of writing config.json.
         entries = [entry.name for entry in workdir.iterdir() if not entry.name.startswith(".")]
     if folder.config.name in entries:
-        _refuse_differences(workdir, read_config(workdir), config)
+        refuse_differences(workdir, config)
     elif entries:
         raise UserError(
             f"{workdir}: not empty, and no run folder (no config.json in it); give another --workdir"
@@ -176,8 +194,9 @@ def read_config(workdir: Path) -> Config:
     return validate(read_settings(workdir), origin=str(RunFolder(workdir).config))[0]
 
 
-def _refuse_differences(workdir: Path, old: Config, new: Config) -> None:
-    differences = []
+def refuse_differences(workdir: Path, new: Config) -> None:
+    """Raises UserError where a run folder is of a config that a new one may not go on with, or damaged."""
+    old, differences = read_config(workdir), []
     for key in KEYS:
         section, _, name = key.partition(".")
         there, here = (getattr(getattr(config, section), name) for config in (old, new))

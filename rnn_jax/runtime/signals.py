@@ -1,35 +1,57 @@
-"""Stopping in good order: a signal asks for it, and the training loop looks.
+"""Stopping in good order: a signal asks for it, and whoever works looks when it suits.
 
 SIGINT (Ctrl-C), SIGTERM (a scheduler's end) and SIGUSR1 (a scheduler's warning) ask for a checkpoint and an
-end; the command then ends with status 128 + the signal's number.
+end; the command then ends with status 128 + the signal's number. A second one ends the process at once.
+
+    with Stop() as stop:
+        with stop.at_once():
+            data = prepare()            # here a signal raises Interrupted
+        while not stop.requested:
+            step()                      # here it is remembered
 """
 
+import os
 import signal
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+SAME_REQUEST_SECONDS = 0.5
+"""Signals so close to the first one are the same request: `timeout` sends its own to a process twice."""
+AGAIN_SECONDS = 1.0
+"""Code that was interrupted and swallowed the exception is interrupted again after so long."""
+
+
+class Interrupted(BaseException):
+    """A signal asked to stop. As KeyboardInterrupt, it passes through `except Exception`."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.signal = number
 
 
 class Stop:
     """While entered, remembers the first signal that asked to stop.
 
-    A second Ctrl-C raises KeyboardInterrupt at once. Outside the main thread, which alone can have signals,
-    this does nothing.
-
-        with Stop() as stop:
-            while not stop.requested: ...
+    A second one ends the process with the signal's status, wherever it is, in compiled code too. Outside the
+    main thread, which alone can have signals, this does nothing.
     """
 
     def __init__(self) -> None:
         self.requested: signal.Signals | None = None
-        self._interrupted = False
+        self._raises = False
         self._before: dict[signal.Signals, Any] = {}
+        self._watch: _Watch | None = None
 
     def __enter__(self) -> "Stop":
         if threading.current_thread() is threading.main_thread():
+            self._watch = _Watch()
             self._before = {number: signal.signal(number, self._hear) for number in STOPPING}
+            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._remind)
         return self
 
     def __exit__(
@@ -38,12 +60,77 @@ class Stop:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+        if self._watch is not None:
+            self._watch.end()
+            self._watch = None
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Inside, a signal raises `Interrupted` where the program is: what is being done is given up.
+
+        Raises:
+            Interrupted: a signal asked to stop, here or before.
+        """
+        self._raises = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._raises = False
+            if self._before:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def check(self) -> None:
+        """Raises `Interrupted` if a signal asked to stop."""
+        if self.requested is not None:
+            raise Interrupted(self.requested)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self._interrupted:
-            raise KeyboardInterrupt
-        self._interrupted = self._interrupted or number == signal.SIGINT
-        self.requested = self.requested or signal.Signals(number)
+        if self.requested is None:
+            self.requested = signal.Signals(number)
+            self._interrupt()
+
+    def _remind(self, number: int, frame: FrameType | None) -> None:
+        if self.requested is not None:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        if self._raises:
+            # What Python calls from C, a destructor for one, may swallow the exception.
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+            self.check()
+
+
+class _Watch:
+    """Ends the process at the second signal.
+
+    Python's handlers run between two steps of the interpreter, which a compilation or a long computation
+    keeps from coming. What Python's own handler in C writes to a pipe is read by a thread at once.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, args=(self._read,), daemon=True, name="second signal").start()
+
+    def end(self) -> None:
+        """Stops watching."""
+        signal.set_wakeup_fd(self._before)
+        os.close(self._write)  # the thread reads the end, and closes its side
+
+    def _watch(self, descriptor: int) -> None:
+        first: float | None = None
+        while received := os.read(descriptor, 1):
+            if received[0] not in STOPPING:
+                continue
+            now = time.monotonic()
+            if first is None:
+                first = now
+            elif now - first > SAME_REQUEST_SECONDS:
+                os.write(2, b"\nstopped at once, without another checkpoint\n")
+                os._exit(exit_status(signal.Signals(received[0])))
+        os.close(descriptor)
 
 
 def exit_status(number: signal.Signals) -> int:

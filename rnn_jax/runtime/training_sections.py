@@ -93,14 +93,25 @@ class Train(Section):
         None, ge=1, description="stop after so many evaluations without improvement (None: never)"
     )
     report_test: bool = Field(description="evaluate the best checkpoint on the test split at the end")
+    divergence: Literal["stop", "skip", "restore"] = Field(
+        description="what to do where loss or gradient is not finite: stop, skip the update, or go back to "
+        "the last checkpoint with a smaller learning rate"
+    )
+    divergence_limit: Annotated[int | None, only(divergence=("skip", "restore"), required=True)] = Field(
+        None, ge=1, description="stop after so many skipped updates, or returns to a checkpoint"
+    )
+    divergence_rate_factor: Annotated[float | None, only(divergence="restore", required=True)] = Field(
+        None, gt=0, le=1, description="the factor on the learning rate at each return to a checkpoint"
+    )
 
 
 class Checkpoint(Section):
     """When the state is saved, besides every evaluation and the end."""
 
-    save_every_steps: int | None = Field(None, ge=1, description="steps between saves")
-    save_every_seconds: float | None = Field(None, gt=0, description="seconds between saves")
-    keep: int = Field(ge=1, description="latest checkpoints kept, besides the best")
+    every_steps: int | None = Field(None, ge=1, description="steps between saves")
+    every_seconds: float | None = Field(None, gt=0, description="seconds between saves")
+    keep_latest: int = Field(ge=1, description="latest checkpoints kept")
+    keep_best: int = Field(ge=1, description="best checkpoints by validation kept, besides the latest")
 
 
 class Log(Section):

@@ -73,6 +73,11 @@ def build(base: Base, sweep: Sweep, origin: str) -> list[Member]:
         config = _config(base, sweep, point, mistakes, origin)
         if config is None:
             continue
+        if config.train.divergence == "restore":
+            raise UserError(
+                "train.divergence = 'restore': the members of a sweep share their steps, and one alone "
+                "cannot go back; stop or skip"
+            )
         if config.train.seed + sweep.seeds > SEEDS:
             raise UserError(
                 f"{sweep.seeds} seeds from train.seed = {config.train.seed} on are more than there are"

@@ -1,14 +1,14 @@
 """What is kept of a sweep's members: a row each, beside its run folder's summary, and all rows together."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 
 from rnn_jax.reporting import records
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.files import finite, read_json, write_json, writing
+from rnn_jax.runtime.files import finite, read_json, write_json, write_text
 from rnn_jax.runtime.schema import split_hyper
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
@@ -79,19 +79,24 @@ def of_group(group: Sequence[Member], folder: SweepFolder) -> list[Row] | None:
     return [{**read_json(file), "point": member.point} for file, member in zip(files, group, strict=True)]
 
 
-def tested(member: Member, folder: SweepFolder) -> dict[str, dict[str, float | None]]:
-    """The figures of a member's best checkpoint on test, and on what is looked at with it."""
+def tested(
+    member: Member, folder: SweepFolder, between: Callable[[], None]
+) -> dict[str, dict[str, float | None]]:
+    """The figures of a member's best checkpoint on test, and on what is looked at with it.
+
+    `between` is called before every batch, and may raise.
+    """
     sections, _ = split_hyper(member.config)
     job = build(member.config)
     where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     with jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, _, _ = program.restore(folder.member(member.number).checkpoints, "best")
-        return {split: finite(evaluate(program, state.evaluated, split)) for split in job.data.tested}
+        return {
+            split: finite(evaluate(program, state.evaluated, split, between)) for split in job.data.tested
+        }
 
 
 def write_all(rows: Sequence[Row], folder: SweepFolder) -> None:
     """Writes results.jsonl."""
-    with writing(folder.results):
-        lines = [json.dumps(row, allow_nan=False) + "\n" for row in rows]
-        folder.results.write_text("".join(lines), encoding="utf-8")
+    write_text(folder.results, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))

@@ -2,7 +2,6 @@
 
 import math
 import shlex
-import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,8 @@ from rnn_jax.reporting.console import Console
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.errors import StorageError, UserError
-from rnn_jax.runtime.run_folder import open_run
+from rnn_jax.runtime.lock import locked
+from rnn_jax.runtime.run_folder import make_folder, open_run
 from rnn_jax.runtime.schema import split_hyper
 from rnn_jax.runtime.signals import Stop
 from rnn_jax.sweeping import members, results
@@ -25,7 +25,7 @@ from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
 from rnn_jax.sweeping.results import Row
-from rnn_jax.training import checkpoint, fates, known_data, population, population_loop
+from rnn_jax.training import fates, keeping, known_data, population, population_loop
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.fates import Halving, Rung
 from rnn_jax.training.plan import Plan
@@ -56,56 +56,62 @@ class Finished(NamedTuple):
     """The validation figure that decides, and its better direction."""
     seconds: float
     """In this process."""
-    stopped: signal.Signals | None = None
-    """The signal that stopped it, with everything saved; the rows are those that are finished."""
 
 
 def run(command: Command, workdir: Path, console: Console) -> Finished:
     """Runs a sweep, or goes on with it where its folder has a beginning.
 
     Raises:
-        UserError: wrong input; its subclasses for checkpoints and storage.
+        UserError: wrong input, or another process works in the folder; its subclasses for checkpoints and
+            storage.
+        Interrupted: a signal asked to stop, and everything is saved.
     """
     began, folder = time.perf_counter(), SweepFolder(workdir)
     folder.check(command.base, command.sweep)
-    groups = list[Group]()
-    for own in members.groups(command.members):
-        groups.append(_group(own, command, groups))
-    objective = groups[0].job.task.objective
-    for group in groups:
-        if results.of_group(group.members, folder) is None:
-            _check_memory(group)
-    folder.open(command.base, command.sweep)
-    _greet(console, command, groups, folder)
-    rows, done = list[Row](), 0
+    with Stop() as stop:
+        with stop.at_once():
+            groups = list[Group]()
+            for own in members.groups(command.members):
+                groups.append(_group(own, command, groups))
+            for group in groups:
+                if results.of_group(group.members, folder) is None:
+                    _check_memory(group)
+        make_folder(workdir)
+        with locked(workdir):
+            folder.open(command.base, command.sweep)
+            _greet(console, command, groups, folder)
+            rows = _train_all(groups, command, folder, console, stop)
+            objective = groups[0].job.task.objective
+            winner = ranking.points(rows, objective)[0]
+            for row in rows:
+                if row["point"] == winner.point and row["test"] is None and row["best"] is not None:
+                    row.update(results.tested(command.members[row["member"]], folder, stop.check))
+                    results.write(row, folder)
+            results.write_all(rows, folder)
+            sweep_report.write(folder.path, rows, objective, _winners_command(command, winner.point))
+    return Finished(rows, objective, time.perf_counter() - began)
+
+
+def _train_all(
+    groups: Sequence[Group], command: Command, folder: SweepFolder, console: Console, stop: Stop
+) -> list[Row]:
+    """Trains every program's members, one program after another; their rows, by the members' numbers."""
+    objective, rows, done = groups[0].job.task.objective, list[Row](), 0
     console.start(0, sum(group.updates for group in groups), "updates")
     try:
-        with Stop() as stop:
-            for group in groups:
-                if stop.requested is not None:
-                    return Finished(rows, objective, time.perf_counter() - began, stop.requested)
-                if len(groups) > 1:
-                    console.note(
-                        f"program {group.number + 1} of {len(groups)}: {_describe(group, command.sweep)}"
-                    )
-                before = Before(done, ranking.best_value(rows, objective))
-                trained = _train(group, folder, console, before, stop)
-                if trained is None:
-                    return Finished(rows, objective, time.perf_counter() - began, stop.requested)
-                rows += trained
-                done += group.updates
-                console.tick(done)
+        for group in groups:
+            stop.check()
+            if len(groups) > 1:
+                console.note(
+                    f"program {group.number + 1} of {len(groups)}: {_describe(group, command.sweep)}"
+                )
+            before = Before(done, ranking.best_value(rows, objective))
+            rows += _train(group, folder, console, before, stop)
+            done += group.updates
+            console.tick(done)
     finally:
         console.stop()
-    rows.sort(key=lambda row: row["member"])
-    winner = ranking.points(rows, objective)[0]
-    for row in rows:
-        if row["point"] == winner.point and row["test"] is None and row["best"] is not None:
-            row.update(results.tested(command.members[row["member"]], folder))
-            results.write(row, folder)
-    results.write_all(rows, folder)
-    sweep_report.write(folder.path, rows, objective, _winners_command(command, winner.point))
-    return Finished(rows, objective, time.perf_counter() - began)
+    return sorted(rows, key=lambda row: row["member"])
 
 
 def _group(own: list[Member], command: Command, before: Sequence[Group]) -> Group:
@@ -165,10 +171,12 @@ def _devices(group: Group) -> Devices:
     return devices.build(min(devices.available_cores(), len(group.members)), **sections["runtime"])
 
 
-def _train(
-    group: Group, folder: SweepFolder, console: Console, before: Before, stop: Stop
-) -> list[Row] | None:
-    """Trains one program's members; None where a signal stopped them."""
+def _train(group: Group, folder: SweepFolder, console: Console, before: Before, stop: Stop) -> list[Row]:
+    """Trains one program's members.
+
+    Raises:
+        Interrupted: a signal asked to stop, and everything is saved.
+    """
     if (earlier := results.of_group(group.members, folder)) is not None:
         return earlier
     where, sections = _devices(group), split_hyper(group.members[0].config)[0]
@@ -181,7 +189,7 @@ def _train(
             members=_varied(group.members),
             folders=folders,
             checkpoints=folder.checkpoints(group.number),
-            keeper=checkpoint.build(**sections["checkpoint"]),
+            keeper=keeping.build(**sections["checkpoint"]),
             halving=group.halving,
             log_every_steps=sections["log"]["every_steps"],
             allow_device_change=where.allow_device_change,
@@ -190,7 +198,7 @@ def _train(
         )
         trained = population_loop.train(population.load(group.job, where, how), course, stop)
     if any(fate.status == fates.RUNNING for fate in trained.fates):
-        return None
+        stop.check()
     shared = results.shared(group.job, str(where), len(group.members), trained)
     rows = [
         results.row(member, fate, shared) for member, fate in zip(group.members, trained.fates, strict=True)

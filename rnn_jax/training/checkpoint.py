@@ -1,160 +1,106 @@
-"""Checkpoints: whole or not there, checked when they are read, the best one beside the latest.
+"""Checkpoints: whole or not there, checked when they are read, never silently another.
 
 A checkpoint is a folder named by its step:
 
-    00006450/state/           the state, as Orbax's StandardCheckpointer writes it
-    00006450/progress.json    what the loop decides by: see `Progress`
-    00006450/manifest.json    the SHA-256 of every other file
+    00006450/state/           the arrays, see `arrays.py`
+    00006450/progress.json    what the loop decides by, see `progress.py`
+    00006450/manifest.json    the SHA-256 of every other file, written last, see `manifest.py`
 
 It is written under another name, flushed to the disk and then renamed, so that a run which is killed at any
-moment leaves whole checkpoints only. Orbax restores a file with a flipped bit without a word: the manifest
-does not. Orbax is used here and nowhere else.
+moment leaves whole checkpoints only. One that is found invalid when a run goes on is set aside under
+`invalid-`, not deleted. None of this needs the run's config:
+
+    checkpoint.read("runs/mnist/first/checkpoints/00006450")["parameters"]["recurrence_0"]["hf"]["kernel"]
 """
 
-import dataclasses
-import hashlib
+import contextlib
 import json
-import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
 
 from rnn_jax.runtime.errors import CheckpointError
+from rnn_jax.runtime.files import flush
+from rnn_jax.training import arrays, manifest
+from rnn_jax.training.keeping import Keeper, Kept
+from rnn_jax.training.progress import Progress
 from rnn_jax.training.state import State
 
 Which = Literal["latest", "best"]
 _UNFINISHED = "unfinished-"
+_INVALID = "invalid-"
+_PROGRESS = "progress.json"
 
 
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """What the loop decides by, beside the state: plain values."""
+class Found(NamedTuple):
+    """A checkpoint whose files are what they were."""
 
-    devices: int
-    """How many devices the run computes on: its bits depend on it."""
-    best_step: int | None = None
-    best: dict[str, float] = dataclasses.field(default_factory=dict)
-    """Validation figures at `best_step`."""
-    evaluations_since_best: int = 0
+    path: Path
+    progress: dict[str, Any]
+    """What JSON held."""
+    damaged: list[str]
+    """A line for every invalid checkpoint that was passed over."""
 
-
-class Keeper(NamedTuple):
-    """When checkpoints are saved besides every evaluation, and how many stay."""
-
-    save_every_steps: int | None
-    save_every_seconds: float | None
-    keep: int
-
-    def due(self, step: int, seconds_since_saved: float) -> bool:
-        """Whether a checkpoint is due after `step` steps."""
-        by_steps = self.save_every_steps is not None and step % self.save_every_steps == 0
-        return by_steps or (
-            self.save_every_seconds is not None and seconds_since_saved >= self.save_every_seconds
-        )
+    @property
+    def step(self) -> int:
+        """Updates made."""
+        return int(self.path.name)
 
 
-def build(*, save_every_steps: int | None, save_every_seconds: float | None, keep: int) -> Keeper:
-    """Builds the keeping policy (the config section `checkpoint`)."""
-    return Keeper(save_every_steps, save_every_seconds, keep)
+def write(folder: Path, step: int, tree: Mapping[str, Any], progress: Mapping[str, Any]) -> None:
+    """Writes the checkpoint of a step; if there is one already, the new one takes its place.
 
+    Args:
+        folder: where checkpoints are kept; created if need be.
+        step: updates made.
+        tree: NumPy arrays, in nested dictionaries or named tuples.
+        progress: what JSON holds beside them.
 
-def save(folder: Path, state: State, progress: Progress, keep: int) -> None:
-    """Saves a run's checkpoint, and removes all but the `keep` latest ones and the best."""
-    save_tree(folder, int(state.step), state._asdict(), dataclasses.asdict(progress))
-    keep_latest(folder, keep, progress.best_step)
-
-
-def keep_latest(folder: Path, keep: int, also: int | None = None) -> None:
-    """Removes all checkpoints but the `keep` latest ones, and that of the step `also`."""
-    for old in steps(folder)[:-keep]:
-        if old != also:
-            shutil.rmtree(folder / f"{old:08d}")
-
-
-def save_tree(folder: Path, step: int, tree: Mapping[str, Any], progress: Mapping[str, Any]) -> None:
-    """Saves any dictionary of arrays, and what JSON holds beside it, as the checkpoint of a step."""
-    import orbax.checkpoint as ocp
-
-    final = folder / f"{step:08d}"
-    unfinished = folder / f"{_UNFINISHED}{step:08d}"
-    for leftover in folder.glob(f"{_UNFINISHED}*"):
-        shutil.rmtree(leftover)
+    Raises:
+        OSError, ValueError: the disk is full, or cannot be written; the other checkpoints are as they were.
+    """
+    final, unfinished = path_of(folder, step), folder / f"{_UNFINISHED}{step:08d}"
+    clear_unfinished(folder)
     unfinished.mkdir(parents=True)
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(unfinished.absolute() / "state", dict(tree))
-    (unfinished / "progress.json").write_text(json.dumps(dict(progress), indent=1))
-    (unfinished / "manifest.json").write_text(json.dumps(_digests(unfinished), indent=1))
-    for path in (*unfinished.rglob("*"), unfinished):
-        _flush(path)
-    if final.exists():
-        shutil.rmtree(final)
-    unfinished.rename(final)
-    _flush(folder)
+    try:
+        arrays.write(unfinished / "state", tree)
+        text = json.dumps(dict(progress), indent=1, allow_nan=False)
+        (unfinished / _PROGRESS).write_text(text, encoding="utf-8")
+        manifest.write(unfinished)
+        if (
+            final.exists()
+        ):  # a folder cannot take the place of one that is not empty: for a moment there is none
+            replaced = folder / f"{_UNFINISHED}replaced-{step:08d}"
+            final.rename(replaced)
+        unfinished.rename(final)
+        flush(folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)  # its room may be what is missing
+        raise
+    clear_unfinished(folder)
 
 
-def restore(folder: Path, template: State, which: Which) -> tuple[State, Progress, list[str]]:
-    """Reads a checkpoint back.
-
-    Args:
-        folder: where checkpoints are kept.
-        template: a state of the same shapes, dtypes and shardings; its values do not matter.
-        which: 'latest' falls back to the newest valid one; 'best' is that one or nothing.
-
-    Returns:
-        The state, the progress, and a line for every damaged checkpoint that was passed over.
-
-    Raises:
-        CheckpointError: there is no valid one of that kind.
-    """
-    path, progress, damaged = _find(folder, which)
-    return _read_state(path, template), progress, damaged
+def clear_unfinished(folder: Path) -> None:
+    """Removes what processes that were killed have left; a checkpoint on its way out is put back."""
+    for leftover in sorted(folder.glob(f"{_UNFINISHED}*")):
+        _, replaced, step = leftover.name.partition("replaced-")
+        if replaced and not (folder / step).exists():
+            leftover.rename(folder / step)
+        else:
+            shutil.rmtree(leftover)
 
 
-def restore_evaluated(folder: Path, which: Which) -> tuple[Any, int, list[str]]:
-    """Reads of a checkpoint nothing but the parameters that are evaluated, onto the first device.
-
-    Args:
-        folder: where checkpoints are kept.
-        which: 'latest' falls back to the newest valid one; 'best' is that one or nothing.
-
-    Returns:
-        The parameters, the averaged ones where an average was kept; the step; and a line for every damaged
-        checkpoint that was passed over.
-
-    Raises:
-        CheckpointError: there is no valid one of that kind.
-    """
-    path, _, damaged = _find(folder, which)
-    return _read_evaluated(path), int(path.name), damaged
-
-
-def restore_tree(
-    folder: Path, template: Callable[[dict[str, Any]], Mapping[str, Any]]
-) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """Reads back the newest valid checkpoint that `save_tree` wrote.
-
-    Args:
-        folder: where checkpoints are kept.
-        template: of what JSON held, arrays of the shapes, dtypes and shardings to read.
-
-    Returns:
-        The arrays, where the template has them; what JSON held; a line for every damaged checkpoint.
-
-    Raises:
-        CheckpointError: there is no valid one.
-    """
-    damaged: list[str] = []
-    for step in reversed(steps(folder)):
-        path = folder / f"{step:08d}"
-        fault = _fault(path)
-        if fault is None:
-            progress = json.loads((path / "progress.json").read_text())
-            return _read_tree(path, template(progress)), progress, damaged
-        damaged.append(f"{path}: {fault}; falling back to the one before")
-    raise CheckpointError(f"{folder}: no valid checkpoint{f' ({damaged[-1]})' if damaged else ''}")
+def remove_superfluous(folder: Path, keeper: Keeper, direction: str) -> None:
+    """Removes the checkpoints that the policy does not keep."""
+    there = [Kept(step, _figure(folder, step)) for step in steps(folder)]
+    for step in keeper.superfluous(there, direction):
+        # Renamed first: a removal that is interrupted must not leave half a checkpoint.
+        leaving = folder / f"{_UNFINISHED}{step:08d}"
+        path_of(folder, step).rename(leaving)
+        shutil.rmtree(leaving)
 
 
 def steps(folder: Path) -> list[int]:
@@ -162,104 +108,156 @@ def steps(folder: Path) -> list[int]:
     return sorted(int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit())
 
 
-def _find(folder: Path, which: Which) -> tuple[Path, Progress, list[str]]:
-    """The checkpoint of that kind, its progress, and a line for every damaged one that was passed over."""
+def path_of(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step is."""
+    return folder / f"{step:08d}"
+
+
+def find(folder: Path, which: Which = "latest", *, set_aside: bool = False) -> Found:
+    """Finds a checkpoint, and checks it.
+
+    Args:
+        folder: where checkpoints are kept.
+        which: 'latest' falls back to the newest valid one; 'best' is that one or nothing.
+        set_aside: rename the invalid ones that are passed over, so that they are in nobody's way.
+
+    Raises:
+        CheckpointError: there is no valid one of that kind.
+    """
     damaged: list[str] = []
     for step in reversed(steps(folder)):
-        path = folder / f"{step:08d}"
-        progress = _read_progress(path)
-        fault = "its progress.json cannot be read" if progress is None else None
-        if progress is not None and which == "best":
-            return _best(folder, progress), progress, damaged
-        fault = fault or _fault(path)
+        path = path_of(folder, step)
+        fault = manifest.fault(path)
         if fault is None:
-            assert progress is not None
-            return path, progress, damaged
-        damaged.append(f"{path}: {fault}; falling back to the one before")
-    reason = f" ({damaged[-1]})" if damaged else ""
-    raise CheckpointError(f"{folder}: no valid checkpoint{reason}")
+            found = Found(path, json.loads((path / _PROGRESS).read_text(encoding="utf-8")), damaged)
+            return found if which == "latest" else _best(folder, found)
+        where = f", set aside as {_set_aside(path).name}" if set_aside else ""
+        damaged.append(f"{path}: {fault}; passed over{where}, falling back to the one before")
+    raise CheckpointError(f"{folder}: no valid checkpoint{f' ({damaged[-1]})' if damaged else ''}")
 
 
-def _best(folder: Path, progress: Progress) -> Path:
-    if progress.best_step is None:
+def restore(
+    folder: Path, template: State, which: Which, *, set_aside: bool = False
+) -> tuple[State, Progress, list[str]]:
+    """Reads a run's checkpoint back.
+
+    Args:
+        folder: where checkpoints are kept.
+        template: a state of the same shapes, dtypes and shardings; its values do not matter.
+        which: 'latest' falls back to the newest valid one; 'best' is that one or nothing.
+        set_aside: rename the invalid ones that are passed over.
+
+    Returns:
+        The state, the progress, and a line for every invalid checkpoint that was passed over.
+
+    Raises:
+        CheckpointError: there is no valid one of that kind, or it is of another model.
+    """
+    found = find(folder, which, set_aside=set_aside)
+    with _reading(found.path):
+        state = State(**arrays.read(found.path / "state", template._asdict()))
+        return state, Progress.from_json(found.progress), found.damaged
+
+
+def restore_tree(
+    folder: Path, template: Callable[[dict[str, Any]], Mapping[str, Any]]
+) -> tuple[dict[str, Any], Found]:
+    """Reads the newest valid checkpoint of any arrays back, and sets the invalid ones aside.
+
+    Args:
+        folder: where checkpoints are kept.
+        template: of what JSON held, arrays of the shapes, dtypes and shardings to read.
+
+    Returns:
+        The arrays, where the template has them, and what was found.
+
+    Raises:
+        CheckpointError: there is no valid one, or it is of other arrays.
+    """
+    found = find(folder, set_aside=True)
+    with _reading(found.path):
+        return arrays.read(found.path / "state", template(found.progress)), found
+
+
+def restore_evaluated(folder: Path, which: Which) -> tuple[Any, int, list[str]]:
+    """Reads of a run's checkpoint nothing but the parameters that are evaluated, onto the first device.
+
+    Args:
+        folder: where checkpoints are kept.
+        which: 'latest' falls back to the newest valid one; 'best' is that one or nothing.
+
+    Returns:
+        The parameters, the averaged ones where an average was kept; the step; and a line for every invalid
+        checkpoint that was passed over.
+
+    Raises:
+        CheckpointError: there is no valid one of that kind.
+    """
+    found = find(folder, which)
+    with _reading(found.path):
+        averaged = arrays.read_part(found.path / "state", "averaged")
+        has_average = bool(jax.tree.leaves(averaged))
+        parameters = averaged if has_average else arrays.read_part(found.path / "state", "parameters")
+        return jax.device_put(parameters, jax.devices()[0]), found.step, found.damaged
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Reads a checkpoint, of which nothing need be known.
+
+    Args:
+        path: the checkpoint's own folder, `checkpoints/00006450`.
+
+    Returns:
+        Nested dictionaries of NumPy arrays: `step`, `parameters`, `optimizer`, `averaged` and the rest of
+        `State`; and under `progress` what JSON held.
+
+    Raises:
+        CheckpointError: it is not there, or not what it was.
+    """
+    path = Path(path)
+    fault = manifest.fault(path)
+    if fault is not None:
+        raise CheckpointError(f"{path}: {fault}")
+    with _reading(path):
+        parts = {name: arrays.read_part(path / "state", name) for name in State._fields}
+        return {**parts, "progress": json.loads((path / _PROGRESS).read_text(encoding="utf-8"))}
+
+
+def _best(folder: Path, latest: Found) -> Found:
+    step = latest.progress.get("best_step")
+    if step is None:
         raise CheckpointError(f"{folder}: nothing was evaluated yet; try --checkpoint latest")
-    path = folder / f"{progress.best_step:08d}"
-    fault = _fault(path)
+    path = path_of(folder, int(step))
+    fault = manifest.fault(path)
     if fault is not None:
         raise CheckpointError(f"{path}, the best checkpoint: {fault}; try --checkpoint latest")
-    return path
+    progress = json.loads((path / _PROGRESS).read_text(encoding="utf-8"))
+    return Found(path, progress, latest.damaged)
 
 
-def _read_progress(path: Path) -> Progress | None:
-    try:
-        return Progress(**json.loads((path / "progress.json").read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
+def _set_aside(path: Path) -> Path:
+    number, place = 1, path.with_name(f"{_INVALID}{path.name}")
+    while place.exists():
+        number += 1
+        place = path.with_name(f"{_INVALID}{path.name}-{number}")
+    path.rename(place)
+    flush(path.parent)
+    return place
 
 
-def _fault(path: Path) -> str | None:
-    """What is wrong with a checkpoint's files; None: nothing."""
-    try:
-        expected: dict[str, str] = json.loads((path / "manifest.json").read_text())
-    except OSError:
-        return "it is not there, or incomplete"
-    except ValueError:
-        return "its manifest.json cannot be read"
-    found = _digests(path)
-    for name, digest in expected.items():
-        if name not in found:
-            return f"{name} is missing"
-        if found[name] != digest:
-            return f"{name} is damaged (its checksum differs)"
+def _figure(folder: Path, step: int) -> float | None:
+    """The objective of a checkpoint that was evaluated at its own step."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        progress = Progress.from_json(json.loads((path_of(folder, step) / _PROGRESS).read_text()))
+        return progress.figure if progress.evaluated_at == step else None
     return None
 
 
-def _read_state(path: Path, template: State) -> State:
-    return State(**_read_tree(path, template._asdict()))
-
-
-def _read_tree(path: Path, template: Mapping[str, Any]) -> dict[str, Any]:
-    import orbax.checkpoint as ocp
-
-    abstract = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), dict(template)
-    )
-    with ocp.StandardCheckpointer() as checkpointer:
-        return checkpointer.restore(path.absolute() / "state", abstract)
-
-
-def _read_evaluated(path: Path) -> Any:
-    """The parameters that are evaluated, without anything that is known of the run that saved them."""
-    import orbax.checkpoint as ocp
-
-    where = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    with ocp.PyTreeCheckpointer() as checkpointer:
-        saved: Any = checkpointer.metadata(path.absolute() / "state")
-        tree = saved.item_metadata.tree
-        part = "averaged" if jax.tree.leaves(tree["averaged"]) else "parameters"
-        shapes = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where), tree[part]
-        )
-        arguments = ocp.args.PyTreeRestore(
-            item={part: shapes},
-            restore_args={part: jax.tree.map(lambda _: ocp.ArrayRestoreArgs(sharding=where), shapes)},
-            partial_restore=True,
-        )
-        return checkpointer.restore(path.absolute() / "state", args=arguments)[part]
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    files: Sequence[Path] = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-        if path.name != "manifest.json"
-    }
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+@contextlib.contextmanager
+def _reading(path: Path) -> Any:
+    """Turns what is raised over files that are as they were written into an error for people."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        first = str(error).strip().partition("\n")[0][:200]
+        raise CheckpointError(f"{path}: its files are whole, but of another model ({first})") from error

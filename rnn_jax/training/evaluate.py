@@ -1,6 +1,7 @@
 """Evaluation: every example of a split, once."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,16 +11,20 @@ from rnn_jax.tasks import metrics
 from rnn_jax.training.program import Program
 
 
-def evaluate(program: Program, parameters: Any, split: str) -> dict[str, float]:
+def evaluate(
+    program: Program, parameters: Any, split: str, between: Callable[[], None] = lambda: None
+) -> dict[str, float]:
     """The figures of a whole split.
 
     Args:
         program: the job on its devices.
         parameters: the network's.
         split: 'validation', 'test' or 'train'.
+        between: called before every batch; it may raise.
     """
     carry, parts = program.initial_carry(split), []
     for step in range(math.ceil(program.job.task.batches[split])):
+        between()
         indices, data = program.indices(split, step), program.data[split]
         part, carry = program.settle(program.eval_step(parameters, carry, program.hyper, data, indices))
         parts.append(part)

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from rnn_jax.runtime.files import finite
+
 RUNNING = "running"
 FINISHED = "finished"
 STOPPED_EARLY = "stopped early"
@@ -22,7 +24,7 @@ class Fate:
     step: int = 0
     """Updates made."""
     best_step: int | None = None
-    best: dict[str, float] = dataclasses.field(default_factory=dict)
+    best: dict[str, float | None] = dataclasses.field(default_factory=dict)
     """Validation figures at `best_step`."""
     evaluations_since_best: int = 0
 
@@ -34,17 +36,17 @@ class Objective(NamedTuple):
     direction: str
     """'max' or 'min': what is better."""
 
-    def cost(self, figures: Mapping[str, float]) -> float:
-        """Smaller where the figures are better; infinite where there is none, or it is NaN."""
-        value = figures.get(self.name, math.nan)
-        if math.isnan(value):
+    def cost(self, figures: Mapping[str, float | None]) -> float:
+        """Smaller where the figures are better; infinite where there is none, or it is not finite."""
+        value = figures.get(self.name)
+        if value is None or not math.isfinite(value):
             return math.inf
         return -value if self.direction == "max" else value
 
     def note(self, fate: Fate, step: int, figures: dict[str, float]) -> bool:
         """Notes an evaluation; whether the member is better than ever. A tie keeps the earlier best."""
         if self.cost(figures) < self.cost(fate.best):
-            fate.best_step, fate.best, fate.evaluations_since_best = step, figures, 0
+            fate.best_step, fate.best, fate.evaluations_since_best = step, finite(figures), 0
             return True
         fate.evaluations_since_best += 1
         return False

@@ -26,10 +26,13 @@ class Meter:
         self._measured = (first_step, 0.0)
         self._rate = 0.0
         self.diverged_at = -1
-        """The first update whose loss or gradient was not finite, as soon as that is known; -1: none."""
+        """The update at which the run diverged, as soon as that is known; -1: none."""
+        self.skipped = 0
+        """Updates that were skipped, as far as is known."""
 
     def restart(self, step: int) -> None:
-        """Measures from here on, after `step` steps: what came before was compilation."""
+        """Measures from here on, after `step` steps: what came before does not count."""
+        self._pending, self.diverged_at = None, -1
         self._resumed, self._seconds = time.perf_counter(), 0.0
         self._first_step, self._measured = step, (step, 0.0)
 
@@ -68,9 +71,9 @@ class Meter:
         if self._pending is None:
             return None
         (step, taken), self._pending = self._pending, None
-        sums, diverged_at = jax.device_get(taken)
-        self.diverged_at = int(diverged_at)
-        return step, sums
+        found = jax.device_get(taken)
+        self.diverged_at, self.skipped = int(found.diverged_at), int(found.skipped)
+        return step, found.metrics
 
     def _measure(self, step: int) -> None:
         """The rate since the figures were taken last: only there are as many steps always under way."""

@@ -16,6 +16,22 @@ class Plan(NamedTuple):
     evaluate_every_epochs: float | None
     stop_after_evaluations: int | None
     report_test: bool
+    divergence: str
+    """What follows an update whose loss or gradient is not finite: 'stop', 'skip' or 'restore'."""
+    divergence_limit: int
+    """How often it may follow: updates skipped, or returns to the last checkpoint; 0 where the run stops."""
+    divergence_rate_factor: float
+    """The factor on the learning rate at each return."""
+
+    @property
+    def skips(self) -> int:
+        """How many updates may be skipped."""
+        return self.divergence_limit if self.divergence == "skip" else 0
+
+    @property
+    def restores(self) -> int:
+        """How often the run may return to its last checkpoint."""
+        return self.divergence_limit if self.divergence == "restore" else 0
 
     def evaluates_after(self, step: int) -> bool:
         """Whether the validation split is looked at after `step` steps: the last one included."""
@@ -34,6 +50,9 @@ def build(
     evaluate_every_steps: int | None,
     stop_after_evaluations: int | None,
     report_test: bool,
+    divergence: str,
+    divergence_limit: int | None,
+    divergence_rate_factor: float | None,
 ) -> Plan:
     """Builds the plan of a run whose epoch has so many steps (the config section `train`)."""
     last_step = to_steps(duration_steps, duration_epochs, epoch_steps)
@@ -46,4 +65,7 @@ def build(
         evaluate_every_epochs=evaluate_every_epochs,
         stop_after_evaluations=stop_after_evaluations,
         report_test=report_test,
+        divergence=divergence,
+        divergence_limit=divergence_limit or 0,
+        divergence_rate_factor=1.0 if divergence_rate_factor is None else divergence_rate_factor,
     )

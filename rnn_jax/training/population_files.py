@@ -2,56 +2,70 @@
 
 import contextlib
 import shutil
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rnn_jax.reporting.log import Lines
+from rnn_jax.runtime.errors import storage_error
 from rnn_jax.runtime.files import finite
 from rnn_jax.runtime.run_folder import RunFolder
-from rnn_jax.training import checkpoint
-from rnn_jax.training.checkpoint import Progress
+from rnn_jax.training import arrays, checkpoint
 from rnn_jax.training.fates import Fate
+from rnn_jax.training.progress import Progress
 
 
 class PopulationFiles:
-    """The members' run folders, and the checkpoints of all members together.
+    """The members' run folders.
 
-    What is noted is written with the next checkpoint, and what a process wrote after its last checkpoint is
-    dropped by the next one: so the files are always those of one population.
+    What is noted is written with the next checkpoint of all members together, and what a process wrote after
+    its last checkpoint is dropped by the next one: so the files are always those of one population.
     """
 
-    def __init__(self, folders: Sequence[RunFolder], checkpoints: Path, keep: int) -> None:
-        """`keep` is how many of the checkpoints stay."""
-        self._folders, self._checkpoints, self._keep = folders, checkpoints, keep
-        self._rows: dict[int, list[dict[str, Any]]] = {number: [] for number in range(len(folders))}
+    def __init__(self, folders: Sequence[RunFolder]) -> None:
+        self._folders = folders
+        self._rows: list[tuple[int, dict[str, Any]]] = []
 
-    def begin(self, step: int) -> None:
-        """Forgets what the members' metrics say of later steps."""
+    def begin(self, step: int, evaluated: int) -> None:
+        """Forgets what the members' metrics say of later steps, and of evaluations after `evaluated`."""
+
+        def is_kept(row: Mapping[str, Any]) -> bool:
+            return row["step"] <= (step if row.get("split") == "train" else min(step, evaluated))
+
         for folder in self._folders:
             with contextlib.closing(Lines(folder.metrics)) as lines:
-                lines.keep_up_to(step)
+                lines.keep(is_kept)
 
     def note(self, number: int, step: int, split: str, figures: Mapping[str, float]) -> None:
         """Notes figures of a member; what is not finite becomes null."""
-        self._rows[number].append({"step": step, "split": split, **finite(figures)})
+        self._rows.append((number, {"step": step, "split": split, **finite(figures)}))
 
-    def save(self, step: int, tree: Mapping[str, Any], progress: Mapping[str, Any]) -> None:
-        """Writes what was noted, and then the states."""
-        for number, rows in self._rows.items():
-            if rows:
+    def write_noted(self) -> Callable[[], None]:
+        """What writes what was noted so far, whenever it is called."""
+        rows, self._rows = self._rows, []
+
+        def write() -> None:
+            for number in sorted({number for number, _ in rows}):
                 with contextlib.closing(Lines(self._folders[number].metrics)) as lines:
-                    for row in rows:
-                        lines.append(row)
+                    for owner, row in rows:
+                        if owner == number:
+                            lines.append(row)
                     lines.flush()
-                rows.clear()
-        checkpoint.save_tree(self._checkpoints, step, tree, progress)
-        checkpoint.keep_latest(self._checkpoints, self._keep)
+
+        return write
 
     def save_best(self, number: int, best: Any, fate: Fate) -> None:
         """Writes the best state of a member that has come to its end, as a run of its own would have it."""
         folder = self._folders[number].checkpoints
         if fate.best_step is not None:
             shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed before it saved the rest
-            progress = Progress(1, fate.best_step, fate.best, fate.evaluations_since_best)
-            checkpoint.save(folder, best, progress, keep=1)
+            progress = Progress(
+                devices=1,
+                best_step=fate.best_step,
+                best=fate.best,
+                evaluations_since_best=fate.evaluations_since_best,
+                evaluated_at=fate.best_step,
+            )
+            try:
+                checkpoint.write(folder, fate.best_step, arrays.plain(best)._asdict(), progress.to_json())
+            except (OSError, ValueError) as error:
+                raise storage_error(folder, error) from error

@@ -1,11 +1,12 @@
 """The loop over a population: all members train in step, and each has its own best and its own end."""
 
+import contextlib
 import dataclasses
 import math
 import operator
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,12 +16,13 @@ import numpy as np
 from rnn_jax.reporting.console import Console
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.run_folder import RunFolder
-from rnn_jax.runtime.signals import Stop
+from rnn_jax.runtime.signals import Interrupted, Stop
 from rnn_jax.training import checkpoint, fates, population
-from rnn_jax.training.checkpoint import Keeper
 from rnn_jax.training.fates import Fate, Halving, Objective
+from rnn_jax.training.keeping import Keeper
 from rnn_jax.training.population import Members, Population
 from rnn_jax.training.population_files import PopulationFiles
+from rnn_jax.training.saver import Saver
 from rnn_jax.training.state import State
 
 
@@ -80,40 +82,60 @@ def train(program: Population, course: Course, stop: Stop) -> Trained:
 
     Raises:
         UserError: the checkpoint was made on another number of devices, which is not allowed.
+        StorageError: a checkpoint could not be written.
+        Interrupted: a signal asked to stop before the first update.
     """
-    loop = _Loop(program, course)
-    while loop.step < program.job.plan.last_step and loop.places.active.any():
-        loop.update()
-        evaluates = program.job.plan.evaluates_after(loop.step)
-        if evaluates:
-            loop.evaluate()
-        if evaluates or loop.save_is_due() or stop.requested is not None:
-            loop.save()
-        if stop.requested is not None:
-            break
+    with stop.at_once():
+        loop = _Loop(program, course, stop)
+    with contextlib.closing(loop.saver):
+        loop.train()
     return Trained(loop.fates, loop.seconds)
 
 
 class _Loop:
     """A population under way."""
 
-    def __init__(self, program: Population, course: Course) -> None:
-        self.program, self.course = program, course
+    def __init__(self, program: Population, course: Course, stop: Stop) -> None:
+        self.program, self.course, self.stop = program, course, stop
         self.objective = Objective(*program.job.task.objective)
         self.fates = [Fate() for _ in course.folders]
-        self.step = 0
+        self.step = self.evaluated_at = 0
         self._pending: tuple[int, Any] | None = None
-        self.files = PopulationFiles(course.folders, course.checkpoints, course.keeper.keep)
+        self.files = PopulationFiles(course.folders)
+        self.saver = Saver(course.checkpoints, course.keeper, self.objective.direction)
         self._updates, self._first_said = 0, False
-        self._started = self._saved = time.perf_counter()
+        self._started = time.perf_counter()
         self._began = (self._started, 0)
         room = program.room(len(self.fates))
         self._place(Places(*population.order(range(len(self.fates)), room, program.devices)))
         self.states = program.init(self.members)
         self.best = jax.tree.map(lambda leaf: leaf.copy(), self.states)
+        checkpoint.clear_unfinished(course.checkpoints)
         if checkpoint.steps(course.checkpoints):
             self._resume()
-        self.files.begin(self.step)
+        self.files.begin(self.step, self.evaluated_at)
+        self._saved_at = (self.step, self.evaluated_at)
+
+    def train(self) -> None:
+        """Trains all members to their end, or until a signal asks to stop; what is to be kept is saved."""
+        plan = self.program.job.plan
+        try:
+            if self.step > self.evaluated_at and plan.evaluates_after(self.step):
+                self.evaluate()  # that evaluation was interrupted
+                self.save()
+            while self.step < plan.last_step and self.places.active.any():
+                self.update()
+                self.saver.check()
+                evaluates = plan.evaluates_after(self.step)
+                if evaluates:
+                    self.evaluate()
+                if evaluates or self.saver.is_due(self.step):
+                    self.save()
+                self.stop.check()
+        except Interrupted:
+            if self._saved_at != (self.step, self.evaluated_at):
+                self.save()
+        self.saver.wait()
 
     @property
     def seconds(self) -> float:
@@ -131,12 +153,13 @@ class _Loop:
             states = self.program.shapes(self.states, len(progress["numbers"]))._asdict()
             return {"states": states, "best": states}
 
-        tree, progress, damaged = checkpoint.restore_tree(self.course.checkpoints, template)
-        for line in damaged:
+        tree, found = checkpoint.restore_tree(self.course.checkpoints, template)
+        for line in found.damaged:
             self.course.console.warn(line)
+        progress = found.progress
         self.states, self.best = State(**tree["states"]), State(**tree["best"])
         self.fates = [Fate(**fate) for fate in progress["fates"]]
-        self.step = progress["step"]
+        self.step, self.evaluated_at = progress["step"], progress["evaluated_at"]
         self._started -= progress["seconds"]
         places = Places(np.array(progress["numbers"]), np.array(progress["active"], np.int32))
         if len(places.active) != self.program.devices and not self.course.allow_device_change:
@@ -167,10 +190,16 @@ class _Loop:
                 self._say_how_far()
 
     def evaluate(self) -> None:
-        """Looks at the validation split, and decides who goes on."""
+        """Looks at the validation split, and decides who goes on.
+
+        Raises:
+            Interrupted: a signal asked to stop meanwhile; nothing was decided.
+        """
         diverged = np.asarray(self.states.diverged_at)
         self._flush()
-        found = evaluate(self.program, self.states.evaluated, self.hyper, self.active, "validation")
+        parts = self.states.evaluated, self.hyper, self.active
+        found = evaluate(self.program, *parts, "validation", self.stop.check)
+        self.evaluated_at = self.step
         plan, running = self.program.job.plan, self.places.running()
         is_better = np.zeros(len(self.places.numbers), bool)
         for number, place in running.items():
@@ -218,32 +247,30 @@ class _Loop:
         self.best = self.program.pack(self.best, where)
         self._place(Places(places.numbers[sources], active))
 
-    def save_is_due(self) -> bool:
-        """Whether the config asks for a checkpoint between evaluations now."""
-        return self.course.keeper.due(self.step, time.perf_counter() - self._saved)
-
     def save(self) -> None:
-        """Saves all members' states, after what was logged of them."""
+        """Begins to save all members' states, after what was logged of them; the loop goes on meanwhile."""
         self._flush()
-        self.files.save(
+        self._saved_at = (self.step, self.evaluated_at)
+        self.saver.save(
             self.step,
             {"states": self.states._asdict(), "best": self.best._asdict()},
             {
                 "step": self.step,
+                "evaluated_at": self.evaluated_at,
                 "seconds": round(self.seconds, 1),
                 "fates": [dataclasses.asdict(fate) for fate in self.fates],
                 "numbers": self.places.numbers.tolist(),
                 "active": self.places.active.tolist(),
             },
+            before=self.files.write_noted(),
         )
-        self._saved = time.perf_counter()
 
     def _flush(self) -> None:
         """Notes the training figures that were taken, waiting for them if need be."""
         if self._pending is None:
             return
         (step, taken), self._pending = self._pending, None
-        sums, diverged = jax.device_get(taken)
+        sums, diverged, _ = jax.device_get(taken)
         present = self.program.job.task.present
         for number, place in self.places.running().items():
             if diverged[place] < 0:
@@ -280,11 +307,20 @@ class _Loop:
 
 
 def evaluate(
-    program: Population, parameters: Any, hyper: Any, active: jax.Array, split: str
+    program: Population,
+    parameters: Any,
+    hyper: Any,
+    active: jax.Array,
+    split: str,
+    between: Callable[[], None] = lambda: None,
 ) -> list[dict[str, float]]:
-    """The figures of a whole split in each place; of places that are not active they mean nothing."""
+    """The figures of a whole split in each place; of places that are not active they mean nothing.
+
+    `between` is called before every batch, and may raise.
+    """
     task, carry, totals = program.job.task, program.initial_carry(split, len(jax.tree.leaves(hyper)[0])), {}
     for step in range(math.ceil(task.batches[split])):
+        between()
         indices = jax.device_put(task.select(split, 0, step), program.whole)
         part, carry = program.eval_step(parameters, carry, hyper, program.data[split], indices, active)
         for name, pair in part.items():

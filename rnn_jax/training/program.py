@@ -12,7 +12,8 @@ from rnn_jax.runtime.devices import Devices, shardings
 from rnn_jax.tasks.task import Arrays, Hyper
 from rnn_jax.training import checkpoint, steps
 from rnn_jax.training.build import Job
-from rnn_jax.training.checkpoint import Progress, Which
+from rnn_jax.training.checkpoint import Which
+from rnn_jax.training.progress import Progress
 from rnn_jax.training.state import State, init, place, with_rows
 
 Result = TypeVar("Result")
@@ -30,16 +31,19 @@ class Program(NamedTuple):
     eval_step: Callable[..., Any]
     output_step: Callable[..., Any]
     take_metrics: Callable[[State], Any]
+    is_finite: Callable[[State], jax.Array]
 
     def init(self) -> State:
         """The state before the first step, drawn from the plan's seed."""
         key = jax.random.key(self.job.plan.seed)
         return self.from_saved(jax.jit(partial(init, self.job))(self.job.hyper, key))
 
-    def restore(self, folder: Path, which: Which) -> tuple[State, Progress, list[str]]:
+    def restore(
+        self, folder: Path, which: Which, *, set_aside: bool = False
+    ) -> tuple[State, Progress, list[str]]:
         """Reads a checkpoint back, see `checkpoint.restore`, and puts it where the compiled steps want it."""
         template = self.to_save(self.init())
-        state, progress, damaged = checkpoint.restore(folder, template, which)
+        state, progress, damaged = checkpoint.restore(folder, template, which, set_aside=set_aside)
         return self.from_saved(state), progress, damaged
 
     def to_save(self, state: State) -> State:
@@ -88,6 +92,7 @@ def load(job: Job, devices: Devices) -> Program:
         eval_step=steps.compile_step(partial(steps.eval_step, job), mesh, steps.EVALUATE),
         output_step=steps.compile_step(partial(steps.output_step, job), mesh, steps.OUTPUT),
         take_metrics=jax.jit(steps.take_metrics, donate_argnums=0),
+        is_finite=jax.jit(steps.is_finite),
     )
 
 

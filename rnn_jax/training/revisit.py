@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import CheckpointError
-from rnn_jax.runtime.run_folder import open_run
+from rnn_jax.runtime.run_folder import RunFolder, refuse_differences
 from rnn_jax.runtime.schema import Config, split_hyper
 from rnn_jax.tasks import metrics
 from rnn_jax.training import checkpoint, known_data
@@ -75,7 +75,8 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
         UserError: the config is not the folder's, or the data are not those that it was trained on.
         CheckpointError: there is no valid checkpoint of that kind.
     """
-    folder = open_run(workdir, config)
+    folder = RunFolder(workdir)
+    refuse_differences(workdir, config)
     sections, _ = split_hyper(config)
     if not checkpoint.steps(folder.checkpoints):
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")

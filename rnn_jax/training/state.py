@@ -29,7 +29,12 @@ class State(NamedTuple):
     metrics: Metrics
     """Training figures since they were last taken out, as (sum, count)."""
     diverged_at: jax.Array
-    """The first update, counted from 0, whose loss or gradient was not finite, int32; -1: none."""
+    """The update, counted from 0, at which the run diverged, int32; -1: it did not.
+
+    The first one whose loss or gradient was not finite, after those that may be skipped.
+    """
+    skipped: jax.Array
+    """Updates so far whose loss or gradient was not finite, int32."""
 
     @property
     def evaluated(self) -> Any:
@@ -48,6 +53,7 @@ PLACES = State(
     averaged=WHOLE,
     metrics=WHOLE,
     diverged_at=WHOLE,
+    skipped=WHOLE,
 )
 """Where each part lies: the carry with its rows, everything else whole on every device."""
 
@@ -67,6 +73,7 @@ def init(job: Job, hyper: Hyper, key: jax.Array) -> State:
         averaged=None if job.optimizer.average is None else jax.tree.map(jnp.copy, parameters),
         metrics={name: (zero, zero) for name in job.task.figures},
         diverged_at=jnp.full((), -1, jnp.int32),
+        skipped=jnp.zeros((), jnp.int32),
     )
 
 

@@ -28,8 +28,8 @@ NO_ROW = 2**32 - 1
 def train_step(job: Job, state: State, hyper: Hyper, data: Arrays, indices: jax.Array) -> State:
     """One update.
 
-    Where the loss or the gradient is not finite, now or at an earlier step, nothing but `step` and
-    `diverged_at` changes.
+    Where the loss or the gradient is not finite, the update is skipped: nothing but `step`, `skipped` and
+    `diverged_at` changes. After more of them than the plan bears, nothing changes any more.
 
     Args:
         job: what is computed.
@@ -54,7 +54,8 @@ def train_step(job: Job, state: State, hyper: Hyper, data: Arrays, indices: jax.
     # Divided by the count where it is one number, before it is spread over all parameters.
     gradients = sum_over_devices(pull_back(1 / count)[0])
     finite = jnp.isfinite(total) & jnp.isfinite(optax.tree.norm(gradients))
-    fine = finite & (state.diverged_at < 0)
+    going = state.diverged_at < 0
+    skipped = state.skipped + (going & ~finite)
 
     parameters, optimizer = job.optimizer.update(
         gradients, state.optimizer, state.parameters, state.step, hyper
@@ -67,10 +68,11 @@ def train_step(job: Job, state: State, hyper: Hyper, data: Arrays, indices: jax.
         averaged=None if average is None else average(state.averaged, parameters, state.step),
         metrics=jax.tree.map(jnp.add, state.metrics, metrics),
     )
-    kept = jax.tree.map(functools.partial(_choose, fine), stepped, state)
+    kept = jax.tree.map(functools.partial(_choose, going & finite), stepped, state)
     return kept._replace(
         step=state.step + 1,
-        diverged_at=jnp.where(finite | (state.diverged_at >= 0), state.diverged_at, state.step),
+        diverged_at=jnp.where(going & (skipped > job.plan.skips), state.step, state.diverged_at),
+        skipped=skipped,
     )
 
 
@@ -102,10 +104,25 @@ def output_step(job: Job, parameters: Any, hyper: Hyper, data: Arrays, indices: 
     return job.network.apply(parameters, batch.inputs, batch.lengths, None, hyper, None)[0]
 
 
-def take_metrics(state: State) -> tuple[State, tuple[Metrics, jax.Array]]:
-    """Takes the training figures out of a state: (the state without them, (figures, diverged_at))."""
+class Taken(NamedTuple):
+    """What is logged of a state."""
+
+    metrics: Metrics
+    diverged_at: jax.Array
+    skipped: jax.Array
+
+
+def take_metrics(state: State) -> tuple[State, Taken]:
+    """Takes the training figures out of a state: the state without them, and what is logged."""
     emptied = state._replace(metrics=jax.tree.map(jnp.zeros_like, state.metrics))
-    return emptied, (state.metrics, state.diverged_at)
+    return emptied, Taken(state.metrics, state.diverged_at, state.skipped)
+
+
+def is_finite(state: State) -> jax.Array:
+    """Whether all that training goes on from is, bool []: an update may overflow with a finite gradient."""
+    numbers = jax.tree.leaves((state.parameters, state.optimizer, state.averaged, state.carry))
+    floats = [leaf for leaf in numbers if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in floats]).all()
 
 
 def pass_on(carry: Any, fresh: jax.Array | None) -> Any:

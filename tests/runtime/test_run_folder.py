@@ -48,8 +48,8 @@ def test_the_default_folder_is_named_by_config_and_time(tmp_path, monkeypatch):
         "model.implementation=scan",
         "log.every_steps=7",
         "log.tensorboard=false",
-        "checkpoint.keep=9",
-        "checkpoint.save_every_seconds=60",
+        "checkpoint.keep_latest=9",
+        "checkpoint.every_seconds=60",
         "runtime.devices=2",
         "runtime.allow_device_change=true",
     ],
@@ -147,8 +147,8 @@ def test_a_summary_is_whole_before_it_takes_its_name(tmp_path, monkeypatch):
 
     def watched_fsync(descriptor):
         fsync(descriptor)
-        (unfinished,) = tmp_path.iterdir()
-        events.append(json.loads(unfinished.read_text()))
+        (file,) = tmp_path.iterdir()
+        events.append((file == folder.summary, json.loads(file.read_text())))
 
     def watched_replace(source, target):
         events.append("renamed")
@@ -157,7 +157,8 @@ def test_a_summary_is_whole_before_it_takes_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", watched_fsync)
     monkeypatch.setattr(Path, "replace", watched_replace)
     folder.write_summary({"step": 1})
-    assert events == [{"step": 1}, "renamed"]
+    # First its content, at last its name.
+    assert events == [(False, {"step": 1}), "renamed", (True, {"step": 1})]
 
 
 def test_what_is_not_finite_becomes_null(tmp_path):

@@ -3,11 +3,17 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
-from rnn_jax.runtime.signals import STOPPING, Stop, exit_status
+from rnn_jax.runtime import signals
+from rnn_jax.runtime.signals import STOPPING, Interrupted, Stop, exit_status
+
+STATUSES = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)]
 
 
 def send(number: signal.Signals) -> None:
@@ -15,18 +21,20 @@ def send(number: signal.Signals) -> None:
     signal.raise_signal(number)
 
 
-@pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)]
-)
-def test_a_signal_asks_to_stop(number, status):
+@pytest.mark.parametrize(("number", "status"), STATUSES)
+def test_a_signal_asks_to_stop(number: signal.Signals, status: int) -> None:
     with Stop() as stop:
         assert stop.requested is None
+        stop.check()
         os.kill(os.getpid(), number)
         assert stop.requested is number
+        with pytest.raises(Interrupted) as caught:
+            stop.check()
+        assert caught.value.signal is number
     assert exit_status(number) == status
 
 
-def test_the_first_signal_is_remembered():
+def test_the_first_of_signals_that_come_together_is_remembered() -> None:
     with Stop() as stop:
         send(signal.SIGUSR1)
         send(signal.SIGTERM)
@@ -34,31 +42,83 @@ def test_the_first_signal_is_remembered():
         assert stop.requested is signal.SIGUSR1
 
 
-def test_a_second_interrupt_raises_at_once():
+@pytest.mark.parametrize("number", STOPPING)
+def test_at_once_means_where_the_program_is(number: signal.Signals) -> None:
     with Stop() as stop:
-        send(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            send(signal.SIGINT)
-        assert stop.requested is signal.SIGINT
+        with pytest.raises(Interrupted, match=number.name), stop.at_once():
+            try:
+                send(number)
+            except Exception:
+                pytest.fail("an `except Exception` must not keep a signal")
+            pytest.fail("the program went on")
+        send(number)  # outside, one is remembered
+        with pytest.raises(Interrupted), stop.at_once():
+            pytest.fail("the program went on although a signal had come")
 
 
-def test_the_old_handlers_come_back():
-    before = [signal.getsignal(number) for number in STOPPING]
+def test_who_swallows_an_interruption_is_interrupted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "AGAIN_SECONDS", 0.05)
+    swallowed = 0
+    with Stop() as stop, pytest.raises(Interrupted), stop.at_once():
+        for _ in range(2):
+            try:
+                if not swallowed:
+                    send(signal.SIGTERM)
+                time.sleep(5)
+            except Interrupted:
+                swallowed += 1
+        time.sleep(5)
+    assert swallowed == 2
+
+
+def test_the_old_handlers_come_back() -> None:
+    numbers = [*STOPPING, signal.SIGALRM]
+    before = [signal.getsignal(number) for number in numbers]
     with contextlib.suppress(ZeroDivisionError), Stop():
-        assert [signal.getsignal(number) for number in STOPPING] != before
+        assert [signal.getsignal(number) for number in numbers] != before
         _ = 1 / 0
-    assert [signal.getsignal(number) for number in STOPPING] == before
+    assert [signal.getsignal(number) for number in numbers] == before
+    assert signal.set_wakeup_fd(-1) == -1
 
 
-def test_another_thread_does_nothing():
+def test_another_thread_does_nothing() -> None:
     before = [signal.getsignal(number) for number in STOPPING]
     seen = []
 
-    def work():
-        with Stop() as stop:
+    def work() -> None:
+        with Stop() as stop, stop.at_once():
             seen.append((stop.requested, [signal.getsignal(number) for number in STOPPING]))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
     assert seen == [(None, before)]
+
+
+STUBBORN = """
+import hashlib, sys, time
+from rnn_jax.runtime.signals import Stop
+with Stop() as stop:
+    print("ready", flush=True)
+    if sys.argv[1] == "python":
+        while True:
+            time.sleep(0.01)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # an hour in C, where no handler of Python runs
+"""
+
+
+@pytest.mark.parametrize("where", ["python", "C"])
+def test_a_second_signal_ends_the_process_wherever_it_is(where: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STUBBORN, where], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)  # so soon, as `timeout` sends it, it is the same
+        time.sleep(signals.SAME_REQUEST_SECONDS + 0.3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "stopped at once" in said

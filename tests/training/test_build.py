@@ -10,7 +10,7 @@ from rnn_jax import datasets, models, tasks
 from rnn_jax.reporting import log
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.schema import KEYS, SECTIONS, Hyper
-from rnn_jax.training import checkpoint, optimizer, plan
+from rnn_jax.training import keeping, optimizer, plan
 
 BUILDERS: dict[str, Callable[..., Any]] = {
     "dataset": datasets.build,
@@ -18,7 +18,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "model": models.build,
     "optimizer": optimizer.build,
     "train": plan.build,
-    "checkpoint": checkpoint.build,
+    "checkpoint": keeping.build,
     "log": log.build,
     "runtime": devices.build,
 }

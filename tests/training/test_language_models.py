@@ -216,7 +216,7 @@ class Interrupting(PlainConsole):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-FULL = DROPPING | {"optimizer.average_from_steps": 6, "checkpoint.save_every_steps": 5}
+FULL = DROPPING | {"optimizer.average_from_steps": 6, "checkpoint.every_steps": 5}
 
 
 @pytest.fixture(scope="module")

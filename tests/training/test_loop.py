@@ -17,7 +17,7 @@ from rnn_jax.reporting.plain import PlainConsole
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import CheckpointError, UserError
 from rnn_jax.runtime.schema import Config
-from rnn_jax.training import checkpoint, loop
+from rnn_jax.training import cadence, checkpoint, loop
 from rnn_jax.training.build import build
 from rnn_jax.training.loop import train
 from rnn_jax.training.program import load
@@ -52,7 +52,7 @@ def lasting(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in summary.items() if name not in measured}
 
 
-FULL = {"optimizer.average_decay": 0.9, "task.label_smoothing": 0.1, "checkpoint.save_every_steps": 5}
+FULL = {"optimizer.average_decay": 0.9, "task.label_smoothing": 0.1, "checkpoint.every_steps": 5}
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +81,14 @@ def test_cut_anywhere_and_resumed_equals_straight_bit_for_bit(
 def test_killed_after_an_evaluation_and_before_its_save(
     tiny: Tiny, straight: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, folder, saved = tiny(FULL), tmp_path / "run", checkpoint.save
+    config, folder, saved = tiny(FULL), tmp_path / "run", checkpoint.write
 
-    def dying(folder: Path, state: Any, *rest: Any) -> None:
-        if int(state.step) == 8:
+    def dying(folder: Path, step: int, *rest: Any) -> None:
+        if step == 8:
             raise KeyboardInterrupt
-        saved(folder, state, *rest)
+        saved(folder, step, *rest)
 
-    monkeypatch.setattr(checkpoint, "save", dying)
+    monkeypatch.setattr(checkpoint, "write", dying)
     with pytest.raises(KeyboardInterrupt):
         train(config, folder, console=Interrupting())
     monkeypatch.undo()
@@ -245,7 +245,7 @@ def test_a_failure_is_written_down(tiny: Tiny, tmp_path: Path, monkeypatch: pyte
     def fail(*_: object) -> None:
         raise RuntimeError("the building is on fire")
 
-    monkeypatch.setattr(loop, "evaluate", fail)
+    monkeypatch.setattr(cadence, "evaluate", fail)
     with pytest.raises(RuntimeError, match="fire"):
         train(tiny(), tmp_path / "run", console=Interrupting())
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())

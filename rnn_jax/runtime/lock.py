@@ -1,0 +1,72 @@
+"""One process at a time in a folder: a second one is told who is there."""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import writing
+
+NAME = ".lock"
+
+
+class LockedError(UserError):
+    """Another process works in the folder."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a folder, which exists, for this process.
+
+    The system takes the lock from a process that dies, however it dies. On a file system that several hosts
+    share, it holds between them where the file system's locks (`flock`) do.
+
+    Raises:
+        LockedError: another process holds it; the message names its host and number.
+        UserError: the folder cannot be written.
+        StorageError: the disk is full.
+    """
+    path = folder / NAME
+    with writing(path):
+        descriptor = _acquire(path)
+    try:
+        with writing(path):
+            os.ftruncate(descriptor, 0)
+            owner = {"host": socket.gethostname(), "pid": os.getpid()}
+            os.pwrite(descriptor, json.dumps(owner).encode(), 0)
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # while it is held: nobody else's is removed
+        os.close(descriptor)
+
+
+def _acquire(path: Path) -> int:
+    """The descriptor of the lock file, which is locked and still at its place."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(descriptor, 1000, 0)
+            os.close(descriptor)
+            raise LockedError(f"{path.parent}: {_who(owner)} is at work there") from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        os.close(descriptor)  # whoever held it removed the file in between
+
+
+def _who(owner: bytes) -> str:
+    try:
+        found = json.loads(owner)
+        return f"process {int(found['pid'])} on {found['host']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"

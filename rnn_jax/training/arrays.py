@@ -1,0 +1,92 @@
+"""Arrays on the disk, as Orbax's StandardCheckpointer keeps them. Orbax is used here and nowhere else."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def plain(tree: Any) -> Any:
+    """The tree with the numbers of random keys in their place, uint32 [..., words]: what can be written."""
+    return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if _is_key(leaf) else leaf, tree)
+
+
+def write(folder: Path, tree: Mapping[str, Any]) -> None:
+    """Writes a tree of NumPy arrays into a new folder.
+
+    Raises:
+        OSError, ValueError: the disk is full, or cannot be written.
+    """
+    import orbax.checkpoint as ocp
+
+    with _quiet(), ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save(folder.absolute(), dict(tree))
+
+
+def read(folder: Path, template: Mapping[str, Any]) -> dict[str, Any]:
+    """Reads a tree back.
+
+    Args:
+        folder: what `write` made.
+        template: a tree of the same shapes, dtypes and shardings; its values do not matter. Where it has
+            random keys, the tree that was written has their numbers.
+
+    Raises:
+        ValueError, KeyError, OSError: there is another tree.
+    """
+    import orbax.checkpoint as ocp
+
+    def describe(leaf: Any) -> jax.ShapeDtypeStruct:
+        if not _is_key(leaf):
+            return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
+        words = jax.eval_shape(jax.random.key_data, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
+        return jax.ShapeDtypeStruct(words.shape, words.dtype, sharding=leaf.sharding)
+
+    with _quiet(), ocp.StandardCheckpointer() as checkpointer:
+        found = checkpointer.restore(folder.absolute(), jax.tree.map(describe, dict(template)))
+
+    def rebuild(leaf: Any, numbers: Any) -> Any:
+        return jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(leaf)) if _is_key(leaf) else numbers
+
+    return jax.tree.map(rebuild, dict(template), found)
+
+
+def read_part(folder: Path, part: str) -> Any:
+    """Reads one branch of a tree, nested dictionaries of NumPy arrays; nothing need be known of it.
+
+    Raises:
+        ValueError, KeyError, OSError: there is no such branch.
+    """
+    import orbax.checkpoint as ocp
+
+    with _quiet(), ocp.PyTreeCheckpointer() as checkpointer:
+        saved: Any = checkpointer.metadata(folder.absolute())
+        shapes = saved.item_metadata.tree[part]
+        arguments = ocp.args.PyTreeRestore(
+            item={part: shapes},
+            restore_args={part: jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), shapes)},
+            partial_restore=True,
+        )
+        return checkpointer.restore(folder.absolute(), args=arguments)[part]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Orbax logs a traceback, and asyncio another, of what is raised as well."""
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _is_key(leaf: Any) -> bool:
+    return jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)

@@ -1,0 +1,216 @@
+"""The cadence of a run: what is done after which update, until its end, a signal or a divergence."""
+
+import dataclasses
+import time
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from rnn_jax.reporting.console import Console
+from rnn_jax.reporting.log import Log
+from rnn_jax.runtime.run_folder import RunFolder
+from rnn_jax.runtime.signals import Interrupted, Stop
+from rnn_jax.training import checkpoint
+from rnn_jax.training.evaluate import evaluate, training_batch
+from rnn_jax.training.meter import Meter
+from rnn_jax.training.program import Feed, Program
+from rnn_jax.training.progress import Progress
+from rnn_jax.training.saver import Saver
+from rnn_jax.training.state import State
+from rnn_jax.training.summary import Summary
+from rnn_jax.training.writing import sample
+
+
+class Run(NamedTuple):
+    """One run: what it computes with, where it writes and where it speaks."""
+
+    program: Program
+    feed: Feed
+    folder: RunFolder
+    saver: Saver
+    log: Log
+    meter: Meter
+    summary: Summary
+    console: Console
+    stop: Stop
+
+
+class Loop:
+    """A run under way."""
+
+    def __init__(self, run: Run, state: State, progress: Progress) -> None:
+        """Goes on from a state, which is a checkpoint's, or the first one."""
+        self._run, self.state, self.progress = run, state, progress
+        self.step = int(state.step)
+        self.diverged: str | None = None
+        """Why the run diverged; None: it did not."""
+        self._saved = (self.step, progress) if self.step else None
+        self._skipped = int(state.skipped)
+        self._set_rate()
+
+    def train(self) -> None:
+        """Trains until the plan's end, an early stop, a divergence or a signal. What is to be kept is saved.
+
+        Raises:
+            StorageError: a checkpoint could not be written.
+        """
+        plan, run = self._run.program.job.plan, self._run
+        try:
+            if self.step > self.progress.evaluated_at and plan.evaluates_after(self.step):
+                self._settle()  # that evaluation was interrupted
+            while self.step < plan.last_step and not self._stops_early() and self.diverged is None:
+                self._update()
+                run.saver.check()
+                if plan.evaluates_after(self.step) or run.saver.is_due(self.step):
+                    self._settle()
+                elif run.meter.diverged_at >= 0:
+                    self._diverge(_not_finite_at(run.meter.diverged_at))
+                run.stop.check()
+        except Interrupted:
+            self._save_if_new()
+        run.saver.wait()
+
+    def _update(self) -> None:
+        """Update number `step`, counted from 0, and what is logged of it."""
+        run, step = self._run, self.step
+        program, log = run.program, run.log
+        began = time.perf_counter()
+        indices = run.feed.take(step)
+        state = program.train_step(self.state, self._hyper, program.data["train"], indices)
+        run.feed.prepare(step + 1)
+        self.state = program.settle(state)
+        self.step += 1
+        if run.summary.compile_seconds == 0.0:  # the call returns when the step is compiled and under way
+            run.summary.compile_seconds = time.perf_counter() - began
+            run.meter.restart(step)
+        run.console.tick(self.step)
+        if self.step % log.every_steps == 0:
+            self.state = run.meter.take(self.step, self.state)
+            self._say_skipped()
+        every = log.batch_accuracy_every_steps
+        if every is not None and step % every == 0:
+            batch = training_batch(program, self.state.parameters, step)
+            log.metrics(self.step, "batch", {"accuracy": batch["accuracy"]})
+
+    def _settle(self) -> None:
+        """Evaluates, where it is time, and saves; or sees that the run has diverged.
+
+        Raises:
+            Interrupted: a signal asked to stop during the evaluation, of which nothing is kept.
+        """
+        run = self._run
+        run.meter.flush()
+        self._say_skipped()
+        reason = self._fault()
+        if reason is not None:
+            self._diverge(reason)
+            return
+        with run.meter.paused():
+            if run.program.job.plan.evaluates_after(self.step):
+                self._evaluate()
+            self._save()
+
+    def _evaluate(self) -> None:
+        """Looks at the validation split."""
+        run = self._run
+        found = evaluate(run.program, self.state.evaluated, "validation", run.stop.check)
+        after = self.progress.evaluated(self.step, found, run.program.job.task.objective)
+        run.log.metrics(self.step, "validation", found)
+        run.console.evaluated(self.step, "validation", found, after.best_step == self.step)
+        vocabulary, tokens = run.program.job.data.vocabulary, run.log.sample_tokens
+        if vocabulary is not None and tokens is not None:
+            run.log.sample(self.step, sample(run.program, self.state, vocabulary, tokens))
+        self.progress = after
+
+    def _save(self) -> None:
+        """Begins to save; the loop goes on meanwhile."""
+        run, step, progress = self._run, self.step, self.progress
+        rate, skipped = run.meter.rate(step), self._skipped
+        run.log.flush_events()
+        run.saver.save(
+            step,
+            run.program.to_save(self.state)._asdict(),
+            progress.to_json(),
+            before=run.log.flush,
+            after=lambda: run.summary.write("running", step, progress, rate, skipped=skipped),
+        )
+        self._saved = (step, progress)
+
+    def _save_if_new(self) -> None:
+        """Saves after a signal, where there is something new that is worth going on from."""
+        self._run.meter.flush()
+        if self.step and self._saved != (self.step, self.progress) and self._fault() is None:
+            self._save()
+
+    def _fault(self) -> str | None:
+        """Why the state is not to be kept; None where it is. Waits for the update."""
+        diverged_at = int(self.state.diverged_at)
+        if diverged_at >= 0:
+            return _not_finite_at(diverged_at)
+        if not bool(self._run.program.is_finite(self.state)):
+            return f"the parameters are not finite after update {self.step}"
+        return None
+
+    def _diverge(self, reason: str) -> None:
+        """Ends the run, or goes back to its last checkpoint with a smaller learning rate."""
+        run, plan = self._run, self._run.program.job.plan
+        if self.progress.restores < plan.restores:
+            self._go_back(reason)
+            return
+        borne = {"skip": "skipped updates", "restore": "returns to the last checkpoint"}.get(plan.divergence)
+        after = "" if borne is None else f", after {plan.divergence_limit:,} {borne} (train.divergence_limit)"
+        self.diverged = reason + after
+        run.meter.flush()
+
+    def _go_back(self, reason: str) -> None:
+        run, restores = self._run, self.progress.restores + 1
+        run.saver.wait()
+        if checkpoint.steps(run.folder.checkpoints):
+            self.state, self.progress, damaged = run.program.restore(
+                run.folder.checkpoints, "latest", set_aside=True
+            )
+            for line in damaged:
+                run.console.warn(line)
+        else:
+            self.state, self.progress = run.program.init(), Progress(self.progress.devices)
+        self.progress = dataclasses.replace(self.progress, restores=restores)
+        self.step = int(self.state.step)
+        self._set_rate()
+        run.log.resume(self.step, self.progress.evaluated_at)
+        run.meter.restart(self.step)
+        factor = run.program.job.plan.divergence_rate_factor**restores
+        run.console.warn(
+            f"{reason}: back to step {self.step:,}, with {factor:g} times the learning rate "
+            f"({restores} of at most {run.program.job.plan.restores})"
+        )
+
+    def _set_rate(self) -> None:
+        """The hyperparameters of the updates from here on."""
+        hyper, plan = self._run.program.hyper, self._run.program.job.plan
+        factor = np.float32(plan.divergence_rate_factor**self.progress.restores)
+        rate = hyper["learning_rate"]
+        smaller = jax.device_put(np.asarray(rate) * factor, rate.sharding)
+        self._hyper = {**hyper, "learning_rate": smaller} if self.progress.restores else hyper
+
+    def _say_skipped(self) -> None:
+        run = self._run
+        if run.meter.skipped > self._skipped and run.program.job.plan.skips:
+            run.console.warn(
+                f"update skipped before step {self.step:,}, loss or gradient not finite "
+                f"({run.meter.skipped:,} of at most {run.program.job.plan.skips:,})"
+            )
+        self._skipped = max(self._skipped, run.meter.skipped)
+
+    def _stops_early(self) -> bool:
+        patience = self._run.program.job.plan.stop_after_evaluations
+        return patience is not None and self.progress.evaluations_since_best >= patience
+
+    @property
+    def skipped(self) -> int:
+        """Updates that were skipped because they were not finite."""
+        return self._skipped
+
+
+def _not_finite_at(update: int) -> str:
+    return f"the loss or its gradient was not finite at update {update + 1}"

@@ -1,0 +1,69 @@
+"""One process at a time in a folder."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.lock import NAME, LockedError, locked
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from rnn_jax.runtime.lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDING, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_told_who_is_there(holder: subprocess.Popen, tmp_path: Path) -> None:
+    who = f"process {holder.pid} on {socket.gethostname()} is at work there"
+    with pytest.raises(LockedError, match=re.escape(f"{tmp_path}: {who}")), locked(tmp_path):
+        pytest.fail("two at once")
+    assert (tmp_path / NAME).exists()
+
+
+def test_what_a_dead_process_left_is_taken_over(holder: subprocess.Popen, tmp_path: Path) -> None:
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert str(holder.pid) in (tmp_path / NAME).read_text()
+    with locked(tmp_path):
+        assert str(os.getpid()) in (tmp_path / NAME).read_text()
+    assert not (tmp_path / NAME).exists()
+
+
+def test_it_is_let_go_whatever_happens(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), locked(tmp_path):
+        _ = 1 / 0
+    with locked(tmp_path), pytest.raises(LockedError, match=str(os.getpid())), locked(tmp_path):
+        pytest.fail("two at once")
+
+
+def test_a_lock_that_says_nothing_is_a_lock(tmp_path: Path) -> None:
+    with locked(tmp_path):
+        (tmp_path / NAME).write_text("")
+        with pytest.raises(LockedError, match="another process"), locked(tmp_path):
+            pytest.fail("two at once")
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be written"), locked(tmp_path / "missing"):
+        pytest.fail("there is no such folder")
