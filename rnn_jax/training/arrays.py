@@ -2,12 +2,16 @@
 
 import contextlib
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def plain(tree: Any) -> Any:
@@ -23,7 +27,7 @@ def write(folder: Path, tree: Mapping[str, Any]) -> None:
     """
     import orbax.checkpoint as ocp
 
-    with _quiet(), ocp.StandardCheckpointer() as checkpointer:
+    with _orbax(), ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save(folder.absolute(), dict(tree))
 
 
@@ -46,11 +50,11 @@ def read(folder: Path, template: Mapping[str, Any]) -> dict[str, Any]:
         words = jax.eval_shape(jax.random.key_data, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
         return jax.ShapeDtypeStruct(words.shape, words.dtype, sharding=leaf.sharding)
 
-    with _quiet(), ocp.StandardCheckpointer() as checkpointer:
+    with _orbax(), ocp.StandardCheckpointer() as checkpointer:
         found = checkpointer.restore(folder.absolute(), jax.tree.map(describe, dict(template)))
 
     def rebuild(leaf: Any, numbers: Any) -> Any:
-        return jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(leaf)) if _is_key(leaf) else numbers
+        return jax.random.wrap_key_data(numbers) if _is_key(leaf) else numbers
 
     return jax.tree.map(rebuild, dict(template), found)
 
@@ -63,7 +67,7 @@ def read_part(folder: Path, part: str) -> Any:
     """
     import orbax.checkpoint as ocp
 
-    with _quiet(), ocp.PyTreeCheckpointer() as checkpointer:
+    with _orbax(), ocp.PyTreeCheckpointer() as checkpointer:
         saved: Any = checkpointer.metadata(folder.absolute())
         shapes = saved.item_metadata.tree[part]
         arguments = ocp.args.PyTreeRestore(
@@ -75,8 +79,17 @@ def read_part(folder: Path, part: str) -> Any:
 
 
 @contextlib.contextmanager
+def _orbax() -> Iterator[None]:
+    """One thread at a time: two that save, to different folders, were seen to take each other's.
+
+    Orbax logs a traceback, and asyncio another, of what is raised as well: here they are silent.
+    """
+    with _ONE_AT_A_TIME, _quiet():
+        yield
+
+
+@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Orbax logs a traceback, and asyncio another, of what is raised as well."""
     loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -132,7 +132,7 @@ def test_a_sweep_that_is_killed_and_started_again_ends_the_same(
         return written
 
     with monkeypatch.context() as patched:
-        for module, name in ((checkpoint, "save_tree"), (results, "write"), (results, "write_all")):
+        for module, name in ((checkpoint, "write"), (results, "write"), (results, "write_all")):
             patched.setattr(module, name, mortal(getattr(module, name)))
         with pytest.raises(KilledError):
             sweep.main([*COMMAND, *SWEEP, "--workdir", str(folder)])
@@ -146,15 +146,15 @@ def test_a_sweep_that_is_killed_and_started_again_ends_the_same(
 def test_another_number_of_devices_is_refused_or_allowed(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, save_tree = tmp_path / "sweep", checkpoint.save_tree
+    folder, save_one = tmp_path / "sweep", checkpoint.write
 
     def killed(*arguments: Any) -> None:
         if arguments[1] == 8:
             raise KilledError
-        save_tree(*arguments)
+        save_one(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "save_tree", killed)
+        patched.setattr(checkpoint, "write", killed)
         with pytest.raises(KilledError):
             sweep.main([*COMMAND, *SWEEP, "--workdir", str(folder), "--config.runtime.devices=2"])
     again = ["--workdir", str(folder), "--config.runtime.devices=1"]
