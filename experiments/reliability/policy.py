@@ -1,0 +1,96 @@
+"""Random histories of a run (NaN, ties, interruptions) through the keeping policy, against brute force."""
+
+import dataclasses
+import math
+import random
+from pathlib import Path
+
+from outcome import Outcome
+
+from rnn_jax.training.keeping import Keeper, Kept
+from rnn_jax.training.progress import Progress
+
+COUNT = 10_000
+FIGURES = (0.0, -0.0, 0.25, 0.5, 0.5, 0.5, 0.75, 1.0, math.nan, math.nan, math.inf, -math.inf, -3.0, 1e-300)
+
+
+@dataclasses.dataclass
+class Folder:
+    """What stands on the disk: of each checkpoint, by step, what JSON holds."""
+
+    checkpoints: dict[int, dict]
+
+
+def measure(scratch: Path, count: int) -> Outcome:
+    """Plays `count` histories."""
+    del scratch
+    outcome, chance = Outcome(), random.Random(0)
+    with outcome.timed():
+        for number in range(count):
+            outcome.tried += 1
+            violation = _play(chance, outcome)
+            outcome.check(violation is None, f"history {number}: {violation}")
+    return outcome
+
+
+def _play(chance: random.Random, outcome: Outcome) -> str | None:
+    """One history, interrupted here and there; what is wrong, or None."""
+    keeper = Keeper(None, None, keep_latest=chance.randint(1, 4), keep_best=chance.randint(1, 3))
+    objective = ("figure", chance.choice(("max", "min")))
+    events = [chance.choice(FIGURES) if chance.random() < 0.7 else None for _ in range(chance.randint(1, 25))]
+    folder, progress, step = Folder({}), Progress(devices=1), 0
+    while step < len(events):
+        step += 1
+        figure = events[step - 1]
+        if figure is not None:
+            progress = progress.evaluated(step, {"figure": figure}, objective)
+        if chance.random() < 0.15:  # killed before the save, and started again
+            outcome.count("interruptions")
+            step = max(folder.checkpoints, default=0)
+            progress = Progress.from_json(folder.checkpoints[step]) if step else Progress(devices=1)
+            continue
+        folder.checkpoints[step] = progress.to_json()
+        if chance.random() < 0.1:  # killed before what is superfluous is removed
+            outcome.count("interruptions")
+            progress = Progress.from_json(folder.checkpoints[step])
+            continue
+        _remove(folder, keeper, objective[1])
+        violation = _fault(folder, keeper, objective[1], events[:step], progress)
+        if violation is not None:
+            return f"{keeper}, {objective[1]}, {events[:step]}: {violation}"
+    return None
+
+
+def _remove(folder: Folder, keeper: Keeper, direction: str) -> None:
+    there = []
+    for step, fields in folder.checkpoints.items():
+        progress = Progress.from_json(fields)
+        there.append(Kept(step, progress.figure if progress.evaluated_at == step else None))
+    for step in keeper.superfluous(there, direction):
+        del folder.checkpoints[step]
+
+
+def _fault(
+    folder: Folder, keeper: Keeper, direction: str, events: list[float | None], progress: Progress
+) -> str | None:
+    """Compares with what all events so far ask for, whatever happened between them."""
+    by_rank: list[tuple[float, int]] = []
+    for step, figure in enumerate(events, start=1):
+        if figure is not None and math.isfinite(figure):
+            by_rank.append((figure, step))
+    best: list[int] = []
+    while by_rank and len(best) < keeper.keep_best:
+        top = by_rank[0]
+        for other in by_rank:
+            is_better = other[0] > top[0] if direction == "max" else other[0] < top[0]
+            if is_better:
+                top = other
+        best.append(top[1])
+        by_rank.remove(top)
+    latest = range(max(1, len(events) - keeper.keep_latest + 1), len(events) + 1)
+    wanted = sorted({*latest, *best})
+    if sorted(folder.checkpoints) != wanted:
+        return f"kept {sorted(folder.checkpoints)}, not {wanted}"
+    if progress.best_step != (best[0] if best else None):
+        return f"best step {progress.best_step}, not {best[:1]}"
+    return None
