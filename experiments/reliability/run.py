@@ -47,7 +47,9 @@ def main() -> int:
             scratch = typed.scratch or Path(temporary)
             scratch.mkdir(parents=True, exist_ok=True)
             outcome = module.measure(scratch, typed.count or module.COUNT)
-        print(f"{name}: {outcome.tried:,} trials, {len(outcome.violations)} violations, {outcome.seconds:.0f} s")
+        print(
+            f"{name}: {outcome.tried:,} trials, {len(outcome.violations)} violations, {outcome.seconds:.0f} s"
+        )
         for key, value in outcome.figures.items():
             print(f"  {key}: {value}")
         for line in outcome.violations[:50]:

@@ -9,13 +9,12 @@
 A file is data: one with pickled objects is refused.
 """
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from rnn_jax.datasets import own, ragged, sources, splitting
+from rnn_jax.datasets import own, ragged, sources, splitting, untrusted
 from rnn_jax.datasets.dataset import SPLITS, Loaded, Spec, Splits
 from rnn_jax.datasets.ragged import End
 from rnn_jax.runtime.errors import UserError
@@ -43,7 +42,7 @@ def read(path: Path, *, needs_answers: bool = True) -> Sequences:
         UserError: it cannot be read, holds pickled objects, or its arrays do not fit together; a value is not
             a finite number.
     """
-    arrays = _arrays(path)
+    arrays = untrusted.read_npz(path, ("x", "y", "lengths"))
     if "x" not in arrays or (needs_answers and "y" not in arrays):
         missing = "x" if "x" not in arrays else "y"
         raise UserError(f"{path}: has no array {missing}; it has {', '.join(sorted(arrays)) or 'none'}")
@@ -72,22 +71,6 @@ def read(path: Path, *, needs_answers: bool = True) -> Sequences:
     return Sequences(steps, lengths[rows].astype(np.int32), answers, rows, len(lengths) - len(rows))
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise UserError(f"{path}: one array, should be an .npz file of x, y and lengths")
-            return {name: archive[name] for name in archive.files if name in ("x", "y", "lengths")}
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, MemoryError) as error:
-        if "pickle" in str(error) or "Object arrays" in str(error):
-            what = "holds pickled objects, which could run anything; save plain arrays (see the README)"
-            raise UserError(f"{path}: {what}") from error
-        raise UserError(f"{path}: no .npz file, or a damaged one: {error}") from error
-
-
 def _flat(
     path: Path, x: np.ndarray, lengths: np.ndarray | None, examples: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -97,8 +80,20 @@ def _flat(
             raise UserError(f"{path}: lengths is {_shape(lengths)}, should be whole numbers [examples]")
         if len(lengths) and int(lengths.min()) < 0:
             raise UserError(f"{path}: row {int(lengths.argmin()):,} of lengths is {int(lengths.min())}")
+        # None is longer than what is there: so none becomes another in a smaller type, nor their sum.
+        most = max(x.shape, default=0)
+        if len(lengths) and int(lengths.max()) > most:
+            row = int(lengths.argmax())
+            raise UserError(
+                f"{path}: row {row:,} of lengths is {int(lengths.max()):,}, and x has {most:,} steps"
+            )
         lengths = lengths.astype(np.int64)
-        if x.ndim in (1, 2) and int(lengths.sum()) == len(x) and (len(lengths) != len(x) or x.ndim == 1):
+        if (
+            x.ndim in (1, 2)
+            and x.size
+            and sum(lengths.tolist()) == len(x)
+            and (len(lengths) != len(x) or x.ndim == 1)
+        ):
             return x.reshape(len(x), -1), lengths
         examples = len(lengths)
     if x.ndim == 2:
@@ -122,7 +117,10 @@ def _flat(
 def _answers(path: Path, y: np.ndarray) -> np.ndarray:
     """Labels as texts, or real numbers [examples, outputs]."""
     if y.dtype.kind == "f":
-        y = y.reshape(len(y), -1).astype(np.float32)
+        if y.size == 0:
+            raise UserError(f"{path}: y is {_shape(y)}, should have numbers to tell")
+        with np.errstate(over="ignore"):
+            y = y.reshape(len(y), -1).astype(np.float32)
         wrong = ~np.isfinite(y).all(axis=1)
         if wrong.any():
             raise UserError(f"{path}: row {int(wrong.argmax()):,} of y: not a finite number")
@@ -134,6 +132,11 @@ def _answers(path: Path, y: np.ndarray) -> np.ndarray:
             return np.char.decode(y, "utf-8")
         except UnicodeError as error:
             raise UserError(f"{path}: the labels in y are bytes that are not UTF-8") from error
+    if y.ndim == 1 and y.dtype.kind == "U":
+        try:
+            "".join(y.tolist()).encode()
+        except ValueError as error:  # what is no code point, and halves of characters
+            raise UserError(f"{path}: the labels in y are no texts: {error}") from error
     if y.ndim == 1 and y.dtype.kind in "iubU":
         return y.astype(str)
     raise UserError(f"{path}: y is {_shape(y)}, should be labels [examples] or real numbers")
