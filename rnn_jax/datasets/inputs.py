@@ -182,7 +182,7 @@ def _decoded(line: bytes, encoding: str, name: str) -> str:
     for known in ("utf-8-sig", encoding):
         try:
             return line.decode(known)
-        except (UnicodeError, LookupError):
+        except (ValueError, LookupError):  # not in the encoding, or there is no such encoding
             continue
     raise UserError(f"{name}: neither UTF-8 nor {encoding}: {line[:40]!r}")
 

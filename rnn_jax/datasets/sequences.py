@@ -9,6 +9,7 @@
 A file is data: one with pickled objects is refused.
 """
 
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,11 +97,12 @@ def _flat(
         ):
             return x.reshape(len(x), -1), lengths
         examples = len(lengths)
+    found = _shape(x)
     if x.ndim == 2:
         x = x[:, :, None]
     if x.ndim != 3 or 0 in x.shape or examples not in (None, len(x)):
         raise UserError(
-            f"{path}: x is {_shape(x)}, should be [examples, steps, features], or [steps, features] where "
+            f"{path}: x is {found}, should be [examples, steps, features], or [steps, features] where "
             "lengths say how many steps each sequence has"
         )
     if lengths is None:
@@ -133,10 +135,9 @@ def _answers(path: Path, y: np.ndarray) -> np.ndarray:
         except UnicodeError as error:
             raise UserError(f"{path}: the labels in y are bytes that are not UTF-8") from error
     if y.ndim == 1 and y.dtype.kind == "U":
-        try:
-            "".join(y.tolist()).encode()
-        except ValueError as error:  # what is no code point, and halves of characters
-            raise UserError(f"{path}: the labels in y are no texts: {error}") from error
+        points = np.ascontiguousarray(y).view(np.dtype(np.uint32).newbyteorder(y.dtype.byteorder))
+        if ((points > sys.maxunicode) | ((points >= 0xD800) & (points < 0xE000))).any():
+            raise UserError(f"{path}: the labels in y are no texts: some have what is no character")
     if y.ndim == 1 and y.dtype.kind in "iubU":
         return y.astype(str)
     raise UserError(f"{path}: y is {_shape(y)}, should be labels [examples] or real numbers")

@@ -31,8 +31,11 @@ def check(spec: Mapping[str, Any], classes: tuple[str, ...], known: Vocabulary |
             raise UserError(f"{where}: damaged: {key} is {str(spec.get(key))[:40]}")
     if kind == "sequences":
         _check_scales(spec, where)
-    if "classes" in spec and (not _whole(spec["classes"]) or len(classes) != spec["classes"]):
-        raise UserError(f"{where}: damaged: has the names of {len(classes):,} classes, of {spec['classes']}")
+    if "classes" in spec and not _whole(spec["classes"]):
+        raise UserError(f"{where}: damaged: classes is {str(spec['classes'])[:40]}")
+    if kind != "text" and len(classes) != spec.get("classes", 0):
+        said = spec.get("classes", 0)
+        raise UserError(f"{where}: damaged: has the names of {len(classes):,} classes, of {said}")
     if (
         known is not None
         and "unit" in spec

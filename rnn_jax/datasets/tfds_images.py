@@ -13,7 +13,7 @@ from rnn_jax.datasets import builder, images, splitting
 from rnn_jax.datasets.dataset import SPLITS, Loaded, Splits
 from rnn_jax.runtime.errors import UserError
 
-_NAME = re.compile(r"\w+(/[\w.-]+)*")
+_NAME = re.compile(r"\w+(/\w[\w.-]*)*")
 _GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601
 
 
