@@ -12,6 +12,7 @@ from rnn_jax.runtime.errors import UserError
 
 _LARGEST_SIDE = 1 << 14  # pixels
 _MOST = 1 << 31
+_LARGEST = 3e38  # of float32
 
 
 def check(spec: Mapping[str, Any], classes: tuple[str, ...], known: Vocabulary | None, where: str) -> None:
@@ -74,7 +75,7 @@ def _whole(value: Any, most: int = _MOST) -> bool:
 
 
 def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def _side(value: Any) -> bool:

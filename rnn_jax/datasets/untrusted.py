@@ -256,9 +256,7 @@ def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.
                 f"{path}: damaged: the head of {name} says {claimed:,} bytes, and there are {there:,}"
             )
         stream.seek(0)
-        array = np.lib.format.read_array(stream, allow_pickle=False)
-        stream.read(1)  # at the end the checksum is compared
-        return array
+        return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 def _pickled(path: Path) -> UserError:

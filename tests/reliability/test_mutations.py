@@ -28,6 +28,10 @@ def refuse(folder: Path) -> Any:
     raise UserError(f"{folder}: no")
 
 
+def grumble(folder: Path) -> Any:
+    raise UserError("something is wrong" if (folder / "a").read_bytes() != b"right" else f"{folder}: no")
+
+
 def fail(folder: Path) -> Any:
     raise KeyError(folder)
 
@@ -35,6 +39,7 @@ def fail(folder: Path) -> Any:
 READERS: Mapping[str, tuple[Callable[[Path], Any], str]] = {
     "accepts everything": (lambda folder: 0, "was accepted"),
     "refuses everything": (refuse, "the valid files are refused"),
+    "does not say where": (grumble, "something is wrong"),
     "fails": (fail, "KeyError"),
     "waits": (lambda folder: [None for _ in iter(int, 1)], "more than 0.1 s"),
 }
