@@ -1,4 +1,4 @@
-"""What SECURITY.md promises of the package as a whole; of readers, see `tests/datasets/test_untrusted.py`."""
+"""What SECURITY.md promises of the package as a whole; of single readers, see `tests/datasets`."""
 
 import ast
 import json
