@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnn_jax.datasets import text_files
+from rnn_jax.datasets import specs, text_files, untrusted
 from rnn_jax.datasets import vocabulary as vocabularies
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.reporting import surprise
@@ -67,7 +67,10 @@ def _read_run(workdir: Path) -> tuple[Config, Vocabulary]:
     config, folder = read_config(workdir), RunFolder(workdir)
     if config.task.name != "language_modelling":
         raise UserError(f"{workdir}: a run of the task {config.task.name}; a language model's is needed")
-    return config, vocabularies.load(folder.vocabulary)
+    known = vocabularies.load(folder.vocabulary)
+    if folder.dataset.exists():
+        specs.check_text(untrusted.read_json(folder.dataset).get("spec"), known, str(folder.dataset))
+    return config, known
 
 
 def _read_text(name: str, config: Config) -> str:

@@ -44,6 +44,8 @@ def main(arguments: Sequence[str]) -> int:
         from rnn_jax.training.answering import load_answerer
 
         known = known_data.read(command.workdir)
+        if known.spec["kind"] != kind.data:
+            raise UserError(f"{command.workdir}: its dataset.json is of another run: {known.spec['kind']}")
         with jax.default_matmul_precision(config.runtime.matmul_precision):
             answerer, _, damaged = load_answerer(config, known, command.workdir, command.checkpoint)
             for line in damaged:
@@ -116,6 +118,8 @@ def _short(name: str, width: int = 60) -> str:
 class Kind(NamedTuple):
     """How the inputs of a task are checked, read and answered to."""
 
+    data: str
+    """The kind of data that they are, see `datasets.dataset.Loaded`."""
     check: Callable[[Sequence[str]], None]
     read: Callable[[Sequence[str], "KnownData", str], Iterator[list[Asked]]]
     answer: Callable[["Answerer", list[np.ndarray]], np.ndarray]
@@ -129,13 +133,21 @@ def _read_texts(names: Sequence[str], known: "KnownData", encoding: str) -> Iter
     return inputs.read_texts(names, known.vocabulary, encoding)
 
 
-_TEXTS = Kind(inputs.check_texts, _read_texts, lambda answerer, values: answerer.to_sequences(values), _short)
+_TEXTS = Kind(
+    "labelled_text",
+    inputs.check_texts,
+    _read_texts,
+    lambda answerer, values: answerer.to_sequences(values),
+    _short,
+)
 _PICTURES = Kind(
+    "image",
     lambda names: inputs.check_files(names, "images"),
     lambda names, known, encoding: inputs.read_pictures(names, known.spec, known.background),
     lambda answerer, values: answerer.to_images(np.stack(values)),
 )
 _SEQUENCES = Kind(
+    "sequences",
     lambda names: inputs.check_files(names, "sequences"),
     lambda names, known, encoding: inputs.read_sequences(names, known.spec),
     lambda answerer, values: answerer.to_sequences(values),

@@ -1,6 +1,8 @@
 """The command that writes and scores."""
 
 import io
+import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -178,6 +180,19 @@ def test_folders_that_hold_no_language_model(tmp_path: Path, capsys: pytest.Capt
     status, _, err = ends(["--workdir", folder], capsys)
     assert status == 2
     assert "a run of the task classification; a language model's is needed" in err
+
+
+@pytest.mark.parametrize("kind", ["text", "image"])
+def test_what_is_known_of_another_text(
+    kind: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(trained, tmp_path / "run")
+    said = json.loads((folder / "dataset.json").read_text())
+    said["spec"] |= {"kind": kind, "vocabulary": 7}
+    (folder / "dataset.json").write_text(json.dumps(said))
+    status, _, err = ends(["--workdir", folder], capsys)
+    assert status == 2
+    assert "run/dataset.json: damaged: " in err
 
 
 def test_a_folder_without_a_valid_checkpoint_ends_with_4(

@@ -362,7 +362,12 @@ def test_runs_that_cannot_answer(digits: Path, tmp_path: Path, capsys: pytest.Ca
     known = digits / "dataset.json"
     content = known.read_bytes()
     try:
-        for damage, message in ((b"{", "dataset.json"), (b"{}", "dataset.json: damaged")):
+        of_another = b'{"spec": {"kind": "numbers"}, "classes": []}'
+        for damage, message in (
+            (b"{", "dataset.json"),
+            (b"{}", "dataset.json: damaged"),
+            (of_another, "its dataset.json is of another run: numbers"),
+        ):
             known.write_bytes(damage)
             status, _, err = ends(["--workdir", digits, "a.png"], capsys)
             assert status == 2

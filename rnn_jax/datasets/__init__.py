@@ -2,7 +2,7 @@
 
 `build` takes the config's section `dataset` as its keyword arguments. A new data set is an `Entry` in the
 table `DATASETS`, and its name and keys in the schema: `images.py` shows one from IDX files and one from a
-package. A new kind of data (`spec["kind"]`) also has a line in `synthetic.py`.
+package. A new kind of data (`spec["kind"]`) also has a line in `synthetic.py` and one in `specs.py`.
 """
 
 import inspect
@@ -15,6 +15,7 @@ from rnn_jax.datasets import (
     imdb,
     labelled_texts,
     sequences,
+    specs,
     synthetic,
     text_files,
     texts,
@@ -84,7 +85,7 @@ def build(*, name: str, batch_size: int, **options: Any) -> Dataset:
             None, `data_dir`, the folder of prepared data, apart.
 
     Raises:
-        UserError: wrong input, or data that cannot be had.
+        UserError: wrong input, or data that cannot be had, or is not what it should be.
         StorageError: the disk is full.
     """
     kind, _, rest = name.partition(":")
@@ -96,4 +97,5 @@ def build(*, name: str, batch_size: int, **options: Any) -> Dataset:
         if key not in keys and key != "data_dir" and value is not None:
             raise UserError(f"dataset.{key} = {value}: not for {name}")
     loaded = entry.load(**{key: options.get(key) for key in keys})
+    specs.check_arrays(loaded, f"dataset.name = {name}")
     return Dataset(name=name, batch_size=batch_size, **loaded._asdict())

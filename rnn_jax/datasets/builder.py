@@ -14,14 +14,13 @@ import logging
 import os
 import shutil
 import warnings
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rnn_jax.datasets import download, sources
+from rnn_jax.datasets import download, sources, untrusted
 from rnn_jax.datasets.dataset import Splits
 from rnn_jax.datasets.sources import Feature, Source
 from rnn_jax.runtime.errors import StorageError, UserError
@@ -47,9 +46,8 @@ def load(source: Source, data_dir: str | None, manual_dir: str | None) -> Splits
         UserError: a file is wrong, the data cannot be had, or `data_dir` cannot be written.
         StorageError: the disk is full.
     """
-    root = root_of(data_dir)
+    root, folder = root_of(data_dir), folder_of(source, data_dir)
     files = sources.locate(source, manual_dir)
-    folder = root / _name(source) / source.version
     splits = _read_arrays(folder, source)
     if splits is None:
         with storage(root), lock(root / f".{_name(source)}.lock"):
@@ -66,6 +64,11 @@ def root_of(data_dir: str | None) -> Path:
     if "://" in data_dir:
         raise UserError(f"dataset.data_dir = {data_dir}: must be a local folder")
     return Path(os.path.expanduser(data_dir))
+
+
+def folder_of(source: Source, data_dir: str | None) -> Path:
+    """The folder of a data set's prepared data."""
+    return root_of(data_dir) / _name(source) / source.version
 
 
 def _name(source: Source) -> str:
@@ -125,6 +128,7 @@ def _prepare(source: Source, root: Path, folder: Path, files: dict[str, Path]) -
 def _read_prepared(source: Source, folder: Path) -> Splits:
     """Reads the arrays of what `_prepare` wrote; raises UserError where that is damaged."""
     splits: Splits = {}
+    check_features(folder)
     try:
         with quiet():
             import tensorflow_datasets as tfds
@@ -146,6 +150,30 @@ def _read_prepared(source: Source, folder: Path) -> Splits:
     except Exception as error:  # the readers, in C++ some of them, raise what they like
         raise UserError(f"{folder}: damaged; delete it, and the next run prepares it anew") from error
     return splits
+
+
+def check_features(folder: Path) -> None:
+    """Raises UserError where a folder of prepared data names other classes than TFDS's own.
+
+    TFDS imports the modules of those that features.json names.
+    """
+    for file in sorted(folder.rglob("features.json")):
+        for name in _classes(untrusted.read_json(file)):
+            if not str(name).startswith("tensorflow_datasets.core.features."):
+                raise UserError(f"{file}: damaged: {name!r} is none of TFDS's features")
+
+
+def _classes(content: Any) -> Iterator[Any]:
+    """The names of classes in a features.json, wherever they stand."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if key in ("pythonClassName", "python_class_name", "type"):
+                yield value
+            else:
+                yield from _classes(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _classes(value)
 
 
 @contextlib.contextmanager
@@ -180,15 +208,13 @@ def _read_arrays(folder: Path, source: Source) -> Splits | None:
     """Reads the cache. None where there is none, or its checksums (a zip file's own) or types are wrong."""
     path = folder / "arrays.npz"
     splits: Splits = {}
+    if not path.is_file():
+        return None
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                return None
-        with np.load(path) as arrays:
-            for key in arrays.files:
-                split, _, name = key.partition("/")
-                splits.setdefault(split, {})[name] = arrays[key]
-    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile):
+        for key, array in untrusted.read_npz(untrusted.inside(folder, path)).items():
+            split, _, name = key.partition("/")
+            splits.setdefault(split, {})[name] = array
+    except UserError:
         return None
     if all(_fits(arrays, source.features) for arrays in splits.values()):
         return splits or None
@@ -202,7 +228,17 @@ def _fits(arrays: dict[str, np.ndarray], features: dict[str, Feature]) -> bool:
         expected[name] = (np.dtype(feature.dtype), feature.shape[1:] if feature.is_ragged else feature.shape)
         if feature.is_ragged:
             expected[f"{name}_lengths"] = (np.dtype(np.int32), ())
-    return expected == {name: (array.dtype, array.shape[1:]) for name, array in arrays.items()}
+    found = {name: (array.dtype, array.shape[1:]) for name, array in arrays.items()}
+    return expected == found and len({_examples(name, arrays, features) for name in features}) == 1
+
+
+def _examples(name: str, arrays: dict[str, np.ndarray], features: dict[str, Feature]) -> int | None:
+    """How many examples an array has; None where what it has is not what its lengths say."""
+    if not features[name].is_ragged:
+        return len(arrays[name])
+    lengths = arrays[f"{name}_lengths"]
+    whole = bool((lengths >= 0).all()) and int(lengths.sum(dtype=np.int64)) == len(arrays[name])
+    return len(lengths) if whole else None
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CONTACT_SECONDS = 6.0
 _SILENCE_SECONDS = 10.0
 _BLOCK_BYTES = 1 << 20
+_MOST_BYTES = 1 << 30  # the largest of them has a twelfth of it
 
 _logger = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ def _download(source: Source, name: str, path: Path) -> None:
             if response.status_code != requests.codes.ok:
                 raise _unavailable(source, f"{url} answers {response.status_code} {response.reason}")
             for block in response.iter_content(_BLOCK_BYTES):
+                if file.tell() > _MOST_BYTES:
+                    raise _unavailable(source, f"{url} is not the original file (over {_MOST_BYTES:,} bytes)")
                 digest.update(block)
                 file.write(block)
         if digest.hexdigest() != source.checksums[name]:

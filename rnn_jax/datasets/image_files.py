@@ -4,18 +4,16 @@ A folder of pictures has a folder for each class, named as the class, or such fo
 if need be, `validation`. The examples are in the order of their files' names, whatever folder they are in.
 """
 
-import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_jax.datasets import images, own, pictures, sources, splitting
-from rnn_jax.datasets.dataset import SPLITS, Loaded, Splits
+from rnn_jax.datasets import images, own, pictures, sources, splitting, untrusted
+from rnn_jax.datasets.dataset import Loaded
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import read_json, write_json
+from rnn_jax.runtime.files import write_json
 
 _READING = 1  # to be counted up where pictures are read otherwise than before
 _IDX_SHARE = 12
@@ -51,7 +49,11 @@ def load_idx(*, folder: str | None, validation_examples: int | None) -> Loaded:
     count = len(read["train"]["targets"])
     validation = count // _IDX_SHARE if validation_examples is None else validation_examples
     _check_validation(validation, count, str(place))
-    classes = 1 + max(int(arrays["targets"].max()) for arrays in read.values())
+    classes = 1 + int(read["train"]["targets"].max())
+    wrong = np.flatnonzero(~np.isin(read["test"]["targets"], read["train"]["targets"]))
+    if wrong.size:
+        label = int(read["test"]["targets"][wrong[0]])
+        raise UserError(f"{paths['test'][1]}: label {wrong[0]} is {label}, which no training image has")
     digests = [sources.checksum(path) for pair in paths.values() for path in pair]
     rows = {"train": np.arange(validation, count), "validation": np.arange(validation)}
     splits = {split: _take(read["train"], own_rows) for split, own_rows in rows.items()}
@@ -66,7 +68,7 @@ def load_idx(*, folder: str | None, validation_examples: int | None) -> Loaded:
 def _idx_file(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / name.removesuffix(".gz")):
         if path.is_file():
-            return path
+            return untrusted.inside(folder, path)
     raise UserError(f"dataset.folder = {folder}: has no {name}, gzipped or not; idx needs MNIST's four files")
 
 
@@ -109,7 +111,7 @@ def load_folder(
     place = own.existing("dataset.folder", str(folder), folder=True)
     found, others = _find(place)
     contents = {
-        split: [[str(picture.path.relative_to(place)), _checksum(picture.path)] for picture in files]
+        split: [[str(picture.path.relative_to(place)), sources.checksum(picture.path)] for picture in files]
         for split, files in found.items()
     }
     digest = own.digest_of([_READING, contents, validation_examples])
@@ -120,22 +122,12 @@ def load_folder(
         str(place),
         lambda kept: _prepare(found, validation_examples, place, kept),
     )
-    classes = tuple(read_json(made / "about.json")["classes"])
-    with np.load(made / "arrays.npz") as arrays:
-        splits: Splits = {
-            split: {name: arrays[f"{split}/{name}"] for name in ("inputs", "targets")} for split in SPLITS
-        }
+    classes = own.texts_of(made / "about.json", "classes")
+    splits = own.arrays_of(made / "arrays.npz", ("inputs", "targets"))
     height, width = splits["train"]["inputs"].shape[1:]
     notes = (f"{others:,} files that are no PNG or JPEG left out",) if others else ()
     spec = images.spec_of(height, width, len(classes))
     return Loaded(digest[: own.SHOWN], spec, splits, None, classes, notes)
-
-
-def _checksum(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _find(place: Path) -> tuple[dict[str, list[Picture]], int]:
@@ -150,7 +142,7 @@ def _find(place: Path) -> tuple[dict[str, list[Picture]], int]:
         files = []
         for path in folder.glob("*/*"):
             if path.suffix.lower() in pictures.ENDINGS and path.is_file():
-                files.append(Picture(path, path.parent.name))
+                files.append(Picture(untrusted.inside(place, path), path.parent.name))
             else:
                 others += not path.name.startswith(".")
         if not files:
@@ -208,8 +200,7 @@ def _divide(
 
 def _read_all(files: Sequence[Picture], size: tuple[int, ...] | None) -> np.ndarray:
     """The pictures [pictures, height, width], all of one size."""
-    with ThreadPoolExecutor() as pool:
-        read = list(pool.map(lambda picture: pictures.read(picture.path), files))
+    read = pictures.read_all([picture.path for picture in files])
     size = size or read[0].shape
     for picture, array in zip(files, read, strict=True):
         if array.shape != size:

@@ -4,15 +4,13 @@ An IDX file is a magic number (two zero bytes, 8 for unsigned bytes, the number 
 axis as a big-endian 32-bit number, and the bytes. Source: http://yann.lecun.com/exdb/mnist/
 """
 
-import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from rnn_jax.datasets import builder
+from rnn_jax.datasets import builder, untrusted
 from rnn_jax.datasets.dataset import SPLITS, Entry, Loaded, Spec, Splits
 from rnn_jax.datasets.sources import Feature, Source
 from rnn_jax.datasets.splitting import stratified_order
@@ -75,35 +73,31 @@ def read_pair(images_path: Path, labels_path: Path, spec: Spec | None = None) ->
 
 def _read_idx(path: Path, contents: str) -> np.ndarray:
     """Reads an IDX file of `contents` ("images" or "labels"): uint8, of the shape that its head says."""
-    data = _unpacked(path)
-    magic = int.from_bytes(data[:4], "big")
+    with untrusted.reading(path), untrusted.unpacked(path) as file:
+        shape = _read_head(path, file, contents)
+        expected = math.prod(shape)
+        data, surplus = file.read_up_to(expected)
+    if len(data) + surplus != expected:
+        problem = "truncated" if len(data) < expected else "too long"
+        found = len(data) + surplus
+        raise UserError(f"{path}: {problem}: {found:,} bytes of {contents}, its head says {expected:,}")
+    if expected == 0:
+        raise UserError(f"{path}: has no {contents}")
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _read_head(path: Path, file: untrusted.Unpacked, contents: str) -> tuple[int, ...]:
+    """The shape that the head of an IDX file says."""
+    size = 4 * (1 + _IDX_AXES[contents])
+    head = file.read(size)
+    magic = int.from_bytes(head[:4], "big")
     wanted = next(number for number, held in _IDX_CONTENTS.items() if held == contents)
-    if len(data) >= 4 and magic != wanted:
+    if len(head) >= 4 and magic != wanted:
         found = f"holds {_IDX_CONTENTS[magic]}" if magic in _IDX_CONTENTS else "no IDX file of bytes"
         raise UserError(f"{path}: {found} (magic number {magic}), should hold {contents} ({wanted})")
-    start = 4 * (1 + _IDX_AXES[contents])
-    if len(data) < start:
-        raise UserError(f"{path}: truncated: {len(data)} bytes, should begin with a head of {start}")
-    shape = struct.unpack(f">{_IDX_AXES[contents]}I", data[4:start])
-    size, expected = len(data) - start, math.prod(shape)
-    if size != expected:
-        problem = "truncated" if size < expected else "too long"
-        raise UserError(f"{path}: {problem}: {size:,} bytes of {contents}, its head says {expected:,}")
-    if size == 0:
-        raise UserError(f"{path}: has no {contents}")
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
-
-
-def _unpacked(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except EOFError as error:
-        raise UserError(f"{path}: truncated: its gzip stream has no end") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path}: damaged: {error}") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(head) < size:
+        raise UserError(f"{path}: truncated: {len(head)} bytes, should begin with a head of {size}")
+    return struct.unpack(f">{_IDX_AXES[contents]}I", head[4:])
 
 
 def spec_of(height: int, width: int, classes: int) -> Spec:

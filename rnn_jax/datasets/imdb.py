@@ -5,16 +5,15 @@ such a folder: what counts is that the reviews are the original ones, each to it
 """
 
 import hashlib
+import itertools
 import re
-import tarfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rnn_jax.datasets import builder, labelled_texts, ragged, sources, splitting
+from rnn_jax.datasets import builder, labelled_texts, ragged, sources, splitting, untrusted
 from rnn_jax.datasets.dataset import Entry, Loaded, Spec, Splits
 from rnn_jax.datasets.labelled_texts import Examples, Labelled, Reading
 from rnn_jax.datasets.ragged import End
@@ -37,16 +36,14 @@ def _read_reviews(place: Path) -> Iterator[tuple[str, bytes]]:
     """The reviews of a folder or an archive, by `train/neg/0_3`."""
     if place.is_dir():
         for path in place.rglob("*.txt"):
-            if found := _PLACE.fullmatch(path.as_posix()):
+            found = _PLACE.fullmatch(path.as_posix())
+            if found and untrusted.inside(place, path).is_file() and path.stat().st_size <= _LONGEST:
                 yield "/".join(found.groups()), path.read_bytes()
         return
-    with tarfile.open(place) as archive:
-        for member in archive:
-            found = _PLACE.fullmatch(member.name)
-            if found and member.isfile() and member.size <= _LONGEST:
-                file = archive.extractfile(member)
-                assert file is not None
-                yield "/".join(found.groups()), file.read()
+    for name, review in untrusted.read_tar(place, lambda name: bool(_PLACE.fullmatch(name)), _LONGEST):
+        found = _PLACE.fullmatch(name)
+        assert found is not None
+        yield "/".join(found.groups()), review
 
 
 def _reviews(place: Path) -> dict[str, bytes]:
@@ -55,17 +52,14 @@ def _reviews(place: Path) -> dict[str, bytes]:
     Raises:
         UserError: it cannot be read, or its reviews are not the original ones.
     """
-    try:
-        reviews = dict(sorted(_read_reviews(place)))
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise UserError(f"{place}: damaged: {error}") from error
-    except OSError as error:
-        raise UserError(f"{place}: cannot be read: {error.strerror or error}") from error
+    with untrusted.reading(place):
+        reviews = dict(itertools.islice(_read_reviews(place), 4 * _COUNT + 1))
     if len(reviews) != 4 * _COUNT:
         raise UserError(
             f"{place}: has {len(reviews):,} reviews (aclImdb/train/neg/0_3.txt and the like), should have "
             f"{4 * _COUNT:,}"
         )
+    reviews = dict(sorted(reviews.items()))
     if digest_of(reviews) != _CONTENTS:
         raise UserError(f"{place}: its reviews are not the original ones; get {_SOURCE.url}{ARCHIVE}")
     return reviews
@@ -109,7 +103,9 @@ def examples(data_dir: str | None = None, manual_dir: str | None = None) -> Exam
     for split, arrays in builder.load(_SOURCE, data_dir, manual_dir).items():
         ends = np.cumsum(arrays["text_lengths"])
         texts = [
-            arrays["text"][end - length : end].tobytes().decode()
+            untrusted.text_of(
+                arrays["text"][end - length : end].tobytes(), builder.folder_of(_SOURCE, data_dir)
+            )
             for end, length in zip(ends, arrays["text_lengths"], strict=True)
         ]
         splits[split] = Labelled(texts, [CLASSES[label] for label in arrays["targets"]])

@@ -8,7 +8,7 @@ import select
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ AT_ONCE = 1024
 """Inputs of a block, at most: those of like lengths then share a batch."""
 _ENDINGS = {"images": pictures.ENDINGS, "sequences": (".npz",), "texts": (".txt", ".tsv", ".csv", ".text")}
 _READ_AT_ONCE = 1 << 18  # bytes
+_LONGEST_LINE = 1 << 24  # bytes
 
 
 class Asked(NamedTuple):
@@ -136,9 +137,16 @@ def _lines(names: Sequence[str], encoding: str) -> Iterator[list[str]]:
         if name == "-":
             yield from _arriving(sys.stdin.fileno(), encoding, "standard input")
         else:
-            with open(name, "rb") as file:
+            with _opened(name) as file:
                 yield from _arriving(file.fileno(), encoding, name)
     yield from _blocks(given)
+
+
+def _opened(name: str) -> BinaryIO:
+    try:
+        return open(name, "rb")
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read: {error.strerror}") from error
 
 
 def _is_file(name: str) -> bool:
@@ -153,6 +161,8 @@ def _arriving(descriptor: int, encoding: str, name: str) -> Iterator[list[str]]:
     rest, lines = b"", list[str]()
     while read := os.read(descriptor, _READ_AT_ONCE):
         *whole, rest = (rest + read).split(b"\n")
+        if len(rest) > _LONGEST_LINE:
+            raise UserError(f"{name}: a line of more than {_LONGEST_LINE:,} bytes")
         lines += [line for line in (_decoded(each, encoding, name).strip() for each in whole) if line]
         whole_blocks = len(lines) - len(lines) % AT_ONCE
         ready = whole_blocks if _more_is_there(descriptor) else len(lines)
@@ -172,7 +182,7 @@ def _decoded(line: bytes, encoding: str, name: str) -> str:
     for known in ("utf-8-sig", encoding):
         try:
             return line.decode(known)
-        except UnicodeError:
+        except (ValueError, LookupError):  # not in the encoding, or there is no such encoding
             continue
     raise UserError(f"{name}: neither UTF-8 nor {encoding}: {line[:40]!r}")
 

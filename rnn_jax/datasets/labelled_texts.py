@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_jax.datasets import own, ragged, sources, splitting, text_files, vocabulary
-from rnn_jax.datasets.dataset import SPLITS, Loaded, Spec, Splits
+from rnn_jax.datasets.dataset import SPLITS, Loaded, Spec
 from rnn_jax.datasets.ragged import End
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import read_json, write_json
+from rnn_jax.runtime.files import write_json
 
 _READING = 1  # to be counted up where files are read otherwise than before
 _MOST_CHARACTERS = 0x110000
@@ -179,7 +179,7 @@ def _find(path: Path, key: str, name: str, names: list[str]) -> int:
         raise UserError(f"dataset.{key} = {name}: {path} has {names.count(name)} columns of that name")
     if name in names:
         return names.index(name)
-    if name.isdecimal() and 1 <= int(name) <= len(names):
+    if name.isdecimal() and len(name) < 10 and 1 <= int(name) <= len(names):
         return int(name) - 1
     raise UserError(f"dataset.{key} = {name}: {path} has no such column; it has {', '.join(names)}")
 
@@ -199,7 +199,7 @@ def _decoded(path: Path, encoding: str) -> str:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     is_utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
     try:
-        return data.decode("utf-8-sig" if is_utf8 else encoding)
+        return text_files.whole(data.decode("utf-8-sig" if is_utf8 else encoding))
     except UnicodeError as error:
         raise UserError(f"{path}: {text_files.not_in_encoding(data, encoding, error)}") from error
 
@@ -258,19 +258,16 @@ def in_tokens(
     folder = own.keep(
         kind, digest, data_dir, origin, lambda made: _prepare(read(), reading, version, origin, made)
     )
-    known, about = vocabulary.load(folder / "vocabulary.json"), read_json(folder / "about.json")
-    splits: Splits = {}
-    with np.load(folder / "arrays.npz") as arrays:
-        for split in SPLITS:
-            splits[split] = {name: arrays[f"{split}/{name}"] for name in ("lengths", "targets", "steps")}
-    classes = tuple(about["classes"])
+    known = vocabulary.load(folder / "vocabulary.json")
+    splits = own.arrays_of(folder / "arrays.npz", ("lengths", "targets", "steps"))
+    classes = own.texts_of(folder / "about.json", "classes")
     spec: Spec = {
         "kind": "labelled_text",
         "unit": known.unit,
         "vocabulary": len(known),
         "classes": len(classes),
     }
-    return Loaded(version, spec, splits, known, classes, tuple(about["notes"]))
+    return Loaded(version, spec, splits, known, classes, own.texts_of(folder / "about.json", "notes"))
 
 
 def _prepare(examples: Examples, reading: Reading, version: str, origin: str, folder: Path) -> None:

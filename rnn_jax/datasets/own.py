@@ -9,13 +9,14 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rnn_jax.datasets import builder, sources
+from rnn_jax.datasets import builder, sources, untrusted
+from rnn_jax.datasets.dataset import SPLITS, Splits
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import read_json, write_json
+from rnn_jax.runtime.files import write_json
 
 KEYS = {"train": "dataset.file", "validation": "dataset.validation_file", "test": "dataset.test_file"}
 SHOWN = 12  # characters of a SHA-256 that are shown, as the version of the data
@@ -92,7 +93,32 @@ def _make(folder: Path, make: Callable[[Path], None]) -> None:
 
 
 def _verify(folder: Path) -> None:
-    manifest: Mapping[str, str] = read_json(folder / "manifest.json")
+    manifest = untrusted.read_json(folder / "manifest.json")
+    kept = {file.name for file in folder.iterdir()} - {"manifest.json"}
+    if kept != manifest.keys():
+        differs = ", ".join(sorted(kept ^ manifest.keys())[:3])
+        raise UserError(f"{folder}: damaged ({differs}); delete it, and the next run makes it anew")
     for file, digest in manifest.items():
-        if sources.checksum(folder / file) != digest:
+        if sources.checksum(untrusted.inside(folder, folder / file)) != digest:
             raise UserError(f"{folder / file}: damaged; delete its folder, and the next run makes it anew")
+
+
+def arrays_of(file: Path, names: Sequence[str]) -> Splits:
+    """The arrays of these names of each split, from an `.npz` file that was kept.
+
+    Raises:
+        UserError: it is damaged, or lacks one.
+    """
+    found = untrusted.read_npz(file)
+    missing = [f"{split}/{name}" for split in SPLITS for name in names if f"{split}/{name}" not in found]
+    if missing:
+        raise UserError(f"{file}: damaged: has no {missing[0]}")
+    return {split: {name: found[f"{split}/{name}"] for name in names} for split in SPLITS}
+
+
+def texts_of(file: Path, name: str) -> tuple[str, ...]:
+    """The texts of that name from a JSON file that was kept; raises UserError where there are none."""
+    found = untrusted.read_json(file).get(name)
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise UserError(f"{file}: damaged: has no {name}")
+    return tuple(found)

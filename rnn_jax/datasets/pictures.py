@@ -1,14 +1,22 @@
 """Pictures, PNG or JPEG, as a network reads them: grey, of one size, on the background that it knows."""
 
+import struct
+import warnings
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 
+from rnn_jax.datasets import untrusted
 from rnn_jax.runtime.errors import UserError
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 Background = Literal["dark", "light", "mixed"]
+_MOST_PIXELS = 89_478_485  # which Pillow warns of: a quarter of a gigabyte in colour
+_BLOCK = 1 << 20
 _MOST = 0.9  # of the training images must have a background for it to be theirs
 
 
@@ -16,12 +24,40 @@ def read(path: Path) -> np.ndarray:
     """Reads a picture: uint8 [height, width], in grey; what is transparent is white.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: it cannot be read, is damaged, or has too many pixels.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    return read_all([path])[0]
 
-    try:
-        with Image.open(path, formats=("PNG", "JPEG")) as file:
+
+def read_all(paths: Sequence[Path]) -> list[np.ndarray]:
+    """Reads pictures, several at a time; see `read`."""
+    with warnings.catch_warnings():  # here, since it is nothing for threads
+        warnings.simplefilter("ignore")  # of what says when a picture was taken, and the like
+        if len(paths) == 1:
+            return [_read(paths[0])]
+        with ThreadPoolExecutor() as pool:
+            return list(pool.map(_read, paths))
+
+
+def _read(path: Path) -> np.ndarray:
+    from PIL import Image, ImageOps
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
+
+    with untrusted.reading(path), path.open("rb") as binary:
+        kinds = {b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile}
+        begins = binary.read(8)
+        kind = next((kind for magic, kind in kinds.items() if begins.startswith(magic)), None)
+        if kind is None:
+            raise UserError(f"{path}: no PNG or JPEG picture")
+        binary.seek(0)
+        # Of its kind, and not by `Image.open`, which merely warns of a picture that unpacks to a gigabyte.
+        with kind(binary) as file:
+            width, height = file.size
+            if width * height > _MOST_PIXELS:
+                raise UserError(f"{path}: of {width:,}x{height:,} pixels, more than {_MOST_PIXELS:,}")
+            if kind is PngImageFile:
+                _verify(binary)
             picture = ImageOps.exif_transpose(file)
             if picture.mode.startswith("I"):  # sixteen bits, of which Pillow would keep the lower ones
                 return (np.asarray(picture).astype(np.int64) >> 8).astype(np.uint8)
@@ -29,12 +65,23 @@ def read(path: Path) -> np.ndarray:
                 picture = picture.convert("RGBA")
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
             return np.asarray(picture.convert("L"))
-    except UnidentifiedImageError as error:
-        raise UserError(f"{path}: no PNG or JPEG picture") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, SyntaxError, Image.DecompressionBombError) as error:  # of damaged files
-        raise UserError(f"{path}: damaged: {error}") from error
+
+
+def _verify(binary: BinaryIO) -> None:
+    """Compares the checksums of a PNG file's parts, of which Pillow compares some; raises what it likes."""
+    place = binary.tell()
+    binary.seek(8)
+    while len(head := binary.read(8)) == 8:
+        size, name = struct.unpack(">I4s", head)
+        digest = zlib.crc32(name)
+        while size and (block := binary.read(min(size, _BLOCK))):
+            digest, size = zlib.crc32(block, digest), size - len(block)
+        if size or binary.read(4) != digest.to_bytes(4, "big"):
+            raise ValueError(f"its part {name.decode('latin-1')} is truncated, or has another checksum")
+        if name == b"IEND":
+            binary.seek(place)
+            return
+    raise ValueError("it has no end")
 
 
 def background_of(images: np.ndarray, maximum: int) -> Background:

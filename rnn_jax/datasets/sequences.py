@@ -9,13 +9,13 @@
 A file is data: one with pickled objects is refused.
 """
 
-import zipfile
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from rnn_jax.datasets import own, ragged, sources, splitting
+from rnn_jax.datasets import own, ragged, sources, splitting, untrusted
 from rnn_jax.datasets.dataset import SPLITS, Loaded, Spec, Splits
 from rnn_jax.datasets.ragged import End
 from rnn_jax.runtime.errors import UserError
@@ -43,7 +43,7 @@ def read(path: Path, *, needs_answers: bool = True) -> Sequences:
         UserError: it cannot be read, holds pickled objects, or its arrays do not fit together; a value is not
             a finite number.
     """
-    arrays = _arrays(path)
+    arrays = untrusted.read_npz(path, ("x", "y", "lengths"))
     if "x" not in arrays or (needs_answers and "y" not in arrays):
         missing = "x" if "x" not in arrays else "y"
         raise UserError(f"{path}: has no array {missing}; it has {', '.join(sorted(arrays)) or 'none'}")
@@ -72,22 +72,6 @@ def read(path: Path, *, needs_answers: bool = True) -> Sequences:
     return Sequences(steps, lengths[rows].astype(np.int32), answers, rows, len(lengths) - len(rows))
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise UserError(f"{path}: one array, should be an .npz file of x, y and lengths")
-            return {name: archive[name] for name in archive.files if name in ("x", "y", "lengths")}
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, MemoryError) as error:
-        if "pickle" in str(error) or "Object arrays" in str(error):
-            what = "holds pickled objects, which could run anything; save plain arrays (see the README)"
-            raise UserError(f"{path}: {what}") from error
-        raise UserError(f"{path}: no .npz file, or a damaged one: {error}") from error
-
-
 def _flat(
     path: Path, x: np.ndarray, lengths: np.ndarray | None, examples: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -97,15 +81,28 @@ def _flat(
             raise UserError(f"{path}: lengths is {_shape(lengths)}, should be whole numbers [examples]")
         if len(lengths) and int(lengths.min()) < 0:
             raise UserError(f"{path}: row {int(lengths.argmin()):,} of lengths is {int(lengths.min())}")
+        # None is longer than what is there: so none becomes another in a smaller type, nor their sum.
+        most = max(x.shape, default=0)
+        if len(lengths) and int(lengths.max()) > most:
+            row = int(lengths.argmax())
+            raise UserError(
+                f"{path}: row {row:,} of lengths is {int(lengths.max()):,}, and x has {most:,} steps"
+            )
         lengths = lengths.astype(np.int64)
-        if x.ndim in (1, 2) and int(lengths.sum()) == len(x) and (len(lengths) != len(x) or x.ndim == 1):
+        if (
+            x.ndim in (1, 2)
+            and x.size
+            and sum(lengths.tolist()) == len(x)
+            and (len(lengths) != len(x) or x.ndim == 1)
+        ):
             return x.reshape(len(x), -1), lengths
         examples = len(lengths)
+    found = _shape(x)
     if x.ndim == 2:
         x = x[:, :, None]
     if x.ndim != 3 or 0 in x.shape or examples not in (None, len(x)):
         raise UserError(
-            f"{path}: x is {_shape(x)}, should be [examples, steps, features], or [steps, features] where "
+            f"{path}: x is {found}, should be [examples, steps, features], or [steps, features] where "
             "lengths say how many steps each sequence has"
         )
     if lengths is None:
@@ -122,7 +119,10 @@ def _flat(
 def _answers(path: Path, y: np.ndarray) -> np.ndarray:
     """Labels as texts, or real numbers [examples, outputs]."""
     if y.dtype.kind == "f":
-        y = y.reshape(len(y), -1).astype(np.float32)
+        if y.size == 0:
+            raise UserError(f"{path}: y is {_shape(y)}, should have numbers to tell")
+        with np.errstate(over="ignore"):
+            y = y.reshape(len(y), -1).astype(np.float32)
         wrong = ~np.isfinite(y).all(axis=1)
         if wrong.any():
             raise UserError(f"{path}: row {int(wrong.argmax()):,} of y: not a finite number")
@@ -134,6 +134,10 @@ def _answers(path: Path, y: np.ndarray) -> np.ndarray:
             return np.char.decode(y, "utf-8")
         except UnicodeError as error:
             raise UserError(f"{path}: the labels in y are bytes that are not UTF-8") from error
+    if y.ndim == 1 and y.dtype.kind == "U":
+        points = np.ascontiguousarray(y).view(np.dtype(np.uint32).newbyteorder(y.dtype.byteorder))
+        if ((points > sys.maxunicode) | ((points >= 0xD800) & (points < 0xE000))).any():
+            raise UserError(f"{path}: the labels in y are no texts: some have what is no character")
     if y.ndim == 1 and y.dtype.kind in "iubU":
         return y.astype(str)
     raise UserError(f"{path}: y is {_shape(y)}, should be labels [examples] or real numbers")

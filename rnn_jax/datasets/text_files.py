@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple, TextIO
 
 import numpy as np
 
-from rnn_jax.datasets import own, sources, vocabulary
+from rnn_jax.datasets import own, sources, untrusted, vocabulary
 from rnn_jax.datasets.dataset import SPLITS, Loaded, Spec, Splits
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.runtime.errors import UserError
@@ -70,18 +70,21 @@ def load(
     version = digest[: own.SHOWN]
     folder = own.keep("text", digest, data_dir, origin, lambda made: _prepare(paths, reading, version, made))
     found = vocabulary.load(folder / "vocabulary.json")
-    splits: Splits = {
-        split: {"tokens": np.memmap(folder / f"{split}.tokens", found.dtype, mode="r")} for split in SPLITS
-    }
+    splits: Splits = {split: {"tokens": _tokens(folder / f"{split}.tokens", found)} for split in SPLITS}
     spec: Spec = {"kind": "text", "unit": found.unit, "vocabulary": len(found)}
     return Loaded(version, spec, splits, found)
+
+
+def _tokens(file: Path, of: Vocabulary) -> np.ndarray:
+    with untrusted.reading(file):
+        return np.memmap(file, of.dtype, mode="r")
 
 
 def check_encoding(encoding: str, tokens: str = "words") -> None:
     """Raises UserError where there is no such encoding of text."""
     try:
         open_text(io.BytesIO(), tokens, encoding)
-    except LookupError as error:
+    except (LookupError, ValueError) as error:  # ValueError: a zero byte in its name
         raise UserError(f"dataset.encoding = {encoding}: no such encoding of text; utf-8 is one") from error
 
 
@@ -169,7 +172,7 @@ class _Part:
                         block += file.readline(self._block)
                     while self._whole_words and not block[-1].isspace() and (more := file.read(1)):
                         block += more
-                    yield block
+                    yield block if self._tokens == "bytes" else whole(block)
         except UnicodeError as error:
             raise UserError(
                 f"{self.path}: {not_in_encoding(self.path.read_bytes(), self._encoding, error)}"
@@ -191,6 +194,12 @@ def open_text(binary: BinaryIO, tokens: str, encoding: str) -> TextIO:
         return io.TextIOWrapper(binary, encoding="utf-8", errors="surrogateescape", newline="")
     with_mark = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
     return io.TextIOWrapper(binary, encoding=with_mark, errors="strict", newline=None)
+
+
+def whole(text: str) -> str:
+    """The text; raises UnicodeError for half of a character, which some encodings decode to."""
+    text.encode()
+    return text
 
 
 def not_in_encoding(data: bytes, encoding: str, found: UnicodeError) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnn_jax.datasets import builder, vocabulary
+from rnn_jax.datasets import builder, untrusted, vocabulary
 from rnn_jax.datasets.dataset import Entry, Loaded, Spec, Splits
 from rnn_jax.datasets.sources import Feature, Source
 from rnn_jax.datasets.vocabulary import Vocabulary
@@ -48,7 +48,7 @@ def _read_ptb(files: Mapping[str, Path]) -> Splits:
 
 
 def _load_ptb(*, data_dir: str | None = None, manual_dir: str | None = None) -> Loaded:
-    texts = _as_texts(builder.load(_PTB_SOURCE, data_dir, manual_dir))
+    texts = _texts_of(_PTB_SOURCE, data_dir, manual_dir)
     # Its unknown word is in the text itself.
     known = vocabulary.words([texts["train"]], unknown=False)
     return Loaded(_PTB_SOURCE.version, _PTB_SPEC, _in_tokens(texts, known), known)
@@ -63,7 +63,7 @@ def _read_shakespeare(files: Mapping[str, Path]) -> Splits:
 
 
 def _load_shakespeare(*, data_dir: str | None = None, manual_dir: str | None = None) -> Loaded:
-    texts = _as_texts(builder.load(_SHAKESPEARE_SOURCE, data_dir, manual_dir))
+    texts = _texts_of(_SHAKESPEARE_SOURCE, data_dir, manual_dir)
     known = vocabulary.characters(texts.values())
     splits = with_last_tenth(_in_tokens(texts, known))
     return Loaded(_SHAKESPEARE_SOURCE.version, _SHAKESPEARE_SPEC, splits, known)
@@ -74,10 +74,8 @@ def _in_tokens(texts: Mapping[str, str], of: Vocabulary) -> Splits:
 
 
 def _read(path: Path) -> str:
-    try:
+    with untrusted.reading(path, "not UTF-8"):
         return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 at byte {error.start:,}") from error
 
 
 def _as_bytes(texts: Mapping[str, str]) -> Splits:
@@ -85,8 +83,12 @@ def _as_bytes(texts: Mapping[str, str]) -> Splits:
     return {split: {"text": np.frombuffer(text.encode(), np.uint8)[None]} for split, text in texts.items()}
 
 
-def _as_texts(splits: Splits) -> dict[str, str]:
-    return {split: arrays["text"].tobytes().decode() for split, arrays in splits.items()}
+def _texts_of(source: Source, data_dir: str | None, manual_dir: str | None) -> dict[str, str]:
+    folder = builder.folder_of(source, data_dir)
+    return {
+        split: untrusted.text_of(arrays["text"].tobytes(), folder)
+        for split, arrays in builder.load(source, data_dir, manual_dir).items()
+    }
 
 
 _PTB_SOURCE = Source(

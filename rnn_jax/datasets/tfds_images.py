@@ -4,6 +4,7 @@ TFDS's own builders need TensorFlow to prepare data, though not to read what is 
 pip install -e '.[tensorflow]'. Pictures in colour are read in grey.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rnn_jax.datasets import builder, images, splitting
 from rnn_jax.datasets.dataset import SPLITS, Loaded, Splits
 from rnn_jax.runtime.errors import UserError
 
+_NAME = re.compile(r"\w+(/\w[\w.-]*)*")
 _GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601
 
 
@@ -28,6 +30,9 @@ def load(*, tfds_name: str | None, data_dir: str | None = None) -> Loaded:
     name = tfds_name or ""
     where = f"dataset.name = tfds:{name}"
     root = builder.root_of(data_dir)
+    if not _NAME.fullmatch(name):  # with a colon TFDS would fetch somebody's code, and run it
+        raise UserError(f"{where}: should be a name of TFDS's own, as mnist or emnist/letters")
+    builder.check_features(root / name)
     with builder.quiet():
         import tensorflow_datasets as tfds
 

@@ -9,6 +9,7 @@ word, `<unk>`, it stands for everything that is not in the vocabulary, which is 
 """
 
 import codecs
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from rnn_jax.datasets import untrusted
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import read_json, write_json
+from rnn_jax.runtime.files import write_json
 
 UNITS = ("word", "plain_word", "character", "byte", "piece")
 END_OF_LINE = "<eos>"
@@ -117,24 +119,54 @@ def load(file: Path) -> Vocabulary:
     """Reads a vocabulary that was saved.
 
     Raises:
-        UserError: the file cannot be read, or holds something else.
+        UserError: the file cannot be read, holds something else, or is a link to elsewhere.
     """
-    kept = read_json(file)
+    kept = untrusted.read_json(file)
     unit, tokens, learned = kept.get("unit"), kept.get("tokens", []), kept.get("pieces")
+    named = _are_texts(tokens)
     fits = {
-        "word": _are_texts(tokens) and END_OF_LINE in tokens,
-        "plain_word": _are_texts(tokens) and UNKNOWN in tokens,
-        "character": _are_texts(tokens) and all(len(token) == 1 or token == UNKNOWN for token in tokens),
-        "byte": not tokens,
-        "piece": isinstance(learned, str),
+        "word": named and END_OF_LINE in tokens,
+        "plain_word": named and UNKNOWN in tokens,
+        "character": named and all(len(token) == 1 or token == UNKNOWN for token in tokens),
+        "byte": tokens == [] and learned is None,
+        "piece": tokens == [] and isinstance(learned, str),
     }
     if not isinstance(unit, str) or not fits.get(unit, False):
         raise UserError(f"{file}: damaged, no vocabulary")
+    if unit == "piece":
+        _check_pieces(file, str(learned))
     return Vocabulary(unit, tuple(tokens), learned)
 
 
 def _are_texts(tokens: Any) -> bool:
-    return isinstance(tokens, list) and bool(tokens) and all(isinstance(token, str) for token in tokens)
+    """Whether tokens are different texts."""
+    if not (isinstance(tokens, list) and tokens and all(isinstance(token, str) for token in tokens)):
+        return False
+    return len(set(tokens)) == len(tokens) and _is_text("".join(tokens))
+
+
+def _is_text(text: str) -> bool:
+    """Whether a text is one: half of a character is none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_pieces(file: Path, learned: str) -> None:
+    """Raises UserError for pieces that are not as `pieces` learns them: numbered from 0 on, of all bytes."""
+    with untrusted.reading(file, "damaged, no pieces"):
+        said = json.loads(learned)
+        kinds = [said[part]["type"] for part in ("model", "pre_tokenizer", "decoder")]
+        others = [said[part] for part in ("normalizer", "post_processor", "truncation", "padding")]
+        numbers = said["model"]["vocab"]
+        if kinds != ["BPE", "ByteLevel", "ByteLevel"] or any(others) or said["added_tokens"]:
+            raise UserError(f"{file}: damaged, no pieces: {', '.join(map(str, kinds))}")
+        alphabet = _tokenizers().pre_tokenizers.ByteLevel.alphabet()
+        if sorted(numbers.values()) != list(range(len(numbers))) or not numbers.keys() >= set(alphabet):
+            raise UserError(f"{file}: damaged, no pieces: their numbers have gaps, or a byte has none")
+        _tokenizers().Tokenizer.from_str(learned)
 
 
 def words(lines: Iterable[str], most: int | None = None, *, unknown: bool = True) -> Vocabulary:
@@ -246,6 +278,8 @@ def _encode_bytes(vocabulary: Vocabulary, text: str) -> np.ndarray:
 
 
 def _encode_pieces(vocabulary: Vocabulary, text: str) -> np.ndarray:
+    if not _is_text(text):
+        raise UserError(f"{text[:SHOWN]!r}: has half of a character")
     return np.array(vocabulary._tokenizer.encode(text).ids, np.int32)
 
 

@@ -180,6 +180,8 @@ def read_settings(workdir: Path) -> dict[str, Any]:
         UserError: there is none, or it is damaged.
     """
     file = RunFolder(workdir).config
+    if file.is_symlink():
+        raise UserError(f"{file}: is a link, which may lead out of the run folder; put the file itself there")
     if not os.path.isfile(file):
         raise UserError(f"{workdir}: no run folder (no config.json in it)")
     return read_json(file)

@@ -7,12 +7,12 @@ background of its images; `vocabulary.json` the tokens of a text.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rnn_jax.datasets import pictures
+from rnn_jax.datasets import pictures, specs, untrusted
 from rnn_jax.datasets import vocabulary as vocabularies
 from rnn_jax.datasets.pictures import Background
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import read_json, write_json
+from rnn_jax.runtime.files import write_json
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.training import checkpoint
 from rnn_jax.training.build import Job
@@ -52,9 +52,10 @@ def check(job: Job, folder: RunFolder) -> None:
     before = None
     for file in (folder.dataset, folder.vocabulary):
         if before is None and file.exists():
-            before = read_json(file).get("version")
+            before = untrusted.read_json(file).get("version")
     if before is None:
-        before = (folder.read_summary() or {}).get("dataset", {}).get("version")
+        said = (folder.read_summary() or {}).get("dataset")
+        before = said.get("version") if isinstance(said, dict) else None
     if before not in (None, job.data.version):
         raise UserError(
             f"{folder.path}: trained on version {before} of {job.data.name} so far, and here is "
@@ -67,12 +68,15 @@ def read(workdir: Path) -> KnownData:
     folder = RunFolder(workdir)
     if not folder.dataset.exists():
         raise UserError(f"{folder.dataset}: missing; going on with the run, --workdir {workdir}, writes it")
-    found = read_json(folder.dataset)
+    found = untrusted.read_json(folder.dataset)
     spec, classes = found.get("spec"), found.get("classes")
     background = found.get("background", "mixed")
-    if not (isinstance(spec, dict) and "kind" in spec and isinstance(classes, list)):
+    if not (isinstance(spec, dict) and isinstance(classes, list)):
         raise UserError(f"{folder.dataset}: damaged")
+    if not all(isinstance(name, str) for name in classes):
+        raise UserError(f"{folder.dataset}: damaged: its classes are no names")
     if background not in ("dark", "light", "mixed"):
         raise UserError(f"{folder.dataset}: damaged: the background is {background!r}")
     known = vocabularies.load(folder.vocabulary) if folder.vocabulary.exists() else None
-    return KnownData(str(found.get("name")), spec, tuple(map(str, classes)), background, known)
+    specs.check(spec, tuple(classes), known, str(folder.dataset))
+    return KnownData(str(found.get("name")), spec, tuple(classes), background, known)

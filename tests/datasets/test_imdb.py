@@ -57,7 +57,7 @@ def unpacked(folder: Path) -> Path:
     return folder
 
 
-def packed(path: Path, mode: Any) -> Path:
+def packed(path: Path, mode: Any, *besides: tarfile.TarInfo) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, mode) as archive:
         for split, label, number in reversed(names()):
@@ -65,11 +65,8 @@ def packed(path: Path, mode: Any) -> Path:
             member = tarfile.TarInfo(f"./aclImdb/{split}/{label}/{number}_7.txt")
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-        outside = tarfile.TarInfo("../../train/pos/1_1.txt/../../escaped.txt")
-        archive.addfile(outside, io.BytesIO())
-        link = tarfile.TarInfo("aclImdb/train/pos/99_9.txt")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        archive.addfile(link)
+        for member in besides:
+            archive.addfile(member)
     return path.parent
 
 
@@ -99,7 +96,6 @@ def test_every_form_gives_the_same(form: str, tmp_path: Path) -> None:
     first = known.decode(test["steps"][: test["lengths"][0]]).split()
     assert first[:2] == ["neg", "film"]
     assert "<" not in first
-    assert not list(tmp_path.rglob("escaped.txt"))
     again = load(tmp_path, None)  # prepared: nothing is needed
     np.testing.assert_array_equal(again.splits["train"]["steps"], found.splits["train"]["steps"])
     assert load(tmp_path, None, maximum_steps=3).splits["train"]["lengths"].max() == 3
@@ -124,6 +120,29 @@ def test_damaged_archives(tmp_path: Path) -> None:
     (tmp_path / "reviews.tar.gz").write_bytes(whole.read_bytes()[:-400])
     with pytest.raises(UserError, match=r"reviews.tar.gz: "):
         load(tmp_path, tmp_path)
+
+
+LINK = tarfile.TarInfo("aclImdb/train/pos/99_9.txt")
+LINK.type, LINK.linkname = tarfile.SYMTYPE, "/etc/passwd"
+OUTSIDE = tarfile.TarInfo("../../train/pos/1_1.txt/../../escaped.txt")
+LARGE = tarfile.TarInfo("aclImdb/train/pos/99_9.txt")
+LARGE.size = 1 << 40
+
+
+@pytest.mark.parametrize("member", [LINK, OUTSIDE, LARGE], ids=lambda member: member.name)
+def test_archives_made_to_do_harm(member: tarfile.TarInfo, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"reviews.tar.gz: "):
+        load(tmp_path, packed(tmp_path / "a" / "reviews.tar.gz", "w:gz", member))
+    assert not list(tmp_path.rglob("escaped.txt"))
+
+
+def test_a_folder_whose_reviews_lead_out_of_it(tmp_path: Path) -> None:
+    folder, outside = unpacked(tmp_path / "aclImdb"), tmp_path / "outside.txt"
+    outside.write_bytes(review("train", "pos", 3))  # the very review
+    (folder / "train" / "pos" / "3_7.txt").unlink()
+    (folder / "train" / "pos" / "3_7.txt").symlink_to(outside)
+    with pytest.raises(UserError, match=r"3_7.txt: leads out of .*aclImdb; nothing outside is read"):
+        load(tmp_path, folder)
 
 
 def test_a_folder_without_reviews(tmp_path: Path) -> None:

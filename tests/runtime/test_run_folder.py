@@ -179,3 +179,11 @@ def test_a_damaged_summary_is_told(tmp_path):
     folder.summary.write_text("[]")
     with pytest.raises(UserError, match=r"summary\.json: damaged, no JSON object"):
         folder.read_summary()
+
+
+def test_a_config_is_not_read_through_a_link(tmp_path):
+    open_run(tmp_path / "run", config_of())
+    (tmp_path / "run" / "config.json").rename(tmp_path / "elsewhere.json")
+    (tmp_path / "run" / "config.json").symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(UserError, match=r"config\.json: is a link"):
+        read_config(tmp_path / "run")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnn_jax.datasets import vocabulary
 from rnn_jax.main import main
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import read_json, write_json
@@ -67,12 +68,24 @@ def test_other_data_than_the_model_was_trained_on(tmp_path: Path, capsys: pytest
     assert {path: path.read_bytes() for path in kept} == kept
 
 
+IMAGES = {"kind": "image", "height": 8, "width": 8, "classes": 10, "maximum": 16}
+MEASURED = {"kind": "sequences", "features": 1, "means": [0.0], "deviations": [1.0], "classes": 10}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"spec": None}, "dataset.json: damaged"),
         ({"classes": "abc"}, "dataset.json: damaged"),
         ({"background": "green"}, "dataset.json: damaged: the background is 'green'"),
+        ({"classes": [1] * 10}, "dataset.json: damaged: its classes are no names"),
+        ({"classes": ["a"]}, "dataset.json: damaged: has the names of 1 classes, of 10"),
+        ({"spec": {"kind": "sound"}}, "dataset.json: damaged: its kind of data is 'sound'"),
+        ({"spec": {**IMAGES, "height": 10**9}}, "dataset.json: damaged: height is 1000000000"),
+        ({"spec": {**IMAGES, "maximum": True}}, "dataset.json: damaged: maximum is True"),
+        ({"spec": {**MEASURED, "deviations": [0.0]}}, "dataset.json: damaged: deviations should be features"),
+        ({"spec": {**MEASURED, "means": [10**400]}}, "dataset.json: damaged: means should be features = 1"),
+        ({"spec": {**MEASURED, "classes": 0}, "classes": []}, "dataset.json: damaged: classes is 0"),
     ],
 )
 def test_a_damaged_file(change: dict[str, Any], message: str, tiny: Tiny, tmp_path: Path) -> None:
@@ -81,3 +94,25 @@ def test_a_damaged_file(change: dict[str, Any], message: str, tiny: Tiny, tmp_pa
     write_json(folder.dataset, read_json(folder.dataset) | change)
     with pytest.raises(UserError, match=message):
         known_data.read(tmp_path)
+
+
+def test_a_vocabulary_of_another_run(tiny: Tiny, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    known_data.keep(build(tiny()), folder)
+    of_text = {"kind": "text", "unit": "character", "vocabulary": 4}
+    write_json(folder.dataset, read_json(folder.dataset) | {"spec": of_text, "classes": []})
+    vocabulary.characters(["abcd"]).save(folder.vocabulary, "1")
+    assert known_data.read(tmp_path).vocabulary is not None
+    vocabulary.characters(["abc"]).save(folder.vocabulary, "1")
+    with pytest.raises(UserError, match="its vocabulary is of 3 characters, and should be of 4 characters"):
+        known_data.read(tmp_path)
+
+
+def test_a_summary_that_is_none(tiny: Tiny, tmp_path: Path) -> None:
+    """Whatever it holds, it is no traceback."""
+    folder, job = RunFolder(tmp_path), build(tiny())
+    write_json(folder.summary, {"dataset": ["no"]})
+    known_data.check(job, folder)
+    write_json(folder.summary, {"dataset": {"version": "another"}})
+    with pytest.raises(UserError, match="trained on version another"):
+        known_data.check(job, folder)

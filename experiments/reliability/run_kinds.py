@@ -1,0 +1,166 @@
+"""What is kept, and what a run folder has of its data: vocabularies, dataset.json, prepared data."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import spoiling
+from image_kinds import IMAGES, SPEC
+from kind import Files, Kind, Wrong, change_first, change_json, check_dataset
+from spoiling import Change
+from text_kinds import TEXT, read_table, table_of
+
+from rnn_jax import datasets
+from rnn_jax.datasets import pictures, vocabulary
+
+
+def _read_vocabulary(folder: Path) -> Any:
+    known = vocabulary.load(folder / "vocabulary.json")
+    numbers = known.encode("the cat\n") if known.unit in ("byte", "piece", "plain_word") else np.zeros(1, int)
+    assert 0 <= numbers.min() <= numbers.max() < len(known), "a number is out of range"
+    known.decode(range(min(len(known), 300))).encode()
+    assert known.unit == "plain_word" or 0 <= known.start < len(known), "the start is out of range"
+    return known.tokens
+
+
+VOCABULARY_WRONG: Wrong = {
+    "a token twice": lambda files, number: change_json(
+        files, lambda said: said["tokens"].append(said["tokens"][0])
+    ),
+    "a number as a token": lambda files, number: change_json(
+        files, lambda said: said["tokens"].append(number)
+    ),
+    "half a character": lambda files, number: change_json(
+        files, lambda said: said["tokens"].append("\ud800")
+    ),
+    "no tokens": lambda files, number: change_json(files, lambda said: said.pop("tokens")),
+    "another unit": lambda files, number: change_json(files, lambda said: said.update(unit="letter")),
+    "lists in lists": lambda files, number: change_first(files, lambda data: b'{"a":' + b"[" * 9_000),
+}
+
+
+def _vocabulary(known: vocabulary.Vocabulary) -> bytes:
+    said = {"unit": known.unit, "version": "1", "tokens": list(known.tokens), "pieces": known.pieces}
+    return json.dumps({key: value for key, value in said.items() if value}).encode()
+
+
+WORDS = vocabulary.words([TEXT])
+PLAIN = vocabulary.plain_words([TEXT])
+OF_IMAGES = {
+    "name": "mnist",
+    "version": "1.0.0",
+    "spec": SPEC,
+    "classes": ["a", "b", "c"],
+    "background": "dark",
+}
+OF_TEXTS = {
+    "name": "labelled_text",
+    "version": "1",
+    "spec": {"kind": "labelled_text", "unit": "plain_word", "vocabulary": len(PLAIN), "classes": 2},
+    "classes": ["a", "b"],
+}
+OF_SEQUENCES = {
+    "name": "sequences",
+    "version": "1",
+    "spec": {
+        "kind": "sequences",
+        "features": 2,
+        "means": [0.0, 1.0],
+        "deviations": [1.0, 2.0],
+        "outputs": 1,
+        "target_means": [0.5],
+        "target_deviations": [1.0],
+    },
+    "classes": [],
+}
+
+
+def _read_known(folder: Path) -> Any:
+    from rnn_jax.training import known_data
+
+    known = known_data.read(folder)
+    spec = known.spec
+    assert len(known.classes) == spec.get("classes", 0), "the classes are not as many as said"
+    if spec["kind"] == "image":
+        image = pictures.fit(IMAGES[0], spec["height"], spec["width"], spec["maximum"], known.background)
+        assert image.max() <= spec["maximum"], "too white"
+    if spec["kind"] == "sequences":
+        assert (np.array(spec["deviations"]) > 0).all(), "a deviation of nothing"
+    if known.vocabulary is not None and "vocabulary" in spec:
+        assert len(known.vocabulary) == spec["vocabulary"], "another vocabulary"
+    return spec
+
+
+KNOWN_WRONG: Wrong = {
+    "a class too many": lambda files, number: change_json(files, lambda said: said["classes"].append("z")),
+    "no kind": lambda files, number: change_json(files, lambda said: said["spec"].pop("kind")),
+    "another kind": lambda files, number: change_json(files, lambda said: said["spec"].update(kind="sound")),
+    "no spec": lambda files, number: change_json(files, lambda said: said.update(spec=[number])),
+}
+
+
+def _kept() -> Files:
+    """What is kept of a table of labelled texts, in the folder it is kept in."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "files"
+        folder.mkdir()
+        (folder / "a.tsv").write_bytes(table_of("\t"))
+        read_table(".tsv", "words")(folder)
+        made = next((folder.parent / "data" / "rnn_jax_labelled_text").iterdir())
+        return {
+            f"data/rnn_jax_labelled_text/{made.name}/{file.name}": file.read_bytes()
+            for file in made.iterdir()
+        }
+
+
+def _read_kept(folder: Path) -> Any:
+    (folder / "a.tsv").write_bytes(table_of("\t"))
+    keys = {"label_column": "label", "text_column": "text", "has_header": True, "encoding": "utf-8"}
+    data = datasets.build(
+        name="labelled_text",
+        batch_size=2,
+        file=str(folder / "a.tsv"),
+        tokens="words",
+        kept_end="last",
+        data_dir=str(folder / "data"),
+        **keys,
+    )
+    return check_dataset(data)
+
+
+def _pieces_within(data: bytes, change: Change, number: int) -> bytes:
+    """What the library reads is changed, and is a text in a JSON file again."""
+    del number
+    said = json.loads(data)
+    said["pieces"] = change(said["pieces"].encode()).decode("utf-8", "replace")
+    return json.dumps(said).encode()
+
+
+def kinds() -> dict[str, Kind]:
+    """Every kind, by its name."""
+    found = {}
+    known = {"word": WORDS, "plain word": PLAIN, "character": vocabulary.characters([TEXT])}
+    for unit, of in known.items():
+        files = {"vocabulary.json": _vocabulary(of)}
+        found[f"vocabulary, {unit}"] = Kind(files, _read_vocabulary, spoiling.OF_JSON, wrong=VOCABULARY_WRONG)
+    pieces = vocabulary.pieces(iter([TEXT]), 280)
+    found["vocabulary, piece"] = Kind(
+        {"vocabulary.json": _vocabulary(pieces)}, _read_vocabulary, spoiling.OF_JSON, _pieces_within
+    )
+    for name, said in (("images", OF_IMAGES), ("texts", OF_TEXTS), ("sequences", OF_SEQUENCES)):
+        files = {
+            "dataset.json": json.dumps(said).encode(),
+            "vocabulary.json": _vocabulary(PLAIN),
+        }
+        if name != "texts":
+            files.pop("vocabulary.json")
+        found[f"dataset.json of {name}"] = Kind(files, _read_known, spoiling.OF_JSON, wrong=KNOWN_WRONG)
+    kept = _kept()
+    for number, name in enumerate(sorted(kept)):
+        files = dict(sorted(kept.items(), key=lambda item: item[0] != name))
+        also_json = spoiling.OF_JSON if name.endswith(".json") else []
+        exact = not name.endswith("manifest.json")
+        found[f"kept {Path(name).name} ({number})"] = Kind(files, _read_kept, also_json, is_exact=exact)
+    return found

@@ -1,0 +1,189 @@
+"""Changes that spoil a file's bytes: strategies of hypothesis, each a function from bytes to bytes."""
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hypothesis import strategies
+
+Change = Callable[[bytes], bytes]
+PLACES = strategies.integers(0, 1 << 30)
+NUMBERS = (0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+PIECES = (
+    b"\0",
+    b"\n",
+    b"\r",
+    b"\t",
+    b",",
+    b'"',
+    b";",
+    b"-",
+    b"\xff",
+    b"\xc3",
+    b"\xed\xa0\x80",
+    b"\xef\xbb\xbf",
+    b"\xff\xfe",
+    b"9" * 400,
+    b"-1",
+    b"nan",
+    b"1e999",
+    b"PK\x03\x04",
+    b"\x1f\x8b\x08",
+    "é\u2028😀".encode(),
+)
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "utf-7", "cp500", "latin-1")
+VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    10**30,
+    -1.5,
+    1e300,
+    "",
+    "\0",
+    "\ud800",
+    "text",
+    [],
+    {},
+    [[]],
+    ["a"] * 3,
+    {"kind": "text"},
+)
+
+
+def _at(data: bytes, place: int) -> int:
+    return place % (len(data) + 1)
+
+
+def flip(place: int) -> Change:
+    """One bit."""
+
+    def change(data: bytes) -> bytes:
+        if not data:
+            return data
+        at = place // 8 % len(data)
+        return data[:at] + bytes([data[at] ^ (1 << place % 8)]) + data[at + 1 :]
+
+    return change
+
+
+def cut(place: int) -> Change:
+    """Everything from some place on."""
+    return lambda data: data[: _at(data, place)]
+
+
+def remove(place: int, size: int) -> Change:
+    """A part."""
+    return lambda data: data[: _at(data, place)] + data[_at(data, place) + size :]
+
+
+def insert(place: int, piece: bytes) -> Change:
+    """Something more."""
+    return lambda data: data[: _at(data, place)] + piece + data[_at(data, place) :]
+
+
+def overwrite(place: int, piece: bytes) -> Change:
+    """Something else."""
+    return lambda data: data[: _at(data, place)] + piece + data[_at(data, place) + len(piece) :]
+
+
+def repeat(place: int, size: int) -> Change:
+    """A part once more."""
+    return lambda data: data[: _at(data, place) + size] + data[_at(data, place) :]
+
+
+def swap(place: int, other: int, size: int) -> Change:
+    """Two parts."""
+
+    def change(data: bytes) -> bytes:
+        first, second = sorted((_at(data, place), _at(data, other)))
+        parts = data[first : first + size], data[second : second + size]
+        return overwrite(second, parts[0])(overwrite(first, parts[1])(data))
+
+    return change
+
+
+def recode(encoding: str) -> Change:
+    """The same text in another encoding."""
+    return lambda data: data.decode("latin-1").encode(encoding)
+
+
+def shuffle_columns(number: int) -> Change:
+    """A column twice, or missing, or another one in its place, in some lines or all."""
+
+    def change(data: bytes) -> bytes:
+        generator, lines = random.Random(number), data.split(b"\n")
+        separator = b"\t" if b"\t" in data else b","
+        everywhere, what = generator.random() < 0.5, generator.randrange(3)
+        chosen = generator.randrange(len(lines))
+        for at, line in enumerate(lines):
+            columns = line.split(separator)
+            if not everywhere and at != chosen:
+                continue
+            if what == 0:
+                columns = [columns[0], *columns]
+            elif what == 1:
+                columns = columns[1:]
+            else:
+                columns = columns[::-1]
+            lines[at] = separator.join(columns)
+        return b"\n".join(lines)
+
+    return change
+
+
+def alter_json(number: int, value: Any) -> Change:
+    """Another value somewhere in a JSON file, or lists in lists in lists."""
+
+    def change(data: bytes) -> bytes:
+        try:
+            content = json.loads(data)
+        except (ValueError, RecursionError):
+            return data
+        if number % 50 == 0:
+            return b'{"version": ' + b"[" * 5_000 + b"]" * 5_000 + b"}"
+        generator, node = random.Random(number), content
+        while isinstance(node, dict | list) and node:
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+            key = generator.choice(keys)
+            if not isinstance(node[key], dict | list) or not node[key] or generator.random() < 0.3:
+                if generator.random() < 0.2:
+                    del node[key]
+                else:
+                    node[key] = value
+                break
+            node = node[key]
+        return json.dumps(content).encode()
+
+    return change
+
+
+SIZES = strategies.integers(1, 40)
+COMMON = [
+    strategies.builds(flip, PLACES),
+    strategies.builds(flip, strategies.integers(0, 400)),
+    strategies.builds(cut, PLACES),
+    strategies.builds(remove, PLACES, SIZES),
+    strategies.builds(insert, PLACES, strategies.sampled_from(PIECES) | strategies.binary(max_size=8)),
+    strategies.builds(overwrite, PLACES, strategies.sampled_from(PIECES) | strategies.binary(max_size=8)),
+    strategies.builds(
+        lambda place, number, order: overwrite(place, number.to_bytes(4, order)),
+        strategies.integers(0, 64),
+        strategies.sampled_from(NUMBERS),
+        strategies.sampled_from(("big", "little")),
+    ),
+    strategies.builds(repeat, PLACES, SIZES),
+    strategies.builds(swap, PLACES, PLACES, SIZES),
+]
+OF_TEXTS = [
+    strategies.builds(recode, strategies.sampled_from(ENCODINGS)),
+    strategies.builds(shuffle_columns, PLACES),
+]
+OF_JSON = [strategies.builds(alter_json, PLACES, strategies.sampled_from(VALUES))] * 4
+
+
+def changes(also: Sequence[strategies.SearchStrategy[Change]]) -> strategies.SearchStrategy[list[Change]]:
+    """One to three changes, one after another."""
+    return strategies.lists(strategies.one_of(*COMMON, *also), min_size=1, max_size=3)

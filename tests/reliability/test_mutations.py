@@ -1,0 +1,56 @@
+"""The short form of `experiments/reliability/mutations.py`: data files that are spoilt."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import mutations
+import pytest
+from kind import Kind
+from outcome import Outcome
+
+from rnn_jax.runtime.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RNN_JAX_DATA", raising=False)
+
+
+def test_spoilt_files_are_refused_or_make_sense(tmp_path: Path) -> None:
+    outcome = mutations.measure(tmp_path, 150)
+    assert outcome.tried >= 150
+    assert outcome.violations == []
+    assert int(outcome.figures["refused"]) > 75
+
+
+def refuse(folder: Path) -> Any:
+    raise UserError(f"{folder}: no")
+
+
+def grumble(folder: Path) -> Any:
+    raise UserError("something is wrong" if (folder / "a").read_bytes() != b"right" else f"{folder}: no")
+
+
+def fail(folder: Path) -> Any:
+    raise KeyError(folder)
+
+
+READERS: Mapping[str, tuple[Callable[[Path], Any], str]] = {
+    "accepts everything": (lambda folder: 0, "was accepted"),
+    "refuses everything": (refuse, "the valid files are refused"),
+    "does not say where": (grumble, "something is wrong"),
+    "fails": (fail, "KeyError"),
+    "waits": (lambda folder: [None for _ in iter(int, 1)], "more than 0.1 s"),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_bad_reader_is_noticed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trials themselves are tried: on readers that do what none may."""
+    monkeypatch.setattr(mutations, "SECONDS", 0.1)
+    reader, message = READERS[name]
+    outcome = Outcome()
+    wrong = {"a wrong count": lambda files, number: {"a": b"wrong"}}
+    mutations._series(tmp_path, "some", Kind({"a": b"right"}, reader, wrong=wrong), 12, 1, outcome)
+    assert any(message in line for line in outcome.violations)
