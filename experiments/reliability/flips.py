@@ -1,5 +1,6 @@
 """Checkpoints with a flipped bit, with a file that is cut, empty or gone: noticed, named, passed over."""
 
+import functools
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ def measure(scratch: Path, count: int) -> Outcome:
         outcome.figures["flips"] = count
         outcome.figures["other damages"] = len(damages) - count
         expected = call(lambda: digests(straight), scratch)
-        for damage in chance.sample(damages, min(COMMANDS, len(damages))):
+        for damage in chance.sample(damages, min(COMMANDS, max(1, count // 50))):
             folder = scratch / "resumed"
             _copy(straight, folder)
             (folder / "summary.json").unlink()  # not finished any more
@@ -94,13 +95,16 @@ def _losses(checkpoint: Path, chance: random.Random) -> Iterator[Damage]:
         if size:
             shorter = chance.randrange(size)
             for kept in {0, shorter, size - 1}:
-                yield (
-                    f"{name} cut to {kept} bytes",
-                    lambda folder, name=name, kept=kept: (
-                        (folder / name).write_bytes((folder / name).read_bytes()[:kept]) and None
-                    ),
-                )
-        yield f"{name} deleted", lambda folder, name=name: (folder / name).unlink()
+                yield f"{name} cut to {kept} bytes", functools.partial(_cut, name, kept)
+        yield f"{name} deleted", functools.partial(_delete, name)
+
+
+def _cut(name: Path, kept: int, folder: Path) -> None:
+    (folder / name).write_bytes((folder / name).read_bytes()[:kept])
+
+
+def _delete(name: Path, folder: Path) -> None:
+    (folder / name).unlink()
 
 
 def _copy(source: Path, target: Path) -> None:

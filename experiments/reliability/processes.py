@@ -132,9 +132,18 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in content.split(b"\n")[:-1]]
 
 
+def last_row(folder: Path) -> dict[str, Any]:
+    """The last whole line that a run has logged: a step of 0 where there is none."""
+    with contextlib.suppress(OSError), (folder / "metrics.jsonl").open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 1000))
+        whole = file.read().split(b"\n")[-2:-1]
+        return json.loads(whole[0]) if whole else {"step": 0, "split": None}
+    return {"step": 0, "split": None}
+
+
 def last_step(folder: Path) -> int:
     """The last step that a run has logged."""
-    return max((row["step"] for row in lines(folder / "metrics.jsonl")), default=0)
+    return last_row(folder)["step"]
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -146,12 +155,12 @@ def digests(folder: Path) -> dict[str, str]:
     best = checkpoint.read(checkpoint.find(checkpoints, "best").path)
     summary = json.loads((folder / "summary.json").read_text())
     return {
-        **{name: _digest(part) for name, part in found.items()},
-        "best parameters": _digest(best["parameters"]),
-        "data order": _digest(_order(folder, int(found["step"]))),
+        **{name: digest(part) for name, part in found.items()},
+        "best parameters": digest(best["parameters"]),
+        "data order": digest(_order(folder, int(found["step"]))),
         "metrics.jsonl": hashlib.sha256((folder / "metrics.jsonl").read_bytes()).hexdigest(),
         "samples.txt": hashlib.sha256(_read(folder / "samples.txt")).hexdigest(),
-        "summary.json": _digest({name: value for name, value in summary.items() if name not in TIMES}),
+        "summary.json": digest({name: value for name, value in summary.items() if name not in TIMES}),
     }
 
 
@@ -164,17 +173,18 @@ def _order(folder: Path, step: int) -> Any:
     return [job.task.select("train", job.plan.seed, step + ahead) for ahead in range(5)]
 
 
-def _digest(part: Any) -> str:
+def digest(part: Any) -> str:
+    """SHA-256 of a tree of arrays and plain values."""
     import jax
     import numpy as np
 
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_flatten_with_path(part)[0]:
-        digest.update(jax.tree_util.keystr(path).encode())
+        found.update(jax.tree_util.keystr(path).encode())
         array = np.asarray(leaf)
-        digest.update(repr((array.dtype.str, array.shape)).encode())
-        digest.update(array.tobytes() if array.dtype != object else repr(leaf).encode())
-    return digest.hexdigest()
+        found.update(repr((array.dtype.str, array.shape)).encode())
+        found.update(array.tobytes() if array.dtype != object else repr(leaf).encode())
+    return found.hexdigest()
 
 
 def _read(path: Path) -> bytes:

@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import numpy as np
 
-
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -82,21 +81,15 @@ def read_part(folder: Path, part: str) -> Any:
 def _orbax() -> Iterator[None]:
     """One thread at a time: two that save, to different folders, were seen to take each other's.
 
-    Orbax logs a traceback, and asyncio another, of what is raised as well: here they are silent.
+    Of what is raised, Orbax logs a traceback, asyncio another, and futures more of them afterwards: they are
+    silent here, and once something was raised they stay so.
     """
-    with _ONE_AT_A_TIME, _quiet():
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio", "concurrent.futures")]
+    with _ONE_AT_A_TIME:
+        levels = [logger.level for logger in loggers]
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
         yield
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
 

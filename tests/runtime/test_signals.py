@@ -44,13 +44,17 @@ def test_the_first_of_signals_that_come_together_is_remembered() -> None:
 
 @pytest.mark.parametrize("number", STOPPING)
 def test_at_once_means_where_the_program_is(number: signal.Signals) -> None:
-    with Stop() as stop:
-        with pytest.raises(Interrupted, match=number.name), stop.at_once():
+    def work(stop: Stop) -> None:
+        with stop.at_once():
             try:
                 send(number)
             except Exception:
                 pytest.fail("an `except Exception` must not keep a signal")
             pytest.fail("the program went on")
+
+    with Stop() as stop:
+        with pytest.raises(Interrupted, match=number.name):
+            work(stop)
         send(number)  # outside, one is remembered
         with pytest.raises(Interrupted), stop.at_once():
             pytest.fail("the program went on although a signal had come")
@@ -58,17 +62,22 @@ def test_at_once_means_where_the_program_is(number: signal.Signals) -> None:
 
 def test_who_swallows_an_interruption_is_interrupted_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signals, "AGAIN_SECONDS", 0.05)
-    swallowed = 0
-    with Stop() as stop, pytest.raises(Interrupted), stop.at_once():
-        for _ in range(2):
-            try:
-                if not swallowed:
-                    send(signal.SIGTERM)
-                time.sleep(5)
-            except Interrupted:
-                swallowed += 1
-        time.sleep(5)
-    assert swallowed == 2
+    swallowed = []
+
+    def work(stop: Stop) -> None:
+        with stop.at_once():
+            for number in (signal.SIGTERM, None):
+                try:
+                    if number is not None:
+                        send(number)
+                    time.sleep(5)
+                except Interrupted as interrupted:
+                    swallowed.append(interrupted.signal)
+            time.sleep(5)
+
+    with Stop() as stop, pytest.raises(Interrupted):
+        work(stop)
+    assert swallowed == [signal.SIGTERM] * 2
 
 
 def test_the_old_handlers_come_back() -> None:

@@ -1,0 +1,175 @@
+"""Stops at random times, within epochs and within evaluations: what goes on is what was never stopped.
+
+Three kinds of runs in turn: a classifier, a language model, a population. Each is stopped by signals until it
+ends, and then compared with a straight run: parameters, optimizer, key, data order, metrics, early stopping.
+"""
+
+import hashlib
+import json
+import random
+import shutil
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from outcome import Outcome
+from processes import SMALL, TIMES, Process, call, digest, digests, last_row, last_step, lines, start, typed
+
+COUNT = 60
+STOPS_A_RUN = 5
+EVALUATE_EVERY = 20
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+class Kind(NamedTuple):
+    """What is stopped."""
+
+    command: str
+    arguments: list[str]
+    step: Callable[[Path], int]
+    """The last step that is logged in a folder."""
+    digests: Callable[[Path], dict[str, str]]
+    steps: int
+
+
+def measure(scratch: Path, count: int) -> Outcome:
+    """Stops `count` times, a third of them each kind."""
+    outcome, chance = Outcome(), random.Random(0)
+    outcome.figures |= {"within an evaluation": 0, "runs": 0}
+    with outcome.timed():
+        for number, (name, kind) in enumerate(_kinds().items()):
+            share = count // 3 + (number < count % 3)
+            _stop(kind, name, share, scratch / name, outcome, chance)
+            outcome.figures[name] = share
+    return outcome
+
+
+def _kinds() -> dict[str, Kind]:
+    classifier = SMALL | {
+        "dataset.examples": 4000,
+        "train.duration_steps": 600,
+        "train.evaluate_every_steps": EVALUATE_EVERY,
+        "train.stop_after_evaluations": 15,
+        "task.shift_pixels": 1,
+        "optimizer.average_decay": 0.9,
+        "log.every_steps": 1,
+    }
+    language = SMALL | {
+        "dataset.examples": 4000,
+        "train.duration_steps": 600,
+        "train.evaluate_every_steps": EVALUATE_EVERY,
+        "model.dropout": 0.2,
+        "log.every_steps": 1,
+    }
+    population = {
+        **SMALL,
+        "dataset.examples": 4000,
+        "train.duration_steps": 400,
+        "train.evaluate_every_steps": EVALUATE_EVERY,
+        "log.every_steps": 1,
+    }
+    grid = ["--grid", "optimizer.learning_rate=1e-3,1e-2,1e20", "--seeds", "2"]
+    digits = ["--config", "configs/digits.py:smoke"]
+    return {
+        "classifier": Kind("main", [*digits, *typed(classifier)], last_step, digests, 600),
+        "language model": Kind(
+            "main", ["--config", "configs/ptb.py:small,smoke", *typed(language)], last_step, digests, 600
+        ),
+        "population": Kind(
+            "sweep", [*digits, *typed(population), *grid], _last_of_members, _population_digests, 400
+        ),
+    }
+
+
+def _stop(kind: Kind, name: str, count: int, scratch: Path, outcome: Outcome, chance: random.Random) -> None:
+    """Stops runs of one kind `count` times, and compares each with the straight one."""
+    scratch.mkdir(parents=True)
+    environment = {"JAX_COMPILATION_CACHE_DIR": str(scratch.parent / "compiled")}
+
+    def begin(folder: Path) -> Process:
+        arguments = [*kind.arguments, "--workdir", str(folder)]
+        return start(arguments, scratch / "log", command=kind.command, environment=environment)
+
+    straight, stopped = begin(scratch / "straight"), 0
+    if not outcome.check(straight.wait() == 0, f"{name}, straight: {straight.said()[-500:]}"):
+        return
+    expected = call(lambda: kind.digests(scratch / "straight"), scratch)
+    while stopped < count:
+        folder = scratch / "run"
+        shutil.rmtree(folder, ignore_errors=True)
+        outcome.count("runs")
+        for _ in range(min(STOPS_A_RUN, count - stopped)):
+            if not _stop_once(kind, begin(folder), folder, outcome, chance, name):
+                break
+            stopped += 1
+        last = begin(folder)
+        if outcome.check(last.wait() == 0, f"{name}, resumed: {last.said()[-500:]}"):
+            found = call(lambda folder=folder: kind.digests(folder), scratch)
+            different = [part for part in expected if found.get(part) != expected[part]]
+            outcome.check(not different, f"{name}, after stop {stopped} others: {', '.join(different)}")
+
+
+def _stop_once(
+    kind: Kind, process: Process, folder: Path, outcome: Outcome, chance: random.Random, name: str
+) -> bool:
+    """Sends a signal at a random time of a run's way; False where it was finished before."""
+    began = kind.step(folder)
+    target = began + chance.randrange(1, max(2, (kind.steps - began) // 3))
+    if not process.wait_for(lambda: kind.step(folder) >= target):
+        return False
+    number = chance.choice(SIGNALS)
+    if kind.command == "main" and outcome.tried % 2:  # as soon as the updates before an evaluation are logged
+        process.wait_for(lambda: _is_before_evaluation(folder))
+    else:
+        process.wait_for(lambda: False, seconds=chance.random() * 0.2)
+    process.send(number)
+    status = process.wait()
+    if status == 0:
+        return False
+    outcome.tried += 1
+    outcome.check(
+        status == 128 + number, f"{name}: exit {status} after {number.name}: {process.said()[-300:]}"
+    )
+    outcome.check("To go on:" in process.said(), f"{name}: does not say how to go on")
+    outcome.count("within an evaluation", int(_is_within_evaluation(folder)))
+    return True
+
+
+def _is_within_evaluation(folder: Path) -> bool:
+    """Whether the latest checkpoint was made instead of an evaluation that was due."""
+    checkpoints = [path for path in folder.rglob("[0-9]*/progress.json") if "members" not in path.parts]
+    if not checkpoints:
+        return False
+    latest = max(checkpoints, key=lambda path: int(path.parent.name))
+    step, progress = int(latest.parent.name), json.loads(latest.read_text())
+    return step % EVALUATE_EVERY == 0 and progress["evaluated_at"] < step
+
+
+def _is_before_evaluation(folder: Path) -> bool:
+    row = last_row(folder)
+    return row["split"] == "train" and row["step"] % EVALUATE_EVERY == 0
+
+
+def _last_of_members(folder: Path) -> int:
+    """A population writes its members' figures with its checkpoints alone."""
+    places = folder.glob("programs/*/[0-9]*")
+    return max((int(path.name) for path in places if path.name.isdigit()), default=0)
+
+
+def _population_digests(folder: Path) -> dict[str, str]:
+    from rnn_jax.training import checkpoint
+
+    found = {"results.jsonl": _of_rows(lines(folder / "results.jsonl"))}
+    for member in sorted(folder.glob("members/*"), key=lambda path: int(path.name)):
+        metrics = (member / "metrics.jsonl").read_bytes()
+        found[f"metrics of {member.name}"] = hashlib.sha256(metrics).hexdigest()
+        if checkpoint.steps(member / "checkpoints"):
+            parts = checkpoint.read(checkpoint.find(member / "checkpoints").path)
+            found |= {f"{name} of {member.name}": digest(part) for name, part in parts.items()}
+    return found
+
+
+def _of_rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    lasting = [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
+    return hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,28 @@
+"""The short form of the long series in experiments/reliability: the same trials, fewer of them.
+
+Each is a process of its own, since the trials fork before JAX starts.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("kills", 4), ("stops", 3), ("flips", 40), ("policy", 1000), ("disk", 2)]
+)
+def test_a_short_series_shows_no_violation(name: str, count: int, tmp_path: Path) -> None:
+    command = [sys.executable, "experiments/reliability/run.py", name, "--count", str(count), "--no-record"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=500
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    tried = int(done.stdout.split()[1].replace(",", ""))
+    assert tried >= count
+    assert " 0 violations" in done.stdout
