@@ -71,8 +71,6 @@ def get_config() -> ConfigDict:
             stop_after_evaluations=None,
             report_test=True,
             divergence="stop",
-            divergence_limit=None,
-            divergence_rate_factor=None,
         ),
         checkpoint=dict(every_steps=None, every_seconds=300.0, keep_latest=2, keep_best=1),
         log=dict(every_steps=20, sample_tokens=400, tensorboard=True),

@@ -115,6 +115,9 @@ def job(workload: Workload, options: Ours) -> Job:
             evaluate_every_steps=1,
             stop_after_evaluations=None,
             report_test=False,
+            divergence="stop",
+            divergence_limit=None,
+            divergence_rate_factor=None,
         ),
         hyper={name: np.float32(value) for name, value in rates.items()},
     )

@@ -94,14 +94,13 @@ class Train(Section):
     )
     report_test: bool = Field(description="evaluate the best checkpoint on the test split at the end")
     divergence: Literal["stop", "skip", "restore"] = Field(
-        description="what to do where loss or gradient is not finite: stop, skip the update, or go back to "
-        "the last checkpoint with a smaller learning rate"
+        description="what follows a loss or gradient that is not finite"
     )
     divergence_limit: Annotated[int | None, only(divergence=("skip", "restore"), required=True)] = Field(
-        None, ge=1, description="stop after so many skipped updates, or returns to a checkpoint"
+        None, ge=1, description="updates skipped, or returns, until the run ends"
     )
     divergence_rate_factor: Annotated[float | None, only(divergence="restore", required=True)] = Field(
-        None, gt=0, le=1, description="the factor on the learning rate at each return to a checkpoint"
+        None, gt=0, le=1, description="factor on the learning rate at each return"
     )
 
 

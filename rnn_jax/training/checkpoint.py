@@ -131,6 +131,10 @@ def find(folder: Path, which: Which = "latest", *, set_aside: bool = False) -> F
         if fault is None:
             found = Found(path, json.loads((path / _PROGRESS).read_text(encoding="utf-8")), damaged)
             return found if which == "latest" else _best(folder, found)
+        if which == "best":
+            raise CheckpointError(
+                f"{path}: {fault}, and it says which checkpoint is the best; try --checkpoint latest"
+            )
         where = f", set aside as {_set_aside(path).name}" if set_aside else ""
         damaged.append(f"{path}: {fault}; passed over{where}, falling back to the one before")
     raise CheckpointError(f"{folder}: no valid checkpoint{f' ({damaged[-1]})' if damaged else ''}")
