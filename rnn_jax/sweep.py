@@ -28,6 +28,7 @@ def main(arguments: Sequence[str]) -> int:
         command = parse(arguments)
         console = build_console()
         workdir = command.workdir or _default(command.base.source)
+        SweepFolder(workdir).check(command.base, command.sweep)
         from rnn_jax.sweeping.run import run  # JAX starts here, after everything that can be mistyped
 
         with saying_what_is_logged(console):

@@ -24,6 +24,8 @@ MEMBERS = "members"
 ROWS_OF_A_CORE = 64
 STEPS_THAT_PAY = 2_000
 """Rows times time steps of a batch."""
+MOST_OF_A_CPU = 256
+"""Devices that a CPU is split into: a million would take hours to start."""
 
 
 class Devices(NamedTuple):
@@ -67,7 +69,7 @@ def build(paying: int, *, devices: int | None, matmul_precision: str, allow_devi
     """
     _quieten()
     keep_freed_memory()
-    _split_cpu(devices or paying)
+    _split_cpu(min(devices or paying, MOST_OF_A_CPU))
     try:
         available = jax.devices()
     except RuntimeError as error:

@@ -6,6 +6,9 @@ this project and keeps its traceback (exit status 1).
 
 import errno
 
+UNREACHABLE = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS)
+"""What the system says of a place that nothing can be read from or written to."""
+
 
 class UserError(Exception):
     """Wrong input: the message says what is wrong, where, and what would be right."""
@@ -39,6 +42,8 @@ def as_user_error(error: BaseException) -> UserError | None:
         return StorageError(
             f"{error.filename or 'the run folder'}: the disk is full; make room, and start again"
         )
+    if isinstance(error, OSError) and error.errno in UNREACHABLE and error.filename is not None:
+        return UserError(f"{error.filename}: cannot be reached ({error.strerror})")
     # XLA's own error has no class of its own for this; the word is its status code.
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
         return StorageError("out of memory: a smaller dataset.batch_size or model.hidden_size needs less")

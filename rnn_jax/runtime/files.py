@@ -1,5 +1,6 @@
 """Small files that are read and written whole, and errors for people where that fails."""
 
+import errno
 import json
 import math
 import os
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rnn_jax.runtime.errors import UserError, as_user_error
+from rnn_jax.runtime.errors import StorageError, UserError, as_user_error
 
 
 @contextmanager
@@ -18,7 +19,22 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         error.filename = error.filename or str(path)  # the system forgets it where a write fails
-        raise as_user_error(error) or UserError(f"{path}: cannot be written ({error.strerror})") from error
+        full = as_user_error(error)
+        if isinstance(full, StorageError):
+            raise full from error
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def check_place(folder: Path) -> None:
+    """Looks whether a folder that is not there can be made.
+
+    Raises:
+        UserError: what is above it is no folder, or may not be written.
+    """
+    above = next(found for found in folder.absolute().parents if os.path.exists(found))
+    why = errno.EACCES if os.path.isdir(above) else errno.ENOTDIR
+    if why == errno.ENOTDIR or not os.access(above, os.W_OK):
+        raise UserError(f"{folder}: cannot be written ({os.strerror(why)})")
 
 
 def write_json(file: Path, value: Mapping[str, Any]) -> None:
@@ -51,7 +67,7 @@ def read_json(file: Path) -> dict[str, Any]:
         value = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{file}: damaged, no valid JSON ({error})") from error
     if not isinstance(value, dict):
         raise UserError(f"{file}: damaged, no JSON object")

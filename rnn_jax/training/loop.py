@@ -107,7 +107,7 @@ def _finished(workdir: Path, config: Config) -> dict[str, Any] | None:
     if not folder.config.exists() or read_config(workdir).train != config.train:
         return None
     summary = folder.read_summary()
-    return summary if summary is not None and summary["status"] == "finished" else None
+    return summary if summary is not None and summary.get("status") == "finished" else None
 
 
 def _begin(program: Program, folder: RunFolder, console: Console) -> tuple[State, Progress]:
