@@ -34,6 +34,10 @@ class StorageError(UserError):
     exit_status = 5
 
 
+class OutOfMemoryError(StorageError):
+    """The memory of a device, or of the host, is full."""
+
+
 def as_user_error(error: BaseException) -> UserError | None:
     """The error for people that an exception amounts to; None where it is a bug."""
     if isinstance(error, UserError):
@@ -44,7 +48,9 @@ def as_user_error(error: BaseException) -> UserError | None:
         )
     if isinstance(error, OSError) and error.errno in UNREACHABLE and error.filename is not None:
         return UserError(f"{error.filename}: cannot be reached ({error.strerror})")
-    # XLA's own error has no class of its own for this; the word is its status code.
-    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
-        return StorageError("out of memory: a smaller dataset.batch_size or model.hidden_size needs less")
+    # What `training/memory.py` has not told better. XLA's error has one class, and begins with its status.
+    if isinstance(error, MemoryError) or (
+        type(error).__name__ == "JaxRuntimeError" and str(error).startswith("RESOURCE_EXHAUSTED: ")
+    ):
+        return OutOfMemoryError("out of memory: a smaller dataset.batch_size or model.hidden_size needs less")
     return None

@@ -21,7 +21,7 @@ from rnn_jax.runtime.errors import UserError, as_user_error
 from rnn_jax.runtime.run_folder import RunFolder, open_run, read_config
 from rnn_jax.runtime.schema import Config, split_hyper, validate
 from rnn_jax.runtime.signals import Stop
-from rnn_jax.training import checkpoint, known_data
+from rnn_jax.training import checkpoint, known_data, memory
 from rnn_jax.training.build import build
 from rnn_jax.training.checkpoint import Keeper, Progress
 from rnn_jax.training.evaluate import evaluate, training_batch
@@ -72,14 +72,15 @@ def train(
         return earlier
     sections, _ = split_hyper(config)
     try:
-        job = build(config)
+        with memory.telling(config):
+            job = build(config)
         known_data.keep(job, folder)
         where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     except UserError:
         if is_new:
             folder.discard()
         raise
-    with jax.default_matmul_precision(where.matmul_precision):
+    with memory.telling(config), jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, progress = _begin(program, folder, console)
         with contextlib.closing(log.build(folder, console, **sections["log"])) as run_log:
@@ -95,7 +96,8 @@ def train(
                 console=console,
             )
             try:
-                return _train(run, state, progress)
+                with memory.telling(config):
+                    return _train(run, state, progress)
             except Exception as error:
                 run.summary.fail(str(as_user_error(error) or repr(error)))
                 raise

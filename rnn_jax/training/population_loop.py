@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from rnn_jax.reporting.console import Console
+from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.signals import Stop
@@ -168,7 +169,7 @@ class _Loop:
 
     def evaluate(self) -> None:
         """Looks at the validation split, and decides who goes on."""
-        diverged = np.asarray(self.states.diverged_at)
+        diverged = devices.fetch(self.states.diverged_at)
         self._flush()
         found = evaluate(self.program, self.states.evaluated, self.hyper, self.active, "validation")
         plan, running = self.program.job.plan, self.places.running()
@@ -199,7 +200,7 @@ class _Loop:
         ended = [number for number in places if self.fates[number].status != fates.RUNNING]
         if not ended:
             return
-        best = jax.device_get(self.best)
+        best = devices.fetch(self.best)
         for number in ended:
             own = jax.tree.map(operator.itemgetter(places[number]), best)
             self.files.save_best(number, own, self.fates[number])
@@ -243,7 +244,7 @@ class _Loop:
         if self._pending is None:
             return
         (step, taken), self._pending = self._pending, None
-        sums, diverged = jax.device_get(taken)
+        sums, diverged = devices.fetch(taken)
         present = self.program.job.task.present
         for number, place in self.places.running().items():
             if diverged[place] < 0:
@@ -291,7 +292,7 @@ def evaluate(
             totals.setdefault(name, []).append(pair)
     means = {}
     with np.errstate(invalid="ignore", divide="ignore"):
-        for name, pairs in jax.device_get(totals).items():
+        for name, pairs in devices.fetch(totals).items():
             total, count = np.asarray(pairs, np.float64).sum(axis=0)
             means[name] = total / count
     return [
