@@ -1,7 +1,6 @@
 """Writes with a trained language model, or scores a text."""
 
 import io
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from rnn_jax.runtime.errors import UserError, as_user_error
 from rnn_jax.runtime.generate_command import Command, parse
 from rnn_jax.runtime.run_folder import RunFolder, read_config
 from rnn_jax.runtime.schema import Config
+from rnn_jax.runtime.unheard import end_unheard
 
 if TYPE_CHECKING:
     from rnn_jax.training.writing import Author
@@ -51,9 +51,6 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print()
         return 130
-    except BrokenPipeError:  # whoever was reading has seen enough; the interpreter's own flush must not tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         expected = as_user_error(error)
         if expected is None:
@@ -142,4 +139,4 @@ def _score(
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(end_unheard(main, sys.argv[1:]))

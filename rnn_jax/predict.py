@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +14,7 @@ from rnn_jax.reporting.formatting import printable
 from rnn_jax.runtime.errors import UserError, as_user_error
 from rnn_jax.runtime.predict_command import parse
 from rnn_jax.runtime.run_folder import read_config
+from rnn_jax.runtime.unheard import end_unheard
 
 if TYPE_CHECKING:
     from rnn_jax.training.answering import Answerer
@@ -55,9 +55,6 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever was reading has seen enough; the interpreter's own flush must not tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         expected = as_user_error(error)
         if expected is None:
@@ -161,4 +158,4 @@ KINDS = {
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(end_unheard(main, sys.argv[1:]))

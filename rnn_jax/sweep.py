@@ -13,6 +13,7 @@ from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.errors import DivergedError, as_user_error
 from rnn_jax.runtime.run_folder import default_workdir
 from rnn_jax.runtime.signals import Interrupted, exit_status
+from rnn_jax.runtime.unheard import go_on_unheard
 from rnn_jax.sweeping.command import parse
 from rnn_jax.sweeping.folder import SweepFolder
 
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         command = parse(arguments)
         workdir = command.workdir or _default(command.base.source)
+        SweepFolder(workdir).check(command.base, command.sweep)
         from rnn_jax.sweeping.run import run  # JAX starts here, after everything that can be mistyped
 
         try:
@@ -76,4 +78,5 @@ def _default(source: str) -> Path:
 
 if __name__ == "__main__":
     restart_with_huge_pages()
+    go_on_unheard()
     sys.exit(main(sys.argv[1:]))

@@ -195,6 +195,11 @@ def test_what_is_known_of_another_text(
     assert "run/dataset.json: damaged: " in err
 
 
+def test_no_folder_is_not_the_working_directory(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = ends(["--workdir="], capsys)
+    assert (status, err) == (2, "error: argument --workdir: needs a value, --workdir=DIR\n")
+
+
 def test_a_folder_without_a_valid_checkpoint_ends_with_4(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

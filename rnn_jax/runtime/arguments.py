@@ -43,7 +43,13 @@ class Parser(argparse.ArgumentParser):
 
     def add_run(self, what: str) -> None:
         """Adds --workdir and --checkpoint, which say what was trained."""
-        self.add_argument("--workdir", type=Path, required=True, metavar="DIR", help=what)
+        self.add_argument("--workdir", type=_folder, required=True, metavar="DIR", help=what)
         self.add_argument(
             "--checkpoint", choices=("best", "latest"), default="best", help="which one (default: best)"
         )
+
+
+def _folder(text: str) -> Path:
+    if not text:  # which would be the working directory
+        raise argparse.ArgumentTypeError("needs a value, --workdir=DIR")
+    return Path(text)

@@ -15,11 +15,11 @@ from ml_collections import ConfigDict
 from rnn_jax.runtime import config_files
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.help import help_text
-from rnn_jax.runtime.run_folder import RunFolder, read_settings
+from rnn_jax.runtime.run_folder import RunFolder, check_run, read_settings
 from rnn_jax.runtime.schema import KEYS, SECTIONS, Config, validate
 from rnn_jax.runtime.validation import examine, no_key, plain, unknown_key
 from rnn_jax.runtime.values import read_value
-from rnn_jax.runtime.wording import Mistake, nearest, nearest_key
+from rnn_jax.runtime.wording import Mistake, nearest, nearest_key, told
 
 CHOICES = {"mode": ("train", "eval"), "checkpoint": ("best", "latest")}
 FLAGS = ("config", "workdir", *CHOICES)
@@ -41,7 +41,8 @@ def parse(arguments: Sequence[str]) -> Command:
     """Reads a command line (`sys.argv[1:]`).
 
     Raises:
-        UserError: one line (at most two) for each mistake: of the flags, of the config file, of the keys.
+        UserError: one line (at most two) for each mistake: of the flags, of the config file, of the keys; or
+            the folder of the run cannot be used, or holds another one.
         SystemExit: with status 0, after `--help` was printed.
     """
     if {"--help", "-h"} & set(arguments):
@@ -59,15 +60,18 @@ def parse(arguments: Sequence[str]) -> Command:
         mistakes.append(str(error))
     examined = examine(overridden(base, values), values, Config, KEYS)
     # Without a base everything else is missing too, which is no news.
-    told = [mistake for mistake in examined.mistakes if origin is not None or mistake.key in values]
-    mistakes += [mistake.line(values, origin) for mistake in told]
+    found = [mistake for mistake in examined.mistakes if origin is not None or mistake.key in values]
+    mistakes += [mistake.line(values, origin) for mistake in found]
     if mistakes:
-        raise UserError("\n".join(mistakes))
+        raise UserError(told(mistakes))
+    config, workdir = Config.model_validate(examined.sections), flags.get("workdir")
+    if workdir is not None:
+        check_run(Path(workdir), config)
     return Command(
-        config=Config.model_validate(examined.sections),
+        config=config,
         notes=examined.notes,
         source=flags.get("config"),
-        workdir=Path(flags["workdir"]) if "workdir" in flags else None,
+        workdir=None if workdir is None else Path(workdir),
         mode="eval" if flags.get("mode") == "eval" else "train",
         checkpoint="latest" if flags.get("checkpoint") == "latest" else "best",
         said=frozenset(values),

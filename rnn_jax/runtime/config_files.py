@@ -8,7 +8,7 @@ import ast
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.wording import nearest
+from rnn_jax.runtime.wording import nearest, shown
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -81,7 +81,7 @@ def load(source: str) -> ConfigDict:
         get_config = module.get("get_config")
         if not callable(get_config):
             raise UserError(f"{path}: a config file must define get_config()")
-        known: dict[str, Callable[[ConfigDict], None]] = module.get("VARIANTS", {})
+        known = _variants(path, module)
         if unknown := [name for name in variants if name not in known]:
             raise UserError("\n".join(_no_such_variant(path, name, list(known)) for name in unknown))
         config: object = get_config()
@@ -123,6 +123,16 @@ def _no_such_variant(path: str, name: str, known: list[str]) -> str:
     return f"{path} has no variant {name!r}{hint} (it has {', '.join(known)})"
 
 
+def _variants(path: str, module: Mapping[str, Any]) -> Mapping[str, Callable[[ConfigDict], None]]:
+    """The variants of a config file by their names."""
+    known = module.get("VARIANTS", {})
+    if not isinstance(known, Mapping) or not all(isinstance(name, str) for name in known):
+        raise UserError(f"{path}: VARIANTS must be a dict of functions by their names")
+    if wrong := [name for name, function in known.items() if not callable(function)]:
+        raise UserError(f"{path}: VARIANTS: {wrong[0]} must be a function, and is {shown(known[wrong[0]])}")
+    return known
+
+
 def _find(path: str, flag: str = "--config") -> Path:
     for candidate in (Path(path), REPOSITORY / path):
         if os.path.isfile(candidate):  # False, where Path.is_file raises, for a name that is too long
@@ -160,7 +170,9 @@ def _errors_for_people(path: str, file: Path) -> Iterator[None]:
     except SyntaxError as error:
         name = Path(path).with_name(Path(error.filename or file).name)
         raise UserError(f"{name}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}") from error
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # `sys.exit()` too: a config is asked for, and the file gives none
         frames = [
             frame for frame in traceback.extract_tb(error.__traceback__) if _beside(frame.filename, file)
         ]
@@ -169,8 +181,14 @@ def _errors_for_people(path: str, file: Path) -> Iterator[None]:
             if frames
             else path
         )
-        summary = str(error).partition("\n")[0]
-        raise UserError(f"{place}: {type(error).__name__}: {summary}") from error
+        raise UserError(f"{place}: {type(error).__name__}: {_summary_of(error)}") from error
+
+
+def _summary_of(error: BaseException) -> str:
+    try:
+        return str(error).partition("\n")[0]
+    except Exception:  # an error's own
+        return "of which it cannot be said what it is"
 
 
 def _beside(filename: str, file: Path) -> bool:

@@ -24,6 +24,8 @@ MEMBERS = "members"
 ROWS_OF_A_CORE = 64
 STEPS_THAT_PAY = 2_000
 """Rows times time steps of a batch."""
+MOST_OF_A_CPU = 256
+"""Devices that a CPU is split into: a million would take hours to start."""
 
 
 class Devices(NamedTuple):
@@ -48,9 +50,7 @@ class Devices(NamedTuple):
         return self.number > 1 and self.mesh.devices.flat[0].platform == "cpu"
 
     def __str__(self) -> str:
-        first = self.mesh.devices.flat[0]
-        kind = "CPU" if first.platform == "cpu" else first.device_kind
-        return f"{self.number} × {kind}"
+        return f"{self.number} × {_kind(self.mesh.devices.flat[0])}"
 
 
 def build(paying: int, *, devices: int | None, matmul_precision: str, allow_device_change: bool) -> Devices:
@@ -67,7 +67,7 @@ def build(paying: int, *, devices: int | None, matmul_precision: str, allow_devi
     """
     _quieten()
     keep_freed_memory()
-    _split_cpu(devices or paying)
+    _split_cpu(min(devices or paying, MOST_OF_A_CPU))
     try:
         available = jax.devices()
     except RuntimeError as error:
@@ -101,6 +101,20 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def kind() -> str:
+    """What the devices of this process are called: `CPU`, `NVIDIA H100 80GB HBM3`."""
+    return _kind(jax.local_devices()[0])
+
+
+def fetch(tree: Any) -> Any:
+    """What lies on devices, as NumPy arrays; waits until it is computed.
+
+    Where the computation failed, for want of memory say, `jax.device_get` alone waits for ever on a CPU
+    (JAX 0.10.2), and `jax.block_until_ready` raises.
+    """
+    return jax.device_get(jax.block_until_ready(tree))
+
+
 def free_memory(devices: Devices) -> int | None:
     """Bytes that are free on all devices together; None where that is not known."""
     found = [device.memory_stats() for device in devices.mesh.devices.flat]
@@ -111,6 +125,10 @@ def free_memory(devices: Devices) -> int | None:
         return None
     lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
     return min([1024 * int(lines["MemAvailable"].split()[0]), *_allowed_in_container()])
+
+
+def _kind(device: Any) -> str:
+    return "CPU" if device.platform == "cpu" else device.device_kind
 
 
 def _allowed_in_container() -> list[int]:

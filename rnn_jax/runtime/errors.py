@@ -14,6 +14,9 @@ _FULL = {
 }
 _REFUSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.EIO)
 
+UNREACHABLE = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS)
+"""What the system says of a place that nothing can be read from or written to."""
+
 
 class UserError(Exception):
     """Wrong input: the message says what is wrong, where, and what would be right."""
@@ -52,13 +55,21 @@ def storage_error(place: object, error: Exception) -> UserError:
     return StorageError(f"{place}: cannot be written ({reason})")
 
 
+class OutOfMemoryError(StorageError):
+    """The memory of a device, or of the host, is full."""
+
+
 def as_user_error(error: BaseException) -> UserError | None:
     """The error for people that an exception amounts to; None where it is a bug."""
     if isinstance(error, UserError):
         return error
     if isinstance(error, OSError) and error.errno in _FULL:
         return storage_error(error.filename or "the run folder", error)
-    # XLA's own error has no class of its own for this; the word is its status code.
-    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
-        return StorageError("out of memory: a smaller dataset.batch_size or model.hidden_size needs less")
+    if isinstance(error, OSError) and error.errno in UNREACHABLE and error.filename is not None:
+        return UserError(f"{error.filename}: cannot be reached ({error.strerror})")
+    # What `training/memory.py` has not told better. XLA's error has one class, and begins with its status.
+    if isinstance(error, MemoryError) or (
+        type(error).__name__ == "JaxRuntimeError" and str(error).startswith("RESOURCE_EXHAUSTED: ")
+    ):
+        return OutOfMemoryError("out of memory: a smaller dataset.batch_size or model.hidden_size needs less")
     return None

@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and errors for people where that fails."""
 
+import errno
 import io
 import json
 import math
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rnn_jax.runtime.errors import UserError, as_user_error
+from rnn_jax.runtime.errors import StorageError, UserError, as_user_error
 
 
 @contextmanager
@@ -19,7 +20,22 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         error.filename = error.filename or str(path)  # the system forgets it where a write fails
-        raise as_user_error(error) or UserError(f"{path}: cannot be written ({error.strerror})") from error
+        full = as_user_error(error)
+        if isinstance(full, StorageError):
+            raise full from error
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def check_place(folder: Path) -> None:
+    """Looks whether a folder that is not there can be made.
+
+    Raises:
+        UserError: what is above it is no folder, or may not be written.
+    """
+    above = next(found for found in folder.absolute().parents if os.path.exists(found))
+    why = errno.EACCES if os.path.isdir(above) else errno.ENOTDIR
+    if why == errno.ENOTDIR or not os.access(above, os.W_OK):
+        raise UserError(f"{folder}: cannot be written ({os.strerror(why)})")
 
 
 @contextmanager

@@ -6,9 +6,10 @@ The rules work on plain sections, `{section: {key: value}}`, beside pydantic's c
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from annotated_types import Le, Lt
 from pydantic.fields import FieldInfo
 
-from rnn_jax.runtime.wording import Mistake, choices_of, expected, is_choice, shown
+from rnn_jax.runtime.wording import Mistake, choices_of, expected, is_choice, kind_of, shown
 
 Sections = dict[str, dict[str, Any]]
 Fields = Mapping[str, FieldInfo]  # `section.key` -> what pydantic knows of it
@@ -23,6 +24,9 @@ PAIRS = (
     ("optimizer.decay_from_epochs", "optimizer.decay_from_steps", False),
     ("optimizer.average_from_epochs", "optimizer.average_from_steps", False),
 )
+
+MOST = 2**31
+"""Sizes, counts and steps are less: arrays and their places have numbers of 31 bits. Seeds have 32."""
 
 Mark = TypeVar("Mark")
 
@@ -167,7 +171,18 @@ def averages(sections: Sections, fields: Fields) -> list[Mistake]:
     return []
 
 
-RULES = (missing_for_kind, unpaired, misfits, both_ways, text_files, averages)
+def too_large(sections: Sections, fields: Fields) -> list[Mistake]:
+    """Whole numbers that no array, and no count of steps, can have."""
+    found = []
+    for key, field in fields.items():
+        value = _get(sections, key)
+        bounded = any(isinstance(mark, Lt | Le) for mark in field.metadata)
+        if kind_of(field.annotation)[0] is int and not bounded and isinstance(value, int) and value >= MOST:
+            found.append(Mistake(key, f"must be less than {MOST}", shown(value)))
+    return found
+
+
+RULES = (too_large, missing_for_kind, unpaired, misfits, both_ways, text_files, averages)
 
 
 def _get(sections: Sections, key: str) -> Any:

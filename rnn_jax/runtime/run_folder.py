@@ -15,7 +15,7 @@ from typing import Any
 from rnn_jax.runtime import lock
 from rnn_jax.runtime.config_files import split_source
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import finite, read_json, write_json, writing
+from rnn_jax.runtime.files import check_place, finite, read_json, write_json, writing
 from rnn_jax.runtime.schema import KEYS, Config, validate
 from rnn_jax.runtime.wording import shown
 
@@ -158,19 +158,33 @@ def open_run(workdir: Path, config: Config) -> RunFolder:
         UserError: the folder cannot be written, holds a run of another config, or other things.
         StorageError: the disk is full.
     """
+    check_run(workdir, config)
     folder = RunFolder(workdir)
     make_folder(workdir)
+    write_json(folder.config, config.model_dump())
+    return folder
+
+
+def check_run(workdir: Path, config: Config) -> None:
+    """Looks whether a run may begin in a folder, or go on in it, and changes nothing.
+
+    Raises:
+        UserError: the folder cannot be made, holds a run of another config, or other things.
+    """
+    if not os.path.exists(workdir):
+        check_place(workdir)
+        return
+    if not os.path.isdir(workdir):
+        raise UserError(f"{workdir}: is no folder; give another --workdir")
     with writing(workdir):
         # Hidden files are the system's, or what a killed process left of writing config.json.
         entries = [entry.name for entry in workdir.iterdir() if not entry.name.startswith(".")]
-    if folder.config.name in entries:
+    if RunFolder(workdir).config.name in entries:
         refuse_differences(workdir, config)
     elif entries:
         raise UserError(
             f"{workdir}: not empty, and no run folder (no config.json in it); give another --workdir"
         )
-    write_json(folder.config, config.model_dump())
-    return folder
 
 
 def read_settings(workdir: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rnn_jax.runtime.section import Hyper, Section
 from rnn_jax.runtime.subject_sections import Dataset, Model, Task
 from rnn_jax.runtime.training_sections import Checkpoint, Log, Optimizer, Runtime, Train
 from rnn_jax.runtime.validation import examine
+from rnn_jax.runtime.wording import told
 
 
 class Config(Section):
@@ -58,7 +59,7 @@ def validate(
     """
     examined = examine(config, said, Config, KEYS)
     if examined.mistakes:
-        raise UserError("\n".join(mistake.line(said, origin) for mistake in examined.mistakes))
+        raise UserError(told([mistake.line(said, origin) for mistake in examined.mistakes]))
     return Config.model_validate(examined.sections), examined.notes
 
 

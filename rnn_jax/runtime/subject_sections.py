@@ -219,7 +219,7 @@ class Model(Section):
         None, ge=1, description="steps between what is kept for the backward pass (None: all is kept)"
     )
     hidden_size: int = Field(ge=1, description="units of each recurrence")
-    layers: int = Field(ge=1, description="recurrences upon one another")
+    layers: int = Field(ge=1, le=1_000, description="recurrences upon one another")
     bidirectional: bool = Field(description="a second recurrence in each layer reads backwards")
     residual: bool = Field(description="every layer after the first adds what it reads to what it says")
     dropout: Annotated[float | None, Hyper] = Field(

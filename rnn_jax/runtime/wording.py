@@ -2,7 +2,7 @@
 
 import difflib
 import types
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -19,6 +19,7 @@ BOUNDS = {
 # where the section is right.
 LIKENESS = 0.6
 SAME_SECTION = 0.1
+MOST_TOLD = 6
 
 
 class Mistake(NamedTuple):
@@ -99,8 +100,11 @@ def _limits(field: FieldInfo) -> list[tuple[Any, str, str, str]]:
 
 
 def shown(value: Any) -> str:
-    """A value as it is shown in a mistake, cut to a line."""
-    text = repr(value)
+    """A value as it is shown in a mistake, cut to a line; what cannot be shown, by its type."""
+    try:
+        text = repr(value)
+    except Exception:  # an object's own, or an integer of more digits than Python writes
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -110,6 +114,13 @@ def wrong_value(key: str, field: FieldInfo, value: Any, *, in_range: bool) -> Mi
     if isinstance(value, str) and (near := nearest(value, choices_of(field.annotation))):
         what += f"; did you mean {near}?"
     return Mistake(key, what, shown(value))
+
+
+def told(lines: Sequence[str]) -> str:
+    """The lines of all mistakes as they are told: of very many, which have one cause, the first ones."""
+    if len(lines) <= MOST_TOLD:
+        return "\n".join(lines)
+    return "\n".join([*lines[: MOST_TOLD - 1], f"and {len(lines) - MOST_TOLD + 1} more mistakes"])
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

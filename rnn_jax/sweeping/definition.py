@@ -13,6 +13,7 @@ A sweep file defines `get_sweep()`, which returns the fields of `Sweep`:
         )
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -134,6 +135,8 @@ def _wrong_range(found: Range) -> list[str]:
     low, high = getattr(found, kind)
     if low > high:
         return [f"{kind} goes from {low} down to {high}; the smaller number comes first"]
+    if math.isinf(high - low):
+        return [f"{kind} goes from {low} to {high}; no number is as large as what lies between them"]
     return [f"log_uniform from {low}: must be more than 0"] if kind == "log_uniform" and low <= 0 else []
 
 

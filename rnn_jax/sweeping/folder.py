@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import read_json, write_json, writing
+from rnn_jax.runtime.files import check_place, read_json, write_json, writing
 from rnn_jax.runtime.run_folder import MAY_DIFFER, RunFolder
 from rnn_jax.runtime.wording import shown
 from rnn_jax.sweeping import definition
@@ -57,6 +57,7 @@ class SweepFolder:
             UserError: it is no folder, or holds another sweep, what differs is told, or anything else.
         """
         if not os.path.exists(self.path):
+            check_place(self.path)
             return
         if not os.path.isdir(self.path):
             raise UserError(f"{self.path}: is no folder; give another --workdir")

@@ -7,6 +7,7 @@ and one program trains them all. Everything else changes what is compiled: anoth
 
 import itertools
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from rnn_jax.runtime.config import overridden, wrong_key
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.schema import KEYS, Config, Hyper, split_hyper
 from rnn_jax.runtime.validation import examine
+from rnn_jax.runtime.wording import shown, told
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.draw import draw
 
@@ -21,6 +23,8 @@ Point = dict[str, Any]
 
 SEED = "train.seed"
 SEEDS = 2**32
+MOST = 100_000
+"""Members of a sweep."""
 NOT_VARIED = {
     SEED: "seeds are varied by seeds (--seeds N)",
     "train.report_test": "a sweep looks at test once, for its winner",
@@ -68,6 +72,7 @@ def build(base: Base, sweep: Sweep, origin: str) -> list[Member]:
     mistakes = [mistake for key in sweep.keys if (mistake := _not_to_be_varied(key, origin))]
     if mistakes:
         raise UserError("\n".join(mistakes))
+    _refuse_multitudes(sweep, origin)
     members: list[Member] = []
     for point in points(sweep):
         config = _config(base, sweep, point, mistakes, origin)
@@ -86,8 +91,15 @@ def build(base: Base, sweep: Sweep, origin: str) -> list[Member]:
             train = config.train.model_copy(update={"seed": config.train.seed + offset})
             members.append(Member(len(members), point, config.model_copy(update={"train": train})))
     if mistakes:
-        raise UserError("\n".join(dict.fromkeys(mistakes)))
+        raise UserError(told(list(dict.fromkeys(mistakes))))
     return members
+
+
+def _refuse_multitudes(sweep: Sweep, origin: str) -> None:
+    count = sweep.draws if sweep.draws is not None else math.prod(map(len, sweep.grid.values()))
+    if count * sweep.seeds > MOST:
+        what = f"{shown(count)} points with {shown(sweep.seeds)} seeds"
+        raise UserError(f"{origin}: {what} are too many members; a sweep has at most {MOST:,}")
 
 
 def points(sweep: Sweep) -> list[Point]:

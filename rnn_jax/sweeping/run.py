@@ -25,7 +25,7 @@ from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
 from rnn_jax.sweeping.results import Row
-from rnn_jax.training import fates, keeping, known_data, population, population_loop
+from rnn_jax.training import fates, keeping, known_data, memory, population, population_loop
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.fates import Halving, Rung
 from rnn_jax.training.plan import Plan
@@ -180,7 +180,8 @@ def _train(group: Group, folder: SweepFolder, console: Console, before: Before, 
     if (earlier := results.of_group(group.members, folder)) is not None:
         return earlier
     where, sections = _devices(group), split_hyper(group.members[0].config)[0]
-    with jax.default_matmul_precision(where.matmul_precision):
+    config, count = group.members[0].config, len(group.members)
+    with memory.telling(config, count), jax.default_matmul_precision(where.matmul_precision):
         how = population.lay_out(where.mesh.devices.flat[0].platform)
         folders = [open_run(folder.member(each.number).path, each.config) for each in group.members]
         for own in folders:

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks import ordering
 from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task
 
@@ -41,6 +42,10 @@ def build(
         shift_pixels: training images are moved by up to so many pixels, both ways.
     """
     height, width = int(data_spec["height"]), int(data_spec["width"])
+    if shift_pixels >= max(height, width):
+        raise UserError(
+            f"task.shift_pixels = {shift_pixels}: would move images of {height}x{width} pixels out of sight"
+        )
     time_steps, input_size = (height, width) if reading == "rows" else (height * width, 1)
     order = None
     if permutation_seed is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import Log
+from rnn_jax.runtime import devices
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.signals import Interrupted, Stop
 from rnn_jax.training import checkpoint
@@ -145,10 +146,10 @@ class Loop:
 
     def _fault(self) -> str | None:
         """Why the state is not to be kept; None where it is. Waits for the update."""
-        diverged_at = int(self.state.diverged_at)
+        diverged_at = int(devices.fetch(self.state.diverged_at))
         if diverged_at >= 0:
             return _not_finite_at(diverged_at)
-        if not bool(self._run.program.is_finite(self.state)):
+        if not devices.fetch(self._run.program.is_finite(self.state)):
             return f"the parameters are not finite after update {self.step}"
         return None
 

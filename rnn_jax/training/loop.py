@@ -21,7 +21,7 @@ from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.run_folder import RunFolder, make_folder, open_run, read_config
 from rnn_jax.runtime.schema import Config, split_hyper, validate
 from rnn_jax.runtime.signals import Interrupted, Stop
-from rnn_jax.training import checkpoint, keeping, known_data
+from rnn_jax.training import checkpoint, keeping, known_data, memory
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.cadence import Loop, Run
 from rnn_jax.training.evaluate import evaluate
@@ -60,7 +60,7 @@ def train(
         return earlier
     is_new = not RunFolder(workdir).config.exists()
     make_folder(workdir)
-    with Stop() as stop, locked(workdir):
+    with Stop() as stop, locked(workdir), memory.telling(config):
         folder = open_run(workdir, config)
         try:
             with stop.at_once():
@@ -122,7 +122,8 @@ def _train(
                 console=console,
                 stop=stop,
             )
-            return _train_to_the_end(run, Loop(run, state, progress))
+            with memory.telling(config):  # here too: the summary says it
+                return _train_to_the_end(run, Loop(run, state, progress))
         except Exception as error:
             closing.close()
             summary.fail(str(as_user_error(error) or repr(error)))

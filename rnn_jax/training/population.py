@@ -78,7 +78,8 @@ class Population(NamedTuple):
     def init(self, members: Members) -> State:
         """The states before the first step, each as its member alone would begin."""
         keys = jax.vmap(jax.random.key)(members.seeds.astype(np.uint32))
-        return self.draw(self.put(dict(members.hyper)), self.put(keys))
+        drawn = self.draw(self.put(dict(members.hyper)), self.put(keys))
+        return jax.block_until_ready(drawn)  # which raises where memory was not enough
 
     def initial_carry(self, split: str, places: int) -> Any:
         """What an evaluation begins with, [places, rows, ...]; None where each batch starts anew."""

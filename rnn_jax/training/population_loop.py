@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from rnn_jax.reporting.console import Console
+from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.signals import Interrupted, Stop
@@ -195,7 +196,7 @@ class _Loop:
         Raises:
             Interrupted: a signal asked to stop meanwhile; nothing was decided.
         """
-        diverged = np.asarray(self.states.diverged_at)
+        diverged = devices.fetch(self.states.diverged_at)
         self._flush()
         parts = self.states.evaluated, self.hyper, self.active
         found = evaluate(self.program, *parts, "validation", self.stop.check)
@@ -228,7 +229,7 @@ class _Loop:
         ended = [number for number in places if self.fates[number].status != fates.RUNNING]
         if not ended:
             return
-        best = jax.device_get(self.best)
+        best = devices.fetch(self.best)
         for number in ended:
             own = jax.tree.map(operator.itemgetter(places[number]), best)
             self.files.save_best(number, own, self.fates[number])
@@ -270,7 +271,7 @@ class _Loop:
         if self._pending is None:
             return
         (step, taken), self._pending = self._pending, None
-        sums, diverged, _ = jax.device_get(taken)
+        sums, diverged, _ = devices.fetch(taken)
         present = self.program.job.task.present
         for number, place in self.places.running().items():
             if diverged[place] < 0:
@@ -327,7 +328,7 @@ def evaluate(
             totals.setdefault(name, []).append(pair)
     means = {}
     with np.errstate(invalid="ignore", divide="ignore"):
-        for name, pairs in jax.device_get(totals).items():
+        for name, pairs in devices.fetch(totals).items():
             total, count = np.asarray(pairs, np.float64).sum(axis=0)
             means[name] = total / count
     return [

@@ -36,7 +36,8 @@ class Program(NamedTuple):
     def init(self) -> State:
         """The state before the first step, drawn from the plan's seed."""
         key = jax.random.key(self.job.plan.seed)
-        return self.from_saved(jax.jit(partial(init, self.job))(self.job.hyper, key))
+        drawn = jax.jit(partial(init, self.job))(self.job.hyper, key)
+        return self.from_saved(jax.block_until_ready(drawn))  # which raises where memory was not enough
 
     def restore(
         self, folder: Path, which: Which, *, set_aside: bool = False

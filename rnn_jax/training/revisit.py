@@ -11,7 +11,7 @@ from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.run_folder import RunFolder, refuse_differences
 from rnn_jax.runtime.schema import Config, split_hyper
 from rnn_jax.tasks import metrics
-from rnn_jax.training import checkpoint, known_data
+from rnn_jax.training import checkpoint, known_data, memory
 from rnn_jax.training.build import build
 from rnn_jax.training.checkpoint import Which
 from rnn_jax.training.evaluate import evaluate, outputs
@@ -83,7 +83,7 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     job = build(config)
     known_data.check(job, folder)
     where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
-    with jax.default_matmul_precision(where.matmul_precision):
+    with memory.telling(config), jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, _, damaged = program.restore(folder.checkpoints, which)
         splits = ["validation", *(job.data.tested if job.plan.report_test else [])]

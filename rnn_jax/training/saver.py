@@ -8,8 +8,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import storage_error
 from rnn_jax.training import arrays, checkpoint
 from rnn_jax.training.keeping import Keeper
@@ -61,8 +61,7 @@ class Saver:
         def write() -> None:
             try:
                 before()
-                whole = jax.tree.map(np.asarray, copied)
-                checkpoint.write(self._folder, step, whole, progress)
+                checkpoint.write(self._folder, step, devices.fetch(copied), progress)
                 checkpoint.remove_superfluous(self._folder, self._keeper, self._direction)
             except (OSError, ValueError) as error:
                 raise storage_error(checkpoint.path_of(self._folder, step), error) from error

@@ -209,6 +209,16 @@ def test_a_run_folder_alone_goes_on_with_its_own_config(tmp_path):
     assert parse(["--workdir", str(tmp_path)]).config == first.config
 
 
+def test_the_folder_is_looked_at_before_anything_starts(tmp_path):
+    (tmp_path / "file").touch()
+    assert mistakes(*MNIST, "--workdir", str(tmp_path / "file")) == [
+        f"{tmp_path / 'file'}: is no folder; give another --workdir"
+    ]
+    open_run(tmp_path / "run", parse(MNIST).config)
+    (line, _) = mistakes(*MNIST, "--workdir", str(tmp_path / "run"), "--config.model.layers=3")
+    assert line == f"{tmp_path / 'run'} holds a run of another config: model.layers is 1 there and 3 here"
+
+
 def test_a_run_folder_can_be_evaluated(tmp_path):
     open_run(tmp_path, parse(MNIST).config)
     command = parse(["--mode", "eval", "--checkpoint", "latest", "--workdir", str(tmp_path)])

@@ -92,6 +92,13 @@ def get_config():
 """
 
 
+MUTE = """class Mute(Exception):
+    def __str__(self):
+        raise ValueError
+raise Mute
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -102,6 +109,9 @@ def get_config():
         ("x = 1\n", "configs/bad.py: a config file must define get_config()"),
         ("def get_config():\n    return {}\n", "must return an ml_collections.ConfigDict, and returns dict"),
         (PLACEHOLDER, "configs/bad.py: RequiredValueError"),
+        ("import sys\nsys.exit(0)\n", "configs/bad.py, line 2: SystemExit: 0"),
+        ("class Odd(BaseException): pass\nraise Odd(1)\n", "configs/bad.py, line 2: Odd: 1"),
+        (MUTE, "configs/bad.py, line 4: Mute: of which it cannot be said what it is"),
     ],
 )
 def test_a_config_that_fails_is_told_with_its_line(repository, text, message):
@@ -116,6 +126,27 @@ def test_a_variant_that_fails_is_told_with_its_line(repository):
     assert refused("configs/mine.py:wrong").startswith(
         "configs/mine.py, line 21: TypeError: Could not override"
     )
+
+
+@pytest.mark.parametrize(
+    ("variants", "message"),
+    [
+        ("['small']", "VARIANTS must be a dict of functions by their names"),
+        ("None", "VARIANTS must be a dict of functions by their names"),
+        ("{3: len}", "VARIANTS must be a dict of functions by their names"),
+        ("{'small': 'tiny'}", "VARIANTS: small must be a function, and is 'tiny'"),
+    ],
+)
+def test_what_variants_may_be(repository, variants, message):
+    text = f"from configs.mine import get_config\nVARIANTS = {variants}\n"
+    (repository / "configs" / "bad.py").write_text(text)
+    assert refused("configs/bad.py:small") == f"configs/bad.py: {message}"
+
+
+def test_a_config_that_is_interrupted_is_interrupted(repository):
+    (repository / "configs" / "slow.py").write_text("raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        load("configs/slow.py")
 
 
 def test_a_config_without_variants(repository):

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import paying_cores
+from rnn_jax.runtime.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,11 @@ def test_a_cpu_is_split_unless_the_user_has_said_how(
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, env=bare | environment, capture_output=True, text=True, check=True)
     assert int(done.stdout) == found
+
+
+def test_a_cpu_is_not_split_into_a_million(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(devices, "_split_cpu", asked.append)
+    with pytest.raises(UserError, match=r"runtime\.devices = 1000000: this process has"):
+        devices.build(1, devices=1_000_000, matmul_precision="float32", allow_device_change=False)
+    assert asked == [devices.MOST_OF_A_CPU]

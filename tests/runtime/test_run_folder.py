@@ -11,7 +11,7 @@ import pytest
 
 from rnn_jax.runtime.config import parse
 from rnn_jax.runtime.errors import StorageError, UserError
-from rnn_jax.runtime.run_folder import RunFolder, default_workdir, open_run, read_config
+from rnn_jax.runtime.run_folder import RunFolder, check_run, default_workdir, open_run, read_config
 from rnn_jax.runtime.schema import Config
 
 
@@ -187,3 +187,26 @@ def test_a_config_is_not_read_through_a_link(tmp_path):
     (tmp_path / "run" / "config.json").symlink_to(tmp_path / "elsewhere.json")
     with pytest.raises(UserError, match=r"config\.json: is a link"):
         read_config(tmp_path / "run")
+
+
+def test_looking_at_a_folder_changes_nothing(tmp_path):
+    config = config_of()
+    check_run(tmp_path / "new" / "run", config)
+    assert not list(tmp_path.iterdir())
+    open_run(tmp_path / "run", config)
+    before = (tmp_path / "run" / "config.json").stat()
+    check_run(tmp_path / "run", config)
+    assert (tmp_path / "run" / "config.json").stat().st_mtime_ns == before.st_mtime_ns
+    (tmp_path / "file").touch()
+    for place, words in (
+        (tmp_path / "file", "is no folder"),
+        (tmp_path / "file" / "a" / "b", "Not a directory"),
+    ):
+        with pytest.raises(UserError, match=words):
+            check_run(place, config)
+
+
+def test_json_that_is_too_deep_is_damaged(tmp_path):
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"config\.json: damaged, no valid JSON"):
+        read_config(tmp_path)

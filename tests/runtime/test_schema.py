@@ -29,6 +29,13 @@ def mistakes(config, said=(), origin=None) -> list[str]:
     return str(caught.value).splitlines()
 
 
+class Mute:
+    """What cannot even be shown."""
+
+    def __repr__(self) -> str:
+        raise ValueError
+
+
 @pytest.mark.parametrize(
     ("key", "value", "line"),
     [
@@ -52,6 +59,9 @@ def mistakes(config, said=(), origin=None) -> list[str]:
         ),
         ("dataset__data_dir", 3, "dataset.data_dir = 3: must be text, or None"),
         ("train__seed", 2**32, "= 4294967296: must be at least 0 and less than 4294967296"),
+        ("model__hidden_size", 2**31, "model.hidden_size = 2147483648: must be less than 2147483648"),
+        ("dataset__batch_size", 10**30, "000: must be less than 2147483648"),
+        ("model__layers", 10**30, "must be at least 1 and at most 1000"),
         ("train__report_test", 1, "train.report_test = 1: must be True or False"),
     ],
 )
@@ -290,3 +300,21 @@ def test_keys_of_language_models_are_passed_over_elsewhere() -> None:
         "model.input_dropout, model.tied_embedding, log.sample_tokens passed over: "
         "task.name is classification"
     ]
+
+
+def test_of_very_many_mistakes_the_first_are_told():
+    lines = mistakes({"name": "another", "version": 1})
+    assert len(lines) == 6
+    assert lines[0].startswith("name: no such key")
+    assert lines[-1] == "and 5 more mistakes"
+
+
+@pytest.mark.parametrize("value", [Mute(), 10**9_999], ids=["object", "number"])
+def test_what_cannot_be_shown_is_told_by_its_type(value):
+    (told,) = mistakes(config_with(model__hidden_size=value))
+    assert f"model.hidden_size = <{type(value).__name__}>: must be" in told
+
+
+def test_whole_numbers_have_31_bits_and_seeds_32():
+    config = config_with(model__hidden_size=2**31 - 1, train__seed=2**32 - 1)
+    assert validate(config)[0].model.hidden_size == 2**31 - 1

@@ -9,6 +9,7 @@ import pytest
 from building import build_task
 
 from rnn_jax import tasks
+from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks.classification import cross_entropy, shift
 from rnn_jax.tasks.task import Batch
 
@@ -97,3 +98,9 @@ def test_a_permutation_is_one_for_all_images_and_its_seeds_alone() -> None:
     assert sorted(first) == list(range(6)) != list(first)
     np.testing.assert_array_equal(orders(1)[0], first)
     assert any((orders(seed)[0] != first).any() for seed in (2, 3))
+
+
+def test_images_are_not_moved_out_of_sight() -> None:
+    build(shift_pixels=2)
+    with pytest.raises(UserError, match=r"task\.shift_pixels = 3: would move images of 2x3 pixels"):
+        build(shift_pixels=3)

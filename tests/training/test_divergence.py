@@ -57,7 +57,8 @@ def batch_of(config: Config, step: int) -> np.ndarray:
     """The inputs of a training batch."""
     job = build(config)
     indices = job.task.select("train", job.plan.seed, step)
-    return np.asarray(job.task.fetch(job.data.splits["train"], jnp.asarray(indices), None).inputs)
+    data = {name: jnp.asarray(array) for name, array in job.data.splits["train"].items()}
+    return np.asarray(job.task.fetch(data, jnp.asarray(indices), None).inputs)
 
 
 def is_batch(config: Config, *steps: int) -> Callable[[Any, Any], Any]:

@@ -1,0 +1,31 @@
+"""What is an error for people, and what is a bug."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from rnn_jax.runtime.errors import StorageError, UserError, as_user_error
+
+
+def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="too long") as caught:
+        os.stat(tmp_path / ("x" * 300))
+    expected = as_user_error(caught.value)
+    assert type(expected) is UserError
+    assert str(expected) == f"{tmp_path / ('x' * 300)}: cannot be reached (File name too long)"
+
+
+def test_a_full_disk_is_told() -> None:
+    expected = as_user_error(OSError(errno.ENOSPC, "No space left on device", "here"))
+    assert isinstance(expected, StorageError)
+    assert "here: the disk is full" in str(expected)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("x"), OSError(errno.EACCES, "denied"), FileNotFoundError(errno.ENOENT, "none", "here")],
+)
+def test_anything_else_is_a_bug(error: Exception) -> None:
+    assert as_user_error(error) is None
