@@ -3,9 +3,20 @@
 import os
 from pathlib import Path
 
+import pytest
+
 # Before JAX is imported. Three devices, so that a batch can be spread over 1, 2 and 3.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "3")
 os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".jax_cache"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+# A test mostly compiles, programs that run for milliseconds; with 0 they are compiled as for users.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+
+@pytest.fixture(scope="session")
+def prepared_real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The one folder where real data are prepared, by the first of the workers: the others wait."""
+    own = tmp_path_factory.getbasetemp()
+    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "prepared"

@@ -51,10 +51,13 @@ def test_an_example_works_as_it_is_written(name: str, tmp_path: Path) -> None:
         change(tmp_path, hunk)
     ran = subprocess.run([sys.executable, "-m", "ruff", "check", "-q", "--isolated", places[0]], cwd=tmp_path)
     assert ran.returncode == 0
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     for command in commands.splitlines():
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
         words = shlex.split(command, comments=True)
-        words = words[1:] if words[0] == "python" else ["-m", *words]
+        if words[0] == "python":  # trains for longer than it compiles
+            words, environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = words[1:], "0"
+        else:
+            words = ["-m", *words]
         done = subprocess.run(
             [sys.executable, *words], cwd=tmp_path, env=environment, capture_output=True, text=True
         )

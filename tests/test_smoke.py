@@ -73,7 +73,7 @@ OWN = {
 
 @pytest.mark.skipif("RNN_JAX_DATA" not in os.environ, reason="RNN_JAX_DATA names no folder with real data")
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_brief_on_real_data(path: Path, tmp_path: Path) -> None:
+def test_brief_on_real_data(path: Path, tmp_path: Path, prepared_real_data: Path) -> None:
     if path.stem == "fashion_mnist" and not (Path(os.environ["RNN_JAX_DATA"]) / path.stem).is_dir():
         pytest.skip("the folder with real data has none of Fashion-MNIST")
     steps = [
@@ -82,9 +82,10 @@ def test_brief_on_real_data(path: Path, tmp_path: Path) -> None:
         "--config.train.report_test=False",
     ]
     folder = tmp_path / "run"
-    data = [f"--config.dataset.data_dir={tmp_path / 'data'}"]
+    data = [f"--config.dataset.data_dir={prepared_real_data}"]
     if path.stem in OWN:
         key, make = OWN[path.stem]
+        data = [f"--config.dataset.data_dir={tmp_path / 'data'}"]
         data += [f"--config.dataset.{key}={make(tmp_path)}", "--config.dataset.batch_size=2"]
     assert main(["--config", f"configs/{path.name}", "--workdir", str(folder), *data, *steps]) == 0
     summary = RunFolder(folder).read_summary()

@@ -126,9 +126,9 @@ def test_digits_take_no_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(COLLECTION is None, reason="RNN_JAX_DATA is not set")
-def test_real_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_mnist(prepared_real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RNN_JAX_DATA", str(COLLECTION))
-    mnist = datasets.build(name="mnist", batch_size=128, data_dir=str(tmp_path / "data"))
+    mnist = datasets.build(name="mnist", batch_size=128, data_dir=str(prepared_real_data))
     shapes = {split: arrays["inputs"].shape for split, arrays in mnist.splits.items()}
     assert shapes == {"train": (55_000, 28, 28), "validation": (5_000, 28, 28), "test": (10_000, 28, 28)}
     assert list(mnist.splits["validation"]["targets"][:5]) == [5, 0, 4, 1, 9]  # as the file of train begins

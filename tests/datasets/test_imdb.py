@@ -155,13 +155,13 @@ COLLECTION = os.environ.get("RNN_JAX_DATA")
 
 
 @pytest.mark.skipif(COLLECTION is None, reason="RNN_JAX_DATA is not set")
-def test_the_real_reviews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_real_reviews(prepared_real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.setenv("RNN_JAX_DATA", str(COLLECTION))
     found = datasets.build(
         name="imdb",
         batch_size=2,
-        data_dir=str(tmp_path / "data"),
+        data_dir=str(prepared_real_data),
         tokens="words",
         vocabulary_size=20_000,
         maximum_steps=400,

@@ -1,5 +1,6 @@
 """Random cells, and the plainest way to run them."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -45,15 +46,19 @@ def draw(name: str, seed: int, dtype: Any = jnp.float32) -> Drawn:
     return Drawn(cell, parameters, jnp.asarray(rng.normal(size=(BATCH, TIME, FEATURES)), dtype), carry)
 
 
+@functools.partial(jax.jit, static_argnums=0)  # compiled once a cell, whatever was drawn
+def one_step(cell: nn.RNNCellBase, parameters: Any, carry: Any, inputs: jax.Array) -> Any:
+    return cell.apply({"params": parameters}, carry, inputs)
+
+
 def by_hand(drawn: Drawn, lengths: Any, reverse: bool) -> Any:
     """One row after another, one step after another, over the real steps alone: (outputs, carry)."""
-    step = jax.jit(lambda carry, inputs: drawn.cell.apply({"params": drawn.parameters}, carry, inputs))
     outputs, carries = np.zeros((BATCH, TIME, HIDDEN)), []
     for row in range(BATCH):
         state = jax.tree.map(lambda part, row=row: part[row : row + 1], drawn.carry)
         steps = range(lengths[row])
         for time in reversed(steps) if reverse else steps:
-            state, output = step(state, drawn.inputs[row : row + 1, time])
+            state, output = one_step(drawn.cell, drawn.parameters, state, drawn.inputs[row : row + 1, time])
             outputs[row, time] = output[0]
         carries.append(state)
     return outputs, jax.tree.map(lambda *rows: np.concatenate(rows), *carries)

@@ -1,8 +1,9 @@
 """A job small enough to be trained many times."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
 import pytest
 
 from rnn_jax.runtime.config import load_config
@@ -28,3 +29,12 @@ def build_tiny(changes: dict[str, Any] | None = None) -> Config:
 def tiny() -> Callable[..., Config]:
     """tiny({"train.seed": 1}): see `build_tiny`."""
     return build_tiny
+
+
+@pytest.fixture
+def compiled_as_for_users() -> Iterator[None]:
+    """With all optimizations, which other tests do without: see tests/conftest.py."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)

@@ -1,5 +1,6 @@
 """Sequences of many lengths in training: buckets change no figure, and runs are as exact as any other."""
 
+import functools
 import io
 import os
 import signal
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rnn_jax.models.network import Network
 from rnn_jax.reporting.plain import PlainConsole
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.config import load_config
@@ -85,6 +87,11 @@ def flat(tree: Any) -> np.ndarray:
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(jax.device_get(tree))])
 
 
+@functools.partial(jax.jit, static_argnums=0)  # compiled once a length, not an operation at a time
+def answer(network: Network, parameters: Any, steps: jax.Array) -> jax.Array:
+    return network.apply(parameters, steps[None], None, None, {}, None)[0][0]
+
+
 def alone(loaded: Program, parameters: Any, split: str, row: int) -> jax.Array:
     """The network's outputs [outputs] for one example, without another one or any padding beside it."""
     arrays = loaded.job.data.splits[split]
@@ -94,7 +101,7 @@ def alone(loaded: Program, parameters: Any, split: str, row: int) -> jax.Array:
         spec = loaded.job.data.spec
         mean, deviation = (np.array([spec[key]], np.float32) for key in ("means", "deviations"))
         steps = (steps - mean) / deviation
-    return loaded.job.network.apply(parameters, jnp.asarray(steps)[None], None, None, {}, None)[0][0]
+    return answer(loaded.job.network, parameters, jnp.asarray(steps))
 
 
 @pytest.mark.parametrize(("source", "pool"), TRIED)
@@ -132,7 +139,7 @@ def test_padding_influences_nothing(source: str, pool: str) -> None:
         total, count, _ = loaded.job.task.loss(answers, batch, {})
         return total / count
 
-    expected = flat(parameters) - 0.5 * flat(jax.grad(mean_loss)(parameters))
+    expected = flat(parameters) - 0.5 * flat(jax.jit(jax.grad(mean_loss))(parameters))
     np.testing.assert_allclose(flat(run(loaded, 1).parameters), expected, atol=1e-6)
 
 

@@ -372,6 +372,7 @@ def test_a_member_of_a_population_has_a_carry_of_its_own(how: LayOut, number: in
         assert figures[place] == pytest.approx(evaluate(alone, state.parameters, "validation"), rel=1e-4)
 
 
+@pytest.mark.usefixtures("compiled_as_for_users")
 def test_the_first_step_is_the_one_that_records_were_made_with() -> None:
     state = run(start(config_with(DROPPING)), 1)
     found = {

@@ -153,6 +153,7 @@ def test_key_and_batch_depend_on_seed_and_step(tiny: Tiny) -> None:
     assert (flat(first.parameters) != flat(other.parameters)).any()
 
 
+@pytest.mark.usefixtures("compiled_as_for_users")
 def test_the_first_step_is_the_one_that_records_were_made_with(tiny: Tiny) -> None:
     state = run(start(tiny()), 1)
     found = {
