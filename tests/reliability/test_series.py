@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 )
 def test_a_short_series_shows_no_violation(name: str, count: int, tmp_path: Path) -> None:
     command = [sys.executable, "experiments/reliability/run.py", name, "--count", str(count), "--no-record"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=500
     )
