@@ -16,7 +16,7 @@ from rnn_jax.training import fates
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.evaluate import evaluate
 from rnn_jax.training.fates import Fate
-from rnn_jax.training.population_loop import Trained
+from rnn_jax.training.population_course import Trained
 from rnn_jax.training.program import load
 from rnn_jax.training.summary import constants, count_parameters
 

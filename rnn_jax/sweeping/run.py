@@ -30,7 +30,7 @@ from rnn_jax.training.build import Job, build
 from rnn_jax.training.fates import Halving, Rung
 from rnn_jax.training.plan import Plan
 from rnn_jax.training.population import Members
-from rnn_jax.training.population_loop import Before, Course
+from rnn_jax.training.population_course import Before, Course
 
 
 class Group(NamedTuple):
