@@ -38,12 +38,15 @@ def _play(chance: random.Random, outcome: Outcome) -> str | None:
     keeper = Keeper(None, None, keep_latest=chance.randint(1, 4), keep_best=chance.randint(1, 3))
     objective = ("figure", chance.choice(("max", "min")))
     events = [chance.choice(FIGURES) if chance.random() < 0.7 else None for _ in range(chance.randint(1, 25))]
+    planned = [chance.random() < 0.3 for _ in events]
     folder, progress, step = Folder({}), Progress(devices=1), 0
     while step < len(events):
         step += 1
         figure = events[step - 1]
         if figure is not None:
             progress = progress.evaluated(step, {"figure": figure}, objective)
+        # A figure is planned, and of the other checkpoints some: those are not at a signal or a clock.
+        progress = dataclasses.replace(progress, is_planned=planned[step - 1] or figure is not None)
         if chance.random() < 0.15:  # killed before the save, and started again
             outcome.count("interruptions")
             step = max(folder.checkpoints, default=0)
@@ -55,7 +58,7 @@ def _play(chance: random.Random, outcome: Outcome) -> str | None:
             progress = Progress.from_json(folder.checkpoints[step])
             continue
         _remove(folder, keeper, objective[1])
-        violation = _fault(folder, keeper, objective[1], events[:step], progress)
+        violation = _fault(folder, keeper, objective[1], events[:step], planned, progress)
         if violation is not None:
             return f"{keeper}, {objective[1]}, {events[:step]}: {violation}"
     return None
@@ -65,13 +68,19 @@ def _remove(folder: Folder, keeper: Keeper, direction: str) -> None:
     there = []
     for step, fields in folder.checkpoints.items():
         progress = Progress.from_json(fields)
-        there.append(Kept(step, progress.figure if progress.evaluated_at == step else None))
+        figure = progress.figure if progress.evaluated_at == step else None
+        there.append(Kept(step, figure, progress.is_planned))
     for step in keeper.superfluous(there, direction):
         del folder.checkpoints[step]
 
 
 def _fault(
-    folder: Folder, keeper: Keeper, direction: str, events: list[float | None], progress: Progress
+    folder: Folder,
+    keeper: Keeper,
+    direction: str,
+    events: list[float | None],
+    planned: list[bool],
+    progress: Progress,
 ) -> str | None:
     """Compares with what all events so far ask for, whatever happened between them."""
     by_rank: list[tuple[float, int]] = []
@@ -88,7 +97,8 @@ def _fault(
         best.append(top[1])
         by_rank.remove(top)
     latest = range(max(1, len(events) - keeper.keep_latest + 1), len(events) + 1)
-    wanted = sorted({*latest, *best})
+    anchors = [step for step, figure in enumerate(events, start=1) if planned[step - 1] or figure is not None]
+    wanted = sorted({*latest, *anchors[-1:], *best})
     if sorted(folder.checkpoints) != wanted:
         return f"kept {sorted(folder.checkpoints)}, not {wanted}"
     if progress.best_step != (best[0] if best else None):

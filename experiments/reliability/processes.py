@@ -95,6 +95,7 @@ def start(
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.environ.update(environment or {})
+        _keep_compiled(os.environ.get("JAX_COMPILATION_CACHE_DIR"))
         before()
         status = _mains()[command](list(arguments))
     except BaseException:
@@ -202,6 +203,14 @@ def _import() -> None:
     import rnn_jax.training.loop
 
     del matplotlib, optax, orbax, tensorflow_datasets, rnn_jax
+
+
+def _keep_compiled(folder: str | None) -> None:
+    """JAX has read its environment when it was imported."""
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def _mains() -> dict[str, Callable[[Sequence[str]], int]]:

@@ -1,5 +1,6 @@
 """The files a run writes its figures to: metrics.jsonl, timing.jsonl, TensorBoard's event files."""
 
+import contextlib
 import io
 import json
 import os
@@ -104,7 +105,8 @@ class Log:
 
     def _close_events(self) -> None:
         if self._events is not None:
-            self._events.close()
+            with contextlib.suppress(OSError):  # what is worth an error was flushed before
+                self._events.close()
         self._events = None
 
 

@@ -33,7 +33,7 @@ class Samples:
         """Drops the samples of later steps."""
         if not self._path.exists():
             return
-        text = self._path.read_text(encoding="utf-8", errors="replace")  # a crash may have torn its end
+        text = _read(self._path)
         later = (head.start() for head in _HEAD.finditer(text) if int(head[1].replace(",", "")) > step)
         # What is no whole sample at the end was being written when the run was killed.
         end = next(later, text.rfind("\n\n") + 2)
@@ -41,11 +41,16 @@ class Samples:
             write_text(self._path, text[:end])
 
 
+def _read(path: Path) -> str:
+    """The text as it was written, every `\\r` too; its end may have been torn."""
+    return path.read_bytes().decode("utf-8", errors="replace")
+
+
 def read_samples(path: Path) -> dict[int, str]:
     """The samples of a file by their steps; {} where there is none."""
     if not path.exists():
         return {}
-    parts = _HEAD.split(path.read_text(encoding="utf-8", errors="replace"))[1:]
+    parts = _HEAD.split(_read(path))[1:]
     return {
         int(step.replace(",", "")): text.strip("\n")
         for step, text in zip(parts[::2], parts[1::2], strict=True)

@@ -13,6 +13,10 @@ from typing import Any
 from rnn_jax.runtime.errors import StorageError, UserError, as_user_error
 
 
+class UnwritableError(UserError):
+    """A file or folder that the system does not let one write."""
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turns what the system says of a file or folder that cannot be written into an error for people."""
@@ -23,7 +27,16 @@ def writing(path: Path) -> Iterator[None]:
         full = as_user_error(error)
         if isinstance(full, StorageError):
             raise full from error
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+        raise UnwritableError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+@contextmanager
+def while_running() -> Iterator[None]:
+    """Inside, a file that cannot be written any more is a failure of the disk, and no wrong input."""
+    try:
+        yield
+    except UnwritableError as error:
+        raise StorageError(str(error)) from error
 
 
 def check_place(folder: Path) -> None:
@@ -57,6 +70,13 @@ def replacing(file: Path) -> Iterator[Path]:
             flush(file.parent)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes what `replacing` left in a folder when it was killed; nobody else may be at work there."""
+    for leftover in folder.glob(".[0-9]*.*"):
+        if leftover.name.split(".")[1].isdigit():
+            leftover.unlink(missing_ok=True)
 
 
 def write_text(file: Path, text: str) -> None:

@@ -41,7 +41,8 @@ def locked(folder: Path) -> Iterator[None]:
             os.pwrite(descriptor, json.dumps(owner).encode(), 0)
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is held: nobody else's is removed
+        if _is_at(descriptor, path):  # else somebody removed the folder, and this is another process's lock
+            path.unlink(missing_ok=True)  # while it is held: whoever waits for it sees that it is gone
         os.close(descriptor)
 
 
@@ -58,10 +59,16 @@ def _acquire(path: Path) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                return descriptor
+        if _is_at(descriptor, path):
+            return descriptor
         os.close(descriptor)  # whoever held it removed the file in between
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is still the one at a path."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    return False
 
 
 def _who(owner: bytes) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from rnn_jax.runtime import lock
 from rnn_jax.runtime.config_files import split_source
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import check_place, finite, read_json, write_json, writing
+from rnn_jax.runtime.files import check_place, finite, read_json, remove_unfinished, write_json, writing
 from rnn_jax.runtime.schema import KEYS, Config, validate
 from rnn_jax.runtime.wording import shown
 
@@ -138,6 +138,12 @@ def default_workdir(source: str, now: datetime, kind: str = "") -> Path:
     return workdir
 
 
+def sweep_of(workdir: Path) -> Path | None:
+    """The folder of the sweep that a run folder is a member of; None: it is none's."""
+    sweep = workdir.absolute().parent.parent
+    return sweep if workdir.absolute().parent.name == "members" and (sweep / "sweep.json").exists() else None
+
+
 def make_folder(workdir: Path) -> None:
     """Creates a folder, if need be.
 
@@ -161,6 +167,7 @@ def open_run(workdir: Path, config: Config) -> RunFolder:
     check_run(workdir, config)
     folder = RunFolder(workdir)
     make_folder(workdir)
+    remove_unfinished(workdir)
     write_json(folder.config, config.model_dump())
     return folder
 

@@ -15,6 +15,7 @@ from rnn_jax.reporting.console import Console
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.errors import StorageError, UserError
+from rnn_jax.runtime.files import while_running
 from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.run_folder import make_folder, open_run
 from rnn_jax.runtime.schema import split_hyper
@@ -181,7 +182,8 @@ def _train(group: Group, folder: SweepFolder, console: Console, before: Before, 
         return earlier
     where, sections = _devices(group), split_hyper(group.members[0].config)[0]
     config, count = group.members[0].config, len(group.members)
-    with memory.telling(config, count), jax.default_matmul_precision(where.matmul_precision):
+    precision = jax.default_matmul_precision(where.matmul_precision)
+    with memory.telling(config, count), precision, while_running():
         how = population.lay_out(where.mesh.devices.flat[0].platform)
         folders = [open_run(folder.member(each.number).path, each.config) for each in group.members]
         for own in folders:

@@ -10,6 +10,7 @@ import numpy as np
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import Log
 from rnn_jax.runtime import devices
+from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.signals import Interrupted, Stop
 from rnn_jax.training import checkpoint
@@ -92,7 +93,7 @@ class Loop:
         every = log.batch_accuracy_every_steps
         if every is not None and step % every == 0:
             batch = training_batch(program, self.state.parameters, step)
-            log.metrics(self.step, "batch", {"accuracy": batch["accuracy"]})
+            run.meter.log_batch(self.step, {"accuracy": batch["accuracy"]})
 
     def _settle(self) -> None:
         """Evaluates, where it is time, and saves; or sees that the run has diverged.
@@ -126,7 +127,9 @@ class Loop:
 
     def _save(self) -> None:
         """Begins to save; the loop goes on meanwhile."""
-        run, step, progress = self._run, self.step, self.progress
+        run, step = self._run, self.step
+        is_planned = self.progress.evaluated_at == step or run.saver.plans(step)
+        progress = self.progress = dataclasses.replace(self.progress, is_planned=is_planned)
         rate, skipped = run.meter.rate(step), self._skipped
         run.log.flush_events()
         run.saver.save(
@@ -139,22 +142,26 @@ class Loop:
         self._saved = (step, progress)
 
     def _save_if_new(self) -> None:
-        """Saves after a signal, where there is something new that is worth going on from."""
+        """Saves after a signal, where there is something new; or sees that the run has diverged."""
         self._run.meter.flush()
-        if self.step and self._saved != (self.step, self.progress) and self._fault() is None:
+        reason = self._fault()
+        if reason is not None:
+            self._diverge(reason)
+        elif self.step and self._saved != (self.step, self.progress):
             self._save()
 
     def _fault(self) -> str | None:
         """Why the state is not to be kept; None where it is. Waits for the update."""
-        diverged_at = int(devices.fetch(self.state.diverged_at))
+        diverged_at, skipped = devices.fetch((self.state.diverged_at, self.state.skipped))
+        self._skipped = int(skipped)
         if diverged_at >= 0:
-            return _not_finite_at(diverged_at)
+            return _not_finite_at(int(diverged_at))
         if not devices.fetch(self._run.program.is_finite(self.state)):
             return f"the parameters are not finite after update {self.step}"
         return None
 
     def _diverge(self, reason: str) -> None:
-        """Ends the run, or goes back to its last checkpoint with a smaller learning rate."""
+        """Ends the run, or goes back to a checkpoint with a smaller learning rate."""
         run, plan = self._run, self._run.program.job.plan
         if self.progress.restores < plan.restores:
             self._go_back(reason)
@@ -165,16 +172,22 @@ class Loop:
         run.meter.flush()
 
     def _go_back(self, reason: str) -> None:
+        """Goes back to the last checkpoint that the config asks for, or to the beginning.
+
+        Not to one at which a clock or a signal asked: a run that was stopped must come to the same.
+        """
         run, restores = self._run, self.progress.restores + 1
         run.saver.wait()
-        if checkpoint.steps(run.folder.checkpoints):
+        folder = run.folder.checkpoints
+        try:
             self.state, self.progress, damaged = run.program.restore(
-                run.folder.checkpoints, "latest", set_aside=True
+                folder, "latest", to_go_on=True, only_planned=True
             )
-            for line in damaged:
-                run.console.warn(line)
-        else:
-            self.state, self.progress = run.program.init(), Progress(self.progress.devices)
+        except CheckpointError:
+            self.state, self.progress, damaged = run.program.init(), Progress(self.progress.devices), []
+        for line in damaged:
+            run.console.warn(line)
+        checkpoint.remove_after(folder, int(self.state.step))
         self.progress = dataclasses.replace(self.progress, restores=restores)
         self.step = int(self.state.step)
         self._set_rate()

@@ -95,17 +95,15 @@ def clear_unfinished(folder: Path) -> None:
 
 def remove_superfluous(folder: Path, keeper: Keeper, direction: str) -> None:
     """Removes the checkpoints that the policy does not keep."""
-    there = [Kept(step, _figure(folder, step)) for step in steps(folder)]
+    there = [_kept(folder, step) for step in steps(folder)]
     for step in keeper.superfluous(there, direction):
-        # Renamed first: a removal that is interrupted must not leave half a checkpoint.
-        leaving = folder / f"{_UNFINISHED}{step:08d}"
-        path_of(folder, step).rename(leaving)
-        shutil.rmtree(leaving)
+        _remove(folder, step)
 
 
 def steps(folder: Path) -> list[int]:
     """The steps of the checkpoints in a folder, oldest first."""
-    return sorted(int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit())
+    numbers = (int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit())
+    return sorted(step for step in numbers if path_of(folder, step).is_dir())
 
 
 def path_of(folder: Path, step: int) -> Path:
@@ -113,43 +111,58 @@ def path_of(folder: Path, step: int) -> Path:
     return folder / f"{step:08d}"
 
 
-def find(folder: Path, which: Which = "latest", *, set_aside: bool = False) -> Found:
+def find(
+    folder: Path, which: Which = "latest", *, to_go_on: bool = False, only_planned: bool = False
+) -> Found:
     """Finds a checkpoint, and checks it.
 
     Args:
         folder: where checkpoints are kept.
         which: 'latest' falls back to the newest valid one; 'best' is that one or nothing.
-        set_aside: rename the invalid ones that are passed over, so that they are in nobody's way.
+        to_go_on: a run goes on from it: it counts only if the best one so far is valid too, and those that
+            are passed over are renamed, so that they are in nobody's way.
+        only_planned: pass over, without a word, those at which the config alone does not ask for one.
 
     Raises:
         CheckpointError: there is no valid one of that kind.
     """
-    damaged: list[str] = []
+    passed: list[tuple[Path, str]] = []
     for step in reversed(steps(folder)):
         path = path_of(folder, step)
-        fault = manifest.fault(path)
+        progress, fault = _checked(path)
+        if fault is None and only_planned and not progress.get("is_planned"):
+            continue
+        if fault is None and to_go_on:
+            fault = _fault_of_best(folder, progress)
         if fault is None:
-            found = Found(path, json.loads((path / _PROGRESS).read_text(encoding="utf-8")), damaged)
+            damaged = [_passed_over(place, why, to_go_on) for place, why in passed]
+            found = Found(path, progress, damaged)
             return found if which == "latest" else _best(folder, found)
         if which == "best":
             raise CheckpointError(
                 f"{path}: {fault}, and it says which checkpoint is the best; try --checkpoint latest"
             )
-        where = f", set aside as {_set_aside(path).name}" if set_aside else ""
-        damaged.append(f"{path}: {fault}; passed over{where}, falling back to the one before")
-    raise CheckpointError(f"{folder}: no valid checkpoint{f' ({damaged[-1]})' if damaged else ''}")
+        passed.append((path, fault))
+    reasons = "; ".join(f"{path.name}: {why}" for path, why in passed[:3])
+    raise CheckpointError(f"{folder}: no valid checkpoint{f' ({reasons})' if passed else ''}")
+
+
+def remove_after(folder: Path, step: int) -> None:
+    """Removes the checkpoints of later steps."""
+    for later in steps(folder):
+        if later > step:
+            _remove(folder, later)
 
 
 def restore(
-    folder: Path, template: State, which: Which, *, set_aside: bool = False
+    folder: Path, template: State, which: Which, *, to_go_on: bool = False, only_planned: bool = False
 ) -> tuple[State, Progress, list[str]]:
     """Reads a run's checkpoint back.
 
     Args:
         folder: where checkpoints are kept.
         template: a state of the same shapes, dtypes and shardings; its values do not matter.
-        which: 'latest' falls back to the newest valid one; 'best' is that one or nothing.
-        set_aside: rename the invalid ones that are passed over.
+        which, to_go_on, only_planned: see `find`.
 
     Returns:
         The state, the progress, and a line for every invalid checkpoint that was passed over.
@@ -157,7 +170,7 @@ def restore(
     Raises:
         CheckpointError: there is no valid one of that kind, or it is of another model.
     """
-    found = find(folder, which, set_aside=set_aside)
+    found = find(folder, which, to_go_on=to_go_on, only_planned=only_planned)
     with _reading(found.path):
         state = State(**arrays.read(found.path / "state", template._asdict()))
         return state, Progress.from_json(found.progress), found.damaged
@@ -178,7 +191,7 @@ def restore_tree(
     Raises:
         CheckpointError: there is no valid one, or it is of other arrays.
     """
-    found = find(folder, set_aside=True)
+    found = find(folder, to_go_on=True)
     with _reading(found.path):
         return arrays.read(found.path / "state", template(found.progress)), found
 
@@ -232,11 +245,44 @@ def _best(folder: Path, latest: Found) -> Found:
     if step is None:
         raise CheckpointError(f"{folder}: nothing was evaluated yet; try --checkpoint latest")
     path = path_of(folder, int(step))
-    fault = manifest.fault(path)
+    progress, fault = _checked(path)
     if fault is not None:
         raise CheckpointError(f"{path}, the best checkpoint: {fault}; try --checkpoint latest")
-    progress = json.loads((path / _PROGRESS).read_text(encoding="utf-8"))
     return Found(path, progress, latest.damaged)
+
+
+def _checked(path: Path) -> tuple[dict[str, Any], str | None]:
+    """What JSON holds in a checkpoint, and what is wrong with it; None: nothing."""
+    fault = manifest.fault(path)
+    if fault is not None:
+        return {}, fault
+    try:
+        return json.loads((path / _PROGRESS).read_text(encoding="utf-8")), None
+    except (OSError, ValueError):  # a run that goes on beside this process has just removed it
+        return {}, "it is not there any more"
+
+
+def _fault_of_best(folder: Path, progress: Mapping[str, Any]) -> str | None:
+    """What is wrong with the best checkpoint, by what another one says of it."""
+    step = progress.get("best_step")
+    if step is None:
+        return None
+    path = path_of(folder, step)
+    fault = manifest.fault(path)
+    return None if fault is None else f"its best checkpoint is {path.name}, and {fault}"
+
+
+def _passed_over(path: Path, fault: str, to_go_on: bool) -> str:
+    """Says so of a checkpoint, and sets it aside where a run goes on."""
+    where = f", set aside as {_set_aside(path).name}" if to_go_on else ""
+    return f"{path}: {fault}; passed over{where}, falling back to the one before"
+
+
+def _remove(folder: Path, step: int) -> None:
+    # Renamed first: a removal that is interrupted must not leave half a checkpoint.
+    leaving = folder / f"{_UNFINISHED}{step:08d}"
+    path_of(folder, step).rename(leaving)
+    shutil.rmtree(leaving)
 
 
 def _set_aside(path: Path) -> Path:
@@ -249,12 +295,13 @@ def _set_aside(path: Path) -> Path:
     return place
 
 
-def _figure(folder: Path, step: int) -> float | None:
-    """The objective of a checkpoint that was evaluated at its own step."""
+def _kept(folder: Path, step: int) -> Kept:
+    """What the keeping policy knows of a checkpoint: the objective where it was evaluated at its own step."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         progress = Progress.from_json(json.loads((path_of(folder, step) / _PROGRESS).read_text()))
-        return progress.figure if progress.evaluated_at == step else None
-    return None
+        figure = progress.figure if progress.evaluated_at == step else None
+        return Kept(step, figure, progress.is_planned)
+    return Kept(step, None, is_planned=False)
 
 
 @contextlib.contextmanager

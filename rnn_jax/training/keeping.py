@@ -11,6 +11,8 @@ class Kept(NamedTuple):
     step: int
     figure: float | None
     """The objective on validation at this step; None, or NaN: it was not evaluated, or has none."""
+    is_planned: bool = True
+    """Whether the config alone says that there is a checkpoint here: a diverged run goes back to it."""
 
 
 class Keeper(NamedTuple):
@@ -23,15 +25,20 @@ class Keeper(NamedTuple):
 
     def due(self, step: int, seconds_since_saved: float) -> bool:
         """Whether a checkpoint is due after `step` steps."""
-        by_steps = self.every_steps is not None and step % self.every_steps == 0
-        return by_steps or (self.every_seconds is not None and seconds_since_saved >= self.every_seconds)
+        is_late = self.every_seconds is not None and seconds_since_saved >= self.every_seconds
+        return self.plans(step) or is_late
+
+    def plans(self, step: int) -> bool:
+        """Whether a checkpoint is due after `step` steps, however long they take."""
+        return self.every_steps is not None and step % self.every_steps == 0
 
     def superfluous(self, there: Sequence[Kept], direction: str) -> list[int]:
         """The steps of the checkpoints that need not stay.
 
-        The `keep_latest` latest stay, so that a run can go on; and the `keep_best` best of those that have a
-        figure, of equal ones the earlier. A latest one never makes room for a best one, nor the other way
-        round. It is decided by what is there alone, and not by what a process remembers.
+        The `keep_latest` latest stay, so that a run can go on, and the latest planned one; and the
+        `keep_best` best of those that have a figure, of equal ones the earlier. A latest one never makes room
+        for a best one, nor the other way round. It is decided by what is there alone, and not by what a
+        process remembers.
 
         Args:
             there: the checkpoints, in any order, each step once.
@@ -39,13 +46,14 @@ class Keeper(NamedTuple):
         """
         sign = -1 if direction == "max" else 1
         latest = sorted(kept.step for kept in there)[-self.keep_latest :]
+        planned = sorted(kept.step for kept in there if kept.is_planned)[-1:]
         known = [
             (sign * kept.figure, kept.step)
             for kept in there
             if kept.figure is not None and not math.isnan(kept.figure)
         ]
         best = [step for _, step in sorted(known)[: self.keep_best]]
-        return sorted({kept.step for kept in there} - {*latest, *best})
+        return sorted({kept.step for kept in there} - {*latest, *planned, *best})
 
 
 def build(

@@ -6,7 +6,7 @@ summary = train(load_config("configs/digits.py"), "runs/digits/first")
 import contextlib
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from rnn_jax.reporting import figures, log
 from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import UserError, as_user_error
+from rnn_jax.runtime.files import while_running
 from rnn_jax.runtime.lock import locked
-from rnn_jax.runtime.run_folder import RunFolder, make_folder, open_run, read_config
+from rnn_jax.runtime.run_folder import RunFolder, make_folder, open_run, read_config, sweep_of
 from rnn_jax.runtime.schema import Config, split_hyper, validate
 from rnn_jax.runtime.signals import Interrupted, Stop
 from rnn_jax.training import checkpoint, keeping, known_data, memory
@@ -60,7 +61,8 @@ def train(
         return earlier
     is_new = not RunFolder(workdir).config.exists()
     make_folder(workdir)
-    with Stop() as stop, locked(workdir), memory.telling(config):
+    with Stop() as stop, _held(workdir), memory.telling(config):
+        _begin_again(RunFolder(workdir))
         folder = open_run(workdir, config)
         try:
             with stop.at_once():
@@ -83,6 +85,21 @@ def _finished(workdir: Path, config: Config) -> dict[str, Any] | None:
         return None
     summary = folder.read_summary()
     return summary if summary is not None and summary.get("status") == "finished" else None
+
+
+@contextlib.contextmanager
+def _held(workdir: Path) -> Iterator[None]:
+    """Locks a run folder; and of a member of a sweep the sweep, which trains in its members' folders."""
+    sweep = sweep_of(workdir)
+    with contextlib.nullcontext() if sweep is None else locked(sweep), locked(workdir):
+        yield
+
+
+def _begin_again(folder: RunFolder) -> None:
+    """A finished run that is to be lengthened is not finished any more: said before its config is another."""
+    summary = folder.read_summary()
+    if summary is not None and summary.get("status") == "finished":
+        folder.write_summary({**summary, "status": "running"})
 
 
 def _interrupted_before_training(folder: RunFolder, interrupted: Interrupted) -> dict[str, Any]:
@@ -122,7 +139,7 @@ def _train(
                 console=console,
                 stop=stop,
             )
-            with memory.telling(config):  # here too: the summary says it
+            with memory.telling(config), while_running():  # here too: the summary says it
                 return _train_to_the_end(run, Loop(run, state, progress))
         except Exception as error:
             closing.close()
@@ -144,7 +161,7 @@ def _begin(program: Program, folder: RunFolder, console: Console) -> tuple[State
     checkpoint.clear_unfinished(folder.checkpoints)
     if not checkpoint.steps(folder.checkpoints):
         return state, Progress(devices=program.devices.number)
-    state, progress, damaged = program.restore(folder.checkpoints, "latest", set_aside=True)
+    state, progress, damaged = program.restore(folder.checkpoints, "latest", to_go_on=True)
     for line in damaged:
         console.warn(line)
     if progress.devices != program.devices.number:

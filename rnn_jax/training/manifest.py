@@ -12,6 +12,7 @@ from rnn_jax.runtime.files import flush
 
 NAME = "manifest.json"
 _FORMAT = 1
+_LINK = "a link"
 
 
 def write(folder: Path) -> None:
@@ -48,6 +49,8 @@ def fault(folder: Path) -> str | None:
             return f"{name} is missing"
         if found[name] != digest:
             return f"{name} is damaged (its checksum differs)"
+    if _LINK in found.values():
+        return f"{next(name for name in found if found[name] == _LINK)} is a link"
     strange = sorted(set(found) - set(expected))
     return f"{strange[0]} does not belong there" if strange else None
 
@@ -60,7 +63,7 @@ def _digests(folder: Path) -> dict[str, str]:
     """Links are not followed: what they point to is not in the folder."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
     return {
-        path.relative_to(folder).as_posix(): "a link"
+        path.relative_to(folder).as_posix(): _LINK
         if path.is_symlink()
         else hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -21,6 +21,7 @@ class Meter:
         self._program = program
         self._log = log
         self._pending: tuple[int, Any] | None = None
+        self._behind: list[tuple[int, Mapping[str, float]]] = []
         self._resumed: float | None = time.perf_counter()
         self._seconds = 0.0
         self._first_step = first_step
@@ -34,6 +35,7 @@ class Meter:
     def restart(self, step: int) -> None:
         """Measures from here on, after `step` steps: what came before does not count."""
         self._pending, self.diverged_at = None, -1
+        self._behind.clear()
         self._resumed, self._seconds = time.perf_counter(), 0.0
         self._first_step, self._measured = step, (step, 0.0)
 
@@ -63,6 +65,17 @@ class Meter:
         self._pending = (step, taken)
         return state
 
+    def log_batch(self, step: int, figures: Mapping[str, float]) -> None:
+        """Logs the figures of a single batch, after those of the interval before it."""
+        self._behind.append((step, figures))
+        if self._pending is None:
+            self._log_behind()
+
+    def _log_behind(self) -> None:
+        for step, figures in self._behind:
+            self._log.metrics(step, "batch", figures)
+        self._behind.clear()
+
     def flush(self) -> None:
         """Logs what was taken, waiting for it if need be."""
         self._say(self._arrived())
@@ -88,6 +101,7 @@ class Meter:
         step, sums = arrived
         figures = self._program.job.task.present(metrics.merge([sums]))
         self._log.metrics(step, "train", figures)
+        self._log_behind()
         unit, seconds = self._program.job.task.unit, self._measured[1]
         self._log.timing(step, {f"{unit}_per_second": self._rate, "training_seconds": seconds})
         self._log.console.logged(step, figures, self._rate)

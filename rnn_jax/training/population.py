@@ -65,6 +65,8 @@ class Population(NamedTuple):
     eval_step: Callable[..., Any]
     """(parameters, carry, hyper, data, indices [rows], active [devices]) -> (metrics, carry)."""
     take_metrics: Callable[[State], Any]
+    is_finite: Callable[[State], jax.Array]
+    """(states) -> [members], see `steps.is_finite`."""
     take_better: Callable[[State, State, jax.Array], State]
     """(best, states, is_better [members]) -> best."""
     pack: Callable[[Any, jax.Array], Any]
@@ -158,6 +160,7 @@ def load(job: Job, devices: Devices, how: LayOut) -> Population:
         train_step=jax.jit(shard(train, in_specs=(EACH, EACH, WHOLE, EACH, EACH)), donate_argnums=0),
         eval_step=jax.jit(shard(evaluate, in_specs=(EACH, EACH, EACH, WHOLE, WHOLE, EACH))),
         take_metrics=jax.jit(steps.take_metrics, donate_argnums=0, out_shardings=each),
+        is_finite=jax.jit(jax.vmap(steps.is_finite), out_shardings=each),
         take_better=jax.jit(
             lambda best, states, better: _where(better, states, best), donate_argnums=0, out_shardings=each
         ),

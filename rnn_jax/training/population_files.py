@@ -21,8 +21,9 @@ class PopulationFiles:
     its last checkpoint is dropped by the next one: so the files are always those of one population.
     """
 
-    def __init__(self, folders: Sequence[RunFolder]) -> None:
-        self._folders = folders
+    def __init__(self, folders: Sequence[RunFolder], objective: str) -> None:
+        """`objective` is the figure that decides which state is the best."""
+        self._folders, self._objective = folders, objective
         self._rows: list[tuple[int, dict[str, Any]]] = []
 
     def begin(self, step: int, evaluated: int) -> None:
@@ -62,8 +63,9 @@ class PopulationFiles:
                 devices=1,
                 best_step=fate.best_step,
                 best=fate.best,
-                evaluations_since_best=fate.evaluations_since_best,
                 evaluated_at=fate.best_step,
+                figure=fate.best[self._objective],
+                is_planned=True,
             )
             try:
                 checkpoint.write(folder, fate.best_step, arrays.plain(best)._asdict(), progress.to_json())

@@ -50,7 +50,7 @@ class _Loop:
         self.fates = [Fate() for _ in course.folders]
         self.step = self.evaluated_at = 0
         self._pending: tuple[int, Any] | None = None
-        self.files = PopulationFiles(course.folders)
+        self.files = PopulationFiles(course.folders, self.objective.name)
         self.saver = Saver(course.checkpoints, course.keeper, self.objective.direction)
         self._updates, self._first_said = 0, False
         self._started = time.perf_counter()
@@ -144,7 +144,7 @@ class _Loop:
         Raises:
             Interrupted: a signal asked to stop meanwhile; nothing was decided.
         """
-        diverged = devices.fetch(self.states.diverged_at)
+        diverged, finite = devices.fetch((self.states.diverged_at, self.program.is_finite(self.states)))
         self._flush()
         parts = self.states.evaluated, self.hyper, self.active
         found = evaluate(self.program, *parts, "validation", self.stop.check)
@@ -154,8 +154,9 @@ class _Loop:
         for number, place in running.items():
             fate = self.fates[number]
             fate.step = self.step
-            if diverged[place] >= 0:
-                fate.status, fate.step = fates.DIVERGED, int(diverged[place])
+            if diverged[place] >= 0 or not finite[place]:  # the last update may have led out of the numbers
+                fate.status = fates.DIVERGED
+                fate.step = int(diverged[place]) if diverged[place] >= 0 else self.step
                 continue
             figures = found[place]
             self.files.note(number, self.step, "validation", figures)

@@ -40,11 +40,13 @@ class Program(NamedTuple):
         return self.from_saved(jax.block_until_ready(drawn))  # which raises where memory was not enough
 
     def restore(
-        self, folder: Path, which: Which, *, set_aside: bool = False
+        self, folder: Path, which: Which, *, to_go_on: bool = False, only_planned: bool = False
     ) -> tuple[State, Progress, list[str]]:
         """Reads a checkpoint back, see `checkpoint.restore`, and puts it where the compiled steps want it."""
         template = self.to_save(self.init())
-        state, progress, damaged = checkpoint.restore(folder, template, which, set_aside=set_aside)
+        state, progress, damaged = checkpoint.restore(
+            folder, template, which, to_go_on=to_go_on, only_planned=only_planned
+        )
         return self.from_saved(state), progress, damaged
 
     def to_save(self, state: State) -> State:

@@ -25,7 +25,9 @@ class Progress:
     figure: float | None = None
     """The objective at `evaluated_at`; None where it is not finite."""
     restores: int = 0
-    """How often the run went back to its last checkpoint because it had diverged."""
+    """How often the run went back to a checkpoint because it had diverged."""
+    is_planned: bool = False
+    """Whether the config alone says that there is a checkpoint at this step, and no clock and no signal."""
 
     def evaluated(self, step: int, figures: Mapping[str, float], objective: tuple[str, str]) -> "Progress":
         """The progress after an evaluation. A tie keeps the earlier best; what is not finite is never one.
@@ -69,4 +71,6 @@ def _fits(value: Any, kind: Any) -> bool:
         return isinstance(value, dict) and all(
             _fits(item, typing.get_args(kind)[1]) for item in value.values()
         )
+    if kind is bool:
+        return isinstance(value, bool)
     return (kind is types.NoneType and value is None) or (kind in (int, float) and type(value) in (int, kind))

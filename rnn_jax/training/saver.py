@@ -33,6 +33,10 @@ class Saver:
         """Whether the config asks for a checkpoint between evaluations after `step` steps."""
         return self._keeper.due(step, time.perf_counter() - self._saved)
 
+    def plans(self, step: int) -> bool:
+        """Whether the config asks for a checkpoint after `step` steps, however long they take."""
+        return self._keeper.plans(step)
+
     def save(
         self,
         step: int,

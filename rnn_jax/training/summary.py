@@ -31,7 +31,7 @@ class Summary:
         self._folder, self._unit, self._plan = folder, program.job.task.unit, program.job.plan
         self._started = started - (earlier.get("wall_seconds") or 0.0)
         self._constant = constants(program.job, count_parameters(state.parameters), str(program.devices))
-        self._written: dict[str, Any] = {"step": int(state.step), **self._constant}
+        self._written: dict[str, Any] = {**earlier, "step": int(state.step), **self._constant}
         self.compile_seconds = 0.0
 
     def write(

@@ -172,12 +172,12 @@ def test_one_that_is_invalid_is_set_aside_when_a_run_goes_on(program: Program, t
     for step in (4, 8):
         save(tmp_path, at(program, step), Progress(devices=1))
     flip_a_bit(tmp_path / "00000008")
-    _, _, damaged = restore(tmp_path, program.init(), "latest", set_aside=True)
+    _, _, damaged = restore(tmp_path, program.init(), "latest", to_go_on=True)
     assert "set aside as invalid-00000008" in damaged[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00000004", "invalid-00000008"]
     save(tmp_path, at(program, 8), Progress(devices=1))
     truncate(tmp_path / "00000008")
-    restore(tmp_path, program.init(), "latest", set_aside=True)
+    restore(tmp_path, program.init(), "latest", to_go_on=True)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["00000004", "invalid-00000008", "invalid-00000008-2"]
 
