@@ -1,7 +1,9 @@
 """Arrays on the disk, as Orbax's StandardCheckpointer keeps them. Orbax is used here and nowhere else."""
 
 import contextlib
+import functools
 import logging
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -85,6 +87,7 @@ def _orbax() -> Iterator[None]:
     silent here, and once something was raised they stay so.
     """
     loggers = [logging.getLogger(name) for name in ("absl", "asyncio", "concurrent.futures")]
+    _drop_late_calls()
     with _ONE_AT_A_TIME:
         levels = [logger.level for logger in loggers]
         for logger in loggers:
@@ -92,6 +95,18 @@ def _orbax() -> Iterator[None]:
         yield
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@functools.cache
+def _drop_late_calls() -> None:
+    """After a failure, threads of TensorStore go on to call an event loop that Orbax has closed."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            before(unraisable)
+
+    sys.unraisablehook = hook
 
 
 def _is_key(leaf: Any) -> bool:

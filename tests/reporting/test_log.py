@@ -113,7 +113,7 @@ def test_tensorboard_reads_the_same_figures(tmp_path: Path, logs: list[Log]) -> 
     resumed = open_log(tmp_path, logs, tensorboard=True)
     resumed.resume(5)
     resumed.metrics(10, "validation", {"loss": 0.25})
-    resumed.flush()
+    resumed.flush_events()
     assert events(tmp_path) == [
         (0, "start", 1),
         (5, "train/loss", 0.5),
