@@ -33,3 +33,12 @@ def test_a_torn_sample_is_dropped(tmp_path: Path) -> None:
     assert list(read_samples(path)) == [10]
     Samples(path).keep_up_to(10)
     assert path.read_bytes() == before
+
+
+def test_what_is_kept_has_every_character(tmp_path: Path) -> None:
+    samples = Samples(tmp_path / "samples.txt")
+    samples.append(1, "a\r\nb\rc")
+    before = (tmp_path / "samples.txt").read_bytes()
+    samples.append(2, "later")
+    samples.keep_up_to(1)
+    assert (tmp_path / "samples.txt").read_bytes() == before

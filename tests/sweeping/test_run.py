@@ -97,6 +97,15 @@ def test_members_stop_early_where_their_own_runs_would(tmp_path: Path) -> None:
         assert (alone["step"], alone["best"]["step"]) == (row["step"], row["best"]["step"])
 
 
+def test_a_members_checkpoint_is_as_a_run_of_its_own_has_it(whole: Path) -> None:
+    for row in rows(whole):
+        if row["best"] is not None:
+            found = checkpoint.find(RunFolder(whole / "members" / str(row["member"])).checkpoints, "best")
+            assert found.step == row["best"]["step"] == found.progress["evaluated_at"]
+            assert found.progress["figure"] == row["best"]["accuracy"]
+            assert found.progress["evaluations_since_best"] == 0
+
+
 def test_the_winner_alone_is_tested_and_reported(whole: Path) -> None:
     found = rows(whole)
     report = (whole / "report.md").read_text()

@@ -222,3 +222,37 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_others(
     with pytest.raises(OSError, match="space"):
         save(tmp_path, at(program, 8), Progress(devices=1))
     assert [path.name for path in tmp_path.iterdir()] == ["00000004"]
+
+
+def test_where_none_is_valid_all_stay_where_they_are(program: Program, tmp_path: Path) -> None:
+    for step in (4, 8):
+        save(tmp_path, at(program, step), Progress(devices=1))
+        flip_a_bit(tmp_path / f"{step:08d}")
+    for _ in range(2):
+        with pytest.raises(
+            CheckpointError, match=r"no valid checkpoint \(00000008: .*; 00000004: .*checksum"
+        ):
+            restore(tmp_path, program.init(), "latest", to_go_on=True)
+    assert checkpoint.steps(tmp_path) == [4, 8]
+
+
+def test_a_run_goes_on_from_one_whose_best_is_valid(program: Program, tmp_path: Path) -> None:
+    """Else it would train to its end, and find only then that its best is lost."""
+    for step, best in ((2, 2), (4, 4), (6, 4)):
+        figure = {2: 0.1, 4: 0.2, 6: 0.15}[step]
+        progress = Progress(devices=1, best_step=best, evaluated_at=step, figure=figure)
+        tree = jax.tree.map(np.asarray, arrays.plain(at(program, step)._asdict()))
+        checkpoint.write(tmp_path, step, tree, progress.to_json())
+    flip_a_bit(tmp_path / "00000004")
+    found, _, damaged = restore(tmp_path, program.init(), "latest", to_go_on=True)
+    assert int(found.step) == 2
+    assert "its best checkpoint is 00000004" in damaged[0]
+    assert checkpoint.steps(tmp_path) == [2]
+
+
+def test_which_is_the_best_is_not_guessed(program: Program, tmp_path: Path) -> None:
+    for step in (4, 8):
+        save(tmp_path, at(program, step), Progress(devices=1, best_step=4))
+    flip_a_bit(tmp_path / "00000008")
+    with pytest.raises(CheckpointError, match=r"says which checkpoint is the best; try --checkpoint latest"):
+        restore(tmp_path, program.init(), "best")

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,29 @@ def test_restore_goes_back_with_a_smaller_rate(
     assert state(tmp_path)["progress"]["restores"] == 2
     steps = [row["step"] for row in rows(tmp_path) if row["split"] == "train"]
     assert steps == sorted(set(steps))
+
+
+def test_where_it_goes_back_to_does_not_depend_on_a_signal(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint at which the config does not ask for one is not gone back to."""
+    config = tiny(RESTORE | PLAIN)
+    rate, at = config.optimizer.learning_rate, is_batch(config, 6)
+    spoiling(monkeypatch, lambda inputs, now: at(inputs, now) & (now > 0.7 * rate))
+    train(config, tmp_path / "straight", console=console())
+
+    class Stopping(PlainConsole):
+        def tick(self, step: int) -> None:
+            if step == 6 and not checkpoint.steps(tmp_path / "stopped" / "checkpoints")[1:]:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    assert train(config, tmp_path / "stopped", console=Stopping(io.StringIO()))["status"] == "interrupted"
+    assert checkpoint.steps(tmp_path / "stopped" / "checkpoints") == [4, 6]
+    assert train(config, tmp_path / "stopped", console=console())["restores"] == 1
+    found, wanted = state(tmp_path / "stopped"), state(tmp_path / "straight")
+    jax.tree.map(np.testing.assert_array_equal, found.pop("parameters"), wanted.pop("parameters"))
+    assert found["progress"] == wanted["progress"]
+    assert rows(tmp_path / "stopped") == rows(tmp_path / "straight")
 
 
 def test_restore_ends_after_so_many_returns(

@@ -27,6 +27,12 @@ def test_the_latest_and_the_best_stay() -> None:
     assert superfluous([0.1, 0.9, 0.2, 0.3, 0.4], latest=1, best=2) == [0, 2, 3]
 
 
+def test_the_latest_planned_one_stays() -> None:
+    keeper = keeping.build(every_steps=None, every_seconds=None, keep_latest=1, keep_best=1)
+    there = [Kept(step, None, is_planned=step in (1, 2)) for step in range(1, 6)]
+    assert keeper.superfluous(there, "max") == [1, 3, 4]
+
+
 def test_of_equal_ones_the_earlier_is_the_best() -> None:
     assert superfluous([0.1, 0.5, 0.5, 0.5, 0.2], latest=1, best=1) == [0, 2, 3]
 

@@ -1,5 +1,6 @@
 """The loop: a run that is cut anywhere and resumed is the run that was not."""
 
+import errno
 import io
 import json
 import math
@@ -13,9 +14,11 @@ import jax
 import numpy as np
 import pytest
 
+from rnn_jax.reporting import log as records_of_runs
 from rnn_jax.reporting.plain import PlainConsole
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.errors import CheckpointError, UserError
+from rnn_jax.runtime.errors import CheckpointError, StorageError, UserError
+from rnn_jax.runtime.lock import LockedError, locked
 from rnn_jax.runtime.schema import Config
 from rnn_jax.training import cadence, checkpoint, loop
 from rnn_jax.training.build import build
@@ -270,3 +273,39 @@ def test_all_checkpoints_damaged_is_no_fresh_start(tiny: Tiny, tmp_path: Path) -
     (tmp_path / "run" / "checkpoints" / "00000003" / "manifest.json").write_text("")
     with pytest.raises(CheckpointError):
         train(tiny(), tmp_path / "run", console=Interrupting())
+
+
+def test_a_finished_run_that_is_lengthened_and_killed_goes_on(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short, longer = tiny(CONSTANT | {"train.duration_steps": 8}), tiny(CONSTANT)
+    train(short, tmp_path / "run", console=Interrupting())
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "load", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(longer, tmp_path / "run", console=Interrupting())
+    monkeypatch.undo()
+    assert train(longer, tmp_path / "run", console=Interrupting())["step"] == 12
+
+
+def test_a_place_that_cannot_be_written_any_more_is_a_failure_of_the_disk(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(records_of_runs, "write_all", refuse)
+    with pytest.raises(StorageError, match=r"metrics\.jsonl: cannot be written"):
+        train(tiny(), tmp_path / "run", console=Interrupting())
+
+
+def test_a_member_of_a_sweep_is_not_trained_beside_it(tiny: Tiny, tmp_path: Path) -> None:
+    folder = tmp_path / "sweep" / "members" / "3"
+    folder.parent.mkdir(parents=True)
+    (tmp_path / "sweep" / "sweep.json").write_text("{}")
+    with locked(tmp_path / "sweep"), pytest.raises(LockedError, match="sweep: process"):
+        train(tiny(), folder, console=Interrupting())
+    assert train(tiny(), folder, console=Interrupting())["status"] == "finished"
