@@ -69,7 +69,7 @@ def _kill(process: Process, folder: Path, outcome: Outcome, chance: random.Rando
     reached = last_step(folder)
     lost = reached - latest
     _note_most(outcome, "most steps lost", lost)
-    begun = reached - reached % EVERY_STEPS
+    begun = (reached - 1) - (reached - 1) % EVERY_STEPS  # the save at `reached` itself may wait for that one
     if is_inside or latest < begun:
         allowed = latest >= begun - EVERY_STEPS
     else:
