@@ -12,7 +12,7 @@ from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.config import Command, parse
 from rnn_jax.runtime.errors import DivergedError, as_user_error
 from rnn_jax.runtime.run_folder import RunFolder, default_workdir
-from rnn_jax.runtime.signals import exit_status
+from rnn_jax.runtime.signals import end_by_default, exit_status
 from rnn_jax.runtime.unheard import go_on_unheard
 
 
@@ -92,6 +92,7 @@ def _figures(row: dict[str, Any]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    end_by_default()
     restart_with_huge_pages()
     go_on_unheard()
     sys.exit(main(sys.argv[1:]))

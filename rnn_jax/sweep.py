@@ -12,7 +12,7 @@ from rnn_jax.reporting.console import Console, build_console, saying_what_is_log
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.errors import DivergedError, as_user_error
 from rnn_jax.runtime.run_folder import default_workdir
-from rnn_jax.runtime.signals import Interrupted, exit_status
+from rnn_jax.runtime.signals import Interrupted, end_by_default, exit_status
 from rnn_jax.runtime.unheard import go_on_unheard
 from rnn_jax.sweeping.command import parse
 from rnn_jax.sweeping.folder import SweepFolder
@@ -77,6 +77,7 @@ def _default(source: str) -> Path:
 
 
 if __name__ == "__main__":
+    end_by_default()
     restart_with_huge_pages()
     go_on_unheard()
     sys.exit(main(sys.argv[1:]))

@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rnn_jax.runtime.signals import end_by_default
+
 SMALL = {
     "dataset.examples": 400,
     "dataset.batch_size": 16,
@@ -97,6 +99,7 @@ def start(
         os.environ.update(environment or {})
         _keep_compiled(os.environ.get("JAX_COMPILATION_CACHE_DIR"))
         before()
+        end_by_default()
         status = _mains()[command](list(arguments))
     except BaseException:
         traceback.print_exc()

@@ -26,6 +26,14 @@ AGAIN_SECONDS = 1.0
 """Code that was interrupted and swallowed the exception is interrupted again after so long."""
 
 
+def end_by_default() -> None:
+    """Until a `Stop` is entered, Ctrl-C ends the process as SIGTERM does.
+
+    Python would raise KeyboardInterrupt somewhere in an import, which may swallow it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Interrupted(BaseException):
     """A signal asked to stop. As KeyboardInterrupt, it passes through `except Exception`."""
 

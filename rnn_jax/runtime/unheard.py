@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-NOBODY_READS = (errno.EPIPE, errno.EIO, errno.ENOSPC, errno.EDQUOT)
-"""What a pipe without a reader, a terminal that is gone, and a file on a full disk answer to a write."""
+NOBODY_READS = (errno.EPIPE, errno.EIO)
+"""What a pipe without a reader, and a terminal that is gone, answer to a write."""
 
 
 def go_on_unheard() -> None:

@@ -51,13 +51,35 @@ def read(folder: Path, template: Mapping[str, Any]) -> dict[str, Any]:
         words = jax.eval_shape(jax.random.key_data, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
         return jax.ShapeDtypeStruct(words.shape, words.dtype, sharding=leaf.sharding)
 
-    with _orbax(), ocp.StandardCheckpointer() as checkpointer:
-        found = checkpointer.restore(folder.absolute(), jax.tree.map(describe, dict(template)))
+    wanted = jax.tree.map(describe, dict(template))
+    with _orbax():
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            saved: Any = checkpointer.metadata(folder.absolute())
+        _refuse_differences(_shapes(saved.item_metadata.tree), _shapes(wanted))
+        with ocp.StandardCheckpointer() as checkpointer:
+            found = checkpointer.restore(folder.absolute(), wanted)
 
     def rebuild(leaf: Any, numbers: Any) -> Any:
         return jax.random.wrap_key_data(numbers) if _is_key(leaf) else numbers
 
     return jax.tree.map(rebuild, dict(template), found)
+
+
+def _shapes(tree: Any) -> dict[str, str]:
+    """`float32[8, 8]` of each array, by the names on the way to it; tuples and dictionaries are alike."""
+    found = {}
+    for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+        names = (getattr(step, "name", getattr(step, "key", getattr(step, "idx", ""))) for step in path)
+        found["/".join(map(str, names))] = f"{np.dtype(leaf.dtype)}{list(leaf.shape)}"
+    return found
+
+
+def _refuse_differences(there: Mapping[str, str], here: Mapping[str, str]) -> None:
+    """Raises ValueError for arrays that are not those that are wanted: Orbax would leave tasks behind."""
+    for name in dict.fromkeys((*there, *here)):
+        if there.get(name) != here.get(name):
+            found, wanted = (shapes.get(name, "nothing") for shapes in (there, here))
+            raise ValueError(f"{name} is {found} there and {wanted} here")
 
 
 def read_part(folder: Path, part: str) -> Any:

@@ -131,3 +131,24 @@ def test_a_second_signal_ends_the_process_wherever_it_is(where: str) -> None:
         _, said = process.communicate(timeout=10)
     assert process.returncode == 130
     assert "stopped at once" in said
+
+
+SWALLOWING = """
+import time
+from rnn_jax.runtime.signals import end_by_default
+end_by_default()
+print("ready", flush=True)
+try:
+    time.sleep(60)
+except BaseException:
+    print("swallowed", flush=True)
+"""
+
+
+def test_before_a_stop_is_entered_nothing_swallows_an_interrupt() -> None:
+    with subprocess.Popen([sys.executable, "-c", SWALLOWING], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=10)
+    assert (process.returncode, said) == (-signal.SIGINT, "")

@@ -199,7 +199,7 @@ def test_one_of_another_model_is_refused(
 ) -> None:
     save(tmp_path, at(program, 3), Progress(devices=1))
     larger = load(build(tiny({"model.hidden_size": 7, "optimizer.average_decay": 0.5})), program.devices)
-    with pytest.raises(CheckpointError, match="of another model"):
+    with pytest.raises(CheckpointError, match=r"of another model \(.*/kernel is float32\[6, .* here\)"):
         restore(tmp_path, larger.init(), "latest")
 
 
@@ -229,9 +229,7 @@ def test_where_none_is_valid_all_stay_where_they_are(program: Program, tmp_path:
         save(tmp_path, at(program, step), Progress(devices=1))
         flip_a_bit(tmp_path / f"{step:08d}")
     for _ in range(2):
-        with pytest.raises(
-            CheckpointError, match=r"no valid checkpoint \(00000008: .*; 00000004: .*checksum"
-        ):
+        with pytest.raises(CheckpointError, match=r"no valid .*00000008: .*; 00000004: .*checksum"):
             restore(tmp_path, program.init(), "latest", to_go_on=True)
     assert checkpoint.steps(tmp_path) == [4, 8]
 

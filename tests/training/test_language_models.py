@@ -332,7 +332,7 @@ def test_before_the_first_checkpoint_the_vocabulary_is_made_anew(
     def dying(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint, "save", dying)
+    monkeypatch.setattr(checkpoint, "write", dying)
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "run", console=Interrupting())
     monkeypatch.undo()

@@ -108,7 +108,8 @@ def test_every_example_counts_once_in_an_evaluation(tiny: Tiny) -> None:
 
 def test_training_figures_are_sums_and_counts_until_they_are_taken(tiny: Tiny) -> None:
     program = start(tiny())
-    state, (sums, _) = program.take_metrics(run(program, 3))
+    state, taken = program.take_metrics(run(program, 3))
+    sums = taken.metrics
     assert float(sums["loss"][1]) == 36
     assert 0 < float(sums["loss"][0]) / 36 < 3
     assert not flat(state.metrics).any()
