@@ -1,6 +1,7 @@
 """Wrong configs and command lines, typed as a person would: refused soon, in words, with nothing left."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -55,6 +56,8 @@ def _try(wrong: Wrong, at: Path, home: Path, outcome: Outcome) -> float:
     outcome.check(seconds <= SECONDS * SLOWER, f"{case}: {seconds:.1f} s")
     left = [str(path) for path in home.rglob("*.json")]
     outcome.check(not left, f"{case}: leaves {left}")
+    for path in home.iterdir():
+        shutil.rmtree(path, ignore_errors=True)
     return seconds
 
 

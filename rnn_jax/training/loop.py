@@ -16,6 +16,7 @@ from rnn_jax.datasets.description import describe
 from rnn_jax.reporting import figures, log
 from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.runtime import devices
+from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.errors import UserError, as_user_error
 from rnn_jax.runtime.files import while_running
 from rnn_jax.runtime.lock import locked
@@ -69,11 +70,13 @@ def train(
                 try:
                     job = build(config)
                     known_data.keep(job, folder)
+                    sections, _ = split_hyper(config)
+                    where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
                 except UserError:
                     if is_new:
                         folder.discard()
                     raise
-            return _train(config, job, folder, console, stop, started)
+            return _train(config, job, where, folder, console, stop, started)
         except Interrupted as interrupted:
             return _interrupted_before_training(folder, interrupted)
 
@@ -112,12 +115,16 @@ def _interrupted_before_training(folder: RunFolder, interrupted: Interrupted) ->
 
 
 def _train(
-    config: Config, job: Job, folder: RunFolder, console: Console, stop: Stop, started: float
+    config: Config,
+    job: Job,
+    where: Devices,
+    folder: RunFolder,
+    console: Console,
+    stop: Stop,
+    started: float,
 ) -> dict[str, Any]:
     """Puts a job on its devices, and trains it."""
     sections, _ = split_hyper(config)
-    with stop.at_once():
-        where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     with contextlib.ExitStack() as closing, jax.default_matmul_precision(where.matmul_precision):
         with stop.at_once():
             program = load(job, where)

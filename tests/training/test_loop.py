@@ -268,6 +268,12 @@ def test_data_that_cannot_be_had_leaves_no_folder_behind(
     assert not (tmp_path / "run").exists()
 
 
+def test_devices_that_there_are_not_leave_no_folder_behind(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="devices"):
+        train(tiny({"runtime.devices": 9}), tmp_path / "run", console=Interrupting())
+    assert not (tmp_path / "run").exists()
+
+
 def test_all_checkpoints_damaged_is_no_fresh_start(tiny: Tiny, tmp_path: Path) -> None:
     train(tiny(), tmp_path / "run", console=Interrupting(3))
     (tmp_path / "run" / "checkpoints" / "00000003" / "manifest.json").write_text("")
