@@ -21,7 +21,7 @@ from rnn_jax.reporting.records import commit, hardware
 HERE = Path(__file__).resolve().parent
 SERIES = {
     "kills": "kill -9 at random times, inside saves too",
-    "stops": "stops at random steps, by signals and kill -9",
+    "stops": "signals at random steps and within evaluations",
     "signals": "every signal in every phase",
     "flips": "checkpoints damaged",
     "policy": "what is kept, against brute force",
