@@ -1,11 +1,13 @@
 """Stops at random times, within epochs and within evaluations: what goes on is what was never stopped.
 
-Three kinds of runs in turn: a classifier, a language model, a population. Each is stopped by signals until it
-ends, and then compared with a straight run: parameters, optimizer, key, data order, metrics, early stopping.
+Three kinds of runs in turn: MNIST (the real one where `RNN_JAX_DATA` is set), a language model, a population.
+Each is stopped by signals until it ends, and then compared with a straight run: parameters, optimizer, key,
+data order, metrics, early stopping.
 """
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import signal
@@ -38,23 +40,32 @@ def measure(scratch: Path, count: int) -> Outcome:
     outcome, chance = Outcome(), random.Random(0)
     outcome.figures |= {"within an evaluation": 0, "runs": 0}
     with outcome.timed():
-        for number, (name, kind) in enumerate(_kinds().items()):
+        for number, (name, kind) in enumerate(_kinds(scratch).items()):
             share = count // 3 + (number < count % 3)
-            _stop(kind, name, share, scratch / name, outcome, chance)
-            outcome.figures[name] = share
+            if share:
+                _stop(kind, name, share, scratch / name, outcome, chance)
+                outcome.figures[name] = share
     return outcome
 
 
-def _kinds() -> dict[str, Kind]:
-    classifier = SMALL | {
-        "dataset.examples": 4000,
+def _kinds(scratch: Path) -> dict[str, Kind]:
+    is_real = "RNN_JAX_DATA" in os.environ
+    images = {
+        "model.hidden_size": 32,
+        "runtime.devices": 1,
+        "train.duration_epochs": None,
         "train.duration_steps": 600,
+        "train.evaluate_every_epochs": None,
         "train.evaluate_every_steps": EVALUATE_EVERY,
         "train.stop_after_evaluations": 15,
         "task.shift_pixels": 1,
+        "optimizer.warmup_epochs": None,
         "optimizer.average_decay": 0.9,
         "log.every_steps": 1,
+        "log.tensorboard": False,
+        **({"dataset.data_dir": str(scratch / "data")} if is_real else {}),
     }
+    mnist = ["--config", f"configs/mnist.py{'' if is_real else ':smoke'}", *typed(images)]
     language = SMALL | {
         "dataset.examples": 4000,
         "train.duration_steps": 600,
@@ -72,7 +83,7 @@ def _kinds() -> dict[str, Kind]:
     grid = ["--grid", "optimizer.learning_rate=1e-3,1e-2,1e20", "--seeds", "2"]
     digits = ["--config", "configs/digits.py:smoke"]
     return {
-        "classifier": Kind("main", [*digits, *typed(classifier)], last_step, digests, 600),
+        "MNIST": Kind("main", mnist, last_step, digests, 600),
         "language model": Kind(
             "main", ["--config", "configs/ptb.py:small,smoke", *typed(language)], last_step, digests, 600
         ),
