@@ -11,7 +11,7 @@ import pytest
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.schema import Config
-from rnn_jax.training import arrays, checkpoint
+from rnn_jax.training import arrays, checkpoint, manifest
 from rnn_jax.training.build import build
 from rnn_jax.training.checkpoint import restore
 from rnn_jax.training.keeping import Keeper
@@ -254,3 +254,11 @@ def test_which_is_the_best_is_not_guessed(program: Program, tmp_path: Path) -> N
     flip_a_bit(tmp_path / "00000008")
     with pytest.raises(CheckpointError, match=r"says which checkpoint is the best; try --checkpoint latest"):
         restore(tmp_path, program.init(), "best")
+
+
+def test_a_manifest_that_lists_a_link_is_not_believed(program: Program, tmp_path: Path) -> None:
+    save(tmp_path, at(program, 4), Progress(devices=1))
+    put_a_link(tmp_path / "00000004")
+    manifest.write(tmp_path / "00000004")
+    with pytest.raises(CheckpointError, match="is a link"):
+        checkpoint.read(tmp_path / "00000004")

@@ -172,13 +172,14 @@ def test_restore_ends_after_so_many_returns(
 
 def test_parameters_that_overflow_are_not_kept(tiny: Tiny, tmp_path: Path) -> None:
     """Loss and gradient are finite, and the update leads out of the numbers."""
-    huge = {"optimizer.learning_rate": 3e38, "optimizer.weight_decay": None, "optimizer.clip": None}
+    huge = {"optimizer.learning_rate": 3e38, "optimizer.weight_decay": 1e30, "optimizer.clip": None}
     summary = train(
         tiny(CONSTANT | huge | {"checkpoint.every_steps": 1, "optimizer.name": "sgd"} | NO_ADAM),
         tmp_path,
         console=console(),
     )
-    assert summary["status"] == "diverged"
+    assert (summary["status"], summary["step"]) == ("diverged", 1)
+    assert summary["reason"] == "the parameters are not finite after update 1"
     for step in checkpoint.steps(tmp_path / "checkpoints"):
         found = checkpoint.read(tmp_path / "checkpoints" / f"{step:08d}")
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found["parameters"]))
