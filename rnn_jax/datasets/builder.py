@@ -8,7 +8,6 @@ files and to encode images; plain tensors in array_record files do not.
 
 import contextlib
 import errno
-import fcntl
 import io
 import logging
 import os
@@ -23,6 +22,7 @@ import numpy as np
 from rnn_jax.datasets import download, sources, untrusted
 from rnn_jax.datasets.dataset import Splits
 from rnn_jax.datasets.sources import Feature, Source
+from rnn_jax.runtime import lock
 from rnn_jax.runtime.errors import StorageError, UserError
 
 _logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def load(source: Source, data_dir: str | None, manual_dir: str | None) -> Splits
     files = sources.locate(source, manual_dir)
     splits = _read_arrays(folder, source)
     if splits is None:
-        with storage(root), lock(root / f".{_name(source)}.lock"):
+        with storage(root), lock.taking_turns(root / f".{_name(source)}.lock"):
             splits = _read_arrays(folder, source)  # by now another process may have written them
             if splits is None:
                 splits = _make_arrays(source, root, folder, files)
@@ -239,19 +239,6 @@ def _examples(name: str, arrays: dict[str, np.ndarray], features: dict[str, Feat
     lengths = arrays[f"{name}_lengths"]
     whole = bool((lengths >= 0).all()) and int(lengths.sum(dtype=np.int64)) == len(arrays[name])
     return len(lengths) if whole else None
-
-
-@contextlib.contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Lets one process at a time in; the system takes the lock from one that dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _logger.info("waiting for another process that prepares the same data (%s)", path)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextlib.contextmanager

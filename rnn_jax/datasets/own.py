@@ -15,6 +15,7 @@ from typing import Any
 
 from rnn_jax.datasets import builder, sources, untrusted
 from rnn_jax.datasets.dataset import SPLITS, Splits
+from rnn_jax.runtime import lock
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
 
@@ -71,7 +72,7 @@ def keep(kind: str, digest: str, data_dir: str | None, origin: str, make: Callab
     root = builder.root_of(data_dir)
     folder = root / f"rnn_jax_{kind}" / digest
     if not folder.exists():
-        with builder.storage(root), builder.lock(root / f".rnn_jax_{kind}.lock"):
+        with builder.storage(root), lock.taking_turns(root / f".rnn_jax_{kind}.lock"):
             if not folder.exists():  # by now another process may have made it
                 _logger.info("reading %s, once", origin)
                 _make(folder, make)

@@ -85,9 +85,7 @@ def read_json(file: Path) -> dict[str, Any]:
     with reading(file, "damaged, no valid JSON"):
         if file.stat().st_size > _LARGEST_JSON:
             raise UserError(f"{file}: damaged: {file.stat().st_size:,} bytes")
-        return files.read_json(
-            file
-        )  # whose parser fails with RecursionError where lists are in lists in lists
+        return files.read_json(file)
 
 
 class Unpacked(io.BufferedIOBase):

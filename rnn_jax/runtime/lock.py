@@ -1,8 +1,9 @@
-"""One process at a time in a folder: a second one is told who is there."""
+"""One process at a time: in a folder, where a second one is told who is there; in turns, where it waits."""
 
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import writing
 
 NAME = ".lock"
+_logger = logging.getLogger(__name__)
 
 
 class LockedError(UserError):
@@ -44,6 +46,22 @@ def locked(folder: Path) -> Iterator[None]:
         if _is_at(descriptor, path):  # else somebody removed the folder, and this is another process's lock
             path.unlink(missing_ok=True)  # while it is held: whoever waits for it sees that it is gone
         os.close(descriptor)
+
+
+@contextmanager
+def taking_turns(path: Path) -> Iterator[None]:
+    """Lets one process at a time in, by a file that stays; the others wait.
+
+    The system takes the lock from one that dies.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _logger.info("waiting for another process, which is at work on the same (%s)", path)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _acquire(path: Path) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from idx_files import idx, images_name, labels_name, write_files
+from own_texts import load_text
 from PIL import Image
 
 from rnn_jax import datasets
@@ -66,17 +67,6 @@ def test_links_out_of_a_run_folder_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "run" / "vocabulary.json").symlink_to(tmp_path / "outside.json")
     with pytest.raises(UserError, match=r"run/vocabulary.json: leads out of .*run"):
         vocabulary.load(tmp_path / "run" / "vocabulary.json")
-
-
-def load_text(path: Path, encoding: str, tokens: str = "words") -> Any:
-    return datasets.build(
-        name="text",
-        batch_size=2,
-        file=str(path),
-        tokens=tokens,
-        encoding=encoding,
-        data_dir=str(path.parent / "data"),
-    )
 
 
 KEPT: dict[str, Callable[[Path], Any]] = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from own_texts import load_text
 from PIL import Image
 
 from rnn_jax import datasets
@@ -137,17 +138,6 @@ def test_arrays_of_nothing_and_too_much(name: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(UserError, match=rf"a.npz: .*{message}"):
         sequences.read(tmp_path / "a.npz")
-
-
-def load_text(path: Path, encoding: str, tokens: str = "words") -> Any:
-    return datasets.build(
-        name="text",
-        batch_size=2,
-        file=str(path),
-        tokens=tokens,
-        encoding=encoding,
-        data_dir=str(path.parent / "data"),
-    )
 
 
 def test_halves_of_characters(tmp_path: Path) -> None:

@@ -29,106 +29,86 @@ def lasting(summary: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in summary.items() if name not in measured}
 
 
-@pytest.fixture(scope="module")
-def straight(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("straight") / "run"
-    return folder, train(tiny(FULL), folder, console=quiet())
-
-
-def signalling(function: Callable[..., Any], when: Callable[..., bool]) -> Callable[..., Any]:
-    """The function, before which a signal comes where `when` says so of its arguments."""
+def stopped(
+    config: Config, folder: Path, owner: Any, name: str, when: Callable[..., bool] = lambda *_: True
+) -> dict[str, Any]:
+    """The summary of a run to which a signal comes before a call of `owner.name`, where `when` says so."""
+    function = getattr(owner, name)
 
     def instead(*arguments: Any, **more: Any) -> Any:
         if when(*arguments):
             os.kill(os.getpid(), signal.SIGTERM)
         return function(*arguments, **more)
 
-    return instead
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(owner, name, instead)
+        summary = train(config, folder, console=quiet())
+    assert (summary["status"], summary["reason"]) == ("interrupted", "SIGTERM")
+    return summary
 
 
-def goes_on(config: Config, folder: Path, straight: tuple[Path, dict[str, Any]]) -> None:
-    """Asserts that a stopped run ends as the straight one."""
+def end_of(config: Config, folder: Path) -> tuple[dict[str, Any], bytes, bool]:
+    """Goes on to the end: the summary, the metrics, and whether a lock is left."""
     summary = train(config, folder, console=quiet())
-    assert lasting(summary) == lasting(straight[1])
-    assert (folder / "metrics.jsonl").read_bytes() == (straight[0] / "metrics.jsonl").read_bytes()
-    assert not (folder / NAME).exists()
+    return lasting(summary), (folder / "metrics.jsonl").read_bytes(), (folder / NAME).exists()
+
+
+@pytest.fixture(scope="module")
+def straight_end(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], bytes, bool]:
+    return end_of(tiny(FULL), tmp_path_factory.mktemp("straight") / "run")
 
 
 @pytest.mark.parametrize("phase", ["build", "load"])
-def test_before_training_it_ends_at_once(
-    tiny: Tiny, straight: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str
-) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(loop, phase, signalling(getattr(loop, phase), lambda *_: True))
-        summary = train(tiny(FULL), tmp_path / "run", console=quiet())
-    assert (summary["status"], summary["reason"], summary["step"]) == ("interrupted", "SIGTERM", 0)
+def test_before_training_it_ends_at_once(tiny: Tiny, straight_end: Any, tmp_path: Path, phase: str) -> None:
+    summary = stopped(tiny(FULL), tmp_path / "run", loop, phase)
+    assert summary["step"] == 0
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
-    goes_on(tiny(FULL), tmp_path / "run", straight)
+    assert end_of(tiny(FULL), tmp_path / "run") == straight_end
 
 
-def test_while_a_run_goes_on_its_summary_stays(
-    tiny: Tiny, straight: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_a_run_goes_on_its_summary_stays(tiny: Tiny, straight_end: Any, tmp_path: Path) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
-    with monkeypatch.context() as patched:
-        patched.setattr(cadence, "evaluate", signalling(cadence.evaluate, lambda *_: True))
-        train(config, folder, console=quiet())
-    with monkeypatch.context() as patched:
-        patched.setattr(loop, "load", signalling(loop.load, lambda *_: True))
-        summary = train(config, folder, console=quiet())
-    assert (summary["status"], summary["step"]) == ("interrupted", 4)
-    goes_on(config, folder, straight)
+    stopped(config, folder, cadence, "evaluate")
+    assert stopped(config, folder, loop, "load")["step"] == 4
+    assert end_of(config, folder) == straight_end
 
 
 @pytest.mark.parametrize("step", [4, 8, 12])
 def test_an_evaluation_is_given_up_and_made_later(
-    tiny: Tiny, straight: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+    tiny: Tiny, straight_end: Any, tmp_path: Path, step: int
 ) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
     evaluations = iter(range(4, 100, 4))
-    with monkeypatch.context() as patched:
-        stopped = signalling(cadence.evaluate, lambda *_: next(evaluations) == step)
-        patched.setattr(cadence, "evaluate", stopped)
-        summary = train(config, folder, console=quiet())
-    assert (summary["status"], summary["step"]) == ("interrupted", step)
+    summary = stopped(config, folder, cadence, "evaluate", lambda *_: next(evaluations) == step)
     found = checkpoint.find(folder / "checkpoints")
-    assert (found.step, found.progress["evaluated_at"]) == (step, step - 4)
+    assert (summary["step"], found.step, found.progress["evaluated_at"]) == (step, step, step - 4)
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert not [row for row in rows if row["split"] == "validation" and row["step"] == step]
-    goes_on(config, folder, straight)
+    assert end_of(config, folder) == straight_end
 
 
-def test_a_save_is_finished(
-    tiny: Tiny, straight: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_save_is_finished(tiny: Tiny, straight_end: Any, tmp_path: Path) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "write", signalling(checkpoint.write, lambda _, step, *__: step == 5))
-        summary = train(config, folder, console=quiet())
-    assert summary["status"] == "interrupted"
+    summary = stopped(config, folder, checkpoint, "write", lambda _, step, *__: step == 5)
     assert checkpoint.find(folder / "checkpoints").step == summary["step"] >= 5
-    goes_on(config, folder, straight)
+    assert end_of(config, folder) == straight_end
 
 
-def test_the_test_split_is_looked_at_later(
-    tiny: Tiny, straight: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_test_split_is_looked_at_later(tiny: Tiny, straight_end: Any, tmp_path: Path) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
-    with monkeypatch.context() as patched:
-        patched.setattr(loop, "evaluate", signalling(loop.evaluate, lambda *_: True))
-        summary = train(config, folder, console=quiet())
-    assert (summary["status"], summary["step"], summary["test"]) == ("interrupted", 12, None)
+    summary = stopped(config, folder, loop, "evaluate")
+    assert (summary["step"], summary["test"]) == (12, None)
     assert '"test"' not in (folder / "metrics.jsonl").read_text()
-    goes_on(config, folder, straight)
+    assert end_of(config, folder) == straight_end
 
 
-def test_killed_while_the_figures_of_test_are_logged(tiny: Tiny, straight: Any, tmp_path: Path) -> None:
+def test_killed_while_the_figures_of_test_are_logged(tiny: Tiny, straight_end: Any, tmp_path: Path) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
     train(config, folder, console=quiet())
     (folder / "summary.json").write_text(json.dumps({"status": "running"}))
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"step": 12, "split": "te')
-    goes_on(config, folder, straight)
+    assert end_of(config, folder) == straight_end
 
 
 def test_two_at_once_are_refused(tiny: Tiny, tmp_path: Path) -> None:
