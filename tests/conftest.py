@@ -1,5 +1,6 @@
 """What every test runs under: JAX on three CPU devices, strict about ranks, its compilations kept on disk."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -13,6 +14,9 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1]
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # A test mostly compiles, programs that run for milliseconds; with 0 they are compiled as for users.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+# What JAX keeps of compiled programs is looked through at each collection, and none of it is ever garbage.
+gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,11 @@ class Program(NamedTuple):
         self, folder: Path, which: Which, *, to_go_on: bool = False, only_planned: bool = False
     ) -> tuple[State, Progress, list[str]]:
         """Reads a checkpoint back, see `checkpoint.restore`, and puts it where the compiled steps want it."""
-        template = self.to_save(self.init())
+        whole = shardings(self.devices.mesh, steps.WHOLE)
+        shapes = jax.eval_shape(partial(init, self.job), dict(self.job.hyper), jax.random.key(0))
+        template = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole), shapes
+        )
         state, progress, damaged = checkpoint.restore(
             folder, template, which, to_go_on=to_go_on, only_planned=only_planned
         )

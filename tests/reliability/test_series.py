@@ -14,11 +14,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("kills", 4), ("stops", 2), ("flips", 40), ("policy", 1000), ("disk", 2)]
+    ("name", "count"), [("kills", 2), ("stops", 1), ("flips", 40), ("policy", 1000), ("disk", 1)]
 )
 def test_a_short_series_shows_no_violation(name: str, count: int, tmp_path: Path) -> None:
     command = [sys.executable, "experiments/reliability/run.py", name, "--count", str(count), "--no-record"]
     environment = {**os.environ, "TMPDIR": str(tmp_path), "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
+    environment.pop("RNN_JAX_DATA", None)  # its preparation is tested elsewhere
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=500
     )
