@@ -1,7 +1,8 @@
-"""Trains many configs at once, and compares them."""
+"""Trains many configs, and compares them."""
 
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,14 +12,18 @@ from rnn_jax.reporting import ranking
 from rnn_jax.reporting.console import Console, build_console, saying_what_is_logged
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.errors import DivergedError, as_user_error
-from rnn_jax.runtime.run_folder import default_workdir
+from rnn_jax.runtime.run_folder import default_name, default_workdir
 from rnn_jax.runtime.signals import Interrupted, end_by_default, exit_status
 from rnn_jax.runtime.unheard import go_on_unheard
-from rnn_jax.sweeping.command import parse
+from rnn_jax.sweeping.command import Command, parse
 from rnn_jax.sweeping.folder import SweepFolder
 
 if TYPE_CHECKING:
     from rnn_jax.sweeping.run import Finished
+
+
+SAID = ("diverged", "failed", "pruned")
+"""Fates of members that are counted at the end."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,15 +31,14 @@ def main(arguments: Sequence[str]) -> int:
     console = build_console()
     try:
         command = parse(arguments)
-        workdir = command.workdir or _default(command.base.source)
-        SweepFolder(workdir).check(command.base, command.sweep)
-        from rnn_jax.sweeping.run import run  # JAX starts here, after everything that can be mistyped
-
+        workdir = command.workdir or _default(command)
+        study = None if command.study is None else command.study.name
+        SweepFolder(workdir).check(command.base, command.sweep, study)
         try:
             with saying_what_is_logged(console):
-                finished = run(command, workdir, console)
+                finished = _run(command, workdir, arguments, console)
         except Interrupted as interrupted:
-            _say_how_to_go_on(interrupted.signal.name, workdir, console)
+            _say_how_to_go_on(interrupted.signal.name, workdir, command, console)
             return exit_status(interrupted.signal)
     except KeyboardInterrupt:
         print("interrupted before anything was written", file=sys.stderr)
@@ -48,6 +52,15 @@ def main(arguments: Sequence[str]) -> int:
     return _say_results(finished, SweepFolder(workdir), console)
 
 
+def _run(command: Command, workdir: Path, arguments: Sequence[str], console: Console) -> "Finished":
+    # JAX starts here, after everything that can be mistyped.
+    from rnn_jax.sweeping import run, study_run
+
+    if command.study is None:
+        return run.run(command, workdir, console)
+    return study_run.run(command, workdir, arguments, console)
+
+
 def _say_results(finished: "Finished", folder: SweepFolder, console: Console) -> int:
     """The five best points, and where the report is; the exit status."""
     ranked = ranking.points(finished.rows, finished.objective)
@@ -58,22 +71,28 @@ def _say_results(finished: "Finished", folder: SweepFolder, console: Console) ->
         )
         for found in ranked[:5]
     ]
-    diverged = sum(row["status"] == "diverged" for row in finished.rows)
-    notes = [f"{diverged} of {len(finished.rows)} members diverged"] if diverged else []
+    fates = Counter(row["status"] for row in finished.rows)
+    notes = [f"{fates[status]} of {len(finished.rows)} members {status}" for status in SAID if fates[status]]
     console.results(rows, [*notes, f"{finished.seconds:,.0f} s; the report is {folder.report}"])
     return 0 if ranked[0].values else DivergedError.exit_status
 
 
-def _say_how_to_go_on(signal: str, workdir: Path, console: Console) -> None:
-    if SweepFolder(workdir).sweep.exists():
-        console.warn(f"{signal}, everything is saved. To go on:")
-        console.note(f"python -m rnn_jax.sweep --workdir {shlex.quote(str(workdir))}")
-    else:
+def _say_how_to_go_on(signal: str, workdir: Path, command: Command, console: Console) -> None:
+    if not SweepFolder(workdir).sweep.exists():
         console.warn(f"{signal}, before anything was written")
+        return
+    console.warn(f"{signal}, everything is saved. To go on:")
+    if command.study is not None:  # whose database the folder does not name
+        console.note("the same command")
+        return
+    console.note(f"python -m rnn_jax.sweep --workdir {shlex.quote(str(workdir))}")
 
 
-def _default(source: str) -> Path:
-    return default_workdir(source, datetime.now(), kind="-sweep")
+def _default(command: Command) -> Path:
+    """The folder of a sweep; of a study the same for everybody who takes part."""
+    if command.study is None:
+        return default_workdir(command.base.source, datetime.now(), kind="-sweep")
+    return Path("runs") / f"{default_name(command.base.source)}-sweep" / command.study.name
 
 
 if __name__ == "__main__":

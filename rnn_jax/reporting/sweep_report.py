@@ -47,7 +47,7 @@ def write(folder: Path, rows: Sequence[Row], objective: tuple[str, str], command
         "# Sweep\n",
         _winner(ranked[0], objective, command),
         f"## Points, best first\n\n{table(ranked, keys, objective)}\n",
-        _diverged(rows),
+        _without_result(rows),
         "## Pictures\n" if pictures else "",
         *(f"![{path.stem}]({path.name})\n" for path in pictures),
     ]
@@ -99,14 +99,14 @@ def _winner(best: Ranked, objective: tuple[str, str], command: str) -> str:
     return "\n".join([*lines, "", "Alone, it is", "", f"    {command}", ""])
 
 
-def _diverged(rows: Sequence[Row]) -> str:
+def _without_result(rows: Sequence[Row]) -> str:
     lines = [
         f"- member {row['member']} ({', '.join(f'{k} = {v}' for k, v in row['point'].items())}, "
         f"seed {row['seed']}): {row['reason']}"
         for row in rows
-        if row["status"] == "diverged"
+        if row["status"] in ("diverged", "failed")
     ]
-    return "\n".join(["## Diverged\n", *lines, ""]) if lines else ""
+    return "\n".join(["## Without a result\n", *lines, ""]) if lines else ""
 
 
 def _figures(ranked: Sequence[Ranked]) -> list[str]:
@@ -138,7 +138,7 @@ def _draw_curves(folder: Path, ranked: Sequence[Ranked], objective: tuple[str, s
         colour = colormaps["viridis"](place / max(1, len(shown) - 1))
         label = ", ".join(f"{key.partition('.')[2]} {value}" for key, value in found.point.items())
         for number, row in enumerate(found.rows):
-            curve = _validation(folder / "members" / str(row["member"]) / "metrics.jsonl", name)
+            curve = _validation(folder / _place(row) / "metrics.jsonl", name)
             named = label if place < MOST_NAMED and number == 0 else None
             axes.plot(
                 curve.steps,
@@ -160,6 +160,11 @@ def _draw_curves(folder: Path, ranked: Sequence[Ranked], objective: tuple[str, s
         place = "lower right" if name.endswith("accuracy") else "upper right"
         axes.legend(handles[::-1], labels[::-1], loc=place)
     return _saved(figure, folder / "curves.png")
+
+
+def _place(row: Row) -> str:
+    """The run folder of a row, from the sweep's folder on."""
+    return row.get("folder") or f"members/{row['member']}"
 
 
 def _validation(metrics: Path, name: str) -> Series:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import writing
 
 NAME = ".lock"
+TRIES, BETWEEN_TRIES_SECONDS = 3, 0.02
+"""Who looks whether a folder is locked holds it for a moment."""
 _logger = logging.getLogger(__name__)
 
 
@@ -48,6 +51,21 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether another process holds a folder just now."""
+    try:
+        descriptor = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 @contextmanager
 def taking_turns(path: Path) -> Iterator[None]:
     """Lets one process at a time in, by a file that stays; the others wait.
@@ -66,6 +84,7 @@ def taking_turns(path: Path) -> Iterator[None]:
 
 def _acquire(path: Path) -> int:
     """The descriptor of the lock file, which is locked and still at its place."""
+    tried = 0
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -73,6 +92,10 @@ def _acquire(path: Path) -> int:
         except BlockingIOError:
             owner = os.pread(descriptor, 1000, 0)
             os.close(descriptor)
+            tried += 1
+            if tried < TRIES:
+                time.sleep(BETWEEN_TRIES_SECONDS)
+                continue
             raise LockedError(f"{path.parent}: {_who(owner)} is at work there") from None
         except BaseException:
             os.close(descriptor)

@@ -126,10 +126,15 @@ class RunFolder:
         return read_json(self.summary) if self.summary.exists() else None
 
 
+def default_name(source: str) -> str:
+    """What a config's runs are called: `configs/mnist.py:seed` -> `mnist-seed`."""
+    path, variants = split_source(source)
+    return "-".join([Path(path).stem, *variants])
+
+
 def default_workdir(source: str, now: datetime, kind: str = "") -> Path:
     """`runs/<config>[-variant...][kind]/<date-time>`, with a number behind it if that is taken."""
-    path, variants = split_source(source)
-    folder = Path("runs") / ("-".join([Path(path).stem, *variants]) + kind)
+    folder = Path("runs") / (default_name(source) + kind)
     name = now.strftime("%Y%m%d-%H%M%S")
     workdir, number = folder / name, 1
     while workdir.exists():

@@ -1,5 +1,6 @@
-"""The command line of a sweep: the config's, with what is varied and how often."""
+"""The command line of a sweep: the config's, with what is varied, how often, and the study it is kept in."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,35 +8,28 @@ from typing import Any, NamedTuple
 from rnn_jax.runtime import config_files
 from rnn_jax.runtime.config import overridden, read_arguments, wrong_key
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.run_folder import default_name
 from rnn_jax.runtime.schema import KEYS
 from rnn_jax.runtime.values import read_value
 from rnn_jax.sweeping import definition, members
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
-from rnn_jax.sweeping.members import Base, Member
+from rnn_jax.sweeping.members import Base, Member, Point
+from rnn_jax.sweeping.usage import USAGE
 
-FLAGS = ("config", "sweep", "grid", "seeds", "workdir")
-USAGE = """\
-Trains many models at once, and compares them.
+STUDY_FLAGS = ("storage", "study", "trials", "workers", "heartbeat")
+FLAGS = ("config", "sweep", "grid", "seeds", "workdir", *STUDY_FLAGS)
+HEARTBEAT_SECONDS = 10
 
-usage: python -m rnn_jax.sweep --config FILE[:VARIANT[,VARIANT]]
-                               (--sweep FILE | --grid SECTION.KEY=V1,V2,... [--grid ...]) [--seeds N]
-                               [--config.SECTION.KEY=VALUE ...] [--workdir DIR]
 
-  --config FILE:VARIANT     the config that all members share (python -m rnn_jax.main --help lists them)
-  --grid SECTION.KEY=V,V    values of a key; several keys in all combinations
-  --sweep FILE              a Python file whose get_sweep() says what is varied: a grid, or ranges
-  --seeds N                 how often each point is trained, with train.seed and the numbers after it
-  --config.SECTION.KEY=V    another value for a key, for all members
-  --workdir DIR             the sweep's folder (default: runs/<config>-sweep/<date-time>); where it holds the
-                            sweep, the same command, or --workdir alone, goes on with it
-  --help, -h                this text
+class InStudy(NamedTuple):
+    """What a command line says of the study that a sweep is kept in."""
 
-Members that differ in their seed, or in numbers that the compiled step takes (rates, decay, clip, dropout,
-initial scale and biases), are one program; every other difference makes another.
-
-exit status: as of rnn_jax.main
-"""
+    url: str
+    """Of the database."""
+    name: str
+    workers: int
+    heartbeat_seconds: int
 
 
 class Command(NamedTuple):
@@ -44,7 +38,10 @@ class Command(NamedTuple):
     base: Base
     sweep: Sweep
     members: list[Member]
+    """All of them; of a study with ranges, those at the ends of the ranges."""
     workdir: Path | None
+    study: InStudy | None = None
+    """None: the sweep is trained in this process."""
 
 
 def parse(arguments: Sequence[str]) -> Command:
@@ -59,21 +56,51 @@ def parse(arguments: Sequence[str]) -> Command:
         raise SystemExit(0)
     flags, typed, mistakes = read_arguments(arguments, FLAGS)
     mistakes += [wrong_key(key).line(typed, None) for key in typed if key not in KEYS]
+    if "storage" not in flags:
+        mistakes += [f"--{name}: only with --storage" for name in STUDY_FLAGS if name in flags]
     workdir = Path(flags["workdir"][-1]) if "workdir" in flags else None
     if mistakes:
         raise UserError("\n".join(mistakes))
     values = {key: read_value(text, KEYS[key].annotation) for key, text in typed.items()}
-    if workdir is not None and not set(flags) - {"workdir"}:
-        base, sweep = SweepFolder(workdir).read()
+    base, sweep, origin = _what(flags, values, workdir)
+    if "storage" not in flags:
+        return Command(base, sweep, members.build(base, sweep, origin), workdir)
+    study = InStudy(
+        flags["storage"][-1],
+        flags["study"][-1] if "study" in flags else default_name(base.source),
+        _whole("workers", flags, 1),
+        _whole("heartbeat", flags, HEARTBEAT_SECONDS),
+    )
+    at = members.corners(sweep) if sweep.ranges else None
+    return Command(base, sweep, members.build(base, sweep, origin, at), workdir, study)
+
+
+def winners_command(command: Command, point: Point) -> str:
+    """The ordinary command that trains the winner alone, with its first seed."""
+    base = command.base
+    typed = {key: base.sections[key.partition(".")[0]][key.partition(".")[2]] for key in base.said}
+    changes = typed | members.duration(command.sweep) | point
+    overrides = [f"--config.{key}={value}" for key, value in changes.items()]
+    return shlex.join(["python", "-m", "rnn_jax.main", "--config", base.source, *overrides])
+
+
+def _what(
+    flags: Mapping[str, list[str]], values: Mapping[str, Any], workdir: Path | None
+) -> tuple[Base, Sweep, str]:
+    """The base and the sweep, and where that was said."""
+    if workdir is not None and not set(flags) - {"workdir", *STUDY_FLAGS}:
+        folder = SweepFolder(workdir)
+        base, sweep = folder.read(in_study="storage" in flags)
         said = list(dict.fromkeys([*base.said, *values]))
-        base, origin = Base(base.source, overridden(base.sections, values), said), str(workdir)
-    elif "config" not in flags:
+        sections = overridden(base.sections, values)
+        if sweep.ranges and "trials" in flags:
+            sweep = sweep.model_copy(update={"draws": _whole("trials", flags, 1)})
+        return Base(base.source, sections, said), sweep, str(workdir)
+    if "config" not in flags:
         raise UserError(f"--config is missing\n{config_files.listed()}")
-    else:
-        source = flags["config"][-1]
-        base = Base(source, overridden(config_files.load(source), values), list(values))
-        sweep, origin = _sweep(flags)
-    return Command(base, sweep, members.build(base, sweep, origin), workdir)
+    source = flags["config"][-1]
+    base = Base(source, overridden(config_files.load(source), values), list(values))
+    return base, *_sweep(flags)
 
 
 def _sweep(flags: Mapping[str, list[str]]) -> tuple[Sweep, str]:
@@ -83,16 +110,19 @@ def _sweep(flags: Mapping[str, list[str]]) -> tuple[Sweep, str]:
         raise UserError(
             "--sweep and --grid: give one of them" if both else "--sweep FILE or --grid KEY=V1,V2 is missing"
         )
-    more = {"seeds": _seeds(flags["seeds"][-1])} if "seeds" in flags else {}
+    fields = {"seeds": "seeds", "trials": "draws"}
+    typed = {field: _whole(name, flags, 1) for name, field in fields.items() if name in flags}
+    in_study = "storage" in flags
     if "sweep" in flags:
         path = flags["sweep"][-1]
-        sweep = definition.load(path)
-        return sweep.model_copy(update=more), path
+        return definition.load(path, typed, in_study=in_study), path
+    if "trials" in flags:
+        raise UserError("--trials: only with ranges; a grid has all its combinations")
     grid = list(map(_values, flags["grid"]))
     twice = [key for number, (key, _) in enumerate(grid) if key in dict(grid[:number])]
     if twice:
         raise UserError(f"--grid {twice[0]}: given twice; all its values go into one")
-    return definition.check({"grid": dict(grid), **more}, "--grid"), "--grid"
+    return definition.check({"grid": dict(grid)}, "--grid", typed, in_study=in_study), "--grid"
 
 
 def _values(text: str) -> tuple[str, list[Any]]:
@@ -105,8 +135,12 @@ def _values(text: str) -> tuple[str, list[Any]]:
     return key, [read_value(value, KEYS[key].annotation) for value in values.split(",") if value.strip()]
 
 
-def _seeds(text: str) -> int:
+def _whole(flag: str, flags: Mapping[str, list[str]], default: int) -> int:
+    """The number that a flag gives."""
+    if flag not in flags:
+        return default
+    text = flags[flag][-1]
     number = read_value(text, int)
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise UserError(f"--seeds {text}: must be a whole number, at least 1")
+        raise UserError(f"--{flag} {text}: must be a whole number, at least 1")
     return number

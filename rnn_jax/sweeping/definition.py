@@ -15,7 +15,7 @@ A sweep file defines `get_sweep()`, which returns the fields of `Sweep`:
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic import ConfigDict as ModelConfig
@@ -44,6 +44,12 @@ class Range(_Strict):
         """Those that are set: one, where it is right."""
         return [name for name in Range.model_fields if getattr(self, name) is not None]
 
+    @property
+    def extremes(self) -> tuple[Any, ...]:
+        """Both ends, or all values of a choice."""
+        (kind,) = self.kinds
+        return getattr(self, kind)
+
 
 class Halving(_Strict):
     """Successive halving (Jamieson and Talwalkar 2016, arXiv 1502.07943): the worst points are given up."""
@@ -71,6 +77,12 @@ class Sweep(_Strict):
     duration_steps: int | None = Field(None, ge=1, description="how long; None: as the config says")
     duration_epochs: float | None = Field(None, gt=0, description="the same in epochs")
     halving: Halving | None = Field(None, description="whether and when the worst points are given up")
+    sampler: Literal["tpe", "random"] | None = Field(
+        None, description="who draws the points of a study from its ranges; None: tpe"
+    )
+    pruner: Literal["median", "halving", "hyperband"] | None = Field(
+        None, description="who gives up trials of a study that fall behind; None: nobody"
+    )
 
     @property
     def keys(self) -> list[str]:
@@ -78,28 +90,37 @@ class Sweep(_Strict):
         return [*self.grid, *self.ranges]
 
 
-def load(path: str) -> Sweep:
-    """Runs a sweep file.
+def load(path: str, typed: Mapping[str, Any], *, in_study: bool) -> Sweep:
+    """Runs a sweep file; `typed` has fields that were given otherwise, and count.
 
     Raises:
         UserError: there is no such file, it fails, or it says what no sweep can be.
     """
-    return check(config_files.call(path, "get_sweep", "--sweep"), path)
+    return check(config_files.call(path, "get_sweep", "--sweep"), path, typed, in_study=in_study)
 
 
-def check(fields: Any, origin: str) -> Sweep:
+def check(
+    fields: Any, origin: str, typed: Mapping[str, Any] | None = None, *, in_study: bool = False
+) -> Sweep:
     """A sweep of its fields.
 
+    Args:
+        fields: by name.
+        origin: where they come from, named in mistakes.
+        typed: fields that take the place of these.
+        in_study: whether the sweep is kept in a study, whose trials several workers share.
+
     Raises:
-        UserError: a line for each mistake, which names `origin`.
+        UserError: a line for each mistake.
     """
     if not isinstance(fields, Mapping):
         raise UserError(f"{origin}: get_sweep() must return a dict, and returns {type(fields).__name__}")
     try:
-        sweep = Sweep.model_validate(dict(fields))
+        sweep = Sweep.model_validate({**fields, **(typed or {})})
     except ValidationError as error:
         raise UserError("\n".join(_in_words(details, origin) for details in error.errors())) from error
-    if mistakes := [f"{origin}: {mistake}" for mistake in _contradictions(sweep)]:
+    found = [*_contradictions(sweep), *(_not_in_study(sweep) if in_study else _only_in_study(sweep))]
+    if mistakes := [f"{origin}: {mistake}" for mistake in found]:
         raise UserError("\n".join(mistakes))
     return sweep
 
@@ -124,6 +145,20 @@ def _contradictions(sweep: Sweep) -> list[str]:
     for key, found in sweep.ranges.items():
         mistakes += [f"ranges of {key}: {mistake}" for mistake in _wrong_range(found)]
     return mistakes
+
+
+def _not_in_study(sweep: Sweep) -> list[str]:
+    mistakes = []
+    if sweep.halving is not None:
+        mistakes.append("halving: not with --storage, where pruner='halving' does that")
+    if sweep.sampler is not None and sweep.grid:
+        mistakes.append("sampler: only with ranges; a grid has all its combinations")
+    return mistakes
+
+
+def _only_in_study(sweep: Sweep) -> list[str]:
+    found = [name for name in ("sampler", "pruner") if getattr(sweep, name) is not None]
+    return [f"{name}: only with --storage, which keeps the sweep in a study" for name in found]
 
 
 def _wrong_range(found: Range) -> list[str]:

@@ -1,6 +1,7 @@
 """The folder of a sweep: what is in it, and whether a sweep may go on in it."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,8 @@ class SweepFolder:
         """The checkpoints of a program, with all its members in each."""
         return self.path / "programs" / str(group)
 
-    def check(self, base: Base, sweep: Sweep) -> None:
-        """Looks whether a sweep may begin or go on here.
+    def check(self, base: Base, sweep: Sweep, study: str | None = None) -> None:
+        """Looks whether a sweep may begin or go on here; `study` names the one that keeps it.
 
         Raises:
             UserError: it is no folder, or holds another sweep, what differs is told, or anything else.
@@ -62,49 +63,55 @@ class SweepFolder:
         if not os.path.isdir(self.path):
             raise UserError(f"{self.path}: is no folder; give another --workdir")
         if self.sweep.exists():
-            self._refuse_differences(_content(base, sweep))
+            self._refuse_differences(content_of(base, sweep, study))
         elif any(not entry.name.startswith(".") for entry in self.path.iterdir()):
             raise UserError(
                 f"{self.path}: not empty, and no sweep's folder (no sweep.json in it); give another --workdir"
             )
 
-    def open(self, base: Base, sweep: Sweep) -> None:
+    def open(self, base: Base, sweep: Sweep, study: str | None = None) -> None:
         """Creates the folder, or opens it to go on.
 
         Raises:
             UserError: as `check`, or it cannot be written.
             StorageError: the disk is full.
         """
-        self.check(base, sweep)
+        self.check(base, sweep, study)
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        write_json(self.sweep, _content(base, sweep))
+        write_json(self.sweep, content_of(base, sweep, study))
 
-    def read(self) -> tuple[Base, Sweep]:
+    def read(self, *, in_study: bool = False) -> tuple[Base, Sweep]:
         """What all members have in common, and the sweep.
 
+        Args:
+            in_study: whether it is to be kept in a study.
+
         Raises:
-            UserError: there is none, or it is damaged.
+            UserError: there is none, it is damaged, or the other way round in that.
         """
         if not os.path.isfile(self.sweep):
             raise UserError(f"--config is missing, and {self.path} holds no sweep (no sweep.json in it)")
         content = read_json(self.sweep)
+        if "study" in content and not in_study:
+            raise UserError(
+                f"{self.path}: the sweep of study {content['study']!r}; --storage, its database, is missing"
+            )
         try:
             fields = content["sweep"]
             for name in IN_ORDER:
                 fields[name] = dict(fields[name])
-            sweep = definition.check(fields, str(self.sweep))
+            sweep = definition.check(fields, str(self.sweep), in_study=in_study)
             return Base(content["config"], content["base"], content["said"]), sweep
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{self.sweep}: damaged ({error!r})") from error
 
     def _refuse_differences(self, new: dict[str, Any]) -> None:
-        old = read_json(self.sweep)
-        there, here = (_flat({"": content["sweep"], **content["base"]}) for content in (old, new))
+        there, here = comparable(read_json(self.sweep)), comparable(new)
         differences = [
             f"{key} is {shown(there.get(key))} there and {shown(here.get(key))} here"
             for key in dict.fromkeys([*there, *here])
-            if there.get(key) != here.get(key) and not key.startswith(MAY_DIFFER)
+            if there.get(key) != here.get(key)
         ]
         if differences:
             raise UserError(
@@ -113,12 +120,27 @@ class SweepFolder:
             )
 
 
-def _content(base: Base, sweep: Sweep) -> dict[str, Any]:
+def comparable(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by key, of sweep.json: what two sweeps that are one have in common.
+
+    A study may have more trials than it had.
+    """
+    study = {} if content.get("study") is None else {"study": content["study"]}
+    flat = study | _flat({"": content["sweep"], **content["base"]})
+    return {
+        key: value
+        for key, value in flat.items()
+        if not key.startswith(MAY_DIFFER) and not (study and key == "draws")
+    }
+
+
+def content_of(base: Base, sweep: Sweep, study: str | None) -> dict[str, Any]:
     """Of sweep.json."""
     fields = sweep.model_dump(mode="json", exclude_none=True)
     # As pairs: what is drawn, and which member has which number, depends on the order of keys.
     fields |= {name: [[key, value] for key, value in fields[name].items()] for name in IN_ORDER}
-    return {"config": base.source, "base": base.sections, "said": base.said, "sweep": fields}
+    content = {"config": base.source, "base": base.sections, "said": base.said, "sweep": fields}
+    return content if study is None else {**content, "study": study}
 
 
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:

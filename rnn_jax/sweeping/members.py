@@ -17,7 +17,7 @@ from rnn_jax.runtime.schema import KEYS, Config, Hyper, split_hyper
 from rnn_jax.runtime.validation import examine
 from rnn_jax.runtime.wording import shown, told
 from rnn_jax.sweeping.definition import Sweep
-from rnn_jax.sweeping.draw import draw
+from rnn_jax.sweeping.study.spaces import draw
 
 Point = dict[str, Any]
 
@@ -58,13 +58,14 @@ class Member(NamedTuple):
         return self.config.train.seed
 
 
-def build(base: Base, sweep: Sweep, origin: str) -> list[Member]:
+def build(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | None = None) -> list[Member]:
     """All members, those of a point one after another.
 
     Args:
         base: what every member has.
         sweep: what is varied.
         origin: the sweep file or the flag, named in mistakes.
+        at: the points; None: those of the sweep.
 
     Raises:
         UserError: a line for each mistake in the keys that are varied or their values.
@@ -74,7 +75,7 @@ def build(base: Base, sweep: Sweep, origin: str) -> list[Member]:
         raise UserError("\n".join(mistakes))
     _refuse_multitudes(sweep, origin)
     members: list[Member] = []
-    for point in points(sweep):
+    for point in points(sweep) if at is None else at:
         config = _config(base, sweep, point, mistakes, origin)
         if config is None:
             continue
@@ -112,6 +113,13 @@ def points(sweep: Sweep) -> list[Point]:
     drawn = draw(sweep.ranges, sweep.draws, sweep.draw_seed)
     # Of few choices the same may be drawn again, which would be the same model again.
     return list({json.dumps(point): point for point in drawn}.values())
+
+
+def corners(sweep: Sweep) -> list[Point]:
+    """Points that have every extreme of every range once: what is wrong with a space is wrong with them."""
+    extremes = {key: found.extremes for key, found in sweep.ranges.items()}
+    first = {key: values[0] for key, values in extremes.items()}
+    return [first, *(first | {key: value} for key, values in extremes.items() for value in values[1:])]
 
 
 def groups(members: Sequence[Member]) -> list[list[Member]]:

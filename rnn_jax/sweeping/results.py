@@ -9,7 +9,8 @@ import jax
 from rnn_jax.reporting import records
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.files import finite, read_json, write_json, write_text
-from rnn_jax.runtime.schema import split_hyper
+from rnn_jax.runtime.run_folder import RunFolder
+from rnn_jax.runtime.schema import Config, split_hyper
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
 from rnn_jax.training import fates
@@ -80,18 +81,18 @@ def of_group(group: Sequence[Member], folder: SweepFolder) -> list[Row] | None:
 
 
 def tested(
-    member: Member, folder: SweepFolder, between: Callable[[], None]
+    config: Config, folder: RunFolder, between: Callable[[], None]
 ) -> dict[str, dict[str, float | None]]:
-    """The figures of a member's best checkpoint on test, and on what is looked at with it.
+    """The figures of a run's best checkpoint on test, and on what is looked at with it.
 
     `between` is called before every batch, and may raise.
     """
-    sections, _ = split_hyper(member.config)
-    job = build(member.config)
+    sections, _ = split_hyper(config)
+    job = build(config)
     where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
     with jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
-        state, _, _ = program.restore(folder.member(member.number).checkpoints, "best")
+        state, _, _ = program.restore(folder.checkpoints, "best")
         return {
             split: finite(evaluate(program, state.evaluated, split, between)) for split in job.data.tested
         }

@@ -1,7 +1,6 @@
 """Runs a sweep: its groups one after another, the winner's test, the report."""
 
 import math
-import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,17 +13,18 @@ from rnn_jax.reporting import ranking, sweep_report
 from rnn_jax.reporting.console import Console
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import Devices
-from rnn_jax.runtime.errors import StorageError, UserError
+from rnn_jax.runtime.errors import StorageError
 from rnn_jax.runtime.files import while_running
 from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.run_folder import make_folder, open_run
 from rnn_jax.runtime.schema import split_hyper
 from rnn_jax.runtime.signals import Stop
 from rnn_jax.sweeping import members, results
-from rnn_jax.sweeping.command import Command
+from rnn_jax.sweeping.command import Command, winners_command
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
+from rnn_jax.sweeping.objective import deciding_by
 from rnn_jax.sweeping.results import Row
 from rnn_jax.training import fates, keeping, known_data, memory, population, population_loop
 from rnn_jax.training.build import Job, build
@@ -84,12 +84,13 @@ def run(command: Command, workdir: Path, console: Console) -> Finished:
             rows = _train_all(groups, command, folder, console, stop)
             objective = groups[0].job.task.objective
             winner = ranking.points(rows, objective)[0]
-            for row in rows:
+            for row in rows if command.base.sections["train"]["report_test"] else ():
                 if row["point"] == winner.point and row["test"] is None and row["best"] is not None:
-                    row.update(results.tested(command.members[row["member"]], folder, stop.check))
+                    run = folder.member(row["member"])
+                    row.update(results.tested(command.members[row["member"]].config, run, stop.check))
                     results.write(row, folder)
             results.write_all(rows, folder)
-            sweep_report.write(folder.path, rows, objective, _winners_command(command, winner.point))
+            sweep_report.write(folder.path, rows, objective, winners_command(command, winner.point))
     return Finished(rows, objective, time.perf_counter() - began)
 
 
@@ -120,21 +121,8 @@ def _group(own: list[Member], command: Command, before: Sequence[Group]) -> Grou
     config = own[0].config
     alike = (group for group in before if group.members[0].config.dataset == config.dataset)
     same = next(alike, None)
-    job = _deciding_by(command.sweep.objective, build(config, None if same is None else same.job.data))
+    job = deciding_by(command.sweep.objective, build(config, None if same is None else same.job.data))
     return Group(len(before), own, job, _halving(command.sweep, job.plan, len(own)))
-
-
-def _deciding_by(figure: str | None, job: Job) -> Job:
-    """The job, with the figure that the sweep names as its objective."""
-    figures = job.task.figures
-    if figure is None or figure == job.task.objective[0]:
-        return job
-    if figure not in figures:
-        raise UserError(
-            f"objective = {figure!r}: validation has no such figure; there are {', '.join(figures)}"
-        )
-    direction = "max" if figure.endswith("accuracy") else "min"
-    return job._replace(task=job.task._replace(objective=(figure, direction)))
 
 
 def _halving(sweep: Sweep, plan: Plan, count: int) -> Halving:
@@ -218,15 +206,6 @@ def _varied(group: Sequence[Member]) -> Members:
         {name: np.array([hyper[name] for hyper in hypers], np.float32) for name in hypers[0]},
         np.array([member.seed for member in group]),
     )
-
-
-def _winners_command(command: Command, point: members.Point) -> str:
-    """The ordinary command that trains the winner alone, with its first seed."""
-    base = command.base
-    typed = {key: base.sections[key.partition(".")[0]][key.partition(".")[2]] for key in base.said}
-    changes = typed | members.duration(command.sweep) | point
-    overrides = [f"--config.{key}={value}" for key, value in changes.items()]
-    return shlex.join(["python", "-m", "rnn_jax.main", "--config", base.source, *overrides])
 
 
 def _greet(console: Console, command: Command, groups: Sequence[Group], folder: SweepFolder) -> None:

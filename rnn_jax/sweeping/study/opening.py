@@ -1,0 +1,116 @@
+"""Opening a study: the first worker creates it, all others join it if they mean the same."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.wording import shown
+from rnn_jax.sweeping.definition import Sweep
+from rnn_jax.sweeping.study.spaces import Point
+from rnn_jax.sweeping.study.storage import connect, without_password
+from rnn_jax.sweeping.study.study import Study
+
+SAID = "said"
+"""Under which a study keeps what its creator said: values by key, heartbeats and versions."""
+SAID_IN_SECONDS = 10
+"""A creator that has not said it after so long has died; then the next one does."""
+HEARTBEAT, VERSIONS = "heartbeat", "versions"
+
+
+def open_study(
+    url: str,
+    name: str,
+    sweep: Sweep,
+    points: list[Point],
+    *,
+    content: Mapping[str, Any],
+    objective: tuple[str, str],
+    versions: Mapping[str, str],
+    heartbeat_seconds: int,
+) -> Study:
+    """Creates a study in a database, or joins it.
+
+    Args:
+        url: of the database.
+        name: of the study.
+        sweep: what is varied, and how many trials there are to be.
+        points: of a grid, all of them; of ranges, none.
+        content: what the study is of, values by key: a worker that joins must have the same.
+        objective: the validation figure that decides, and its better direction.
+        versions: of the packages that its results depend on, by name.
+        heartbeat_seconds: how often a worker says that it is at work.
+
+    Raises:
+        UserError: the database cannot be reached, or the study there is of something else: what differs is
+            named.
+    """
+    import optuna
+
+    storage = connect(url, heartbeat_seconds)
+    content = {**content, "objective": objective[0]}
+    said = {"content": content, HEARTBEAT: heartbeat_seconds, VERSIONS: dict(versions)}
+    said = json.loads(json.dumps(said))  # as it comes back from the database
+    direction = "maximize" if objective[1] == "max" else "minimize"
+    try:
+        study = optuna.create_study(storage=storage, study_name=name, direction=direction)
+        study.set_user_attr(SAID, said)
+    except optuna.exceptions.DuplicatedStudyError:
+        study = optuna.load_study(storage=storage, study_name=name)
+        there = _said(study)
+        if there is None:
+            study.set_user_attr(SAID, said)
+        else:
+            _refuse_differences(there, said, f"study {name} in {without_password(url)}")
+    study.pruner = _pruner(sweep)
+    return Study(study, sweep, points, heartbeat_seconds)
+
+
+def _said(study: Any) -> dict[str, Any] | None:
+    """What the creator of a study said; None: it died before it did."""
+    end = time.monotonic() + SAID_IN_SECONDS
+    while (said := study.user_attrs.get(SAID)) is None and time.monotonic() < end:
+        if study.get_trials(deepcopy=False):
+            raise UserError(f"study {study.study_name}: not one of rnn_jax.sweep's; give another --study")
+        time.sleep(0.2)
+    return said
+
+
+def _refuse_differences(there: dict[str, Any], here: dict[str, Any], what: str) -> None:
+    differing = _differing(there[VERSIONS], here[VERSIONS])
+    if differing:
+        raise UserError(
+            f"{what} is of other versions: {'; '.join(differing)}\n"
+            "its figures would not compare; install those, or give another --study"
+        )
+    differing = _differing(there["content"], here["content"])
+    if differing:
+        raise UserError(
+            f"{what} is of another sweep: {'; '.join(differing)}\ngive another --study, or that sweep"
+        )
+    if there[HEARTBEAT] != here[HEARTBEAT]:
+        raise UserError(
+            f"{what} has --heartbeat {there[HEARTBEAT]}, and here is {here[HEARTBEAT]}: all its workers need "
+            "the same"
+        )
+
+
+def _differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{key} is {shown(there.get(key))} there and {shown(here.get(key))} here"
+        for key in dict.fromkeys([*there, *here])
+        if there.get(key) != here.get(key)
+    ]
+
+
+def _pruner(sweep: Sweep) -> Any:
+    from optuna import pruners
+
+    makers = {
+        None: pruners.NopPruner,
+        "median": pruners.MedianPruner,
+        "halving": pruners.SuccessiveHalvingPruner,
+        "hyperband": pruners.HyperbandPruner,
+    }
+    return makers[sweep.pruner]()

@@ -1,0 +1,116 @@
+"""Runs a sweep that is kept in a study: this process's part in it, and the results once all are there."""
+
+import importlib.metadata
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rnn_jax.datasets.description import describe
+from rnn_jax.reporting.console import Console, build_console
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.signals import Stop
+from rnn_jax.sweeping import closing, members
+from rnn_jax.sweeping.command import Command, InStudy, parse
+from rnn_jax.sweeping.folder import SweepFolder, comparable, content_of
+from rnn_jax.sweeping.objective import deciding_by
+from rnn_jax.sweeping.run import Finished
+from rnn_jax.sweeping.study.opening import open_study
+from rnn_jax.sweeping.study.storage import without_password
+from rnn_jax.sweeping.study.study import Study
+from rnn_jax.sweeping.trial import Setting
+from rnn_jax.sweeping.working import work, work_together
+from rnn_jax.training.build import Job, build
+
+PACKAGES = ("rnn-jax-research", "jax", "jaxlib", "flax", "optax", "optuna")
+"""On whose versions the figures of a study depend."""
+
+
+class UnfinishedError(UserError):
+    """The workers of this process have ended, and the study has not."""
+
+    exit_status = 1
+
+
+def run(command: Command, workdir: Path, arguments: Sequence[str], console: Console) -> Finished:
+    """Takes part in a study until all its trials have come to their end.
+
+    Args:
+        command: what was typed.
+        workdir: the sweep's folder.
+        arguments: as they were typed, for workers in processes of their own.
+        console: where to speak.
+
+    Raises:
+        UserError: wrong input, or the database cannot be reached; its subclasses for checkpoints and storage.
+        Interrupted: a signal asked to stop, and everything is saved.
+    """
+    began = time.perf_counter()
+    in_study = _of(command)
+    with Stop() as stop:
+        with stop.at_once():
+            job, study, setting = _join(command, workdir)
+            _greet(console, command, job, study, setting)
+            del job  # the data, which this process needs no more
+        if in_study.workers == 1:
+            work(study, setting, stop, console)
+        else:
+            statuses = work_together([*arguments, "--workdir", str(workdir)], in_study.workers, stop)
+            if not study.is_finished():
+                raise UnfinishedError(
+                    f"all workers have ended (exit statuses {', '.join(map(str, statuses))}), and "
+                    f"{study.number - len(study.ended())} trials have not; the same command goes on"
+                )
+        rows, objective = closing.close(study.ended(), command, setting, stop, console)
+    return Finished(rows, objective, time.perf_counter() - began)
+
+
+def take_part(arguments: Sequence[str]) -> int:
+    """A worker in a process of its own, which says nothing but of its trials; its exit status."""
+    command, console = parse(arguments), build_console()
+    with Stop() as stop:
+        assert command.workdir is not None
+        with stop.at_once():
+            _, study, setting = _join(command, command.workdir)
+        work(study, setting, stop, console)
+    return 0
+
+
+def _join(command: Command, workdir: Path) -> tuple[Job, Study, Setting]:
+    """Looks whether all is there that trials need, and joins the study."""
+    in_study, folder = _of(command), SweepFolder(workdir)
+    job = deciding_by(command.sweep.objective, build(command.members[0].config))
+    study = open_study(
+        in_study.url,
+        in_study.name,
+        command.sweep,
+        members.points(command.sweep) if command.sweep.grid else [],
+        content=comparable(content_of(command.base, command.sweep, in_study.name)),
+        objective=job.task.objective,
+        versions={name: importlib.metadata.version(name) for name in PACKAGES},
+        heartbeat_seconds=in_study.heartbeat_seconds,
+    )
+    folder.open(command.base, command.sweep, in_study.name)
+    return job, study, Setting(folder, command.base, command.sweep, job.task.objective)
+
+
+def _of(command: Command) -> InStudy:
+    assert command.study is not None
+    return command.study
+
+
+def _greet(console: Console, command: Command, job: Job, study: Study, setting: Setting) -> None:
+    in_study, sweep = _of(command), command.sweep
+    done = len(study.ended())
+    drawn = "all of a grid" if sweep.grid else f"drawn by {sweep.sampler or 'tpe'}"
+    pruned = "" if sweep.pruner is None else f", {sweep.pruner} pruning"
+    workers = f"{in_study.workers} workers" if in_study.workers > 1 else "1 worker"
+    console.header(
+        {
+            "data": describe(job.data)["data"],
+            "study": f"{in_study.name} in {without_password(in_study.url)}",
+            "trials": f"{study.number}, {drawn}{pruned}" + (f"; {done} have ended" if done else ""),
+            "varied": ", ".join(sweep.keys) + (f"; {sweep.seeds} seeds" if sweep.seeds > 1 else ""),
+            "here": workers,
+            "folder": str(setting.folder.path),
+        }
+    )
