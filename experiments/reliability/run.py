@@ -28,6 +28,8 @@ SERIES = {
     "disk": "a full disk at every write",
     "bad_configs": "configs and commands that are wrong",
     "mutations": "data files that are spoilt",
+    "study_postgres": "workers of one study killed, PostgreSQL",
+    "study_sqlite": "workers of one study killed, SQLite",
     "cost": "what saving and verifying take",
 }
 

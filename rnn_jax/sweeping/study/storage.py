@@ -127,7 +127,8 @@ def _open(url: Any, heartbeat_seconds: int) -> Any:
                 )
         except DBAPIError as error:
             # Two workers that create the same table at once: one is refused, and then finds it there.
-            if tried == TRIES or ("exist" not in str(error) and "unique" not in str(error)):
+            text = str(error.orig).lower()
+            if tried == TRIES or not ("already exists" in text or "unique" in text):
                 raise
             time.sleep(0.2 * tried)
     raise AssertionError("the last try returns or raises")

@@ -1,0 +1,257 @@
+"""Workers of one study that are killed (kill -9) at random: every trial ends just once, and none is lost.
+
+In the full count the workers are `python -m rnn_jax.sweep`, and a trial is a small run. With fewer kills the
+workers are the same, and their trials cost nothing.
+"""
+
+import json
+import os
+import random
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from outcome import Outcome
+from processes import SMALL, Process, call, digests, start, typed
+
+COUNT = 20
+TRIALS = 40
+TRIALS_A_KILL = 2
+"""Where there are fewer kills than in the full count."""
+HEARTBEAT_SECONDS = 1
+IN_COMMIT = 9
+"""Which of its commits the first worker dies in."""
+STUDY = "shared"
+OVERRIDES = SMALL | {
+    "train.duration_steps": 400,
+    "train.evaluate_every_steps": 100,
+    "checkpoint.every_steps": 50,
+    "log.every_steps": 10,
+}
+SWEEP = """\
+def get_sweep():
+    rate, clip = dict(log_uniform=(1e-4, 1e-1)), dict(uniform=(0.1, 9.0))
+    ranges = {"optimizer.learning_rate": rate, "optimizer.clip": clip}
+    return dict(ranges=ranges, draws=DRAWS, pruner="median")
+"""
+
+Begin = Callable[[bool], Process]
+"""Starts a worker; whether it is to die in a commit."""
+
+
+def measure(scratch: Path, count: int, url: str, workers: int) -> Outcome:
+    """Kills `count` times, the first time within a commit; then lets the workers bring all to an end."""
+    outcome, chance, is_full = Outcome(), random.Random(0), count >= COUNT
+    trials = TRIALS if is_full else TRIALS_A_KILL * count
+    begin = (_real if is_full else _trivial)(scratch, url, trials)
+    with outcome.timed():
+        at_work = [begin(number == 0) for number in range(workers)]
+        killed = list[int]()
+        while outcome.tried < count:
+            pause = chance.expovariate(1 / 8) if is_full else chance.uniform(0.0, 1.0)
+            number = 0 if outcome.tried == 0 else chance.randrange(workers)
+            if not outcome.check(_killed(at_work[number], pause, outcome), f"only {outcome.tried} kills"):
+                break
+            killed.append(at_work[number].pid)
+            at_work[number] = begin(False)
+        for process in at_work:
+            status = process.wait(1200)
+            outcome.check(status == 0, f"a worker ended with {status}: {process.said()[-700:]}")
+        stored = call(lambda: _stored(url), scratch)
+        _check(stored, killed, trials, outcome)
+        if is_full:
+            _check_runs(stored, scratch, outcome)
+    outcome.figures |= {"trials": trials, "workers": workers}
+    return outcome
+
+
+def _killed(process: Process, pause: float, outcome: Outcome) -> bool:
+    """Kills a worker after a while, or sees how it kills itself; False where it ended in another way."""
+    if outcome.tried == 0:
+        if process.wait(120) != -signal.SIGKILL:
+            return False
+        outcome.count("within a commit")
+    else:
+        if not process.wait_for(lambda: process.log.exists() and re.search(r"trial \d+:", process.said())):
+            return False
+        process.wait_for(lambda: False, pause)
+        if process.poll() is not None:
+            return False
+        process.kill()
+    outcome.tried += 1
+    return True
+
+
+def _real(scratch: Path, url: str, trials: int) -> Begin:
+    """Workers that are commands."""
+    file = scratch / "sweep.py"
+    file.write_text(SWEEP.replace("DRAWS", str(trials)))
+    command = ["--config", "configs/digits.py:smoke", *typed(OVERRIDES), "--sweep", str(file)]
+    command += ["--storage", url, "--study", STUDY, "--heartbeat", str(HEARTBEAT_SECONDS)]
+    command += ["--workdir", str(scratch / "sweep")]
+    environment = {"JAX_COMPILATION_CACHE_DIR": str(scratch / "compiled")}
+    logs = iter(scratch / f"worker-{number}.log" for number in range(10_000))
+
+    def begin(dies: bool) -> Process:
+        before = _die_in_a_commit if dies else lambda: None
+        return start(command, next(logs), command="sweep", environment=environment, before=before)
+
+    return begin
+
+
+def _trivial(scratch: Path, url: str, trials: int) -> Begin:
+    """Workers whose trials last a second, and train nothing."""
+    logs = iter(scratch / f"worker-{number}.log" for number in range(10_000))
+
+    def begin(dies: bool) -> Process:
+        def run() -> None:
+            if dies:
+                _die_in_a_commit()
+            _work(url, trials)
+            os._exit(0)
+
+        return start([], next(logs), before=run)
+
+    return begin
+
+
+def _open(url: str, trials: int) -> Any:
+    from rnn_jax.sweeping.definition import Range, Sweep
+    from rnn_jax.sweeping.study.opening import open_study
+
+    sweep = Sweep(ranges={"x": Range(uniform=(0.0, 1.0))}, draws=trials)
+    return open_study(
+        url,
+        STUDY,
+        sweep,
+        [],
+        content={"sweep": "trivial"},
+        objective=("loss", "min"),
+        versions={},
+        heartbeat_seconds=HEARTBEAT_SECONDS,
+    )
+
+
+def _work(url: str, trials: int) -> None:
+    """A worker of trivial trials."""
+
+    def run(asked: Any) -> float:
+        print(f"trial {asked.number}: begins", flush=True)
+        for evaluation in range(1, 11):
+            time.sleep(0.1)
+            asked.report(evaluation, asked.point["x"])
+        return (asked.point["x"] - 0.3) ** 2
+
+    study = _open(url, trials)
+    while not study.is_finished():
+        if not study.next(run):
+            time.sleep(0.1)
+
+
+def _die_in_a_commit() -> None:
+    """From here on the process kills itself in one of its commits, while the database is at work on it."""
+    import threading
+
+    from sqlalchemy import Engine, event
+
+    commits = 0
+
+    def commit(connection: Any) -> None:
+        nonlocal commits
+        commits += 1
+        if commits == IN_COMMIT:
+            threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGKILL)).start()
+
+    event.listen(Engine, "commit", commit)
+
+
+def _stored(url: str) -> list[dict[str, Any]]:
+    """All trials as the database has them."""
+    import optuna
+
+    from rnn_jax.sweeping.study import standing
+    from rnn_jax.sweeping.study.storage import connect
+
+    study = optuna.load_study(study_name=STUDY, storage=connect(url, HEARTBEAT_SECONDS))
+    return [
+        {
+            "number": trial.number,
+            "origin": standing.origin(trial),
+            "state": trial.state.name,
+            "value": trial.value,
+            "notes": trial.user_attrs,
+            "superfluous": trial.user_attrs.get(standing.SUPERFLUOUS) == trial.number,
+        }
+        for trial in study.get_trials()
+    ]
+
+
+def _check(stored: list[dict[str, Any]], killed: list[int], trials: int, outcome: Outcome) -> None:
+    """That each trial ended once, and that none was taken from a worker that lived."""
+    done = [row for row in stored if row["state"] in ("COMPLETE", "PRUNED") or "reason" in row["notes"]]
+    ends = Counter(row["origin"] for row in done)
+    outcome.check(len(ends) == trials, f"{len(ends)} of {trials} trials have ended")
+    twice = [number for number, count in ends.items() if count > 1]
+    outcome.check(not twice, f"ended more than once: {twice}")
+    left = [row["number"] for row in stored if row["state"] in ("RUNNING", "WAITING")]
+    outcome.check(not left, f"neither ended nor put back: {left}")
+    put_back = [
+        row for row in stored if row["state"] == "FAIL" and row not in done and not row["superfluous"]
+    ]
+    for row in put_back:
+        worker = row["notes"].get("worker", [None, None])[1]
+        is_own = row["notes"].get("begun") == row["number"]
+        outcome.check(not is_own or worker in killed, f"trial {row['number']} was taken from a live worker")
+    outcome.figures |= {
+        "put back": len(put_back),
+        "one too many": sum(row["superfluous"] for row in stored),
+        "pruned": sum(row["state"] == "PRUNED" for row in done),
+        "failed": sum("reason" in row["notes"] for row in done),
+    }
+
+
+def _check_runs(stored: list[dict[str, Any]], scratch: Path, outcome: Outcome) -> None:
+    """That the study has what the runs came to, and results.jsonl what the study has."""
+    for row in stored:
+        if row["state"] != "COMPLETE":
+            continue
+        summary = json.loads((scratch / "sweep" / row["notes"]["folder"] / "summary.json").read_text())
+        outcome.check(
+            summary["status"] == "finished" and summary["best"]["accuracy"] == row["value"],
+            f"trial {row['number']}: {row['value']} in the study, and {summary} in its folder",
+        )
+    rows = [json.loads(line) for line in (scratch / "sweep" / "results.jsonl").read_text().splitlines()]
+    outcome.check(
+        sorted(row["trial"] for row in rows)
+        == sorted({row["origin"] for row in stored if not row["superfluous"]}),
+        "results.jsonl has other trials",
+    )
+    outcome.check(sum(row["test"] is not None for row in rows) == 1, "not one test, the winner's")
+    _check_bits(stored, scratch, outcome)
+
+
+def _check_bits(stored: list[dict[str, Any]], scratch: Path, outcome: Outcome) -> None:
+    """That a trial which was put back and went on ended with the bits of one that nobody disturbed."""
+    continued = [
+        row["notes"]["folder"]
+        for row in stored
+        if row["state"] == "COMPLETE"
+        and "going on after step" in (scratch / "sweep" / row["notes"]["folder"] / "output.txt").read_text()
+    ]
+    outcome.figures["went on from a checkpoint, and finished"] = len(continued)
+    for name in continued[:3]:
+        there, straight = scratch / "sweep" / name, scratch / "straight" / name
+        straight.mkdir(parents=True)
+        (straight / "config.json").write_bytes((there / "config.json").read_bytes())
+        status = start(["--workdir", str(straight)], scratch / "straight.log").wait()
+        outcome.check(status == 0, f"undisturbed: exit {status}")
+        found, expected = (
+            call(lambda folder=folder: digests(folder), scratch) for folder in (there, straight)
+        )
+        different = [part for part in expected if found[part] != expected[part]]
+        outcome.check(not different, f"{name}: other bits: {', '.join(different)}")
+        outcome.count("of these compared with an undisturbed run")

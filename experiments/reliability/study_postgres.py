@@ -1,0 +1,16 @@
+"""Four workers of one study in PostgreSQL, killed at random: see `shared_study.py`."""
+
+from pathlib import Path
+
+import postgres
+import shared_study
+from outcome import Outcome
+from shared_study import COUNT
+
+__all__ = ["COUNT", "measure"]
+
+
+def measure(scratch: Path, count: int) -> Outcome:
+    """Kills a worker `count` times."""
+    with postgres.running() as url:
+        return shared_study.measure(scratch, count, url, workers=4)

@@ -1,0 +1,14 @@
+"""Two workers of one study in SQLite, killed at random: see `shared_study.py`."""
+
+from pathlib import Path
+
+import shared_study
+from outcome import Outcome
+from shared_study import COUNT
+
+__all__ = ["COUNT", "measure"]
+
+
+def measure(scratch: Path, count: int) -> Outcome:
+    """Kills a worker `count` times."""
+    return shared_study.measure(scratch, count, f"sqlite:///{scratch / 'study.db'}", workers=2)
