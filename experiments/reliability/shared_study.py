@@ -52,7 +52,7 @@ def measure(scratch: Path, count: int, url: str, workers: int) -> Outcome:
         at_work = [begin(number == 0) for number in range(workers)]
         killed = list[int]()
         while outcome.tried < count:
-            pause = chance.expovariate(1 / 8) if is_full else chance.uniform(0.0, 1.0)
+            pause = chance.expovariate(1 / 3) if is_full else chance.uniform(0.0, 1.0)
             number = 0 if outcome.tried == 0 else chance.randrange(workers)
             if not outcome.check(_killed(at_work[number], pause, outcome), f"only {outcome.tried} kills"):
                 break
@@ -120,10 +120,11 @@ def _trivial(scratch: Path, url: str, trials: int) -> Begin:
 
 
 def _open(url: str, trials: int) -> Any:
-    from rnn_jax.sweeping.definition import Range, Sweep
+    from rnn_jax.sweeping import definition
     from rnn_jax.sweeping.study.opening import open_study
 
-    sweep = Sweep(ranges={"x": Range(uniform=(0.0, 1.0))}, draws=trials)
+    fields = {"ranges": {"x": {"uniform": (0.0, 1.0)}}, "draws": trials}
+    sweep = definition.check(fields, "trivial", in_study=True)
     return open_study(
         url,
         STUDY,

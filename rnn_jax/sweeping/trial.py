@@ -31,6 +31,7 @@ from rnn_jax.sweeping.watching import Evaluations
 
 LOOKS_EVERY_SECONDS = 0.2
 OUTPUT = "output.txt"
+CHILD = ("-m", "rnn_jax.sweeping.child")
 NAME_LENGTH = 12
 IN_STUDIES = {"train.report_test": False, "runtime.allow_device_change": True}
 """Test is looked at for the winner alone; and who takes a trial over may have other cores."""
@@ -143,8 +144,7 @@ def _wait_for_others(trial: Trial, stop: Stop) -> None:
 
 def _run(trial: Trial, asked: Asked, stop: Stop) -> int:
     """Runs the command to its end, and tells the study of its evaluations; its exit status."""
-    command = [sys.executable, "-m", "rnn_jax.sweeping.child", str(os.getpid()), trial.command]
-    command += ["--workdir", str(trial.path)]
+    command = [sys.executable, *CHILD, str(os.getpid()), trial.command, "--workdir", str(trial.path)]
     with (trial.path / OUTPUT).open("ab") as output:
         # In a session of its own: Ctrl-C is this process's to hear, which then asks the other to stop.
         process = subprocess.Popen(

@@ -79,14 +79,7 @@ def work_together(arguments: Sequence[str], count: int, stop: Stop) -> list[int]
     Raises:
         Interrupted: a signal asked to stop, and they have.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "rnn_jax.sweeping.child",
-        str(os.getpid()),
-        "sweeping.worker",
-        *arguments,
-    ]
+    command = [sys.executable, "-m", "rnn_jax.sweeping.child", str(os.getpid()), "sweeping.worker"]
     shares = _shares(count)
     # In sessions of their own: Ctrl-C is this process's to hear, which then asks them to stop.
     processes = [subprocess.Popen([*command, *arguments], start_new_session=True) for _ in shares]

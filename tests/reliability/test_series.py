@@ -8,13 +8,29 @@ import subprocess
 import sys
 from pathlib import Path
 
+import postgres
 import pytest
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("kills", 2), ("stops", 1), ("flips", 40), ("policy", 1000), ("disk", 1)]
+    ("name", "count"),
+    [
+        ("kills", 2),
+        ("stops", 1),
+        ("flips", 40),
+        ("policy", 1000),
+        ("disk", 1),
+        ("study_sqlite", 3),
+        pytest.param(
+            "study_postgres",
+            3,
+            marks=pytest.mark.skipif(
+                postgres.programs() is None, reason="PostgreSQL is not installed (Debian: postgresql)"
+            ),
+        ),
+    ],
 )
 def test_a_short_series_shows_no_violation(name: str, count: int, tmp_path: Path) -> None:
     command = [sys.executable, "experiments/reliability/run.py", name, "--count", str(count), "--no-record"]

@@ -56,6 +56,11 @@ class Asked:
         with _mine():
             self._trial.set_user_attr(name, value)
 
+    def check(self) -> None:
+        """Raises TakenError where the trial is somebody else's."""
+        if self._trial.storage.get_trial(self._trial._trial_id).state.is_finished():
+            raise TakenError
+
     def report(self, evaluation: int, value: float) -> None:
         """Says what an evaluation, counted from 1, came to.
 
@@ -110,8 +115,8 @@ class Study:
             try:
                 ignored = (GivenUpError, PutBackError, TakenError)
                 self._study.optimize(objective, n_trials=1, catch=ignored, callbacks=[self._put_back_ours])
-            except ValueError:
-                # Optuna refuses the result of a trial that was taken in the meantime: it counts once.
+            except (ValueError, AssertionError):
+                # So Optuna refuses the result of a trial that was taken in the meantime: it counts once.
                 if not mine or not self._trials()[mine[0]].state.is_finished():
                     raise
             return True
@@ -146,7 +151,9 @@ class Study:
             trial.set_user_attr(standing.POINT, point)
         asked = Asked(trial, number, point, set(stored.intermediate_values))
         try:
-            return run(asked)
+            value = run(asked)
+            asked.check()
+            return value
         except PrunedError as error:
             raise optuna.TrialPruned from error
         except GivenUpError as error:

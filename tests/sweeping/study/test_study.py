@@ -1,0 +1,303 @@
+"""A study as workers see it: who takes what, what is put back, and that each trial ends just once."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.sweeping import definition
+from rnn_jax.sweeping.study import standing, study
+from rnn_jax.sweeping.study.opening import open_study
+from rnn_jax.sweeping.study.study import (
+    Asked,
+    GivenUpError,
+    PutBackError,
+    Study,
+    StudyStorageError,
+    TakenError,
+)
+
+RANGES = {"a": {"log_uniform": (1e-3, 1.0)}, "b": {"choice": ("x", None, 3)}, "c": {"integer": (1, 9)}}
+MANY_BEATS = 100
+"""Seconds without a heartbeat after which nobody here is taken for dead, divided by six."""
+
+
+def join(folder: Path, *, heartbeat: int = MANY_BEATS, points: Any = (), **more: Any) -> Study:
+    """A worker's view of one and the same study."""
+    said: dict[str, Any] = {
+        "content": {"model.layers": 1},
+        "versions": {"jax": "1"},
+        "objective": ("loss", "min"),
+    }
+    said |= {name: more.pop(name) for name in said if name in more}
+    fields = {"grid": {"a": [point["a"] for point in points]}} if points else {"ranges": RANGES, "draws": 3}
+    sweep = definition.check({**fields, **more}, "here", in_study=True)
+    url = f"sqlite:///{folder / 'study.db'}"
+    return open_study(url, "s", sweep, list(points), heartbeat_seconds=heartbeat, **said)
+
+
+def stored(worker: Study) -> list[optuna.trial.FrozenTrial]:
+    return worker._study.get_trials()
+
+
+def train(asked: Asked) -> float:
+    return asked.point["a"]
+
+
+def all_of(worker: Study, run: Callable[[Asked], float]) -> None:
+    while worker.next(run):
+        pass
+
+
+def test_two_workers_share_the_trials(tmp_path: Path) -> None:
+    first, second = join(tmp_path), join(tmp_path)
+    assert first.next(train)
+    assert second.next(train)
+    assert first.next(train)
+    assert not first.next(train)
+    assert not second.next(train)
+    found = second.ended()
+    assert [trial.number for trial in found] == [0, 1, 2]
+    assert [trial.value for trial in found] == [trial.point["a"] for trial in found]
+    assert second.is_finished()
+    for trial in found:
+        assert 1e-3 <= trial.point["a"] <= 1
+        assert trial.point["b"] in ("x", None, 3)
+        assert trial.point["c"] in range(1, 10)
+    assert len({trial.point["a"] for trial in found}) == 3
+
+
+def test_what_is_drawn_does_not_depend_on_who_draws_it(tmp_path: Path) -> None:
+    (tmp_path / "alone").mkdir()
+    alone = join(tmp_path / "alone", draws=14)
+    all_of(alone, train)
+    for number in range(14):
+        assert join(tmp_path, draws=14).next(train), number
+    assert [trial.point for trial in join(tmp_path).ended()] == [trial.point for trial in alone.ended()]
+    other = tmp_path / "other"
+    other.mkdir()
+    assert join(other, draw_seed=1).next(train)
+    assert join(other, draw_seed=1).ended()[0].point != alone.ended()[0].point
+
+
+def test_the_points_of_a_grid_are_each_tried_once(tmp_path: Path) -> None:
+    points = [{"a": value} for value in (3, 1, 2)]
+    workers = [join(tmp_path, points=points) for _ in range(2)]
+    while any(worker.next(train) for worker in workers):
+        pass
+    assert [trial.point for trial in workers[0].ended()] == points
+    assert workers[0].number == 3
+
+
+def test_one_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> None:
+    worker = join(tmp_path)
+
+    def run(asked: Asked) -> float:
+        asked.note("folder", f"trials/{asked.number}")
+        if asked.number == 1:
+            raise GivenUpError("diverged at update 3")
+        return 1.0
+
+    all_of(worker, run)
+    found = worker.ended()
+    assert [(trial.status, trial.reason) for trial in found] == [
+        ("finished", None),
+        ("failed", "diverged at update 3"),
+        ("finished", None),
+    ]
+    assert [trial.notes["folder"] for trial in found] == ["trials/0", "trials/1", "trials/2"]
+
+
+def test_one_that_is_put_back_goes_on_with_its_point_and_what_was_reported(tmp_path: Path) -> None:
+    first, second = join(tmp_path), join(tmp_path)
+    seen: list[tuple[int, dict[str, Any]]] = []
+
+    def stop(asked: Asked) -> float:
+        asked.report(1, 0.5)
+        seen.append((asked.number, asked.point))
+        raise PutBackError
+
+    def go_on(asked: Asked) -> float:
+        asked.report(1, 0.7)  # known: the first one counts
+        asked.report(2, 0.4)
+        seen.append((asked.number, asked.point))
+        return 0.4
+
+    assert first.next(stop)
+    assert second.next(go_on)
+    assert seen[0] == seen[1]
+    last = stored(second)[-1]
+    assert last.intermediate_values == {1: 0.5, 2: 0.4}
+    assert [trial.number for trial in second.ended()] == [0]
+
+
+def test_one_that_falls_behind_is_given_up(tmp_path: Path) -> None:
+    worker = join(tmp_path, draws=9, pruner="median")
+
+    def run(asked: Asked) -> float:
+        for evaluation in (1, 2, 3):
+            asked.report(evaluation, float(asked.number))
+        return float(asked.number)
+
+    all_of(worker, run)
+    found = worker.ended()
+    assert [trial.status for trial in found] == ["finished"] * 5 + ["pruned"] * 4
+    assert [trial.value for trial in found] == [float(number) for number in range(9)]
+    assert stored(worker)[-1].intermediate_values == {1: 8.0}
+
+
+@pytest.mark.parametrize("method", ["_point", "_put_back_ours"])
+def test_a_dead_workers_trial_is_taken_once_it_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Between beginning it and its first word; between giving it up and putting it back."""
+    dead, alive = join(tmp_path), join(tmp_path)
+
+    def put_back(asked: Asked) -> float:
+        raise PutBackError
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*arguments: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(study.Study, method, killed)
+        with pytest.raises(Killed):
+            dead.next(put_back)
+    clock = _Clock(monkeypatch)
+    if method == "_point":  # it had begun: heartbeats tell of it, or their absence
+        _forget_heartbeats(tmp_path)
+        all_of(alive, train)
+        assert [trial.number for trial in alive.ended()] == [0, 2, 3]
+    else:
+        all_of(alive, train)
+        assert [trial.number for trial in alive.ended()] == [1, 2]
+        clock.now += 6 * MANY_BEATS + 1
+        all_of(alive, train)
+        assert [trial.number for trial in alive.ended()] == [0, 1, 2]
+    assert all(trial.state.is_finished() for trial in stored(alive))
+
+
+def test_a_trial_whose_worker_died_before_its_first_heartbeat_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead, alive = join(tmp_path), join(tmp_path)
+    dead._study._storage.create_new_trial(dead._study._study_id)
+    clock = _Clock(monkeypatch)
+    all_of(alive, train)
+    assert [trial.number for trial in alive.ended()] == [1, 2]
+    clock.now += 6 * MANY_BEATS + 1
+    all_of(alive, train)
+    assert [trial.number for trial in alive.ended()] == [0, 1, 2]
+
+
+def test_a_worker_that_was_taken_for_dead_lets_go_and_its_result_counts_once(tmp_path: Path) -> None:
+    slow, other = join(tmp_path), join(tmp_path)
+
+    def taken(asked: Asked) -> float:
+        _forget_heartbeats(tmp_path)
+        assert other.next(train)  # its trial, which comes to an end there
+        return 99.0
+
+    def noticed(asked: Asked) -> float:
+        _forget_heartbeats(tmp_path)
+        assert other.next(train)
+        with pytest.raises(TakenError):
+            asked.report(1, 0.0)
+        raise TakenError
+
+    assert slow.next(taken)
+    assert slow.next(noticed)
+    all_of(slow, train)
+    found = slow.ended()
+    assert [trial.number for trial in found] == [0, 2, 4]
+    assert [trial.value for trial in found] == [trial.point["a"] for trial in found]
+
+
+def test_one_too_many_is_given_up(tmp_path: Path) -> None:
+    first, second = join(tmp_path, draws=1), join(tmp_path, draws=1)
+
+    def run(asked: Asked) -> float:
+        # As if both had seen at once that there is room.
+        second._study.optimize(lambda trial: second._run(trial, train), n_trials=1, catch=(TakenError,))
+        return 1.0
+
+    assert first.next(run)
+    assert [trial.number for trial in first.ended()] == [0]
+    assert [trial.user_attrs.get(standing.SUPERFLUOUS) for trial in stored(first)] == [None, 1]
+    more = join(tmp_path, draws=2)
+    assert more.next(train)
+    assert not more.next(train)
+    assert [trial.number for trial in more.ended()] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"content": {"model.layers": 2}}, "model.layers is 1 there and 2 here"),
+        ({"versions": {"jax": "2"}}, "of other versions: jax is '1' there and '2' here"),
+        ({"objective": ("accuracy", "max")}, "objective is 'loss' there and 'accuracy' here"),
+        ({"heartbeat": 5}, "has --heartbeat 100, and here is 5"),
+    ],
+)
+def test_a_study_of_something_else_is_refused(tmp_path: Path, more: dict[str, Any], said: str) -> None:
+    join(tmp_path)
+    with pytest.raises(UserError) as told:
+        join(tmp_path, **more)
+    assert said in str(told.value)
+    assert len(str(told.value).splitlines()) <= 2
+
+
+def test_a_creator_that_died_is_made_up_for_and_somebody_elses_study_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    monkeypatch.setattr("rnn_jax.sweeping.study.opening.SAID_IN_SECONDS", 0.3)
+    theirs = optuna.create_study(storage=url, study_name="s")
+    assert join(tmp_path).next(train)
+    with pytest.raises(UserError, match=r"model\.layers is 1 there and 7 here"):
+        join(tmp_path, content={"model.layers": 7})
+    (tmp_path / "other").mkdir()
+    theirs = optuna.create_study(storage=f"sqlite:///{tmp_path / 'other' / 'study.db'}", study_name="s")
+    theirs.ask()
+    with pytest.raises(UserError, match="give another --study"):
+        join(tmp_path / "other")
+
+
+def test_a_database_that_is_lost_is_told(tmp_path: Path) -> None:
+    worker = join(tmp_path)
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        database.execute("drop table trials")
+    database.close()
+    with pytest.raises(StudyStorageError, match="cannot be reached any more"):
+        worker.next(train)
+
+
+class _Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(study.time, "monotonic", lambda: self.now)
+
+
+@contextmanager
+def _database(folder: Path) -> Iterator[sqlite3.Connection]:
+    database = sqlite3.connect(folder / "study.db")
+    try:
+        with database:
+            yield database
+    finally:
+        database.close()
+
+
+def _forget_heartbeats(folder: Path) -> None:
+    with _database(folder) as database:
+        database.execute("update trial_heartbeats set heartbeat = '2020-01-01 00:00:00'")

@@ -1,0 +1,135 @@
+"""Sweeps in a study, from the command to the report."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnn_jax import sweep
+from rnn_jax.reporting.log import read_lines
+
+SMALL = {
+    "dataset.examples": 40,
+    "dataset.batch_size": 12,
+    "model.hidden_size": 6,
+    "train.duration_steps": 3000,
+    "train.evaluate_every_steps": 1000,
+    "log.every_steps": 100,
+    "log.tensorboard": False,
+}
+COMMAND = [
+    "--config",
+    "configs/digits.py:smoke",
+    *(f"--config.{key}={value}" for key, value in SMALL.items()),
+]
+
+
+def command(folder: Path, *more: str) -> list[str]:
+    storage = ["--storage", f"sqlite:///{folder / 'study.db'}", "--workdir", str(folder / "sweep")]
+    return [*COMMAND, *storage, *more]
+
+
+def stop_once(folder: Path) -> threading.Thread:
+    """Sends SIGTERM to this process when a trial has made its first evaluation."""
+
+    def run() -> None:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            files = list(folder.glob("sweep/trials/*/metrics.jsonl"))
+            if any(b"validation" in file.read_bytes() for file in files):
+                break
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_a_study_that_is_stopped_goes_on_with_the_same_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of two trials diverges, the other one is stopped in between."""
+    typed = command(tmp_path, "--grid", "optimizer.learning_rate=1e-3,1e25")
+    stopping = stop_once(tmp_path)
+    assert sweep.main(typed) == 143
+    stopping.join()
+    assert "put back, with a checkpoint" in capsys.readouterr().out
+    assert sweep.main(typed) == 0
+    found = read_lines(tmp_path / "sweep" / "results.jsonl")
+    assert [row["status"] for row in found] == ["finished", "diverged"]
+    assert found[0]["test"]["accuracy"] > 0
+    assert found[1]["test"] is None
+    folder = tmp_path / "sweep" / found[0]["folder"]
+    assert "going on after step" in (folder / "output.txt").read_text()
+    evaluated = [row for row in read_lines(folder / "metrics.jsonl") if row["split"] == "validation"]
+    assert [row["step"] for row in evaluated] == [1000, 2000, 3000]
+    assert max(row["accuracy"] for row in evaluated) == found[0]["best"]["accuracy"]
+    report = (tmp_path / "sweep" / "report.md").read_text()
+    assert "optimizer.learning_rate = 1e+25, seed 0): the loss or its gradient was not finite" in report
+    capsys.readouterr()
+    assert sweep.main(typed) == 0  # all is there: nothing is trained, nor tested again
+    assert read_lines(tmp_path / "sweep" / "results.jsonl") == found
+    assert "trial 0" not in capsys.readouterr().out
+
+
+def test_several_workers_and_populations_of_seeds(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    short = ["--config.train.duration_steps=40", "--config.train.evaluate_every_steps=20"]
+    grid = ["--grid", "optimizer.learning_rate=1e-3,3e-2", "--seeds", "2"]
+    assert sweep.main(command(tmp_path, *grid, *short, "--workers", "2")) == 0
+    said = capfd.readouterr().out
+    assert said.count("2, all of a grid") == 1  # the workers do not say it again
+    assert said.count("trial 0: optimizer.learning_rate = 0.001") == 1
+    found = read_lines(tmp_path / "sweep" / "results.jsonl")
+    assert [(row["trial"], row["seed"], row["status"]) for row in found] == [
+        (trial, seed, "finished") for trial in (0, 1) for seed in (0, 1)
+    ]
+    tested: list[Any] = [row["point"] for row in found if row["test"] is not None]
+    assert tested == [tested[0]] * 2
+    for row in found:
+        folder = tmp_path / "sweep" / row["folder"]
+        assert (folder / "metrics.jsonl").exists()
+        assert folder.parent.name == "members"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--heartbeat", "0"], "--heartbeat 0: must be a whole number, at least 1"),
+        (["--trials", "3"], "--trials: only with ranges"),
+        (["--storage", "nowhere"], "--storage nowhere: must be the URL of a database"),
+        (
+            ["--sweep", "OBJECTIVE"],
+            "objective = 'f1': validation has no such figure; there are loss, acc",
+        ),
+        (["--sweep", "HALVING"], "halving: not with --storage"),
+        (["--sweep", "SAMPLER"], "sampler: only with ranges"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_written(
+    more: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fields = {
+        "OBJECTIVE": "objective='f1'",
+        "HALVING": "halving=dict(first_share=0.1, keep=0.5)",
+        "SAMPLER": "sampler='tpe'",
+    }
+    grid = ["--grid", "optimizer.learning_rate=1e-3,1e-2"]
+    if more[0] == "--sweep":
+        file = tmp_path / "sweep.py"
+        rest = f"grid={{'optimizer.learning_rate': (1e-3, 1e-2)}}, {fields[more[1]]}"
+        file.write_text(f"def get_sweep():\n    return dict({rest})\n")
+        more, grid = ["--sweep", str(file)], []
+    assert sweep.main([*command(tmp_path), *grid, *more]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_what_belongs_to_studies_alone_is_refused_without_one(capsys: pytest.CaptureFixture[str]) -> None:
+    grid = ["--grid", "optimizer.learning_rate=1e-3,1e-2"]
+    assert sweep.main([*COMMAND, *grid, "--workers", "2"]) == 2
+    assert "--workers: only with --storage" in capsys.readouterr().err

@@ -1,0 +1,210 @@
+"""A trial as a process of its own: what comes of it, whoever stops it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnn_jax.runtime.lock import locked
+from rnn_jax.runtime.signals import Stop
+from rnn_jax.sweeping import trial
+from rnn_jax.sweeping.command import parse
+from rnn_jax.sweeping.folder import SweepFolder
+from rnn_jax.sweeping.study.study import GivenUpError, PrunedError, PutBackError
+from rnn_jax.sweeping.trial import Setting
+
+RATE = "optimizer.learning_rate"
+FAKE = """
+import json, os, pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[-1])
+def say(**summary):
+    (folder / "summary.json").write_text(json.dumps(summary))
+def evaluated(*values):
+    with (folder / "metrics.jsonl").open("w") as file:
+        for step, value in enumerate(values):
+            file.write(json.dumps(dict(step=step, split="validation", accuracy=value)) + "\\n")
+def stopped(*_):
+    (folder / "stopped").touch()
+    sys.exit(143)
+signal.signal(signal.SIGTERM, stopped)
+"""
+
+
+class Recorded:
+    """Stands for a trial of a study."""
+
+    number = 4
+
+    def __init__(self, rate: float = 1e-3, prunes_after: int | None = None) -> None:
+        self.point = {RATE: rate}
+        self.notes: dict[str, Any] = {}
+        self.reported: list[float] = []
+        self._prunes_after = prunes_after
+
+    def note(self, name: str, value: Any) -> None:
+        self.notes[name] = value
+
+    def report(self, evaluation: int, value: float) -> None:
+        self.reported = [*self.reported[: evaluation - 1], value]
+        if evaluation == self._prunes_after:
+            raise PrunedError
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Setting:
+    grid = ["--grid", f"{RATE}=1e-3,1e-2", "--storage", "sqlite:///x.db"]
+    command = parse(["--config", "configs/digits.py:smoke", *grid])
+    return Setting(SweepFolder(tmp_path / "sweep"), command.base, command.sweep, ("accuracy", "max"))
+
+
+def train(
+    asked: Recorded, setting: Setting, body: str, monkeypatch: pytest.MonkeyPatch, stop: Stop | None = None
+) -> float:
+    script = setting.folder.path.parent / "fake.py"
+    script.write_text(FAKE + body)
+    monkeypatch.setattr(trial, "CHILD", (str(script),))
+    return trial.train(asked, setting, stop or Stop())  # pyright: ignore[reportArgumentType]
+
+
+def folder_of(asked: Recorded, setting: Setting) -> Path:
+    return setting.folder.path / asked.notes["folder"]
+
+
+def test_the_objective_and_what_was_reported(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Recorded()
+    body = "evaluated(0.4, 0.6, 0.5)\nsay(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
+    assert train(asked, setting, body, monkeypatch) == 0.6
+    assert asked.reported == [0.4, 0.6, 0.5]
+    (result,) = asked.notes["results"]
+    assert (result["status"], result["best"]["step"]) == ("finished", 1)
+    config = json.loads((folder_of(asked, setting) / "config.json").read_text())
+    assert config["optimizer"]["learning_rate"] == 1e-3
+    assert config["train"]["report_test"] is False
+    assert config["runtime"]["allow_device_change"] is True
+
+
+def test_folders_are_named_by_the_config(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = "say(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
+    names = []
+    for rate in (1e-3, 1e-2, 1e-3):
+        asked = Recorded(rate)
+        train(asked, setting, body, monkeypatch)
+        names.append(asked.notes["folder"])
+    assert names[0] == names[2] != names[1]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            "say(status='diverged', reason='not finite at update 3', best=None)\nsys.exit(3)",
+            "diverged: not fin",
+        ),
+        ("print('error: out of memory: a smaller batch')\nsys.exit(5)", "out of memory: a smaller batch"),
+        ("raise ValueError('unheard of')", "ValueError: unheard of"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "most likely memory was not enough"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "killed (SIGSEGV)"),
+        ("say(status='finished', best=None, step=3)", "validation had no finite accuracy"),
+        ("say(status='finished', best=dict(step=1, accuracy=None), step=3)", "no finite accuracy"),
+        ("sys.exit(7)", "exit status 7"),
+        ("sys.exit(143)", "exit status 143"),
+    ],
+)
+def test_why_there_is_no_result(
+    body: str, said: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(GivenUpError) as told:
+        train(Recorded(), setting, body, monkeypatch)
+    assert said in str(told.value)
+
+
+def test_a_point_that_no_config_can_have_is_given_up(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Recorded(-1.0)
+    with pytest.raises(GivenUpError, match=r"optimizer\.learning_rate = -1\.0: must be at least 0"):
+        train(asked, setting, "", monkeypatch)
+    assert not asked.notes
+
+
+def test_one_that_falls_behind_is_asked_to_stop(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Recorded(prunes_after=2)
+    body = "evaluated(0.4, 0.3)\nsay(status='running', best=dict(step=0, accuracy=0.4))\ntime.sleep(60)"
+    with pytest.raises(PrunedError):
+        train(asked, setting, body, monkeypatch)
+    assert (folder_of(asked, setting) / "stopped").exists()
+    assert asked.notes["results"][0]["best"]["accuracy"] == 0.4
+
+
+def test_a_signal_puts_it_back(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Recorded()
+    with Stop() as stop:
+        killer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM))
+        killer.start()
+        with pytest.raises(PutBackError):
+            train(asked, setting, "time.sleep(60)", monkeypatch, stop)
+        killer.join()
+    assert (folder_of(asked, setting) / "stopped").exists()
+
+
+def test_who_is_at_work_in_the_folder_is_waited_for(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = "say(status='finished', best=dict(step=1, accuracy=0.6), step=3, at=time.time())"
+    first = Recorded()
+    train(first, setting, body, monkeypatch)
+    folder, until = folder_of(first, setting), []
+
+    def hold() -> None:
+        with locked(folder):
+            holding.set()
+            time.sleep(0.7)
+            until.append(time.time())
+
+    holding = threading.Event()
+    holder = threading.Thread(target=hold)
+    holder.start()
+    holding.wait()
+    train(Recorded(), setting, body, monkeypatch)
+    holder.join()
+    assert json.loads((folder / "summary.json").read_text())["at"] > until[0]
+
+
+def test_a_command_does_not_outlive_its_worker(tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    module = tmp_path / "rnn_jax_test_command.py"
+    module.write_text(
+        "import pathlib, signal, sys, time\n"
+        f"marks = pathlib.Path({str(marks)!r})\n"
+        "signal.signal(signal.SIGTERM, lambda *_: ((marks / 'stopped').touch(), sys.exit(0)))\n"
+        "(marks / 'begun').touch()\ntime.sleep(60)\n"
+    )
+    starter = (
+        "import os, subprocess, sys, time\n"
+        "code = ('import runpy; from rnn_jax.sweeping import child; run = runpy.run_module; '\n"
+        "        'runpy.run_module = lambda name, **more: run(\"rnn_jax_test_command\", **more); '\n"
+        "        'child.main()')\n"
+        "subprocess.Popen([sys.executable, '-c', code, str(os.getpid()), 'main'])\n"
+        "time.sleep(60)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    worker = subprocess.Popen([sys.executable, "-c", starter], env=environment)
+    _wait_for(marks / "begun")
+    worker.kill()
+    worker.wait()
+    _wait_for(marks / "stopped")
+
+
+def _wait_for(file: Path) -> None:
+    end = time.monotonic() + 30
+    while not file.exists():
+        assert time.monotonic() < end, f"no {file.name}"
+        time.sleep(0.02)

@@ -1,0 +1,29 @@
+"""Evaluations of runs that are under way."""
+
+from pathlib import Path
+
+from rnn_jax.sweeping.watching import Evaluations
+
+
+def test_evaluations_as_they_come(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    watched = Evaluations([first, second], "accuracy")
+    assert watched.values() == []
+    line = '{{"step": {}, "split": "{}", "accuracy": {}}}\n'
+    first.write_text(line.format(1, "train", 0.1) + line.format(2, "validation", 0.5))
+    assert watched.values() == []  # of the second nothing is there
+    second.write_text(line.format(2, "validation", 0.7) + line.format(4, "validation", 0.8))
+    assert watched.values() == [0.6]
+    with first.open("a") as file:
+        file.write(line.format(4, "validation", 0.6)[:-4])  # torn
+        file.flush()
+        assert watched.values() == [0.6]
+        file.write(line.format(4, "validation", 0.6)[-4:])
+    assert watched.values() == [0.6, 0.7]
+
+
+def test_what_is_not_finite_ends_them(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    line = '{{"step": {}, "split": "validation", "loss": {}}}\n'
+    file.write_text(line.format(1, 2.0) + line.format(2, "null") + line.format(3, 1.0))
+    assert Evaluations([file], "loss").values() == [2.0]
