@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from rnn_jax.reporting.console import Console, build_console, saying_what_is_logged
+from rnn_jax.reporting.console import Console, build_console, saying_what_is_logged, silent_console
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.config import Command, parse
 from rnn_jax.runtime.errors import DivergedError, as_user_error
+from rnn_jax.runtime.processes import Team, team
 from rnn_jax.runtime.run_folder import RunFolder, default_workdir
 from rnn_jax.runtime.signals import end_by_default, exit_status
 from rnn_jax.runtime.unheard import go_on_unheard
@@ -20,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit status."""
     try:
         command = parse(arguments)
-        console = build_console()
+        console = build_console() if _team(command).leads else silent_console()
         with saying_what_is_logged(console):
             for note in command.notes:
                 console.note(note)
@@ -47,7 +48,11 @@ def _train(command: Command, console: Console) -> int:
         number = signal.Signals[summary["reason"]]
         after = f"after step {summary['step']:,}, checkpoint written" if summary["step"] else "before step 1"
         console.warn(f"{summary['reason']} {after}. To go on:")
-        console.note(f"python -m rnn_jax.main --workdir {shlex.quote(str(workdir))}")
+        again = f"python -m rnn_jax.main --workdir {shlex.quote(str(workdir))}"
+        if not _team(command).alone:
+            count = summary["devices"].partition(" ")[0]
+            again = f"the same commands; or one process, {again} --config.runtime.devices={count}"
+        console.note(again)
         return exit_status(number)
     if status == "diverged":
         raise DivergedError(
@@ -85,6 +90,11 @@ def _evaluate(command: Command, console: Console) -> int:
     console.results(list(found.figures.items()), [where, count])
     console.confusion(matrix, names)
     return 0
+
+
+def _team(command: Command) -> Team:
+    runtime = command.config.runtime
+    return team(runtime.processes, runtime.process, runtime.coordinator)
 
 
 def _figures(row: dict[str, Any]) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """What a run says while it runs: a progress bar and tables on a terminal, plain lines anywhere else."""
 
+import io
 import logging
 import os
 import sys
@@ -71,6 +72,13 @@ class Console(Protocol):
         ...
 
 
+class _Nowhere(io.TextIOBase):
+    """A stream that keeps nothing."""
+
+    def write(self, text: str, /) -> int:
+        return len(text)
+
+
 class _Saying(logging.Handler):
     """Passes what the package logs on to a console."""
 
@@ -98,6 +106,11 @@ def saying_what_is_logged(console: Console) -> Iterator[None]:
     finally:
         logger.setLevel(before[0])
         logger.handlers = before[1]
+
+
+def silent_console() -> Console:
+    """The console of a process that is not to speak."""
+    return PlainConsole(_Nowhere())  # pyright: ignore[reportArgumentType]
 
 
 def build_console(stream: TextIO | None = None, *, force_terminal: bool | None = None) -> Console:

@@ -5,15 +5,20 @@ Nothing that the user has set in the environment is overridden.
 
 import logging
 import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
 from rnn_jax.runtime.allocator import keep_freed_memory
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.processes import Team
+from rnn_jax.runtime.processes import team as find_team
 
 DATA = "data"
 """The mesh's axis over which the rows of a batch are spread."""
@@ -24,6 +29,10 @@ MEMBERS = "members"
 ROWS_OF_A_CORE = 64
 STEPS_THAT_PAY = 2_000
 """Rows times time steps of a batch."""
+JOINED_IN_SECONDS = 60
+"""So long processes wait for one another at the beginning, and at the end."""
+MISSED_AFTER_SECONDS = 30
+"""A process that was not heard of for so long has died, and the others end."""
 MOST_OF_A_CPU = 256
 """Devices that a CPU is split into: a million would take hours to start."""
 
@@ -35,9 +44,12 @@ class Devices(NamedTuple):
     matmul_precision: str
     allow_device_change: bool
 
+    team: Team
+    """The processes that share the devices."""
+
     @property
     def number(self) -> int:
-        """How many."""
+        """How many, of all processes."""
         return self.mesh.size
 
     @property
@@ -50,38 +62,93 @@ class Devices(NamedTuple):
         return self.number > 1 and self.mesh.devices.flat[0].platform == "cpu"
 
     def __str__(self) -> str:
-        return f"{self.number} × {_kind(self.mesh.devices.flat[0])}"
+        among = "" if self.team.alone else f" in {self.team.count} processes"
+        return f"{self.number} × {_kind(self.mesh.devices.flat[0])}{among}"
 
 
-def build(paying: int, *, devices: int | None, matmul_precision: str, allow_device_change: bool) -> Devices:
-    """Starts JAX on so many devices (the config section `runtime`).
+def build(
+    paying: int,
+    *,
+    devices: int | None,
+    matmul_precision: str,
+    allow_device_change: bool,
+    processes: int | None = None,
+    process: int | None = None,
+    coordinator: str | None = None,
+) -> Devices:
+    """Starts JAX on so many devices (the config section `runtime`), together with the other processes.
 
     Args:
-        paying: how many CPU cores are worth it, see `paying_cores`; of accelerators all are.
-        devices: how many; None: every accelerator of this process's platform, or as many CPU cores as pay.
+        paying: how many CPU cores of each process are worth it, see `paying_cores`; of accelerators all are.
+        devices: how many, of all processes; None: every accelerator, or as many CPU cores as pay.
         matmul_precision: of float32 matrix products: 'float32', 'tensorfloat32' or 'bfloat16'.
         allow_device_change: whether a run may go on with another count than it began with.
+        processes, process, coordinator: see `processes.team`.
 
     Raises:
-        UserError: there are fewer devices than that, or JAX cannot start on the platform that was asked for.
+        UserError: there are fewer devices than that, or JAX cannot start on the platform that was asked for;
+            or the other processes do not come.
     """
     _quieten()
     keep_freed_memory()
-    _split_cpu(min(devices or paying, MOST_OF_A_CPU))
+    team = find_team(processes, process, coordinator)
+    if devices is not None and devices % team.count:
+        raise UserError(f"runtime.devices = {devices}: must be a multiple of the {team.count} processes")
+    each = paying if devices is None else devices // team.count
+    _split_cpu(min(each, MOST_OF_A_CPU))
+    _join(team)
     try:
         available = jax.devices()
     except RuntimeError as error:
         platforms = os.environ.get("JAX_PLATFORMS") or _setting("jax_platforms")
         raise UserError(f"JAX_PLATFORMS={platforms}: {str(error).splitlines()[0]}") from error
     if devices is None:
-        devices = min(paying, len(available)) if available[0].platform == "cpu" else len(available)
+        paying_in_all = min(team.count * paying, len(available))
+        devices = paying_in_all if available[0].platform == "cpu" else len(available)
     if devices > len(available):
         raise UserError(
             f"runtime.devices = {devices}: this process has {len(available)} ({available[0].platform}); "
             "ask for fewer, or None for the default" + _why_not_split()
         )
-    mesh = Mesh(np.array(available[:devices]), (DATA,))
-    return Devices(mesh, matmul_precision, allow_device_change)
+    mesh = Mesh(np.array(_of_each_process(available, devices // team.count)), (DATA,))
+    return Devices(mesh, matmul_precision, allow_device_change, team)
+
+
+def alone(runtime: Mapping[str, Any]) -> dict[str, Any]:
+    """The config section `runtime` for what is never done by several processes together."""
+    return {**runtime, "processes": 1, "process": None, "coordinator": None}
+
+
+def _of_each_process(available: Sequence[Any], count: int) -> list[Any]:
+    """The first `count` devices of each process, by its number."""
+    by_process: dict[int, list[Any]] = {}
+    for device in sorted(available, key=lambda device: (device.process_index, device.id)):
+        by_process.setdefault(device.process_index, []).append(device)
+    return [device for own in by_process.values() for device in own[:count]]
+
+
+def _join(team: Team) -> None:
+    """Joins the other processes, before JAX starts."""
+    if team.alone or jax.distributed.is_initialized():
+        return
+    # It would take SIGTERM from Python: what a signal asks for is agreed upon in `training/agreement.py`.
+    jax.config.update("jax_enable_preemption_service", False)
+    is_known = team.coordinator is not None  # otherwise JAX asks the cluster
+    if not team.leads:
+        _wait_for_the_first(team)
+    try:
+        jax.distributed.initialize(
+            team.coordinator,
+            num_processes=team.count if is_known else None,
+            process_id=team.index if is_known else None,
+            initialization_timeout=JOINED_IN_SECONDS,
+            heartbeat_timeout_seconds=MISSED_AFTER_SECONDS,
+            shutdown_timeout_seconds=JOINED_IN_SECONDS,
+        )
+    except (RuntimeError, ValueError) as error:
+        where = "" if team.coordinator is None else f" at {team.coordinator}"
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"the {team.count} processes of this run did not meet{where} ({reason})") from error
 
 
 def paying_cores(rows: int, time_steps: int, cores: int | None = None) -> int:
@@ -106,13 +173,24 @@ def kind() -> str:
     return _kind(jax.local_devices()[0])
 
 
-def fetch(tree: Any) -> Any:
-    """What lies on devices, as NumPy arrays; waits until it is computed.
-
-    Where the computation failed, for want of memory say, `jax.device_get` alone waits for ever on a CPU
-    (JAX 0.10.2), and `jax.block_until_ready` raises.
-    """
-    return jax.device_get(jax.block_until_ready(tree))
+def _wait_for_the_first(team: Team) -> None:
+    """JAX would end this process without a word to Python where the first one does not come."""
+    if team.coordinator is None:
+        return
+    host, _, port = team.coordinator.rpartition(":")
+    end = time.monotonic() + JOINED_IN_SECONDS
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+        except (OSError, OverflowError) as error:
+            if time.monotonic() > end:
+                raise UserError(
+                    f"runtime.coordinator = {team.coordinator!r}: process 0 was not there within "
+                    f"{JOINED_IN_SECONDS} seconds ({error})"
+                ) from error
+            time.sleep(0.2)
+        else:
+            return
 
 
 def free_memory(devices: Devices) -> int | None:
@@ -137,13 +215,6 @@ def _allowed_in_container() -> list[int]:
         return [int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii"))]
     except (OSError, ValueError):  # no control groups, or no limit: "max"
         return []
-
-
-def shardings(mesh: Mesh, specs: Any) -> Any:
-    """The shardings over a mesh for a tree of partition specs."""
-    return jax.tree.map(
-        lambda spec: NamedSharding(mesh, spec), specs, is_leaf=lambda leaf: isinstance(leaf, PartitionSpec)
-    )
 
 
 def _split_cpu(devices: int) -> None:

@@ -3,6 +3,7 @@
 The rules work on plain sections, `{section: {key: value}}`, beside pydantic's checks of the single keys.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -182,7 +183,26 @@ def too_large(sections: Sections, fields: Fields) -> list[Mistake]:
     return found
 
 
-RULES = (too_large, missing_for_kind, unpaired, misfits, both_ways, text_files, averages)
+def processes(sections: Sections, fields: Fields) -> list[Mistake]:
+    """A process that is none of them, or a place where nobody can meet."""
+    del fields
+    found = []
+    count, process, place = (
+        _get(sections, f"runtime.{key}") for key in ("processes", "process", "coordinator")
+    )
+    for key, value in (("runtime.process", process), ("runtime.coordinator", place)):
+        if value is not None and count in (None, 1):
+            what = "only with runtime.processes, how many there are: at least 2"
+            found.append(Mistake(key, what, shown(value), cause="runtime.processes"))
+    if isinstance(count, int) and isinstance(process, int) and 1 < count <= process:
+        what = f"must be less than runtime.processes = {count}; the first is 0"
+        found.append(Mistake("runtime.process", what, shown(process), cause="runtime.processes"))
+    if isinstance(place, str) and not re.fullmatch(r".+:[0-9]{1,5}", place):
+        found.append(Mistake("runtime.coordinator", "must be HOST:PORT", shown(place)))
+    return found
+
+
+RULES = (too_large, missing_for_kind, unpaired, misfits, both_ways, text_files, averages, processes)
 
 
 def _get(sections: Sections, key: str) -> Any:

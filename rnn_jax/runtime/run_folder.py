@@ -32,6 +32,8 @@ MAY_DIFFER = (
     "log.",
     "runtime.",
 )
+OF_ONE_START = ("processes", "process", "coordinator")
+"""Keys of `runtime` that say how a run was started this time: config.json does not keep them."""
 DURATIONS = ("train.duration_epochs", "train.duration_steps")
 
 
@@ -126,6 +128,19 @@ class RunFolder:
         return read_json(self.summary) if self.summary.exists() else None
 
 
+@dataclass(frozen=True)
+class OwnFolder(RunFolder):
+    """What a process writes that does not lead: for itself, while it reads the checkpoints of the run."""
+
+    shared: Path
+    """The run's folder."""
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints, of all processes."""
+        return RunFolder(self.shared).checkpoints
+
+
 def default_name(source: str) -> str:
     """What a config's runs are called: `configs/mnist.py:seed` -> `mnist-seed`."""
     path, variants = split_source(source)
@@ -173,7 +188,9 @@ def open_run(workdir: Path, config: Config) -> RunFolder:
     folder = RunFolder(workdir)
     make_folder(workdir)
     remove_unfinished(workdir)
-    write_json(folder.config, config.model_dump())
+    settings = config.model_dump()
+    settings["runtime"] |= dict.fromkeys(OF_ONE_START)  # None
+    write_json(folder.config, settings)
     return folder
 
 
@@ -220,6 +237,16 @@ def read_config(workdir: Path) -> Config:
         UserError: there is none, it is damaged, or it holds what the schema does not allow.
     """
     return validate(read_settings(workdir), origin=str(RunFolder(workdir).config))[0]
+
+
+def comparable(config: Config) -> dict[str, Any]:
+    """The values of a config by key, but for those that may differ between a run and its resumption."""
+    sections = config.model_dump()
+    return {
+        key: sections[key.partition(".")[0]][key.partition(".")[2]]
+        for key in KEYS
+        if not key.startswith(MAY_DIFFER)
+    }
 
 
 def refuse_differences(workdir: Path, new: Config) -> None:

@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
@@ -47,10 +47,15 @@ class Stop:
 
     A second one ends the process with the signal's status, wherever it is, in compiled code too. Outside the
     main thread, which alone can have signals, this does nothing.
+
+    Where several processes work together they must stop at the same step: from `agree_by` on what counts is
+    not what this process heard, but what all of them agree upon, whenever they `check`.
     """
 
     def __init__(self) -> None:
         self.requested: signal.Signals | None = None
+        self._heard: signal.Signals | None = None
+        self._agree: Callable[[int], int] | None = None
         self._raises = False
         self._before: dict[signal.Signals, Any] = {}
         self._watch: _Watch | None = None
@@ -76,10 +81,12 @@ class Stop:
     def at_once(self) -> Iterator[None]:
         """Inside, a signal raises `Interrupted` where the program is: what is being done is given up.
 
+        Of processes that work together none may leave the others: they hear it at the next `check`.
+
         Raises:
             Interrupted: a signal asked to stop, here or before.
         """
-        self._raises = True
+        self._raises = self._agree is None
         try:
             self.check()
             yield
@@ -88,15 +95,29 @@ class Stop:
             if self._before:
                 signal.setitimer(signal.ITIMER_REAL, 0)
 
+    def agree_by(self, agree: Callable[[int], int]) -> None:
+        """From here on other processes are asked too, at every `check`, which all make at the same places.
+
+        Args:
+            agree: of the numbers that the processes give, the one that all take; 0 for nothing.
+        """
+        self._agree = agree
+        self._raises = False
+
     def check(self) -> None:
         """Raises `Interrupted` if a signal asked to stop."""
+        if self._agree is not None and self.requested is None:
+            number = self._agree(self._heard or 0)
+            self.requested = signal.Signals(number) if number else None
         if self.requested is not None:
             raise Interrupted(self.requested)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self.requested is None:
-            self.requested = signal.Signals(number)
-            self._interrupt()
+        if self._heard is None:
+            self._heard = signal.Signals(number)
+            if self._agree is None:
+                self.requested = self._heard
+                self._interrupt()
 
     def _remind(self, number: int, frame: FrameType | None) -> None:
         if self.requested is not None:

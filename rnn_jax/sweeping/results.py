@@ -89,7 +89,8 @@ def tested(
     """
     sections, _ = split_hyper(config)
     job = build(config)
-    where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
+    runtime = devices.alone(sections["runtime"])
+    where = devices.build(devices.paying_cores(*job.batch_shape), **runtime)
     with jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, _, _ = program.restore(folder.checkpoints, "best")

@@ -157,7 +157,8 @@ def _check_memory(group: Group) -> None:
 
 def _devices(group: Group) -> Devices:
     sections, _ = split_hyper(group.members[0].config)
-    return devices.build(min(devices.available_cores(), len(group.members)), **sections["runtime"])
+    cores = min(devices.available_cores(), len(group.members))
+    return devices.build(cores, **devices.alone(sections["runtime"]))
 
 
 def _train(group: Group, folder: SweepFolder, console: Console, before: Before, stop: Stop) -> list[Row]:

@@ -19,8 +19,7 @@ from rnn_jax.reporting import records
 from rnn_jax.runtime.config import overridden
 from rnn_jax.runtime.errors import DivergedError, UserError
 from rnn_jax.runtime.lock import is_locked
-from rnn_jax.runtime.run_folder import MAY_DIFFER, RunFolder, open_run
-from rnn_jax.runtime.schema import KEYS
+from rnn_jax.runtime.run_folder import RunFolder, comparable, open_run
 from rnn_jax.runtime.signals import STOPPING, Stop
 from rnn_jax.sweeping import members
 from rnn_jax.sweeping.definition import Sweep
@@ -33,8 +32,11 @@ LOOKS_EVERY_SECONDS = 0.2
 OUTPUT = "output.txt"
 CHILD = ("-m", "rnn_jax.sweeping.child")
 NAME_LENGTH = 12
-IN_STUDIES = {"train.report_test": False, "runtime.allow_device_change": True}
-"""Test is looked at for the winner alone; and who takes a trial over may have other cores."""
+IN_STUDIES = {
+    "train.report_test": False,  # it is looked at for the winner alone
+    "runtime.allow_device_change": True,  # who takes a trial over may have other cores
+    "runtime.processes": 1,  # the processes that a cluster started are workers
+}
 FOLDER, RESULTS = "folder", "results"
 """Under which a study has a trial's folder, and what its runs came to, one for each seed."""
 
@@ -124,13 +126,7 @@ def _of_one_point(sweep: Sweep, point: Point) -> Sweep:
 
 def _key(seeds: list[Member]) -> str:
     """The hash of a trial's config, but for what changes no figure."""
-    config = seeds[0].config.model_dump()
-    said = {
-        key: config[key.partition(".")[0]][key.partition(".")[2]]
-        for key in KEYS
-        if not key.startswith(MAY_DIFFER)
-    }
-    text = json.dumps([said, len(seeds)], sort_keys=True)
+    text = json.dumps([comparable(seeds[0].config), len(seeds)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:NAME_LENGTH]
 
 

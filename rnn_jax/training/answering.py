@@ -139,7 +139,7 @@ def load_answerer(
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     task = tasks.build(known.spec, _one_example(known.spec), 1, **sections["task"])
     network = models.build(task.spec, **sections["model"])
-    devices.build(1, **{**sections["runtime"], "devices": 1})
+    devices.build(1, **devices.alone({**sections["runtime"], "devices": 1}))
     parameters, step, damaged = checkpoint.restore_evaluated(checkpoints, which)
     maximum, kept = config.dataset.maximum_steps, None
     if maximum is not None:

@@ -28,7 +28,7 @@ def write(folder: Path, tree: Mapping[str, Any]) -> None:
     """
     import orbax.checkpoint as ocp
 
-    with _orbax(), ocp.StandardCheckpointer() as checkpointer:
+    with _orbax(), ocp.StandardCheckpointer(multiprocessing_options=_by_itself()) as checkpointer:
         checkpointer.save(folder.absolute(), dict(tree))
 
 
@@ -53,16 +53,32 @@ def read(folder: Path, template: Mapping[str, Any]) -> dict[str, Any]:
 
     wanted = jax.tree.map(describe, dict(template))
     with _orbax():
-        with ocp.PyTreeCheckpointer() as checkpointer:
+        with ocp.Checkpointer(_trees(), multiprocessing_options=_by_itself()) as checkpointer:
             saved: Any = checkpointer.metadata(folder.absolute())
         _refuse_differences(_shapes(saved.item_metadata.tree), _shapes(wanted))
-        with ocp.StandardCheckpointer() as checkpointer:
+        with ocp.StandardCheckpointer(multiprocessing_options=_by_itself()) as checkpointer:
             found = checkpointer.restore(folder.absolute(), wanted)
 
     def rebuild(leaf: Any, numbers: Any) -> Any:
         return jax.random.wrap_key_data(numbers) if _is_key(leaf) else numbers
 
     return jax.tree.map(rebuild, dict(template), found)
+
+
+def _by_itself() -> Any:
+    """So that Orbax waits for no other process of the run: which writes, and when, is decided elsewhere."""
+    from orbax.checkpoint.options import MultiprocessingOptions
+
+    if jax.process_count() == 1:
+        return MultiprocessingOptions()
+    own = jax.process_index()
+    return MultiprocessingOptions(own, active_processes={own}, barrier_sync_key_prefix=f"process {own}")
+
+
+def _trees() -> Any:
+    import orbax.checkpoint as ocp
+
+    return ocp.PyTreeCheckpointHandler(multiprocessing_options=_by_itself())
 
 
 def _shapes(tree: Any) -> dict[str, str]:

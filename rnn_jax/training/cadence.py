@@ -4,16 +4,15 @@ import dataclasses
 import time
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import Log
-from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.signals import Interrupted, Stop
-from rnn_jax.training import checkpoint
+from rnn_jax.training import checkpoint, placement
+from rnn_jax.training.agreement import Agreement
 from rnn_jax.training.evaluate import evaluate, training_batch
 from rnn_jax.training.meter import Meter
 from rnn_jax.training.program import Feed, Program
@@ -36,6 +35,7 @@ class Run(NamedTuple):
     summary: Summary
     console: Console
     stop: Stop
+    agreement: Agreement
 
 
 class Loop:
@@ -152,11 +152,11 @@ class Loop:
 
     def _fault(self) -> str | None:
         """Why the state is not to be kept; None where it is. Waits for the update."""
-        diverged_at, skipped = devices.fetch((self.state.diverged_at, self.state.skipped))
+        diverged_at, skipped = placement.fetch((self.state.diverged_at, self.state.skipped))
         self._skipped = int(skipped)
         if diverged_at >= 0:
             return _not_finite_at(int(diverged_at))
-        if not devices.fetch(self._run.program.is_finite(self.state)):
+        if not placement.fetch(self._run.program.is_finite(self.state)):
             return f"the parameters are not finite after update {self.step}"
         return None
 
@@ -179,15 +179,18 @@ class Loop:
         run, restores = self._run, self.progress.restores + 1
         run.saver.wait()
         folder = run.folder.checkpoints
-        try:
-            self.state, self.progress, damaged = run.program.restore(
-                folder, "latest", to_go_on=True, only_planned=True
-            )
-        except CheckpointError:
-            self.state, self.progress, damaged = run.program.init(), Progress(self.progress.devices), []
+        with run.agreement.after_the_first("damaged checkpoints are set aside"):
+            try:
+                self.state, self.progress, damaged = run.program.restore(
+                    folder, "latest", to_go_on=True, only_planned=True
+                )
+            except CheckpointError:
+                self.state, self.progress, damaged = run.program.init(), Progress(self.progress.devices), []
         for line in damaged:
             run.console.warn(line)
-        checkpoint.remove_after(folder, int(self.state.step))
+        run.agreement.wait("all went back")
+        if run.agreement.leads:
+            checkpoint.remove_after(folder, int(self.state.step))
         self.progress = dataclasses.replace(self.progress, restores=restores)
         self.step = int(self.state.step)
         self._set_rate()
@@ -204,7 +207,7 @@ class Loop:
         hyper, plan = self._run.program.hyper, self._run.program.job.plan
         factor = np.float32(plan.divergence_rate_factor**self.progress.restores)
         rate = hyper["learning_rate"]
-        smaller = jax.device_put(np.asarray(rate) * factor, rate.sharding)
+        smaller = placement.put(np.asarray(rate) * factor, rate.sharding)
         self._hyper = {**hyper, "learning_rate": smaller} if self.progress.restores else hyper
 
     def _say_skipped(self) -> None:

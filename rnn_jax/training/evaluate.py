@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from rnn_jax.runtime import devices
 from rnn_jax.tasks import metrics
+from rnn_jax.training import placement
 from rnn_jax.training.program import Program
 
 
@@ -28,14 +28,14 @@ def evaluate(
         indices, data = program.indices(split, step), program.data[split]
         part, carry = program.settle(program.eval_step(parameters, carry, program.hyper, data, indices))
         parts.append(part)
-    return program.job.task.present(metrics.merge(devices.fetch(parts)))
+    return program.job.task.present(metrics.merge(placement.fetch(parts)))
 
 
 def training_batch(program: Program, parameters: Any, step: int) -> dict[str, float]:
     """The figures of training batch number `step`, which is not augmented here."""
     indices = program.indices("train", step)
     part, _ = program.eval_step(parameters, None, program.hyper, program.data["train"], indices)
-    return metrics.merge([devices.fetch(part)])
+    return metrics.merge([placement.fetch(part)])
 
 
 def outputs(program: Program, parameters: Any, split: str) -> np.ndarray:
@@ -49,6 +49,6 @@ def outputs(program: Program, parameters: Any, split: str) -> np.ndarray:
         selected = np.asarray(indices)
         selected = selected if selected.ndim == 1 else selected[:, 0]
         numbers.append(selected[selected >= 0])
-        parts.append(devices.fetch(answered)[selected >= 0])
+        parts.append(placement.fetch(answered)[selected >= 0])
     found = np.concatenate(parts)
     return found[np.argsort(np.concatenate(numbers))]

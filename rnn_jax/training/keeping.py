@@ -28,6 +28,11 @@ class Keeper(NamedTuple):
         is_late = self.every_seconds is not None and seconds_since_saved >= self.every_seconds
         return self.plans(step) or is_late
 
+    @property
+    def looks_at_the_clock(self) -> bool:
+        """Whether `due` depends on the time."""
+        return self.every_seconds is not None
+
     def plans(self, step: int) -> bool:
         """Whether a checkpoint is due after `step` steps, however long they take."""
         return self.every_steps is not None and step % self.every_steps == 0

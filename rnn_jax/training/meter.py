@@ -8,8 +8,8 @@ from typing import Any
 import jax
 
 from rnn_jax.reporting.log import Log
-from rnn_jax.runtime import devices
 from rnn_jax.tasks import metrics
+from rnn_jax.training import placement
 from rnn_jax.training.program import Program
 from rnn_jax.training.state import State
 
@@ -85,7 +85,7 @@ class Meter:
         if self._pending is None:
             return None
         (step, taken), self._pending = self._pending, None
-        found = devices.fetch(taken)
+        found = placement.fetch(taken)
         self.diverged_at, self.skipped = int(found.diverged_at), int(found.skipped)
         return step, found.metrics
 

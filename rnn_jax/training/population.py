@@ -16,11 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from rnn_jax.runtime.devices import DATA, MEMBERS, Devices, shardings
+from rnn_jax.runtime.devices import DATA, MEMBERS, Devices
 from rnn_jax.tasks.task import Arrays, Hyper
 from rnn_jax.training import steps
 from rnn_jax.training.build import Job
-from rnn_jax.training.program import put
+from rnn_jax.training.placement import put, shardings
 from rnn_jax.training.state import State, init
 
 LayOut = Literal["map", "vmap"]
@@ -153,7 +153,7 @@ def load(job: Job, devices: Devices, how: LayOut) -> Population:
         job=job,
         mesh=mesh,
         how=how,
-        data={split: put(arrays, whole) for split, arrays in job.device_arrays.items()},
+        data={split: put(dict(arrays), whole) for split, arrays in job.device_arrays.items()},
         draw=jax.jit(
             lambda hyper, keys: jax.lax.map(lambda own: init(job, *own), (hyper, keys)), out_shardings=each
         ),

@@ -12,10 +12,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.signals import Interrupted, Stop
-from rnn_jax.training import checkpoint, fates, population
+from rnn_jax.training import checkpoint, fates, placement, population
 from rnn_jax.training.fates import Fate, Objective
 from rnn_jax.training.population import Population
 from rnn_jax.training.population_course import Course, Places, Trained
@@ -144,7 +143,7 @@ class _Loop:
         Raises:
             Interrupted: a signal asked to stop meanwhile; nothing was decided.
         """
-        diverged, finite = devices.fetch((self.states.diverged_at, self.program.is_finite(self.states)))
+        diverged, finite = placement.fetch((self.states.diverged_at, self.program.is_finite(self.states)))
         self._flush()
         parts = self.states.evaluated, self.hyper, self.active
         found = evaluate(self.program, *parts, "validation", self.stop.check)
@@ -178,7 +177,7 @@ class _Loop:
         ended = [number for number in places if self.fates[number].status != fates.RUNNING]
         if not ended:
             return
-        best = devices.fetch(self.best)
+        best = placement.fetch(self.best)
         for number in ended:
             own = jax.tree.map(operator.itemgetter(places[number]), best)
             self.files.save_best(number, own, self.fates[number])
@@ -220,7 +219,7 @@ class _Loop:
         if self._pending is None:
             return
         (step, taken), self._pending = self._pending, None
-        sums, diverged, _ = devices.fetch(taken)
+        sums, diverged, _ = placement.fetch(taken)
         present = self.program.job.task.present
         for number, place in self.places.running().items():
             if diverged[place] < 0:
@@ -277,7 +276,7 @@ def evaluate(
             totals.setdefault(name, []).append(pair)
     means = {}
     with np.errstate(invalid="ignore", divide="ignore"):
-        for name, pairs in devices.fetch(totals).items():
+        for name, pairs in placement.fetch(totals).items():
             total, count = np.asarray(pairs, np.float64).sum(axis=0)
             means[name] = total / count
     return [

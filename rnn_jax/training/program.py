@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import jax
-import numpy as np
 
-from rnn_jax.runtime.devices import Devices, shardings
+from rnn_jax.runtime.devices import Devices
 from rnn_jax.tasks.task import Arrays, Hyper
 from rnn_jax.training import checkpoint, steps
 from rnn_jax.training.build import Job
 from rnn_jax.training.checkpoint import Which
+from rnn_jax.training.placement import put, shardings
 from rnn_jax.training.progress import Progress
 from rnn_jax.training.state import State, init, place, with_rows
 
@@ -54,9 +54,16 @@ class Program(NamedTuple):
         return self.from_saved(state), progress, damaged
 
     def to_save(self, state: State) -> State:
-        """A state as it is saved: without the rows that fill the carry up to a multiple of the devices."""
+        """A state as it is saved: without the rows that fill the carry up to a multiple of the devices.
+
+        Whole in each process, where there are several.
+        """
         rows = self.job.task.carry_rows
-        return state if rows is None else with_rows(state, rows["train"])
+        if rows is None:
+            return state
+        if not self.devices.team.alone:
+            state = state._replace(carry=self._gather(state.carry))
+        return with_rows(state, rows["train"])
 
     def from_saved(self, state: State) -> State:
         """A saved state where the compiled step wants it: otherwise the step would compile twice."""
@@ -70,7 +77,7 @@ class Program(NamedTuple):
         if rows is None:
             return None
         carry = self.job.network.initial_carry(self._filled(rows[split]))
-        return jax.device_put(carry, shardings(self.devices.mesh, steps.ROWS))
+        return put(carry, shardings(self.devices.mesh, steps.ROWS))
 
     def settle(self, result: Result) -> Result:
         """A step's result, waited for where the devices take turns; call it before the next step."""
@@ -83,7 +90,11 @@ class Program(NamedTuple):
     def indices(self, split: str, step: int) -> jax.Array:
         """What the task selected for a batch [rows, ...], on the devices."""
         rows = steps.pad_rows(self.job.task.select(split, self.job.plan.seed, step), self.devices.number)
-        return jax.device_put(rows, shardings(self.devices.mesh, steps.ROWS))
+        return put(rows, shardings(self.devices.mesh, steps.ROWS))
+
+    def _gather(self, tree: Any) -> Any:
+        whole = shardings(self.devices.mesh, steps.WHOLE)
+        return jax.jit(lambda tree: tree, out_shardings=whole)(tree)
 
 
 def load(job: Job, devices: Devices) -> Program:
@@ -93,19 +104,14 @@ def load(job: Job, devices: Devices) -> Program:
     return Program(
         job=job,
         devices=devices,
-        data={split: put(arrays, whole) for split, arrays in job.device_arrays.items()},
-        hyper=jax.device_put(job.hyper, whole),
+        data={split: put(dict(arrays), whole) for split, arrays in job.device_arrays.items()},
+        hyper=put(dict(job.hyper), whole),
         train_step=steps.compile_step(partial(steps.train_step, job), mesh, steps.TRAIN),
         eval_step=steps.compile_step(partial(steps.eval_step, job), mesh, steps.EVALUATE),
         output_step=steps.compile_step(partial(steps.output_step, job), mesh, steps.OUTPUT),
         take_metrics=jax.jit(steps.take_metrics, donate_argnums=0),
         is_finite=jax.jit(steps.is_finite),
     )
-
-
-def put(arrays: Mapping[str, np.ndarray], sharding: jax.sharding.Sharding) -> dict[str, jax.Array]:
-    """Puts the arrays of a split on devices."""
-    return {name: jax.device_put(array, sharding) for name, array in arrays.items()}
 
 
 class Feed:

@@ -82,7 +82,8 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     job = build(config)
     known_data.check(job, folder)
-    where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
+    runtime = devices.alone(sections["runtime"])
+    where = devices.build(devices.paying_cores(*job.batch_shape), **runtime)
     with memory.telling(config), jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, _, damaged = program.restore(folder.checkpoints, which)

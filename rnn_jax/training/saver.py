@@ -9,9 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import storage_error
-from rnn_jax.training import arrays, checkpoint
+from rnn_jax.training import arrays, checkpoint, placement
+from rnn_jax.training.agreement import Agreement
 from rnn_jax.training.keeping import Keeper
 
 
@@ -22,16 +22,29 @@ class Saver:
     two steps, `check` raises what went wrong in the thread.
     """
 
-    def __init__(self, folder: Path, keeper: Keeper, direction: str) -> None:
-        """`direction`, 'max' or 'min', says which figures of the objective are better."""
+    def __init__(
+        self, folder: Path, keeper: Keeper, direction: str, agreement: Agreement | None = None
+    ) -> None:
+        """Writes into a folder of checkpoints.
+
+        Args:
+            folder: where they are kept.
+            keeper: which ones are, and when.
+            direction: 'max' or 'min', which figures of the objective are better.
+            agreement: between the processes of a run, of which the first one writes; None: there is one.
+        """
         self._folder, self._keeper, self._direction = folder, keeper, direction
+        self._agreement = agreement
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[None] | None = None
         self._saved = time.perf_counter()
 
     def is_due(self, step: int) -> bool:
         """Whether the config asks for a checkpoint between evaluations after `step` steps."""
-        return self._keeper.due(step, time.perf_counter() - self._saved)
+        due = self._keeper.due(step, time.perf_counter() - self._saved)
+        if self._agreement is None or not self._keeper.looks_at_the_clock:
+            return due
+        return bool(self._agreement.as_the_first(due))
 
     def plans(self, step: int) -> bool:
         """Whether the config asks for a checkpoint after `step` steps, however long they take."""
@@ -65,28 +78,35 @@ class Saver:
         def write() -> None:
             try:
                 before()
-                checkpoint.write(self._folder, step, devices.fetch(copied), progress)
+                checkpoint.write(self._folder, step, placement.fetch(copied), progress)
                 checkpoint.remove_superfluous(self._folder, self._keeper, self._direction)
             except (OSError, ValueError) as error:
                 raise storage_error(checkpoint.path_of(self._folder, step), error) from error
             after()
 
-        self._writing = self._thread.submit(write)
+        writes = self._agreement is None or self._agreement.leads
+        self._writing = self._thread.submit(write if writes else _nothing)
 
     def check(self) -> None:
         """Raises what went wrong with the checkpoint that was begun last, if that is known by now."""
         if self._writing is not None and self._writing.done():
-            self.wait()
+            self._writing.result()
 
     def wait(self) -> None:
         """Waits until the checkpoint that was begun last is there, and raises what went wrong with it."""
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.result()
+            if self._agreement is not None:
+                self._agreement.wait("a checkpoint is there")
 
     def close(self) -> None:
         """Waits; what went wrong and was not asked for is dropped."""
         self._thread.shutdown(wait=True)
+
+
+def _nothing() -> None:
+    """What a process does that does not write."""
 
 
 @jax.jit

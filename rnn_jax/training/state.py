@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
-from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import DATA
 from rnn_jax.tasks.task import Hyper, Metrics
+from rnn_jax.training import placement
 from rnn_jax.training.build import Job
 
 
@@ -92,4 +92,4 @@ def with_rows(state: State, rows: int) -> State:
 
 def place(state: State, mesh: Mesh) -> State:
     """Puts a state where the compiled step wants it: otherwise the step would compile twice."""
-    return jax.device_put(state, devices.shardings(mesh, PLACES))
+    return placement.put(state, placement.shardings(mesh, PLACES))

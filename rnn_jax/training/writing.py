@@ -80,7 +80,7 @@ def load_author(
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     spec = language_modelling.spec_of(len(vocabulary), config.task.window_steps or 1)
     network = models.build(spec, **sections["model"])
-    devices.build(1, **{**sections["runtime"], "devices": 1})
+    devices.build(1, **devices.alone({**sections["runtime"], "devices": 1}))
     parameters, step, damaged = checkpoint.restore_evaluated(checkpoints, which)
     known = len(parameters["params"]["embedding"]["embedding"])
     if known != len(vocabulary):

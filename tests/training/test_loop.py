@@ -20,7 +20,7 @@ from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import CheckpointError, StorageError, UserError
 from rnn_jax.runtime.lock import LockedError, locked
 from rnn_jax.runtime.schema import Config
-from rnn_jax.training import cadence, checkpoint, loop
+from rnn_jax.training import cadence, checkpoint, execution, loop
 from rnn_jax.training.build import build
 from rnn_jax.training.loop import train
 from rnn_jax.training.program import load
@@ -290,7 +290,7 @@ def test_a_finished_run_that_is_lengthened_and_killed_goes_on(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "load", killed)
+    monkeypatch.setattr(execution, "load", killed)
     with pytest.raises(KeyboardInterrupt):
         train(longer, tmp_path / "run", console=Interrupting())
     monkeypatch.undo()

@@ -10,11 +10,10 @@ import jax
 import numpy as np
 import pytest
 
-from rnn_jax.runtime import devices
 from rnn_jax.runtime.config import load_config
 from rnn_jax.runtime.errors import OutOfMemoryError, StorageError, as_user_error
 from rnn_jax.runtime.schema import Config, validate
-from rnn_jax.training import loop, memory, revisit
+from rnn_jax.training import loop, memory, placement, revisit
 
 ROOT = Path(__file__).parents[2]
 EXHAUSTED = jax.errors.JaxRuntimeError(
@@ -121,7 +120,7 @@ def test_what_a_step_lacks_is_told_when_it_is_waited_for(
     def fail(*arguments: object) -> None:
         raise EXHAUSTED
 
-    monkeypatch.setattr(devices, "fetch", fail)
+    monkeypatch.setattr(placement, "fetch", fail)
     with pytest.raises(OutOfMemoryError, match=r"dataset\.batch_size = 12, model\.hidden_size = 6"):
         loop.train(tiny(), tmp_path / "run")
     assert "out of memory on CPU" in (tmp_path / "run" / "summary.json").read_text()
@@ -131,9 +130,9 @@ def test_what_a_step_lacks_is_told_when_it_is_waited_for(
 def test_who_waits_for_what_failed_is_told() -> None:
     """Each program computes 25 GB where a process may have 3, and asks for one number of them."""
     program = (
-        f"{LIMITED}\nfrom rnn_jax.runtime import devices\n"
+        f"{LIMITED}\nfrom rnn_jax.training import placement\n"
         "draw = jax.jit(lambda key: (jax.random.normal(key, (40_000, 160_000)), 0))\n"
-        "try:\n    devices.fetch(draw(jax.random.key(0))[1])\n"
+        "try:\n    placement.fetch(draw(jax.random.key(0))[1])\n"
         "except jax.errors.JaxRuntimeError as error:\n    print(error)\n"
     )
     done = subprocess.run(

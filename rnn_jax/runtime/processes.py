@@ -1,0 +1,103 @@
+"""Processes that train one run together: how many there are, and which of them this is.
+
+The config says so, or the cluster does: Slurm (of a step that `srun` started), Open MPI, a TPU slice of
+several hosts. The first process leads: it alone writes. Nothing here starts JAX; `devices.build` joins the
+processes.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rnn_jax.runtime.errors import UserError
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes of a run."""
+
+    count: int
+    index: int
+    """Of this process, from 0."""
+    coordinator: str | None = None
+    """HOST:PORT at which the first process waits for the others; None: the cluster tells JAX."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process logs and writes."""
+        return self.index == 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is no other."""
+        return self.count == 1
+
+
+ALONE = Team(1, 0)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a cluster says in the environment of each process: JAX asks the same."""
+
+    count: Callable[[Mapping[str, str]], str]
+    index: str
+    required: tuple[str, ...]
+
+
+CLUSTERS = {
+    # Of a step: the job itself, before `srun`, is one process, however many tasks it may start.
+    "Slurm": Cluster(
+        lambda said: said["SLURM_STEP_NUM_TASKS"],
+        "SLURM_PROCID",
+        ("SLURM_STEP_NUM_TASKS", "SLURM_STEP_NODELIST", "SLURM_PROCID"),
+    ),
+    "Open MPI": Cluster(
+        lambda said: said["OMPI_COMM_WORLD_SIZE"],
+        "OMPI_COMM_WORLD_RANK",
+        ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_MCA_orte_hnp_uri"),
+    ),
+    "a TPU slice": Cluster(
+        lambda said: str(len(said["TPU_WORKER_HOSTNAMES"].split(","))),
+        "TPU_WORKER_ID",
+        ("TPU_WORKER_HOSTNAMES", "TPU_WORKER_ID"),
+    ),
+}
+
+
+def team(processes: int | None, process: int | None, coordinator: str | None) -> Team:
+    """The processes of a run, by keys of the config section `runtime`, or by what the cluster says.
+
+    Args:
+        processes: how many; None: as the cluster says, and this one alone where it says nothing.
+        process: which of them this is, from 0; None: as the cluster says.
+        coordinator: HOST:PORT at which the first one waits for the others; None: as the cluster says.
+
+    Raises:
+        UserError: there are several, and it is not known which one this is, or where they meet.
+    """
+    if processes == 1:
+        return ALONE
+    if processes is not None and process is not None and coordinator is not None:
+        return Team(processes, process, coordinator)
+    told = _told_by_cluster(os.environ)
+    if told is None:
+        if processes is None:
+            return ALONE
+        raise UserError(
+            f"runtime.processes = {processes}: no cluster says which one this is (runtime.process=0, 1, ...) "
+            "and where they meet (runtime.coordinator=HOST:PORT); give both"
+        )
+    if processes not in (None, told.count):
+        raise UserError(f"runtime.processes = {processes}: the cluster has started {told.count}")
+    return ALONE if told.count == 1 else told
+
+
+def _told_by_cluster(said: Mapping[str, str]) -> Team | None:
+    for cluster in CLUSTERS.values():
+        if all(name in said for name in cluster.required):
+            try:
+                return Team(int(cluster.count(said)), int(said[cluster.index]))
+            except ValueError:
+                continue
+    return None

@@ -1,0 +1,80 @@
+"""What several processes of one run decide alike, between two steps.
+
+Their steps wait for one another, so all of them make the same ones; what only one of them knows, that a
+signal came, or that a clock asks for a checkpoint, must reach all before the same step.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+
+from rnn_jax.runtime.devices import Devices
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.training import placement
+from rnn_jax.training.state import ROWS, WHOLE
+
+
+class Agreement:
+    """Every method is to be called by all processes, the same ones in the same order."""
+
+    def __init__(self, where: Devices) -> None:
+        self._where = where
+        self._under_way: jax.Array | None = None
+        self._largest: Callable[[jax.Array], jax.Array] = jax.jit(
+            jnp.max, out_shardings=placement.shardings(where.mesh, WHOLE)
+        )
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is nobody to agree with."""
+        return self._where.team.alone
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self._where.team.leads
+
+    def largest(self, number: int) -> int:
+        """The largest of the numbers that the processes give."""
+        return number if self.alone else int(placement.fetch(self._ask(number)))
+
+    def soon(self, number: int) -> int:
+        """The same, of this call or of the one before it, 0 before the first: the devices are kept at work.
+
+        To wait for what they do now would make them wait for what they are to do next.
+        """
+        if self.alone or self._where.take_turns:
+            return self.largest(number)
+        before, self._under_way = self._under_way, self._ask(number)
+        return 0 if before is None else int(placement.fetch(before))
+
+    def _ask(self, number: int) -> jax.Array:
+        everywhere = np.full(self._where.number, number, np.int32)
+        return self._largest(placement.put(everywhere, placement.shardings(self._where.mesh, ROWS)))
+
+    def as_the_first(self, number: int) -> int:
+        """The number that the process gives which writes; none is negative."""
+        return self.largest(number if self.leads else 0)
+
+    def same(self, number: int, what: str) -> None:
+        """Raises UserError in all processes where they do not give the same number."""
+        if self.largest(number) != -self.largest(-number):
+            raise UserError(f"the processes of this run do not see the same {what}")
+
+    @contextmanager
+    def after_the_first(self, what: str) -> Iterator[None]:
+        """What is inside, the first process does before the others."""
+        if not self.leads:
+            self.wait(what)
+        yield
+        if self.leads:
+            self.wait(what)
+
+    def wait(self, what: str) -> None:
+        """Waits until all processes are here."""
+        if not self.alone:
+            multihost_utils.sync_global_devices(what)

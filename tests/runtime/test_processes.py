@@ -1,0 +1,91 @@
+"""Which processes train a run together, and what wrong keys are told."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from rnn_jax.runtime.config import load_config
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.processes import ALONE, CLUSTERS, Team, team
+
+SLURM = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NODELIST": "node[1-4]", "SLURM_PROCID": "2"}
+OPEN_MPI = {
+    "OMPI_COMM_WORLD_SIZE": "3",
+    "OMPI_COMM_WORLD_RANK": "0",
+    "OMPI_MCA_orte_hnp_uri": "1.0;tcp://x:1",
+}
+TPU = {"TPU_WORKER_HOSTNAMES": "a,b", "TPU_WORKER_ID": "1"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cluster in CLUSTERS.values():
+        for name in cluster.required:
+            monkeypatch.delenv(name, raising=False)
+
+
+def tell(monkeypatch: pytest.MonkeyPatch, said: Mapping[str, str]) -> None:
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_process_is_alone_where_nobody_says_otherwise() -> None:
+    assert team(None, None, None) == ALONE
+    assert ALONE.leads
+    assert ALONE.alone
+
+
+def test_the_config_says_it() -> None:
+    found = team(2, 1, "host:1234")
+    assert found == Team(2, 1, "host:1234")
+    assert not found.leads
+    assert team(2, 0, "host:1234").leads
+
+
+@pytest.mark.parametrize(
+    ("said", "count", "index"), [(SLURM, 4, 2), (OPEN_MPI, 3, 0), (TPU, 2, 1)], ids=["Slurm", "MPI", "TPU"]
+)
+def test_the_cluster_says_it(
+    said: Mapping[str, str], count: int, index: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(monkeypatch, said)
+    assert team(None, None, None) == Team(count, index)
+    assert team(count, None, None) == Team(count, index)
+    assert team(1, None, None) == ALONE  # as trials of a study say
+    with pytest.raises(UserError, match=f"the cluster has started {count}"):
+        team(count + 1, None, None)
+
+
+@pytest.mark.parametrize("missing", SLURM)
+def test_a_job_that_is_no_step_is_one_process(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What sbatch starts itself, before `srun`."""
+    tell(monkeypatch, {name: value for name, value in SLURM.items() if name != missing})
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    assert team(None, None, None) == ALONE
+
+
+def test_a_cluster_of_one_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(monkeypatch, SLURM | {"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"})
+    assert team(None, None, None) == ALONE
+
+
+def test_several_that_nobody_introduces_are_refused() -> None:
+    with pytest.raises(UserError, match=r"runtime\.process=0, 1, \.\.\."):
+        team(2, None, None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"process": 1}, "runtime.process = 1: only with runtime.processes"),
+        ({"coordinator": "a:1"}, "runtime.coordinator = 'a:1': only with runtime.processes"),
+        ({"processes": 1, "process": 0}, "runtime.process = 0: only with runtime.processes"),
+        ({"processes": 2, "process": 2, "coordinator": "a:1"}, "must be less than runtime.processes = 2"),
+        ({"processes": 2, "process": 0, "coordinator": "a"}, "runtime.coordinator = 'a': must be HOST:PORT"),
+        ({"processes": 0}, "runtime.processes = 0"),
+    ],
+)
+def test_what_no_processes_can_be_is_told(keys: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError) as told:
+        load_config("configs/digits.py:smoke", {f"runtime.{key}": value for key, value in keys.items()})
+    assert said in str(told.value)
