@@ -92,6 +92,11 @@ class RunFolder:
         return self.path / "confusion.png"
 
     @property
+    def confusion_counts(self) -> Path:
+        """How often which class was taken for which: `classes`, `matrix`, `split` and `step`."""
+        return self.path / "confusion.json"
+
+    @property
     def mistakes(self) -> Path:
         """The picture of the most confident mistakes."""
         return self.path / "mistakes.png"
