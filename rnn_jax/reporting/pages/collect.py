@@ -44,7 +44,8 @@ def collect(folders: Sequence[Path]) -> Collection:
     for folder in folders:
         check(folder)
     damaged, objectives, runs = list[str](), list[str](), dict[str, Run]()
-    for folder in folders:
+    # Sweeps first: a member that is given beside its sweep is that sweep's.
+    for folder in sorted(folders, key=lambda folder: not is_sweep(folder)):
         try:
             found, sweep = [Found(folder, None)], None
             if is_sweep(folder) and not is_run(folder):

@@ -37,7 +37,11 @@ def test_names_are_short_and_no_two_are_alike(tmp_path: Path) -> None:
 
 def test_a_member_that_is_given_beside_its_sweep_counts_once(tmp_path: Path) -> None:
     sweep = write_sweep(tmp_path / "sweep", RATES)
-    assert len(collect([sweep, sweep / "members" / "1"]).runs) == 3
+    member = sweep / "members" / "1"
+    for given in ([sweep, member], [member, sweep]):
+        runs = collect(given).runs
+        assert sorted(run.name for run in runs) == ["sweep/0", "sweep/1", "sweep/2"]
+        assert all(run.point for run in runs)
 
 
 def test_one_damaged_run_is_told_and_left_out(tmp_path: Path) -> None:

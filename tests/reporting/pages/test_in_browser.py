@@ -240,6 +240,7 @@ def test_a_run_has_its_details(opened: Chrome) -> None:
     assert samples[-1].endswith("at 500")
     body.find_element(By.TAG_NAME, "summary").click()
     config = {row.text for row in body.find_elements(By.CSS_SELECTOR, "details tr")}
+    assert len(config) == 7
     assert "optimizer.learning_rate 0.02" in config
     assert "optimizer.clip None" in config
 
@@ -265,7 +266,9 @@ def test_colours_follow_what_the_reader_prefers(opened: Chrome) -> None:
             "const of = (e, name) => getComputedStyle(e)[name];"
             "return [of(document.body, 'backgroundColor'), of(document.body, 'color'),"
             "of(c.querySelector('.xtick text'), 'fill'), of(c.querySelector('path.js-line'), 'stroke'),"
-            "of(document.querySelector('#curves-legend i'), 'backgroundColor')]"
+            "of(document.querySelector('#curves-legend i'), 'backgroundColor'),"
+            "of(document.querySelector('#parameters-charts path.point'), 'fill'),"
+            "of(document.querySelector('#confusion .xtick text'), 'fill')]"
         )
 
     light = colours()

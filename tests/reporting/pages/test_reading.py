@@ -97,7 +97,7 @@ def test_a_damaged_line_is_named(line: str, what: str, tmp_path: Path) -> None:
     [
         ("config.json", "{"),
         ("config.json", "[]"),
-        ("config.json", '{"a": ' * 990 + "1" + "}" * 990),
+        ("config.json", '{"a": ' * 100_000 + "1" + "}" * 100_000),
         ("summary.json", "{"),
         ("summary.json", '"finished"'),
         ("summary.json", '{"best": [1]}'),
@@ -108,6 +108,17 @@ def test_a_damaged_object_is_named(name: str, text: str, tmp_path: Path) -> None
     (write_run(tmp_path) / name).write_text(text)
     with pytest.raises(UserError, match=rf"{name}: damaged"):
         read(tmp_path)
+
+
+def test_what_can_be_read_and_is_still_too_deep_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep: dict[str, object] = {"a": 1}
+    for _ in range(5_000):
+        deep = {"a": deep}
+    monkeypatch.setattr(reading, "read_json", lambda file: deep if file.name == "config.json" else {})
+    with pytest.raises(UserError, match=r"config\.json: damaged"):
+        read(write_run(tmp_path))
 
 
 @pytest.mark.parametrize(

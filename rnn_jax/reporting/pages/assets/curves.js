@@ -107,7 +107,6 @@ function drawCurves(state) {
     traces: hues.map(ofRun).reverse().flat(), // the best ones last, so that they lie on top
     layout: {
       // A zoom stays while curves come and go; another figure or scale begins anew.
-      uirevision: "kept",
       xaxis: axis("step", { type: x, uirevision: x, tickformat: state.logX ? "~s" : ",d", nticks: narrow.matches ? 5 : 10 }),
       yaxis: axis(axisTitle(state.figure), { type: y, uirevision: `${y} ${state.figure}` }),
     },

@@ -20,7 +20,9 @@ function sortableTable(table, chosen) {
   const pager = element("div", { class: "pager" }, back, place, on);
 
   const headings = table.columns.map(([name, kind], column) => {
-    const button = element("button", { onclick: () => sort(column) }, name);
+    // A long key may be broken behind its section.
+    const words = name.split(/(?<=\.)/).flatMap((word) => [word, element("wbr")]);
+    const button = element("button", { onclick: () => sort(column) }, ...words);
     return element("th", { scope: "col", class: kind, "aria-sort": "none" }, button);
   });
 
