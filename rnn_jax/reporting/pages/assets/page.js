@@ -11,13 +11,14 @@ function showHead() {
     part("best").append(element("b", {}, "Best by validation: "), report.best);
     part("best").hidden = false;
   }
+  part("facts").append(...listOf(report.facts).children);
+  part("command").textContent = report.command;
   part("damaged").append(...report.damaged.map((line) => element("p", { class: "warning" }, `Left out: ${line}`)));
 }
 
 function showFoot() {
-  part("facts").append(...listOf(report.facts).children);
+  part("about").hidden = report.notes.length === 0;
   part("notes").append(...report.notes.map((note) => element("p", { class: "quiet" }, note)));
-  part("notes").append(element("p", { class: "quiet" }, "This page is made by"), element("pre", {}, report.command));
   part("library").textContent = `Plotly.js ${Plotly.version}`;
 }
 

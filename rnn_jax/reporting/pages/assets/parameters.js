@@ -88,6 +88,9 @@ function showParameters(chosen) {
   part("parameters-controls").append(element("span", { class: "quiet" }, hint));
 }
 
+/** A value as it stands at an axis: numbers with four digits. */
+const shortValue = (value) => formatValue(typeof value === "number" ? Number(value.toPrecision(4)) : value);
+
 /** Where the values of a key stand between 0 and 1, and which marks its axis has. */
 function placesOf({ scale, values }, numbers) {
   const own = numbers.map((number) => values[number]);
@@ -103,7 +106,7 @@ function placesOf({ scale, values }, numbers) {
   const distinct = [...new Set(own)].sort((one, other) => one - other);
   const middle = scale === "log" ? Math.sqrt(low * high) : (low + high) / 2;
   const marked = distinct.length <= 6 ? distinct : [low, Number(middle.toPrecision(3)), high];
-  return { places: own.map(at), marks: marked.map((value) => [at(value), formatValue(Number(Number(value).toPrecision(4)))]) };
+  return { places: own.map(at), marks: marked.map((value) => [at(value), value]) };
 }
 
 /** Parallel coordinates, of plain lines: the library's own kind needs WebGL, and code that is made on the way. */
@@ -117,7 +120,6 @@ function showParallel(state, known, toldOf, chosen) {
     const numbers = known().slice(0, MOST_LINES);
     const objective = numbers.map((number) => bestOf(runs[number], state.figure));
     const last = placesOf({ scale: "linear", values: objective }, objective.map((_, at) => at));
-    last.marks = last.marks.map(([at, text]) => [at, formatFigure(state.figure, Number(text))]);
     const axes = [...report.parameters.map((parameter) => placesOf(parameter, numbers)), last];
     const worth = worthOf(objective);
     const x = axes.map((_, number) => number);
@@ -128,8 +130,8 @@ function showParallel(state, known, toldOf, chosen) {
     }));
     const heads = [...report.parameters.map(({ key }) => shortKey(key)), state.figure];
     const labels = axes.flatMap(({ marks }, at) =>
-      marks.map(([y, text]) => ({
-        x: at, y, text: escaped(text), showarrow: false, xanchor: at === axes.length - 1 ? "left" : "right",
+      marks.map(([y, value]) => ({
+        x: at, y, text: escaped(at === axes.length - 1 ? formatFigure(state.figure, value) : shortValue(value)), showarrow: false, xanchor: at === axes.length - 1 ? "left" : "right",
         xshift: at === axes.length - 1 ? 8 : -8, bgcolor: colour("card"), opacity: 0.9, font: { size: 11 },
       })),
     );

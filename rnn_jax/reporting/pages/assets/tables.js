@@ -21,7 +21,7 @@ function sortableTable(table, chosen) {
 
   const headings = table.columns.map(([name, kind], column) => {
     // A long key may be broken behind its section.
-    const words = name.split(/(?<=\.)/).flatMap((word) => [word, element("wbr")]);
+    const words = name.split(/(?<=\.)/).flatMap((word, place) => (place ? [element("wbr"), word] : [word]));
     const button = element("button", { onclick: () => sort(column) }, ...words);
     return element("th", { scope: "col", class: kind, "aria-sort": "none" }, button);
   });
