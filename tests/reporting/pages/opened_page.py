@@ -31,6 +31,12 @@ def write_page(folder: Path) -> Path:
     (run / "mistakes.png").write_bytes(picture)
     text = "".join(f"── step {step:,} ──\n{HOSTILE} at {step}\n\n" for step in (500, 1_000))
     (run / "samples.txt").write_bytes(text.encode("utf-8", errors="replace"))
+    names = {"constructor": 0.5, HOSTILE: 0.25}
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"step": 1000, "split": "__proto__", **names}) + "\n")
+    summary = json.loads((run / "summary.json").read_text())
+    summary["best"] |= names
+    (run / "summary.json").write_text(json.dumps(summary))
     bad = write_run(folder / "bad", status="diverged", summary={"reason": HOSTILE})
     page = folder / "page.html"
     assert report.main([str(path) for path in (sweep, run, bad, "--out", page)]) == 0

@@ -55,7 +55,7 @@ def test_the_curves_of_all_runs_are_drawn(opened: Chrome) -> None:
 
 def test_another_figure_and_another_split(opened: Chrome) -> None:
     select = Select(opened.find_element(By.CSS_SELECTOR, "#curves-controls select"))
-    assert [option.text for option in select.options] == ["accuracy", "loss"]
+    assert [option.text for option in select.options][:3] == ["accuracy", "loss", "constructor"]
     select.select_by_visible_text("loss")
     assert chart(opened, "c.layout.yaxis.title.text") == "loss (nats)"
     before = chart(opened, "c.data.length")
@@ -83,6 +83,7 @@ def test_smoothing_is_the_average_that_it_is_said_to_be(opened: Chrome) -> None:
     assert opened.find_element(By.CSS_SELECTOR, "#curves-controls output").text == "0.8"
     weights = 0.8 ** np.arange(len(raw))
     expected = [weights[: n + 1][::-1] @ raw[: n + 1] / weights[: n + 1].sum() for n in range(len(raw))]
+    WebDriverWait(opened, 5).until(lambda driver: chart(driver, last) != raw.tolist())
     np.testing.assert_allclose(chart(opened, last), expected, rtol=1e-9)
 
 

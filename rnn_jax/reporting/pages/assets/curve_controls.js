@@ -11,7 +11,7 @@ function showCurves() {
   const drawing = chart(part("curves-chart"), () => drawCurves(state));
   const refresh = () => {
     drawing.again();
-    fillLegend(state, drawing, refresh);
+    fillLegend(state, refresh);
   };
   part("curves-controls").append(...curveControls(state, drawing, refresh));
   // The legend's colours are the page's too.
@@ -57,9 +57,12 @@ function curveControls(state, drawing, refresh) {
 function smoothing(changed) {
   const weight = element("output", {}, "0");
   const slider = element("input", { type: "range", min: "0", max: "0.99", step: "0.01", value: "0" });
+  let next = 0;
   slider.addEventListener("input", () => {
     weight.textContent = slider.value;
-    changed(Number(slider.value));
+    // Where drawing takes longer than the hand, what lies between is passed over.
+    cancelAnimationFrame(next);
+    next = requestAnimationFrame(() => changed(Number(slider.value)));
   });
   return element("label", {}, "smoothing", slider, weight);
 }
@@ -79,18 +82,18 @@ function shownRuns(state, refresh) {
   return [element("fieldset", { "aria-label": "shown runs" }, ...buttons)];
 }
 
-function fillLegend(state, drawing, refresh) {
+function fillLegend(state, refresh) {
   const legend = part("curves-legend");
   const hues = coloursOf(state);
   const focused = [...legend.children].findIndex((label) => label.contains(document.activeElement));
   const at = legend.scrollTop;
-  legend.replaceChildren(...state.drawable.map((number) => legendEntry(state, drawing, refresh, number, hues.get(number))));
+  legend.replaceChildren(...state.drawable.map((number) => legendEntry(state, refresh, number, hues.get(number))));
   legend.scrollTop = at;
   if (focused >= 0) legend.children[focused].querySelector("input").focus();
 }
 
 /** A line of the legend: shown or not, its colour, its name, its figure. */
-function legendEntry(state, drawing, refresh, number, hue) {
+function legendEntry(state, refresh, number, hue) {
   const box = element("input", { type: "checkbox", checked: state.visible.has(number) });
   box.addEventListener("change", () => {
     box.checked ? state.visible.add(number) : state.visible.delete(number);
@@ -102,14 +105,20 @@ function legendEntry(state, drawing, refresh, number, hue) {
   const best = bestOf(runs[number], state.figure);
   const figure = element("span", { class: "figure" }, best === undefined ? "" : formatFigure(state.figure, best));
   const label = element("label", {}, box, swatch, name, figure);
-  label.addEventListener("pointerenter", () => thicken(number));
-  label.addEventListener("pointerleave", () => drawing.again());
+  let undo = () => {};
+  label.addEventListener("pointerenter", () => (undo = thicken(number)));
+  label.addEventListener("pointerleave", () => undo());
   return label;
 }
 
-/** Makes the curves of a run thick. */
+/** Makes the curves of a run thick, and returns what makes them as they were. */
 function thicken(number) {
   const place = part("curves-chart");
-  const own = place.data.flatMap((trace, at) => (trace.meta === number && trace.mode !== "markers" ? [at] : []));
-  if (own.length) Plotly.restyle(place, { "line.width": 4.5, opacity: 1 }, own);
+  const { data } = place;
+  const own = data.flatMap((trace, at) => (trace.meta === number && trace.mode !== "markers" ? [at] : []));
+  if (own.length === 0) return () => {};
+  const before = { "line.width": own.map((at) => data[at].line.width), opacity: own.map((at) => data[at].opacity) };
+  Plotly.restyle(place, { "line.width": 4.5, opacity: 1 }, own);
+  // What was drawn anew meanwhile is as it should be.
+  return () => place.data === data && Plotly.restyle(place, before, own);
 }

@@ -40,7 +40,7 @@ function firstCurves() {
 }
 
 /** The `[steps, values]` of a run, or undefined. */
-const curveOf = ({ figure }, number, split) => (runs[number].curves[split] ?? {})[figure];
+const curveOf = ({ figure }, number, split) => ownOf(ownOf(runs[number].curves, split) ?? {}, figure);
 
 /** The colour of each visible run: its own where there are few, the best ones' where there are many. */
 function coloursOf({ drawable, visible }) {
@@ -65,7 +65,7 @@ function traceOf(state, number, split, hue, stressed) {
   return {
     x: steps, y: smooth.map((value) => drawn(state.figure, value)), hovertext: smooth.map(told), hoverinfo: "text",
     meta: number, mode: values.length <= 30 ? "lines+markers" : "lines", connectgaps: false, opacity: stressed ? 1 : 0.55,
-    line: { color: hue, width: stressed ? 2 : 1, dash: DASHES[split] ?? "dash" },
+    line: { color: hue, width: stressed ? 2 : 1, dash: ownOf(DASHES, split) ?? "dash" },
     marker: { color: hue, size: values.length === 1 ? 8 : 4.5 },
   };
 }
@@ -79,8 +79,8 @@ function rawOf(state, number, split, hue) {
 
 /** A ring around the best step of a run. */
 function bestMark({ figure }, number, hue) {
-  const { best_step: step, figures, name } = runs[number];
-  const value = figures.validation[figure];
+  const { best_step: step, name } = runs[number];
+  const value = bestOf(runs[number], figure);
   const told = `<b>${escaped(name)}</b><br>best, ${formatFigure(figure, value)}<br>step ${formatStep(step)}`;
   return {
     x: [step], y: [drawn(figure, value)], mode: "markers", hovertext: [told], hoverinfo: "text", meta: number,

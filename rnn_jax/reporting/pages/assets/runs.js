@@ -45,7 +45,7 @@ function commandOf({ point, command }) {
 function configOf({ own }) {
   const config = { ...report.common, ...own };
   const rows = Object.keys(config).sort().map((key) =>
-    element("tr", { class: key in own && runs.length > 1 ? "differs" : "" },
+    element("tr", { class: Object.hasOwn(own, key) && runs.length > 1 ? "differs" : "" },
       element("th", { scope: "row" }, key), element("td", {}, formatValue(config[key]))),
   );
   const box = element("div", { class: "box" }, element("table", {}, element("tbody", {}, ...rows)));

@@ -101,7 +101,7 @@ function showDifferences() {
   const sorted = (value) => (value === undefined ? null : typeof value === "number" ? value : formatValue(value));
   const rows = report.keys.map((key) => [
     [key, key],
-    ...shown.map(({ own }) => [key in own ? formatValue(own[key]) : "–", sorted(own[key])]),
+    ...shown.map(({ own }) => [Object.hasOwn(own, key) ? formatValue(own[key]) : "–", sorted(ownOf(own, key))]),
   ]);
   const columns = [["key", "key"], ...shown.map((run) => [run.name, "text"])];
   part("differences-table").append(sortableTable({ columns, rows, numbers: [] }, () => {}));

@@ -68,8 +68,11 @@ const drawn = (figure, value) => (value === null || !isShare(figure) ? value : 1
 const axisTitle = (figure) =>
   isShare(figure) ? `${figure} (%)` : figure.replace(/^bits_per_/, "bits per ").replace(/^loss$/, "loss (nats)");
 
+/** What an object has by this name, and not what all objects have: a figure may be called `constructor`. */
+const ownOf = (object, name) => (Object.hasOwn(object, name) ? object[name] : undefined);
+
 /** The validation figure of a run at its best step, or undefined. */
-const bestOf = (run, figure) => run.figures.validation[figure];
+const bestOf = (run, figure) => ownOf(run.figures.validation, figure);
 
 /** Names that are in any run, the wanted one first. */
 function namesOf(lists, first) {
