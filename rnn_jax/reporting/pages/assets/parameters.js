@@ -15,6 +15,18 @@ function inLines(key, letters = 13) {
 }
 
 
+/** The values that are named at an axis; of very many, [] leaves it to the library. */
+function marksOf(scale, distinct) {
+  if (distinct.length <= (scale === "names" ? MOST_NAMES : 6)) return distinct;
+  return scale === "log" ? roundOnes(distinct) : [];
+}
+
+/** Which short text stands for a name that is already as the charts may have it. */
+const markOfName = (values) => {
+  const short = new Map(values.map((value) => [nameOf(value), escaped(shortened(formatValue(value)))]));
+  return (name) => short.get(name);
+};
+
 /** Round numbers for a logarithmic axis: 1 and 3 times powers of ten, of very wide ones the powers alone. */
 function roundOnes(sorted) {
   const powers = [sorted[0], sorted.at(-1)].map(Math.log10);
@@ -53,8 +65,8 @@ function showParameters(chosen) {
     const numbers = known();
     const x = numbers.map((number) => (scale === "names" ? nameOf(values[number]) : values[number]));
     const distinct = [...new Set(x)].sort((one, other) => one - other);
-    const marks = scale === "names" ? [] : distinct.length <= 6 ? distinct : scale === "log" ? roundOnes(distinct) : [];
-    const named = marks.length > 1 && { tickvals: marks, ticktext: marks.map(nameOf) };
+    const marks = marksOf(scale, scale === "names" ? [...new Set(x)] : distinct);
+    const named = marks.length > 1 && { tickvals: marks, ticktext: marks.map(scale === "names" ? markOfName(values) : nameOf) };
     const type = { log: "log", linear: "linear", names: "category" }[scale];
     const y = numbers.map((number) => drawn(state.figure, bestOf(runs[number], state.figure)));
     const marker = { size: 9, color: colour("accent"), opacity: 0.65, line: { width: 1, color: colour("card") } };
@@ -89,7 +101,7 @@ function showParameters(chosen) {
 }
 
 /** A value as it stands at an axis: numbers with four digits. */
-const shortValue = (value) => formatValue(typeof value === "number" ? Number(value.toPrecision(4)) : value);
+const shortValue = (value) => shortened(formatValue(typeof value === "number" ? Number(value.toPrecision(4)) : value));
 
 /** Where the values of a key stand between 0 and 1, and which marks its axis has. */
 function placesOf({ scale, values }, numbers) {

@@ -89,7 +89,7 @@ function drawConfusion(classes, matrix) {
     colorscale: [[0, faint(hue, 0.08)], [1, faint(hue, 0.75)]], ...(few ? { texttemplate: "%{text}" } : {}),
   });
   const wrong = shares(false).flat().reduce((most, share) => Math.max(most, share ?? 0), 1e-9);
-  const names = classes.map((name) => escaped(name.length > 18 ? `${name.slice(0, 17)}…` : name));
+  const names = classes.map((name) => escaped(shortened(name)));
   const recalls = matrix.map((row, label) => `${names[label]}  ${((100 * row[label]) / sums[label]).toFixed(1)} %`);
   const step = Math.ceil(classes.length / 40);
   const marks = at.filter((number) => number % step === 0);

@@ -54,6 +54,9 @@ function formatValue(value) {
   return typeof value === "number" ? String(Number(value.toPrecision(6))) : value;
 }
 
+/** A name as it stands at an axis, where there is little room. */
+const shortened = (text) => (text.length > 18 ? `${text.slice(0, 17)}…` : text);
+
 /** A value of a config as the charts may have it. */
 const nameOf = (value) => escaped(formatValue(value));
 
