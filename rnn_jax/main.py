@@ -11,6 +11,7 @@ from rnn_jax.reporting.console import Console, build_console, saying_what_is_log
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.config import Command, parse
 from rnn_jax.runtime.errors import DivergedError, as_user_error
+from rnn_jax.runtime.files import write_json
 from rnn_jax.runtime.processes import Team, team
 from rnn_jax.runtime.run_folder import RunFolder, default_workdir
 from rnn_jax.runtime.signals import end_by_default, exit_status
@@ -82,6 +83,8 @@ def _evaluate(command: Command, console: Console) -> int:
         return 0
     folder, matrix, wrong = RunFolder(command.workdir), found.answers.confusion, found.answers.mistakes
     names = found.answers.classes
+    counts = {"classes": list(names), "matrix": matrix.tolist()}
+    write_json(folder.confusion_counts, {**counts, "split": found.answered, "step": found.step})
     figures.confusion(matrix, names, folder.confusion)
     if wrong.images is not None:
         labels, answers = ([names[number] for number in numbers] for numbers in (wrong.labels, wrong.answers))

@@ -1,5 +1,6 @@
 """The command: what it says and how it ends."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnn_jax.main import main
@@ -43,6 +45,22 @@ def test_eval_prints_the_table_and_draws(tmp_path: Path, capsys: pytest.CaptureF
     assert "wrong" in out
     assert (tmp_path / "run" / "confusion.png").stat().st_size > 1000
     assert (tmp_path / "run" / "mistakes.png").stat().st_size > 1000
+
+
+def test_eval_keeps_the_numbers_of_the_confusion_matrix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workdir = ["--workdir", str(tmp_path / "run")]
+    ends([*SMOKE, *workdir], capsys)
+    ends([*workdir, "--mode", "eval"], capsys)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    found = json.loads((tmp_path / "run" / "confusion.json").read_text())
+    assert found["classes"] == [str(digit) for digit in range(10)]
+    assert (found["split"], found["step"]) == ("test", summary["best"]["step"])
+    matrix = np.array(found["matrix"])
+    assert matrix.shape == (10, 10)
+    assert matrix.sum() == summary["dataset"]["test"]
+    assert np.trace(matrix) / matrix.sum() == pytest.approx(summary["test"]["accuracy"])
 
 
 def test_eval_without_a_checkpoint_ends_with_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

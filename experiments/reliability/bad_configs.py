@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from outcome import Outcome
+from outcomes import Outcome
 from wrong_commands import Wrong, cases
 from wrong_files import prepare
 

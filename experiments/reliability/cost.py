@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from outcome import Outcome
+from outcomes import Outcome
 from processes import call, typed
 
 COUNT = 12

@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from outcome import Outcome
+from outcomes import Outcome
 from processes import SMALL, call, digests, start, typed
 
 COUNT = 60

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from outcome import Outcome
+from outcomes import Outcome
 from processes import SMALL, call, digests, start, typed
 
 COUNT = 1000

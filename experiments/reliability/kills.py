@@ -4,7 +4,7 @@ import random
 import shutil
 from pathlib import Path
 
-from outcome import Outcome
+from outcomes import Outcome
 from processes import SMALL, Process, call, digests, last_step, start, typed
 
 COUNT = 200

@@ -26,7 +26,7 @@ import spoiling
 import text_kinds
 from hypothesis import HealthCheck, given, seed, settings, strategies
 from kind import Files, Kind, digest_of, first_of
-from outcome import Outcome
+from outcomes import Outcome
 
 from rnn_jax.runtime.errors import StorageError, UserError
 

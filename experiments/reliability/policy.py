@@ -5,7 +5,7 @@ import math
 import random
 from pathlib import Path
 
-from outcome import Outcome
+from outcomes import Outcome
 
 from rnn_jax.training.keeping import Keeper, Kept
 from rnn_jax.training.progress import Progress

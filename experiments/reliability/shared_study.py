@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from outcome import Outcome
+from outcomes import Outcome
 from processes import SMALL, Process, call, digests, start, typed
 
 COUNT = 20

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from outcome import Outcome
+from outcomes import Outcome
 from processes import Process, last_row, lines, start, typed
 
 COUNT = 51

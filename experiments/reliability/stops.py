@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from outcome import Outcome
+from outcomes import Outcome
 from processes import SMALL, TIMES, Process, call, digest, digests, last_row, last_step, lines, start, typed
 
 COUNT = 60

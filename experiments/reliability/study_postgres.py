@@ -4,7 +4,7 @@ from pathlib import Path
 
 import postgres
 import shared_study
-from outcome import Outcome
+from outcomes import Outcome
 from shared_study import COUNT
 
 __all__ = ["COUNT", "measure"]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import shared_study
-from outcome import Outcome
+from outcomes import Outcome
 from shared_study import COUNT
 
 __all__ = ["COUNT", "measure"]

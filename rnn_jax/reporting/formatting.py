@@ -1,6 +1,7 @@
 """How figures are written for people: one place, so that the console, the figures and the tables agree."""
 
 import math
+import statistics
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -20,6 +21,19 @@ def format_figure(name: str, value: float | None) -> str:
     if value != 0 and abs(value) < 1e-3:
         return f"{value:.2e}"
     return f"{value:.4f}"
+
+
+def format_spread(name: str, values: Sequence[float]) -> str:
+    """Mean ± sample standard deviation of a metric; one value has no deviation, and none is a dash."""
+    if not values:
+        return "–"
+    text = format_figure(name, statistics.mean(values))
+    if len(values) == 1:
+        return text
+    mean, space, percent = text.partition(" ")
+    decimals = len(mean.partition(".")[2])
+    deviation = statistics.stdev(values) * (100 if percent else 1)
+    return f"{mean} ± {deviation:.{decimals}f}{space}{percent}"
 
 
 def in_order(names: Iterable[str]) -> list[str]:

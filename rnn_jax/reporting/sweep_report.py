@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_jax.reporting.charts import Series, fit_range, new_figure, save, scaled, styled
-from rnn_jax.reporting.formatting import format_figure, in_order
+from rnn_jax.reporting.formatting import format_spread, in_order
 from rnn_jax.reporting.importance import importances
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.reporting.ranking import Ranked, points
@@ -69,7 +69,9 @@ def table(ranked: Sequence[Ranked], keys: Sequence[str], objective: tuple[str, s
     for found in ranked[:MOST_ROWS]:
         bests = [row["best"] for row in found.rows if row["best"] is not None]
         cells = [f"{found.point[key]}" for key in keys]
-        cells += [_spread(name, [best[name] for best in bests if best[name] is not None]) for name in names]
+        cells += [
+            format_spread(name, [best[name] for best in bests if best[name] is not None]) for name in names
+        ]
         cells.append(f"{statistics.mean(best['step'] for best in bests):,.0f}" if bests else "–")
         cells.append(_how_many(found))
         lines.append(f"| {' | '.join(cells)} |")
@@ -88,11 +90,11 @@ def _winner(best: Ranked, objective: tuple[str, str], command: str) -> str:
     if not best.values:
         return "**No member came to a figure.**\n"
     point = ", ".join(f"{key} = {value}" for key, value in best.point.items())
-    lines = [f"**Best by validation:** {point}: {objective[0]} {_spread(objective[0], best.values)}."]
+    lines = [f"**Best by validation:** {point}: {objective[0]} {format_spread(objective[0], best.values)}."]
     tests = [row["test"] for row in best.rows if row["test"] is not None]
     if tests:
         figures = ", ".join(
-            f"{name} {_spread(name, [test[name] for test in tests if test[name] is not None])}"
+            f"{name} {format_spread(name, [test[name] for test in tests if test[name] is not None])}"
             for name in in_order(tests[0])
         )
         lines.append(f"On test, which was looked at for the winner alone: {figures}.")
@@ -112,17 +114,6 @@ def _without_result(rows: Sequence[Row]) -> str:
 def _figures(ranked: Sequence[Ranked]) -> list[str]:
     bests = [row["best"] for found in ranked for row in found.rows if row["best"] is not None]
     return [name for name in bests[0] if name != "step"] if bests else []
-
-
-def _spread(name: str, values: Sequence[float]) -> str:
-    if not values:
-        return "–"
-    text = format_figure(name, statistics.mean(values))
-    if len(values) == 1:
-        return text
-    mean, space, percent = text.partition(" ")
-    decimals = len(mean.partition(".")[2])
-    return f"{mean} ± {scaled(name, statistics.stdev(values)):.{decimals}f}{space}{percent}"
 
 
 @styled

@@ -136,6 +136,35 @@ def read_json(file: Path) -> dict[str, Any]:
     return value
 
 
+def read_json_lines(file: Path) -> list[dict[str, Any]]:
+    """Reads a file of JSON objects, one a line, without what a crash left of a last one; [] if there is none.
+
+    Raises:
+        UserError: it cannot be read, or a line is damaged.
+    """
+    if not os.path.lexists(file):
+        return []
+    try:
+        lines = file.read_bytes().split(b"\n")[:-1]  # after the last newline: nothing, or a torn line
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror})") from error
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(json.loads(line))
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{file}: damaged, line {number} is no valid JSON") from error
+        if not isinstance(rows[-1], dict):
+            raise UserError(f"{file}: damaged, line {number} is no JSON object")
+    return rows
+
+
+def refuse_link(file: Path) -> None:
+    """Raises UserError where a file of a run folder is a link, which may name any file of the computer."""
+    if file.is_symlink():
+        raise UserError(f"{file}: is a link, which may lead out of the run folder; put the file itself there")
+
+
 def finite(value: Any) -> Any:
     """The value with None for every number that JSON does not have."""
     if isinstance(value, Mapping):

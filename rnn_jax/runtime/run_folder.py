@@ -15,7 +15,15 @@ from typing import Any
 from rnn_jax.runtime import lock
 from rnn_jax.runtime.config_files import split_source
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import check_place, finite, read_json, remove_unfinished, write_json, writing
+from rnn_jax.runtime.files import (
+    check_place,
+    finite,
+    read_json,
+    refuse_link,
+    remove_unfinished,
+    write_json,
+    writing,
+)
 from rnn_jax.runtime.schema import KEYS, Config, validate
 from rnn_jax.runtime.wording import shown
 
@@ -92,6 +100,11 @@ class RunFolder:
     def confusion(self) -> Path:
         """The picture of which class was taken for which."""
         return self.path / "confusion.png"
+
+    @property
+    def confusion_counts(self) -> Path:
+        """How often which class was taken for which: `classes`, `matrix`, `split` and `step`."""
+        return self.path / "confusion.json"
 
     @property
     def mistakes(self) -> Path:
@@ -223,8 +236,7 @@ def read_settings(workdir: Path) -> dict[str, Any]:
         UserError: there is none, or it is damaged.
     """
     file = RunFolder(workdir).config
-    if file.is_symlink():
-        raise UserError(f"{file}: is a link, which may lead out of the run folder; put the file itself there")
+    refuse_link(file)
     if not os.path.isfile(file):
         raise UserError(f"{workdir}: no run folder (no config.json in it)")
     return read_json(file)

@@ -63,7 +63,9 @@ class Evaluation(NamedTuple):
     figures: dict[str, dict[str, float]]
     """Of each split that was looked at."""
     answers: Answers | None
-    """To the last of these splits; None where the task is not to name a class."""
+    """To the split `answered`; None where the task is not to name a class."""
+    answered: str
+    """The last of these splits."""
     damaged: list[str]
     """A line for every damaged checkpoint that was passed over."""
 
@@ -89,7 +91,8 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
         state, _, damaged = program.restore(folder.checkpoints, which)
         splits = ["validation", *(job.data.tested if job.plan.report_test else [])]
         figures = {split: evaluate(program, state.evaluated, split) for split in splits}
-        return Evaluation(int(state.step), figures, _answers(program, state, splits[-1]), damaged)
+        answers = _answers(program, state, splits[-1])
+        return Evaluation(int(state.step), figures, answers, splits[-1], damaged)
 
 
 def _answers(program: Program, state: State, split: str) -> Answers | None:

@@ -7,7 +7,7 @@ from typing import Any
 import mutations
 import pytest
 from kind import Kind
-from outcome import Outcome
+from outcomes import Outcome
 
 from rnn_jax.runtime.errors import UserError
 

@@ -46,3 +46,10 @@ def test_a_confusion_matrix_is_aligned_and_its_empty_cells_are_dots() -> None:
         "    1     .  1035     .",
         "  ten     2     .     7",
     ]
+
+
+def test_a_spread_is_mean_and_sample_deviation() -> None:
+    assert formatting.format_spread("accuracy", [0.91, 0.92, 0.93]) == "92.00 ± 1.00 %"
+    assert formatting.format_spread("loss", [1.0, 2.0]) == "1.5000 ± 0.7071"
+    assert formatting.format_spread("perplexity", [80.0]) == "80.00"
+    assert formatting.format_spread("loss", []) == "–"

@@ -1,0 +1,1 @@
+"""The report: from run folders to one HTML page that stands alone."""

@@ -1,0 +1,40 @@
+// Fills the page.
+
+function showHead() {
+  part("title").textContent = document.title;
+  const count = runs.length === 1 ? "1 run" : `${formatStep(runs.length)} runs`;
+  part("made").textContent = `${count}, ${report.made}`;
+  part("statuses").append(
+    ...report.statuses.map(([status, number]) => element("li", { class: toneOf(status) }, `${formatStep(number)} ${status}`)),
+  );
+  if (report.best) {
+    part("best").append(element("b", {}, "Best by validation: "), report.best);
+    part("best").hidden = false;
+  }
+  part("facts").append(...listOf(report.facts).children);
+  part("command").textContent = report.command;
+  part("damaged").append(...report.damaged.map((line) => element("p", { class: "warning" }, `Left out: ${line}`)));
+}
+
+function showFoot() {
+  part("about").hidden = report.notes.length === 0;
+  part("notes").append(...report.notes.map((note) => element("p", { class: "quiet" }, note)));
+  part("library").textContent = `Plotly.js ${Plotly.version}`;
+}
+
+/** Links to the parts that the page has. */
+function showContents() {
+  const sections = [...document.querySelectorAll("main section")].filter((section) => !section.hidden);
+  part("contents").append(
+    ...sections.map((section) => element("a", { href: `#${section.id}` }, section.querySelector("h2").textContent)),
+  );
+}
+
+showHead();
+showResults(showRun);
+showDetails();
+showCurves();
+showParameters(showRun);
+showDifferences();
+showFoot();
+showContents();

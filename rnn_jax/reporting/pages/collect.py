@@ -1,0 +1,119 @@
+"""All runs of the folders that a report is asked for, best first."""
+
+import math
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rnn_jax.reporting.pages.folders import PARENTS, SWEEP, Found, check, is_run, is_sweep, run_folders
+from rnn_jax.reporting.pages.reading import Run, read_run
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import read_json, refuse_link
+
+Objective = tuple[str, str]
+"""A validation figure and its better direction, 'max' or 'min'."""
+
+DECIDING = ("accuracy", "perplexity", "bits_per_character", "bits_per_byte", "loss")
+"""Figures that decide, the first one that there is."""
+DECIDED_BY_LOSS = ("copying", "adding", "sequence_regression")
+"""Tasks that are decided by the loss, whichever other figures they have."""
+LAST = {"pruned": 1, "given up": 1, "diverged": 2, "failed": 2}
+"""Which ends stand behind all others in the order of runs."""
+
+
+class Collection(NamedTuple):
+    """What is reported."""
+
+    folders: list[Path]
+    """That were asked for."""
+    runs: list[Run]
+    """Best first by the objective; diverged and failed ones last."""
+    objective: Objective
+    damaged: list[str]
+    """A line for each run that could not be read, and is left out."""
+
+
+def collect(folders: Sequence[Path]) -> Collection:
+    """Reads all runs.
+
+    Raises:
+        UserError: a folder is neither a run's nor a sweep's, or no run can be read.
+    """
+    for folder in folders:
+        check(folder)
+    damaged, objectives, runs = list[str](), list[str](), dict[str, Run]()
+    # Sweeps first: a member that is given beside its sweep is that sweep's.
+    for folder in sorted(folders, key=lambda folder: not is_sweep(folder)):
+        try:
+            found, sweep = [Found(folder, None)], None
+            if is_sweep(folder) and not is_run(folder):
+                found, sweep = run_folders(folder), folder
+                objectives += _said(folder)
+        except UserError as error:
+            damaged.append(str(error))
+            continue
+        for one in found:
+            place = os.path.realpath(one.folder)
+            if place in runs:
+                continue
+            try:
+                runs[place] = read_run(one, _name(one.folder, sweep, folders), sweep)
+            except UserError as error:
+                damaged.append(str(error))
+    if not runs:
+        names = ", ".join(map(str, folders))
+        raise UserError("\n".join(damaged[:2]) or f"{names}: no member has begun yet; nothing to report")
+    objective = objective_of(list(runs.values()), objectives)
+    return Collection(list(folders), ranked(list(runs.values()), objective), objective, damaged)
+
+
+def ranked(runs: Sequence[Run], objective: Objective) -> list[Run]:
+    """The runs, best first; those without the figure after those with it, diverged and failed ones last."""
+    name, direction = objective
+
+    def place(run: Run) -> tuple[int, float]:
+        value = run.figures["validation"].get(name)
+        cost = math.inf if value is None else -value if direction == "max" else value
+        return LAST.get(run.status, 0), cost
+
+    return sorted(runs, key=place)
+
+
+def objective_of(runs: Sequence[Run], said: Sequence[str]) -> Objective:
+    """The figure that decides: what a sweep says, or else what most runs' task is decided by."""
+    names = Counter(name for run in runs for name in run.figures["validation"])
+    tasks = Counter(run.config.get("task.name") for run in runs).most_common(1)
+    by_loss = bool(tasks) and tasks[0][0] in DECIDED_BY_LOSS
+    wanted = [*said, *(["loss"] if by_loss else []), *DECIDING]
+    # What half of the runs do not have says little of all of them.
+    usual = [name for name in wanted if 2 * names[name] >= max(names.values(), default=0)]
+    chosen = next((name for name in usual if names[name]), DECIDING[0])
+    return chosen, "max" if chosen.endswith("accuracy") else "min"
+
+
+def _said(sweep: Path) -> list[str]:
+    """The objective that a sweep is told to have, if any.
+
+    Raises:
+        UserError: sweep.json is damaged, or a link.
+    """
+    refuse_link(sweep / SWEEP)
+    fields = read_json(sweep / SWEEP).get("sweep")
+    said = fields.get("objective") if isinstance(fields, dict) else None
+    return [said] if isinstance(said, str) else []
+
+
+def _name(folder: Path, sweep: Path | None, folders: Sequence[Path]) -> str:
+    """A member's number, a trial's hash, a run folder's name; with what is before it, if others share it."""
+    names = Counter(Path(os.path.realpath(other)).name for other in folders)
+
+    def short(given: Path) -> str:
+        name = Path(os.path.realpath(given)).name
+        return name if names[name] == 1 else str(given)
+
+    if sweep is None:
+        return short(folder)
+    own = "/".join(part for part in folder.relative_to(sweep).parts if part not in PARENTS)
+    return own if len(folders) == 1 else f"{short(sweep)}/{own}"

@@ -1,0 +1,118 @@
+"""In what runs differ, and the tables made of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_folders import write_run
+
+from rnn_jax.reporting.pages import tables
+from rnn_jax.reporting.pages.collect import Collection, collect
+from rnn_jax.reporting.pages.differences import compared, differing, divide, scale_of
+
+
+def collected(folder: Path, *changes: dict[str, Any], **run: Any) -> Collection:
+    finals = run.pop("finals", [0.9 - 0.1 * n for n in range(len(changes))])
+    for number, change in enumerate(changes):
+        write_run(folder / str(number), change, final=finals[number], seed=number, **run)
+    return collect([folder / str(number) for number in range(len(changes))])
+
+
+def test_common_and_own_keys_make_up_each_config(tmp_path: Path) -> None:
+    found = collected(
+        tmp_path,
+        {"optimizer.learning_rate": 0.1, "log.every_steps": 5},
+        {"model.cell": "gru", "log.every_steps": 6},
+        {"optimizer.clip": 1.0, "model.extra": 7},
+    )
+    common, own = divide(found.runs)
+    for run, settings in zip(found.runs, own, strict=True):
+        assert {**common, **settings} == run.config
+        assert not set(common) & set(settings)
+    keys = differing(own)
+    assert set(keys) == {
+        "model.cell",
+        "model.extra",
+        "optimizer.learning_rate",
+        "optimizer.clip",
+        "log.every_steps",
+    }
+    assert [key.partition(".")[0] for key in keys] == ["model"] * 2 + ["optimizer"] * 2 + ["log"]
+    assert "log.every_steps" not in compared(found.runs, keys)
+
+
+def test_true_is_not_one(tmp_path: Path) -> None:
+    found = collected(tmp_path, {"model.residual": True}, {"model.residual": 1})
+    assert differing(divide(found.runs)[1]) == ["model.residual"]
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ([1e-4, 1e-1], "log"),
+        ([16, 32], "linear"),
+        ([0.0, 0.5], "linear"),
+        ([-1, 100], "linear"),
+        (["lstm", "gru"], "names"),
+        ([1.0, None], "names"),
+        ([True, False], "names"),
+    ],
+)
+def test_the_axis_fits_the_values(values: list[Any], scale: str) -> None:
+    assert scale_of(values) == scale
+
+
+def test_a_row_a_run_with_text_and_what_it_is_sorted_by(tmp_path: Path) -> None:
+    rates = [{"optimizer.learning_rate": rate} for rate in (0.003, 0.01)]
+    found = collected(tmp_path, *rates)
+    table = tables.of_runs(found.runs, ["optimizer.learning_rate"])
+    names = [name for name, _ in table.columns]
+    assert names[:3] == ["run", "optimizer.learning_rate", "status"]
+    assert names[-3:] == ["best step", "step", "time"]
+    first = dict(zip(names, table.rows[0], strict=True))
+    assert first["run"] == ("0", 0)
+    assert first["optimizer.learning_rate"] == ("0.003", 0.003)
+    assert first["test accuracy"] == ("89.00 %", pytest.approx(0.89))
+    assert first["step"] == ("1,000", 1000)
+    assert first["time"] == ("1:15", 75.0)
+
+
+def test_what_is_missing_is_a_dash_and_the_reason_stands_with_the_status(tmp_path: Path) -> None:
+    reason = {"reason": "the loss was not finite", "best": None, "wall_seconds": None}
+    found = collected(tmp_path, {}, {}, status="diverged", summary=reason)
+    table = tables.of_runs(found.runs, [])
+    first = dict(zip([name for name, _ in table.columns], table.rows[0], strict=True))
+    assert first["status"] == ("diverged: the loss was not finite", "diverged")
+    assert first["best step"] == first["time"] == ("–", None)
+
+
+def test_over_seeds_there_are_mean_and_deviation(tmp_path: Path) -> None:
+    points = [{"model.cell": cell, "train.seed": seed} for cell in ("gru", "lstm") for seed in (0, 1, 2)]
+    found = collected(tmp_path, *points, finals=[0.5, 0.6, 0.7, 0.91, 0.92, 0.93])
+    keys = compared(found.runs, differing(own := divide(found.runs)[1]))
+    table = tables.over_seeds(found.runs, own, keys, found.objective)
+    assert table is not None
+    assert [row[0][0] for row in table.rows] == ["lstm", "gru"]
+    place = [name for name, _ in table.columns].index("test accuracy")
+    assert table.rows[0][place] == ("91.00 ± 1.00 %", pytest.approx(0.91))
+    assert table.rows[1][1] == ("3 finished", 3)
+
+
+def test_without_other_seeds_there_is_no_such_table(tmp_path: Path) -> None:
+    found = collected(tmp_path, {"model.cell": "gru"}, {"model.cell": "lstm"})
+    own = divide(found.runs)[1]
+    assert tables.over_seeds(found.runs, own, compared(found.runs, differing(own)), found.objective) is None
+
+
+def test_a_point_of_which_a_seed_diverged_is_last(tmp_path: Path) -> None:
+    points = [{"model.cell": cell, "train.seed": seed} for cell in ("gru", "lstm") for seed in (0, 1)]
+    finals = [0.99, 0.98, 0.5, 0.5]
+    for number, point in enumerate(points):
+        status = "diverged" if number == 1 else "finished"
+        write_run(tmp_path / str(number), point, final=finals[number], status=status)
+    found = collect([tmp_path / str(number) for number in range(4)])
+    own = divide(found.runs)[1]
+    table = tables.over_seeds(found.runs, own, ["model.cell"], found.objective)
+    assert table is not None
+    assert [row[0][0] for row in table.rows] == ["lstm", "gru"]
+    assert table.rows[1][1][0] == "1 finished, 1 diverged"

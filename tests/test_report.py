@@ -1,0 +1,218 @@
+"""The command that writes a page on runs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from run_folders import write_lines, write_run, write_sweep
+
+from rnn_jax import report
+
+ROOT = Path(__file__).parents[1]
+RATES = [{"optimizer.learning_rate": rate} for rate in (1e-3, 3e-3, 1e-2)]
+
+
+def ends(arguments: list[Any], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    status = report.main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    return status, out, err
+
+
+def contents(file: Path) -> dict[str, Any]:
+    """What the page shows."""
+    text = file.read_text(encoding="utf-8")
+    return json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+
+
+def test_a_run_is_reported_in_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = write_run(tmp_path / "run")
+    status, out, err = ends([run], capsys)
+    page = run / "report.html"
+    assert (status, err) == (0, "")
+    assert out == f"{page}: 1 run, {page.stat().st_size / 1e6:.1f} MB\n"
+    told = contents(page)
+    assert [one["name"] for one in told["runs"]] == ["run"]
+    assert told["runs"][0]["curves"]["validation"]["accuracy"][0][-1] == 1000
+    assert "--mode eval" in told["runs"][0]["evaluation"]
+    before = page.read_bytes()
+    assert ends([run], capsys)[0] == 0  # over the one that is there
+    assert len(page.read_bytes()) == len(before)
+
+
+def test_several_are_reported_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "run")
+    write_sweep(tmp_path / "sweep", RATES)
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = ends(["run", "sweep", "run", tmp_path / "sweep", "./run"], capsys)
+    assert (status, out.partition(",")[0]) == (0, "report.html: 4 runs")
+    told = contents(tmp_path / "report.html")
+    assert told["parameters"][0]["key"] == "optimizer.learning_rate"
+    assert told["parameters"][0]["scale"] == "log"
+    assert told["command"].startswith("python -m rnn_jax.report run sweep run ")
+
+
+def test_a_member_alone_is_the_ordinary_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_sweep(tmp_path / "sweep", RATES)
+    ends([sweep, "--out", tmp_path / "page.html"], capsys)
+    commands = {run["name"]: run["command"] for run in contents(tmp_path / "page.html")["runs"]}
+    flags = "--config configs/digits.py --config.optimizer.learning_rate=0.01 --config.train.seed=0"
+    assert commands["2"] == f"python -m rnn_jax.main {flags}"
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted", "diverged", "failed"])
+def test_whatever_became_of_a_run_is_shown(
+    status: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path / "run", status=status, summary={"reason": "of a kind"})
+    assert ends([run], capsys)[0] == 0
+    told = contents(run / "report.html")
+    assert told["statuses"] == [[status, 1]]
+    assert any(cell[0] == f"{status}: of a kind" for cell in told["table"]["rows"][0])
+
+
+def test_a_run_without_any_figures_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = write_run(tmp_path / "run")
+    for name in ("metrics.jsonl", "summary.json"):
+        (run / name).unlink()
+    assert ends([run], capsys)[0] == 0
+    assert contents(run / "report.html")["statuses"] == [["no figures yet", 1]]
+
+
+@pytest.mark.parametrize("name", ["config.json", "summary.json", "metrics.jsonl"])
+def test_a_damaged_run_is_named_and_the_others_are_reported(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = write_run(tmp_path / "good"), write_run(tmp_path / "bad")
+    (bad / name).write_text("{\n")
+    status, out, err = ends([bad, good, "--out", tmp_path / "page.html"], capsys)
+    assert status == 1
+    assert err.startswith(f"warning: {bad / name}: damaged")
+    assert err.count("\n") == 1
+    assert "1 run," in out
+    assert [run["name"] for run in contents(tmp_path / "page.html")["runs"]] == ["good"]
+    status, _, err = ends([bad], capsys)  # and there is no other
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.startswith(f"error: {bad / name}: damaged")
+    assert not (bad / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "no folder to report"),
+        (["{}/gone"], "no such folder"),
+        (["{}/file"], "is no folder"),
+        (["{}/empty"], "neither a run folder (no config.json in it) nor a sweep's"),
+        (["{}/run", "{}/empty"], "empty: neither"),
+        (["{}/run", "--out", "{}/empty"], "is a folder; --out takes a file"),
+        (["{}/run", "--out", "{}/gone/page.html"], "there is no folder"),
+        (["{}/run", "--out", "{}/file/page.html"], "there is no folder"),
+        (["{}/run", "--out", "/dev/null"], "is no file"),
+        (["{}/run", "--out", "/proc/page.html"], "cannot be written"),
+        (["{}/run", "--out="], "needs a value"),
+        (["{}/run", "--output=x"], "did you mean --out?"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_written(
+    arguments: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "run")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    status, out, err = ends([argument.format(tmp_path) for argument in arguments], capsys)
+    assert (status, out) == (2, "")
+    assert expected in err
+    assert err.startswith("error: ")
+    assert err.count("\n") <= 2
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_stands_in_a_folder_that_cannot_be_written_goes_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path / "run")
+    access = os.access  # root may write everywhere
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and access(path, mode))
+    status, _, err = ends([run], capsys)
+    assert (status, "give another --out" in err) == (2, True)
+
+
+def test_a_hundred_runs_are_complete_and_bounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With thousands of lines, a confusion matrix and a picture each: at most 15 MB."""
+    random = np.random.default_rng(0)
+    counts = {"classes": [f"{n}" for n in range(10)], "split": "test", "step": 5}
+    for number in range(100):
+        rate = float(10 ** random.uniform(-4, -1))
+        changes = {"optimizer.learning_rate": rate, "train.seed": number}
+        final, steps = float(random.uniform(0.5, 0.95)), 20_000
+        run = write_run(tmp_path / f"run-{number}", changes, final=final, steps=steps, seed=number)
+        matrix = random.integers(0, 99, size=(10, 10)).tolist()
+        (run / "confusion.json").write_text(json.dumps({**counts, "matrix": matrix}))
+        (run / "mistakes.png").write_bytes(b"\x89PNG\r\n\x1a\n" + random.bytes(90_000))
+    page = tmp_path / "page.html"
+    folders = sorted(tmp_path.glob("run-*"))
+    assert ends([*folders, "--out", page], capsys)[0] == 0
+    assert page.stat().st_size <= 15e6
+    told = contents(page)
+    assert len(told["runs"]) == len(told["table"]["rows"]) == 100
+    assert sum("picture" in run["mistakes"] for run in told["runs"]) == 33
+    assert all("classes" in run["confusion"] for run in told["runs"])
+    assert any("thinned" in note for note in told["notes"])
+    for run in told["runs"]:
+        steps, values = run["curves"]["validation"]["accuracy"]
+        assert (steps[0], steps[-1]) == (50, 20_000)
+        best = values[steps.index(run["best_step"])]
+        assert best == max(values) == pytest.approx(run["figures"]["validation"]["accuracy"], rel=1e-5)
+        assert len(run["curves"]["train"]["loss"][0]) <= 610
+
+
+def test_a_large_sweep_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its rows alone: the folders of thousands of members would be many files."""
+    random = np.random.default_rng(0)
+    (tmp_path / "sweep.json").write_text("{}")
+    rows = []
+    for number in range(5_000):
+        point = {"optimizer.learning_rate": float(random.uniform(0, 1)), "model.hidden_size": number}
+        best = {"step": 10, "accuracy": float(random.uniform(0, 1)), "loss": float(random.uniform(0, 1))}
+        rows.append({"member": number, "point": point, "status": "finished", "step": 40, "best": best})
+    write_lines(tmp_path / "results.jsonl", rows)
+    status, _, err = ends([tmp_path], capsys)
+    assert (status, err) == (0, "")
+    page = tmp_path / "report.html"
+    assert page.stat().st_size <= 15e6
+    told = contents(page)
+    assert len(told["runs"]) == 4_000
+    assert told["notes"][0] == "5,000 runs were found; the best 4,000 are in this page."
+    values = [run["figures"]["validation"]["accuracy"] for run in told["runs"]]
+    assert values == sorted((row["best"]["accuracy"] for row in rows), reverse=True)[:4_000]
+    assert "facts" not in told["runs"][-1]
+
+
+def test_it_starts_without_jax_and_without_drawing_libraries(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    code = (
+        "import sys; from rnn_jax import report; status = report.main(sys.argv[1:]); "
+        "print(status, sorted({'jax', 'matplotlib', 'tensorflow_datasets'} & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(run)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.splitlines()[-1] == "0 []"
+
+
+def test_help_tells_and_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        report.main(["--help"])
+    assert end.value.code == 0
+    assert "--out" in capsys.readouterr().out
