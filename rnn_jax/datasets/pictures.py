@@ -103,7 +103,7 @@ def fit(picture: np.ndarray, height: int, width: int, maximum: int, background: 
     own = background_of(picture[None], 255)
     scale = min(height / picture.shape[0], width / picture.shape[1])
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    scaled = np.asarray(Image.fromarray(picture).resize(size, _filter(scale)))
+    scaled = np.asarray(Image.fromarray(picture).resize(size, filter_of(scale)))
     above, left = (height - scaled.shape[0]) // 2, (width - scaled.shape[1]) // 2
     image = np.full((height, width), 255 if own == "light" else 0, np.uint8)
     image[above : above + scaled.shape[0], left : left + scaled.shape[1]] = scaled
@@ -112,7 +112,8 @@ def fit(picture: np.ndarray, height: int, width: int, maximum: int, background: 
     return np.rint(image.astype(np.float64) * maximum / 255).astype(np.uint8)
 
 
-def _filter(scale: float) -> int:
+def filter_of(scale: float) -> int:
+    """Pillow's filter that scales well by so much: smaller, each pixel the mean of what it covers."""
     from PIL.Image import Resampling
 
     return Resampling.BOX if scale <= 1 else Resampling.BILINEAR
