@@ -42,7 +42,7 @@ def _serve(server: Server, config: Config, command: Command) -> int:
     with Stop() as stop:
         try:
             with stop.at_once():
-                answers = _load(config, command)
+                answers = load(config, command)
                 print(f"http://{ADDRESS}:{server.port}/  ready; Ctrl-C stops it", flush=True)
                 server.serve(answers)
         except Interrupted as interrupted:
@@ -52,7 +52,7 @@ def _serve(server: Server, config: Config, command: Command) -> int:
     return 0
 
 
-def _load(config: Config, command: Command) -> Answers:
+def load(config: Config, command: Command) -> Answers:
     """What answers to drawings, compiled.
 
     Raises:

@@ -51,9 +51,8 @@ def image_of(seed: int) -> np.ndarray:
 
 KINDS: list[dict[str, Any]] = [
     {},
-    {"pool": "mean", "layers": 2, "residual": True},
-    {"bidirectional": True, "pool": "max"},
-    {"bidirectional": True, "layers": 2},
+    {"bidirectional": True, "pool": "mean"},
+    {"bidirectional": True, "layers": 2, "residual": True},
     {"cell": "lru", "input_layer": 3},
     {"reading": "pixels"},
     {"reading": "pixels", "seed": 2, "cell": "gru"},
