@@ -73,7 +73,7 @@ def load(config: Config, command: Command) -> Answers:
         for line in trained.damaged:
             print(f"warning: {line}", file=sys.stderr)
         about = f"{trained.network.name}, {command.checkpoint} checkpoint, step {trained.step:,}"
-        return Answers(Reader(known, trained), known, about)
+        return Answers(Reader(known, trained), known, about, bidirectional=config.model.bidirectional)
 
 
 if __name__ == "__main__":

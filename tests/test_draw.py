@@ -17,6 +17,7 @@ import pytest
 from trained import DIGITS, train_once
 
 from rnn_jax import draw
+from rnn_jax.drawing.server import SILENCE_SECONDS
 from rnn_jax.runtime.config import load_config
 from rnn_jax.runtime.schema import validate
 
@@ -65,6 +66,7 @@ def test_wrong_command_lines(
 WITHOUT_JAX = """
 import sys
 from rnn_jax import draw
+from rnn_jax.drawing.server import SILENCE_SECONDS
 status = draw.main(sys.argv[1:])
 assert not {"jax", "jaxlib", "flax"} & set(sys.modules)
 sys.exit(status)
@@ -157,9 +159,6 @@ def test_signals_stop_it_while_requests_are_under_way(
 ) -> None:
     with started(digits) as (process, port):
         assert len(ask(port, b"\xff" * SIDE * SIDE)["probabilities"]) == 8
-        # One request stops half way, one connection says nothing, and four threads ask all the time.
-        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
-        silent[0].sendall(b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 78400\r\n\r\nabc")
         answered = threading.Semaphore(0)
 
         def keep_asking() -> None:
@@ -171,10 +170,13 @@ def test_signals_stop_it_while_requests_are_under_way(
         threads = [threading.Thread(target=keep_asking) for _ in range(4)]
         for thread in threads:
             thread.start()
-        for _ in range(8):
+        # Meanwhile one request stops half way, and one connection says nothing.
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
+        silent[0].sendall(b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 78400\r\n\r\nabc")
+        for _ in range(12):
             assert answered.acquire(timeout=20)
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=SILENCE_SECONDS - 2)  # nobody waits for those
         for thread in threads:
             thread.join()
         for connection in silent:

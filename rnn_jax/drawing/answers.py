@@ -19,9 +19,9 @@ class Stopped(Exception):
 class Answers:
     """Answers to drawings, one at a time, from any thread."""
 
-    def __init__(self, reader: "Reader", known: "KnownData", about: str) -> None:
+    def __init__(self, reader: "Reader", known: "KnownData", about: str, *, bidirectional: bool) -> None:
         """`about` says in a few words for people which network it is."""
-        self._reader, self._known, self._about = reader, known, about
+        self._reader, self._known, self._about, self._bidirectional = reader, known, about, bidirectional
         self._turn, self._stopped = threading.Lock(), False
         self.canvas = picture.canvas_size(known.spec)
         """Height and width of a drawing in pixels."""
@@ -31,6 +31,7 @@ class Answers:
         height, width, maximum = (int(self._known.spec[key]) for key in ("height", "width", "maximum"))
         return {
             "about": self._about,
+            "bidirectional": self._bidirectional,
             "dataset": self._known.name,
             "classes": list(self._known.classes),
             "image": {"height": height, "width": width, "maximum": maximum},

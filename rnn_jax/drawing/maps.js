@@ -24,16 +24,16 @@ function paintCells(canvas, rows, columns, colour) {
 /** The picture as the network is given it, in its own greys. when: the row after which each pixel is read. */
 export function paintSeen(canvas, { height, width, maximum }, image, when, row) {
   paintCells(canvas, height, width, (y, x) => {
-    const grey = image === null ? 0 : (255 * image[y][x]) / maximum;
+    const grey = (255 * image[y][x]) / maximum;
     return [grey, grey, grey, when[y * width + x] <= row ? 1 : 0.4];
   });
 }
 
-/** Probabilities [rows][classes]. */
+/** Probabilities [rows][classes]; by their roots, so that small ones are seen too. */
 export function paintBelief(canvas, probabilities, row) {
   paintCells(canvas, probabilities.length, probabilities[0].length, (y, x) => [
     ...BELIEF,
-    probabilities[y][x] * (y <= row ? 1 : FAINT),
+    Math.sqrt(probabilities[y][x]) * (y <= row ? 1 : FAINT),
   ]);
 }
 

@@ -4,7 +4,7 @@ import { clearMap, createBars, paintBelief, paintSeen, paintStates, percentage }
 import { createPen } from "./pen.js";
 
 const ROW_MILLISECONDS = 70;
-const QUIET_MILLISECONDS = 120; // a pen that is down is asked about at most so often
+const BETWEEN_MILLISECONDS = 120; // a pen that is down is asked about at most so often
 const MOST_BARS = 12;
 
 const find = (id) => document.getElementById(id);
@@ -27,16 +27,22 @@ brush.value = Math.round(100 * model.brush);
 const pen = createPen(find("ink"), model.canvas, () => brush.value / 100, (isDown) => {
   find("undo").disabled = find("clear").disabled = pen.isEmpty;
   document.body.classList.toggle("is-drawn", !pen.isEmpty);
+  find("answer").ariaBusy = !pen.isEmpty;
   pause();
-  clearTimeout(asked.timer);
+  if (isDown) {
+    asked.timer ??= setTimeout(() => ask(false), BETWEEN_MILLISECONDS);
+    return;
+  }
   if (pen.isEmpty) show(null);
-  asked.timer = setTimeout(() => ask(!isDown), isDown ? QUIET_MILLISECONDS : 0);
+  else ask(true);
 });
 
 // Asking --------------------------------------------------------------------------------------------------
 
 /** Asks what the network makes of the drawing; one question at a time, and the last one is always asked. */
 async function ask(isToPlay) {
+  clearTimeout(asked.timer);
+  asked.timer = null;
   asked.isWanted = true;
   asked.isToPlay = isToPlay;
   if (asked.isUnderWay) return;
@@ -52,6 +58,7 @@ async function ask(isToPlay) {
     say(error instanceof TypeError ? "The program behind this page does not answer; was it stopped?" : error.message);
   } finally {
     asked.isUnderWay = false;
+    find("answer").ariaBusy = pen.isDown;
   }
 }
 
@@ -76,12 +83,17 @@ function show(answer, isToPlay = false) {
   document.body.classList.toggle("is-empty", reading === null);
   if (model.classes.length > MOST_BARS) showBars = createBars(find("bars"), model.classes, shownClasses(reading));
   for (const bound of document.querySelectorAll(".bound")) bound.textContent = reading?.largest.toFixed(2) ?? "1";
-  find("states-size").textContent = reading ? `${reading.states[0].length} units` : "";
+  find("states-size").textContent = reading ? unitsOf(reading.states[0]) : "";
   // Said once, and not at every row that is played.
   find("said").textContent = reading ? summary(reading.probabilities.at(-1)) : "";
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (isToPlay && reading && !isStill) play(0);
   else showRow(rows - 1);
+}
+
+/** Of two directions, the second has read the whole picture before its first row. */
+function unitsOf(state) {
+  return `${state.length} units${model.bidirectional ? ", the right half from the end" : ""}`;
 }
 
 function summary(probabilities) {
@@ -105,11 +117,11 @@ function showRow(next) {
     ? `${Math.round((100 * (row + 1)) / rows)} % of the pixels read`
     : `row ${row + 1} of ${rows}`;
   find("scrubber").setAttribute("aria-valuetext", find("place").textContent);
-  paintSeen(find("seen"), model.image, reading?.image ?? null, when, row);
   if (reading === null) {
-    ["belief", "states"].forEach((id) => clearMap(find(id)));
+    ["seen", "belief", "states"].forEach((id) => clearMap(find(id)));
     return;
   }
+  paintSeen(find("seen"), model.image, reading.image, when, row);
   paintBelief(find("belief"), reading.probabilities, row);
   paintStates(find("states"), reading.states, reading.largest, row);
 }

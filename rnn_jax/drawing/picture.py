@@ -22,13 +22,9 @@ class Frame(NamedTuple):
     """How thick the strokes are, as a share of the image."""
 
 
-FRAMES = {
-    "mnist": Frame(
-        20 / 28, 0.1
-    ),  # LeCun et al. 1998: scaled to 20 × 20, placed by the centre of mass in 28 × 28
-    "digits": Frame(1.0, 0.1),  # fill all eight rows; what lies left and right is as heavy
-}
-FRAMES["tfds:mnist"] = FRAMES["mnist"]
+_MNIST = Frame(20 / 28, 0.1)  # LeCun et al. 1998, section III.A: 20 × 20, placed in 28 × 28
+_DIGITS = Frame(1.0, 0.1)  # they fill all eight rows
+FRAMES = {"mnist": _MNIST, "tfds:mnist": _MNIST, "digits": _DIGITS}
 """By the name of the data set; the images of any other show all there is, wherever it lies."""
 OTHERS_BRUSH = 0.07
 
@@ -61,8 +57,10 @@ def as_image(ink: np.ndarray, spec: Spec, name: str, background: Background) -> 
         return None
     height, width, maximum = (int(spec[key]) for key in ("height", "width", "maximum"))
     if name in FRAMES:
-        ink = _placed(ink, height, width, FRAMES[name].box)
-    return pictures.fit(ink, height, width, maximum, background)
+        image = _placed(ink, height, width, FRAMES[name].box)
+    else:
+        image = pictures.scale(ink, height, width, fill=0)
+    return pictures.in_greys(255 - image if background == "light" else image, maximum)
 
 
 def _placed(ink: np.ndarray, height: int, width: int, box: float) -> np.ndarray:

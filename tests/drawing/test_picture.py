@@ -81,6 +81,13 @@ def test_how_large_it_was_drawn_does_not_matter(size: float) -> None:
     assert np.corrcoef(as_mnist(drawn(BAR, (20, 20), 230)).ravel(), expected.ravel())[0, 1] < 0.5
 
 
+@pytest.mark.parametrize("name", ["digits", "folder"])
+def test_ink_is_ink_however_much_there_is(name: str) -> None:
+    """Of a picture from elsewhere the background is guessed by its edges; here it is known."""
+    full = picture.as_image(np.full((280, 280), 255, np.uint8), DIGITS, name, "dark")
+    np.testing.assert_array_equal(full, np.full((8, 8), 16))
+
+
 def test_edges_are_grey() -> None:
     greys = as_mnist(drawn(SEVEN, (20, 20), 230))
     assert ((greys > 20) & (greys < 235)).mean() > 0.03

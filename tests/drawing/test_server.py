@@ -54,7 +54,7 @@ class Fake:
 def running(reader: Fake) -> Iterator[Server]:
     known = KnownData("mnist", SPEC, ("<b>", "one", "two"), "dark", None)
     with Server(0) as server:
-        answers = Answers(cast(Reader, reader), known, "a fake")
+        answers = Answers(cast(Reader, reader), known, "a fake", bidirectional=False)
         thread = threading.Thread(target=server.serve, args=(answers,))
         thread.start()
         try:
