@@ -11,6 +11,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver import Chrome
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
 
 ARGUMENTS = (
     "--headless=new",
@@ -52,6 +53,14 @@ def open_browser(tmp_path: Path, width: int = 1280, height: int = 900) -> Iterat
         yield driver
     finally:
         driver.quit()
+
+
+def visit(driver: Chrome, address: str) -> None:
+    """Opens a page anew, and waits until it is whole, its scripts included."""
+    driver.get("about:blank")
+    driver.get(address)  # which may come back before that
+    here = f"location.href === {json.dumps(address)} && document.readyState === 'complete'"
+    WebDriverWait(driver, 30, 0.05).until(lambda driver: driver.execute_script(f"return {here}"))
 
 
 def resize(driver: Chrome, width: int, height: int) -> None:

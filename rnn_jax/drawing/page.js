@@ -78,7 +78,7 @@ function say(trouble) {
 // Showing -------------------------------------------------------------------------------------------------
 
 function show(answer, isToPlay = false) {
-  reading = answer && { ...answer, largest: Math.max(1e-9, ...answer.states.flat().map(Math.abs)) };
+  reading = answer && { ...answer, largest: largestOf(answer.states) };
   find("play").disabled = find("scrubber").disabled = reading === null;
   document.body.classList.toggle("is-empty", reading === null);
   if (model.classes.length > MOST_BARS) showBars = createBars(find("bars"), model.classes, shownClasses(reading));
@@ -89,6 +89,10 @@ function show(answer, isToPlay = false) {
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (isToPlay && reading && !isStill) play(0);
   else showRow(rows - 1);
+}
+
+function largestOf(states) {
+  return states.flat().reduce((largest, state) => Math.max(largest, Math.abs(state)), 1e-9);
 }
 
 /** Of two directions, the second has read the whole picture before its first row. */
@@ -129,8 +133,8 @@ function showRow(next) {
 /** The numbers of the classes that have a bar: all, or the likeliest, in the data set's order. */
 function shownClasses(answer) {
   const numbers = model.classes.map((_, number) => number);
-  const height = (number) => Math.max(...(answer?.probabilities ?? []).map((row) => row[number]), 0);
-  return numbers.sort((a, b) => height(b) - height(a)).slice(0, MOST_BARS).sort((a, b) => a - b);
+  const most = (number) => Math.max(...(answer?.probabilities ?? []).map((each) => each[number]), 0);
+  return numbers.sort((a, b) => most(b) - most(a)).slice(0, MOST_BARS).sort((a, b) => a - b);
 }
 
 // Playing -------------------------------------------------------------------------------------------------
