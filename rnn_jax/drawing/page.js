@@ -184,7 +184,7 @@ find("about").textContent = `${model.about}, trained on ${model.dataset}`;
 find("scrubber").max = rows;
 find("maps").style.setProperty("--rows", rows);
 find("maps").style.setProperty("--shape", `${width} / ${height}`);
-find("seen-size").textContent = `${width} × ${height}`;
+find("seen-size").textContent = `${height} × ${width}`;
 if (model.classes.length <= MOST_BARS && model.classes.every((name) => name.length <= 2)) {
   find("columns").replaceChildren(...model.classes.map((name) => Object.assign(document.createElement("li"), { textContent: name })));
 }
