@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _serve(server: Server, config: Config, command: Command) -> int:
     """Serves until a signal asks to stop; the exit status."""
-    import rnn_jax.training.reading  # noqa: F401  # JAX starts here, after everything that can be mistyped
+    import rnn_jax.training.image_reading  # noqa: F401  # JAX starts here, after everything that can be mistyped
 
     with Stop() as stop:
         try:
@@ -63,7 +63,7 @@ def load(config: Config, command: Command) -> Answers:
 
     from rnn_jax.training import known_data
     from rnn_jax.training.answering import load_trained
-    from rnn_jax.training.reading import Reader
+    from rnn_jax.training.image_reading import Reader
 
     known = known_data.read(command.workdir)
     if known.spec["kind"] != "image":

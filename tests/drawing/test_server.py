@@ -20,8 +20,8 @@ from rnn_jax.drawing import server as serving
 from rnn_jax.drawing.answers import Answers, Stopped
 from rnn_jax.drawing.server import Server
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.training.image_reading import Reader, Reading
 from rnn_jax.training.known_data import KnownData
-from rnn_jax.training.reading import Reader, Reading
 
 ROOT = Path(__file__).parents[2]
 SPEC = {"kind": "image", "height": 28, "width": 28, "classes": 3, "maximum": 255}

@@ -9,8 +9,8 @@ import pytest
 
 from rnn_jax import models, tasks
 from rnn_jax.training.answering import Answerer, Trained
+from rnn_jax.training.image_reading import Reader
 from rnn_jax.training.known_data import KnownData
-from rnn_jax.training.reading import Reader
 
 HEIGHT, WIDTH, CLASSES = 6, 5, 4
 SPEC = {"kind": "image", "height": HEIGHT, "width": WIDTH, "classes": CLASSES, "maximum": 16}
