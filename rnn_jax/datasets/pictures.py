@@ -98,21 +98,33 @@ def fit(picture: np.ndarray, height: int, width: int, maximum: int, background: 
     It is scaled as a whole, each pixel the mean of what it covers, and filled up at the sides with its own
     background; and its greys are turned round where its background is not that of the data set.
     """
-    from PIL import Image
-
     own = background_of(picture[None], 255)
-    scale = min(height / picture.shape[0], width / picture.shape[1])
-    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    scaled = np.asarray(Image.fromarray(picture).resize(size, _filter(scale)))
-    above, left = (height - scaled.shape[0]) // 2, (width - scaled.shape[1]) // 2
-    image = np.full((height, width), 255 if own == "light" else 0, np.uint8)
-    image[above : above + scaled.shape[0], left : left + scaled.shape[1]] = scaled
+    image = scale(picture, height, width, 255 if own == "light" else 0)
     if background != "mixed" and own != background:
         image = 255 - image
+    return in_greys(image, maximum)
+
+
+def scale(picture: np.ndarray, height: int, width: int, fill: int) -> np.ndarray:
+    """A picture, uint8 [any, any], scaled as a whole and filled up at the sides: uint8 [height, width]."""
+    from PIL import Image
+
+    factor = min(height / picture.shape[0], width / picture.shape[1])
+    size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
+    scaled = np.asarray(Image.fromarray(picture).resize(size, filter_of(factor)))
+    above, left = (height - scaled.shape[0]) // 2, (width - scaled.shape[1]) // 2
+    image = np.full((height, width), fill, np.uint8)
+    image[above : above + scaled.shape[0], left : left + scaled.shape[1]] = scaled
+    return image
+
+
+def in_greys(image: np.ndarray, maximum: int) -> np.ndarray:
+    """An image whose white is 255 as one whose white is `maximum`, uint8."""
     return np.rint(image.astype(np.float64) * maximum / 255).astype(np.uint8)
 
 
-def _filter(scale: float) -> int:
+def filter_of(factor: float) -> int:
+    """Pillow's filter that scales well by so much: smaller, each pixel the mean of what it covers."""
     from PIL.Image import Resampling
 
-    return Resampling.BOX if scale <= 1 else Resampling.BILINEAR
+    return Resampling.BOX if factor <= 1 else Resampling.BILINEAR

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from rnn_jax.models import embedding, initializers, layers
 from rnn_jax.models.embedding import OUTPUTS
-from rnn_jax.models.layers import Layout, drop, fold_in
+from rnn_jax.models.layers import Layout, Unrolled, drop, fold_in
 from rnn_jax.models.linear import affine
 from rnn_jax.models.network import Hyper, Keys, Network, dense, scale_matrices
 from rnn_jax.models.over_time import Carry
@@ -79,6 +79,22 @@ def build(
             drawn["input"] = dense(draw, input_key, spec["input_size"], input_layer, hyper)
         return {"params": scale_matrices(drawn, hyper)}
 
+    def unrolled(
+        drawn: layers.Parameters,
+        inputs: jax.Array,
+        lengths: jax.Array | None,
+        carry: dict[str, Carry] | None,
+        hyper: Hyper,
+        keys: Keys | None,
+    ) -> Unrolled:
+        input_map = drawn.get("input")
+        if reads_tokens:
+            rows = None if keys is None else keys.rows
+            inputs, input_map = embedding.read(drawn["embedding"], inputs, rows, hyper, layout)
+        return layers.apply(
+            layout, drawn, inputs, carry, lengths=lengths, input_map=input_map, hyper=hyper, keys=keys
+        )
+
     def apply(
         parameters: dict[str, Any],
         inputs: jax.Array,
@@ -87,18 +103,16 @@ def build(
         hyper: Hyper,
         keys: Keys | None,
     ) -> tuple[jax.Array, dict[str, Carry]]:
-        drawn, input_map = parameters["params"], parameters["params"].get("input")
-        rows = None if keys is None else keys.rows
-        if reads_tokens:
-            inputs, input_map = embedding.read(drawn["embedding"], inputs, rows, hyper, layout)
-        found = layers.apply(
-            layout, drawn, inputs, carry, lengths=lengths, input_map=input_map, hyper=hyper, keys=keys
-        )
+        drawn, rows = parameters["params"], None if keys is None else keys.rows
+        found = unrolled(drawn, inputs, lengths, carry, hyper, keys)
         pooled = read(found.outputs, found.last, lengths)
         pooled = drop(pooled, fold_in(rows, OUTPUTS), hyper.get("output_dropout"))
         return affine(drawn["output"], pooled), found.carry
 
+    def states(parameters: dict[str, Any], inputs: jax.Array, lengths: jax.Array | None) -> jax.Array:
+        return unrolled(parameters["params"], inputs, lengths, None, {}, None).outputs
+
     def initial_carry(rows: int) -> dict[str, Carry]:
         return layers.initial_carry(layout, rows)
 
-    return Network(layout.name, init, apply, initial_carry)
+    return Network(layout.name, init, apply, states, initial_carry)

@@ -7,7 +7,7 @@ import jax
 
 from rnn_jax.models import embedding, initializers, layers
 from rnn_jax.models.embedding import OUTPUTS
-from rnn_jax.models.layers import Layout, drop, fold_in
+from rnn_jax.models.layers import Layout, Unrolled, drop, fold_in
 from rnn_jax.models.linear import affine
 from rnn_jax.models.network import Hyper, Keys, Network, dense, scale_matrices
 from rnn_jax.models.over_time import Carry
@@ -54,6 +54,20 @@ def build(
             del drawn["output"]["kernel"]
         return {"params": scale_matrices(drawn, hyper)}
 
+    def unrolled(
+        drawn: layers.Parameters,
+        tokens: jax.Array,
+        lengths: jax.Array | None,
+        carry: dict[str, Carry] | None,
+        hyper: Hyper,
+        keys: Keys | None,
+    ) -> Unrolled:
+        rows = None if keys is None else keys.rows
+        inputs, input_map = embedding.read(drawn["embedding"], tokens, rows, hyper, layout)
+        return layers.apply(
+            layout, drawn, inputs, carry, lengths=lengths, input_map=input_map, hyper=hyper, keys=keys
+        )
+
     def apply(
         parameters: dict[str, Any],
         tokens: jax.Array,
@@ -62,18 +76,17 @@ def build(
         hyper: Hyper,
         keys: Keys | None,
     ) -> tuple[jax.Array, dict[str, Carry]]:
-        drawn = parameters["params"]
-        rows = None if keys is None else keys.rows
-        inputs, input_map = embedding.read(drawn["embedding"], tokens, rows, hyper, layout)
-        found = layers.apply(
-            layout, drawn, inputs, carry, lengths=lengths, input_map=input_map, hyper=hyper, keys=keys
-        )
+        drawn, rows = parameters["params"], None if keys is None else keys.rows
+        found = unrolled(drawn, tokens, lengths, carry, hyper, keys)
         rate, every_step = hyper.get("output_dropout"), layout.variational_dropout
         outputs = drop(found.outputs, fold_in(rows, OUTPUTS), rate, every_step=every_step)
         kernel = drawn["embedding"]["embedding"].T if tied_embedding else drawn["output"]["kernel"]
         return affine({"kernel": kernel, "bias": drawn["output"]["bias"]}, outputs), found.carry
 
+    def states(parameters: dict[str, Any], tokens: jax.Array, lengths: jax.Array | None) -> jax.Array:
+        return unrolled(parameters["params"], tokens, lengths, None, {}, None).outputs
+
     def initial_carry(rows: int) -> dict[str, Carry]:
         return layers.initial_carry(layout, rows)
 
-    return Network(layout.name, init, apply, initial_carry)
+    return Network(layout.name, init, apply, states, initial_carry)

@@ -31,6 +31,9 @@ class Network(NamedTuple):
     apply: Callable[..., tuple[jax.Array, Any]]
     """(parameters, inputs, lengths, carry, hyper, keys) -> (outputs, carry). `keys` (`Keys`) draw what is
     random; None: nothing is."""
+    states: Callable[[dict[str, Any], jax.Array, jax.Array | None], jax.Array]
+    """(parameters, inputs, lengths) -> what the last recurrence says at every step, [batch, time, features]:
+    zero where there is padding, and with nothing dropped."""
     initial_carry: Callable[[int], Any]
     """rows -> the carry that the network begins with."""
 

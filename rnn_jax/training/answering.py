@@ -121,6 +121,35 @@ def _answer(
     return network.apply(parameters, batch.inputs, batch.lengths, None, {}, None)[0]
 
 
+class Trained(NamedTuple):
+    """What a run folder holds of a model."""
+
+    task: Task
+    network: Network
+    parameters: Any
+    """The network's, of the checkpoint."""
+    step: int
+    """Of the checkpoint."""
+    damaged: list[str]
+    """A line for every damaged checkpoint that was passed over."""
+
+
+def load_trained(config: Config, known: KnownData, workdir: Path, which: Which) -> Trained:
+    """The model that a run folder holds, ready for one device: its data is not needed.
+
+    Raises:
+        CheckpointError: there is no valid checkpoint of that kind.
+    """
+    sections, _ = split_hyper(config)
+    checkpoints = RunFolder(workdir).checkpoints
+    if not checkpoint.steps(checkpoints):
+        raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
+    task = tasks.build(known.spec, _one_example(known.spec), 1, **sections["task"])
+    network = models.build(task.spec, **sections["model"])
+    devices.build(1, **devices.alone({**sections["runtime"], "devices": 1}))
+    return Trained(task, network, *checkpoint.restore_evaluated(checkpoints, which))
+
+
 def load_answerer(
     config: Config, known: KnownData, workdir: Path, which: Which
 ) -> tuple[Answerer, int, list[str]]:
@@ -133,18 +162,12 @@ def load_answerer(
     Raises:
         CheckpointError: there is no valid checkpoint of that kind.
     """
-    sections, _ = split_hyper(config)
-    checkpoints = RunFolder(workdir).checkpoints
-    if not checkpoint.steps(checkpoints):
-        raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
-    task = tasks.build(known.spec, _one_example(known.spec), 1, **sections["task"])
-    network = models.build(task.spec, **sections["model"])
-    devices.build(1, **devices.alone({**sections["runtime"], "devices": 1}))
-    parameters, step, damaged = checkpoint.restore_evaluated(checkpoints, which)
+    trained = load_trained(config, known, workdir, which)
     maximum, kept = config.dataset.maximum_steps, None
     if maximum is not None:
         kept = Kept(maximum, str(config.dataset.kept_end))
-    return Answerer(known, task, network, parameters, kept), step, damaged
+    answerer = Answerer(known, trained.task, trained.network, trained.parameters, kept)
+    return answerer, trained.step, trained.damaged
 
 
 def _one_example(spec: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:

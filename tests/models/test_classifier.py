@@ -116,3 +116,19 @@ def test_other_keys_draw_other_parameters() -> None:
     network = build()
     first, second = (network.init(jax.random.key(seed), {})["params"] for seed in (1, 2))
     assert (first["output"]["kernel"] != second["output"]["kernel"]).any()
+
+
+@pytest.mark.parametrize("changes", [{}, {"bidirectional": True, "layers": 2, "residual": True}], ids=str)
+def test_states_are_what_the_answer_is_read_from(changes: dict[str, Any]) -> None:
+    network = build(hidden_size=6, pool="mean", **changes)
+    parameters = network.init(jax.random.key(0), {})
+    inputs = jax.random.normal(jax.random.key(2), (3, 9, 7))
+    lengths = jnp.array([9, 4, 0])
+    states = network.states(parameters, inputs, lengths)
+    assert states.shape == (3, 9, 12 if changes else 6)
+    assert not states[1, 4:].any()
+    assert not states[2].any()
+    head = parameters["params"]["output"]
+    means = states.sum(axis=1) / np.array([[9], [4], [1]], np.float32)
+    logits, _ = network.apply(parameters, inputs, lengths, None, {}, None)
+    np.testing.assert_allclose(means @ head["kernel"] + head["bias"][None], logits, atol=1e-6)

@@ -105,3 +105,12 @@ def test_output_dropout_is_before_the_last_layer() -> None:
     assert np.isclose(logits, 0.7).all(axis=2).mean() > 0.8
     _, plain = network.apply(parameters, tokens, None, None, {}, None)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), carry, plain)
+
+
+def test_states_are_what_the_answers_are_read_from() -> None:
+    network = build()
+    parameters = network.init(jax.random.key(0), {})
+    tokens = jax.random.randint(jax.random.key(1), (3, 5), 0, 9)
+    states, head = network.states(parameters, tokens, None), parameters["params"]["output"]
+    logits, _ = network.apply(parameters, tokens, None, None, {}, None)
+    np.testing.assert_allclose(states @ head["kernel"] + head["bias"][None, None], logits, atol=1e-6)

@@ -1,0 +1,82 @@
+"""Opens a page to draw on, and shows how a network reads it."""
+
+import sys
+from collections.abc import Sequence
+
+from rnn_jax.drawing.answers import Answers
+from rnn_jax.drawing.server import ADDRESS, Server
+from rnn_jax.runtime.draw_command import Command, parse
+from rnn_jax.runtime.errors import UserError, as_user_error
+from rnn_jax.runtime.run_folder import read_config
+from rnn_jax.runtime.schema import Config
+from rnn_jax.runtime.signals import Interrupted, Stop, end_by_default, exit_status
+from rnn_jax.runtime.unheard import go_on_unheard
+
+TASK = "classification"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command and returns its exit status."""
+    try:
+        command = parse(arguments)
+        config = read_config(command.workdir)
+        if config.task.name != TASK:
+            raise UserError(
+                f"{command.workdir}: a run of the task {config.task.name}; a drawing is read by a run that "
+                f"names the class of an image, {TASK}"
+            )
+        with Server(command.port) as server:
+            return _serve(server, config, command)
+    except Exception as error:
+        expected = as_user_error(error)
+        if expected is None:
+            raise
+        print(f"error: {expected}", file=sys.stderr)
+        return expected.exit_status
+
+
+def _serve(server: Server, config: Config, command: Command) -> int:
+    """Serves until a signal asks to stop; the exit status."""
+    import rnn_jax.training.image_reading  # noqa: F401  # JAX starts here, after everything that can be mistyped
+
+    with Stop() as stop:
+        try:
+            with stop.at_once():
+                answers = load(config, command)
+                print(f"http://{ADDRESS}:{server.port}/  ready; Ctrl-C stops it", flush=True)
+                server.serve(answers)
+        except Interrupted as interrupted:
+            server.finish()
+            print(file=sys.stderr)  # after the terminal's ^C
+            return exit_status(interrupted.signal)
+    return 0
+
+
+def load(config: Config, command: Command) -> Answers:
+    """What answers to drawings, compiled.
+
+    Raises:
+        UserError: the run folder is not one of images.
+        CheckpointError: there is no valid checkpoint of that kind.
+    """
+    import jax
+
+    from rnn_jax.training import known_data
+    from rnn_jax.training.answering import load_trained
+    from rnn_jax.training.image_reading import Reader
+
+    known = known_data.read(command.workdir)
+    if known.spec["kind"] != "image":
+        raise UserError(f"{command.workdir}: its dataset.json is of another run: {known.spec['kind']}")
+    with jax.default_matmul_precision(config.runtime.matmul_precision):
+        trained = load_trained(config, known, command.workdir, command.checkpoint)
+        for line in trained.damaged:
+            print(f"warning: {line}", file=sys.stderr)
+        about = f"{trained.network.name}, {command.checkpoint} checkpoint, step {trained.step:,}"
+        return Answers(Reader(known, trained), known, about, bidirectional=config.model.bidirectional)
+
+
+if __name__ == "__main__":
+    end_by_default()
+    go_on_unheard()
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""A page to draw on, that shows how a network reads the drawing row by row."""

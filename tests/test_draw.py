@@ -1,0 +1,197 @@
+"""The command that opens a page to draw on: what it refuses, and how it ends."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trained import DIGITS, train_once
+
+from rnn_jax import draw
+from rnn_jax.drawing.server import SILENCE_SECONDS
+from rnn_jax.runtime.config import load_config
+from rnn_jax.runtime.schema import validate
+
+ROOT = Path(__file__).parents[1]
+SIDE = 280
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_once(tmp_path_factory, "digits", *DIGITS)
+
+
+def ends(arguments: list[Any], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    capsys.readouterr()
+    status = draw.main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    return status, out, err
+
+
+# What it refuses -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["--workdir"]),
+        (["--workdir="], ["--workdir=DIR"]),
+        (["--workdir", "a", "--prt", "1"], ["--prt", "did you mean --port?"]),
+        (["--workdir", "a", "--port", "65536"], ["--port", "'65536' must be a number from 0 to 65,535"]),
+        (["--workdir", "a", "--port", "-1"], ["--port", "must be a number"]),
+        (["--workdir", "a", "--port", "http"], ["--port", "must be a number"]),
+        (["--workdir", "a", "--checkpoint", "newest"], ["--checkpoint", "best", "latest"]),
+        (["--workdir", "a", "seven.png"], ["seven.png", "no such flag"]),
+    ],
+)
+def test_wrong_command_lines(
+    arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = ends(arguments, capsys)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    for word in words:
+        assert word in err
+
+
+WITHOUT_JAX = """
+import sys
+from rnn_jax import draw
+from rnn_jax.drawing.server import SILENCE_SECONDS
+status = draw.main(sys.argv[1:])
+assert not {"jax", "jaxlib", "flax"} & set(sys.modules)
+sys.exit(status)
+"""
+
+
+def test_what_is_no_run_of_images_is_refused_before_jax_starts(tmp_path: Path) -> None:
+    names = ("gone", "empty", "text", "adding")
+    gone, empty, text, adding = (tmp_path / name for name in names)
+    for folder, config in ((empty, None), (text, "configs/shakespeare.py"), (adding, "configs/adding.py")):
+        folder.mkdir()
+        if config is not None:
+            resolved, _ = validate(load_config(config))
+            (folder / "config.json").write_text(json.dumps(resolved.model_dump()))
+    other = "a drawing is read by a run that names the class of an image, classification"
+    for folder, message in (
+        (gone, "no run folder (no config.json in it)"),
+        (empty, "no run folder (no config.json in it)"),
+        (text, f"a run of the task language_modelling; {other}"),
+        (adding, f"a run of the task adding; {other}"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_JAX, "--workdir", str(folder)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (2, f"error: {folder}: {message}\n")
+
+
+def test_a_port_that_is_taken(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, out, err = ends(["--workdir", digits, "--port", port], capsys)
+    assert (status, out) == (2, "")
+    assert err == f"error: --port={port}: Address already in use; without it, a free one is taken\n"
+
+
+def test_damaged_runs(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.json").write_bytes((digits / "config.json").read_bytes())
+    status, _, err = ends(["--workdir", run], capsys)
+    assert status == 2
+    assert "dataset.json: missing; going on with the run" in err
+    (run / "dataset.json").write_bytes((digits / "dataset.json").read_bytes())
+    status, out, err = ends(["--workdir", run], capsys)
+    assert (status, out) == (4, "")
+    assert err == f"error: {run}: holds no checkpoint yet; train it with --workdir {run}\n"
+    known = json.loads((digits / "dataset.json").read_text())
+    known |= {"spec": {"kind": "numbers"}, "classes": []}
+    (run / "dataset.json").write_text(json.dumps(known))
+    status, _, err = ends(["--workdir", run], capsys)
+    assert (status, err) == (2, f"error: {run}: its dataset.json is of another run: numbers\n")
+
+
+# How it ends -----------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def started(run: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The command in a process of its own, and the port that it says."""
+    command = [sys.executable, "-m", "rnn_jax.draw", "--workdir", str(run), *arguments]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.endswith("/  ready; Ctrl-C stops it\n"), line
+            assert line.startswith("http://127.0.0.1:")
+            yield process, int(line.partition("1:")[2].partition("/")[0])
+        finally:
+            process.kill()
+
+
+def ask(port: int, body: bytes) -> dict[str, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("POST", "/read", body)
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_stop_it_while_requests_are_under_way(
+    digits: Path, number: signal.Signals, status: int
+) -> None:
+    with started(digits) as (process, port):
+        assert len(ask(port, b"\xff" * SIDE * SIDE)["probabilities"]) == 8
+        answered = threading.Semaphore(0)
+
+        def keep_asking() -> None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                while True:
+                    ask(port, b"\xff" * SIDE * SIDE)
+                    answered.release()
+
+        threads = [threading.Thread(target=keep_asking) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        # Meanwhile one request stops half way, and one connection says nothing.
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
+        silent[0].sendall(b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 78400\r\n\r\nabc")
+        for _ in range(12):
+            assert answered.acquire(timeout=20)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=SILENCE_SECONDS - 2)  # nobody waits for those
+        for thread in threads:
+            thread.join()
+        for connection in silent:
+            connection.close()
+        assert (process.returncode, out, err) == (status, "", "\n")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+
+
+def test_the_port_that_was_asked_for_and_free_again(digits: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for _ in range(2):
+        with started(digits, "--port", str(port), "--checkpoint", "latest") as (process, found):
+            assert found == port
+            assert ask(port, bytes(SIDE * SIDE)) == {"image": None}
+            process.terminate()
+            assert process.wait(timeout=20) == 143
