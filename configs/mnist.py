@@ -67,7 +67,14 @@ def get_config() -> ConfigDict:
         ),
         checkpoint=dict(every_steps=None, every_seconds=300.0, keep_latest=2, keep_best=1),
         log=dict(every_steps=50, batch_accuracy_every_steps=None, tensorboard=True),
-        runtime=dict(devices=None, matmul_precision="float32", allow_device_change=False),
+        runtime=dict(
+            devices=None,
+            matmul_precision="float32",
+            allow_device_change=False,
+            processes=None,
+            process=None,
+            coordinator=None,
+        ),
     )
 
 

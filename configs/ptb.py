@@ -86,7 +86,14 @@ def get_config() -> ConfigDict:
         ),
         checkpoint=dict(every_steps=None, every_seconds=300.0, keep_latest=2, keep_best=1),
         log=dict(every_steps=100, sample_tokens=60, tensorboard=True),
-        runtime=dict(devices=None, matmul_precision="float32", allow_device_change=False),
+        runtime=dict(
+            devices=None,
+            matmul_precision="float32",
+            allow_device_change=False,
+            processes=None,
+            process=None,
+            coordinator=None,
+        ),
     )
 
 

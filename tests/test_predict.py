@@ -153,6 +153,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--config.dataset.encoding=latin-1",
         "--config.dataset.maximum_steps=6",
         "--config.dataset.batch_size=8",
+        "--config.task.buckets=1",
     )
 
 
@@ -293,7 +294,8 @@ def test_sequences_get_the_answers_that_evaluation_gave(
     regression = config.endswith("regression")
     file = sequences_file(tmp_path / "a.npz", NUMBERS if regression else LABELS)
     files = [f"--config.dataset.{key}={file}" for key in ("file", "test_file")]
-    run = train(config, tmp_path / "run", *files, "--config.dataset.batch_size=8")
+    small = ["--config.dataset.batch_size=8", "--config.task.buckets=1"]
+    run = train(config, tmp_path / "run", *files, *small)
     inputs_alone = sequences_file(tmp_path / "inputs.npz")
     rows = told(["--workdir", run, inputs_alone], capsys)
     assert [row["input"] for row in rows] == [f"{inputs_alone}:{number}" for number in range(60)]
@@ -311,7 +313,8 @@ def test_sequences_get_the_answers_that_evaluation_gave(
 
 def test_wrong_sequences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = sequences_file(tmp_path / "a.npz", LABELS)
-    run = train("configs/sequences.py", tmp_path / "run", f"--config.dataset.file={file}")
+    one_shape = "--config.task.buckets=1"
+    run = train("configs/sequences.py", tmp_path / "run", f"--config.dataset.file={file}", one_shape)
     np.savez(tmp_path / "wide.npz", x=np.zeros((3, 5, 7)))
     np.savez(tmp_path / "empty.npz", x=np.zeros((3, 5, 2)), lengths=[5, 0, 2])
     np.savez(tmp_path / "pickled.npz", x=np.array([[1], [2, 3]], dtype=object))

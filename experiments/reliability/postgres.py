@@ -36,7 +36,8 @@ def running() -> Iterator[str]:
     folder = programs()
     if folder is None:
         raise RuntimeError("PostgreSQL is not installed (Debian's package postgresql)")
-    place = Path(tempfile.mkdtemp(prefix="postgres-"))
+    # Not in TMPDIR, into which that user may not look.
+    place = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
     user = next(name for name in UNPRIVILEGED if _exists(name)) if os.getuid() == 0 else None
     if user is not None:
         os.chown(place, pwd.getpwnam(user).pw_uid, -1)

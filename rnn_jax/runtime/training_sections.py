@@ -132,18 +132,14 @@ class Runtime(Section):
     devices: int | None = Field(
         None,
         ge=1,
-        description="devices that share a batch, of all processes (None: all accelerators, paying CPU cores)",
+        description="devices that share a batch, of all processes (None: what pays)",
     )
     matmul_precision: Literal["float32", "tensorfloat32", "bfloat16"] = Field(
         description="precision of matrix products"
     )
     allow_device_change: bool = Field(description="resume on another number of devices, with other last bits")
     processes: int | None = Field(
-        None, ge=1, description="processes that train one run (None: as the cluster says, or this one alone)"
+        None, ge=1, description="processes of this run (None: as the cluster says, or one)"
     )
-    process: int | None = Field(
-        None, ge=0, description="which of them this is, from 0 (None: as the cluster says)"
-    )
-    coordinator: str | None = Field(
-        None, description="HOST:PORT at which the first one waits for the others (None: as the cluster says)"
-    )
+    process: int | None = Field(None, ge=0, description="which of them this is, from 0")
+    coordinator: str | None = Field(None, description="HOST:PORT where the first one waits for the others")

@@ -9,7 +9,6 @@ trial over can go on. Linux alone does that; elsewhere the command goes on to it
 
 import ctypes
 import os
-import runpy
 import signal
 import sys
 
@@ -18,14 +17,14 @@ SIGNAL_WHEN_PARENT_DIES = 1
 
 
 def main() -> None:
-    """Runs the command that the arguments name."""
+    """Becomes the command that the arguments name."""
     parent, command = int(sys.argv[1]), sys.argv[2]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SIGNAL_WHEN_PARENT_DIES, signal.SIGTERM)
         if os.getppid() != parent:  # it died before
             sys.exit(128 + signal.SIGTERM)
-    sys.argv = [f"rnn_jax.{command}", *sys.argv[3:]]
-    runpy.run_module(f"rnn_jax.{command}", run_name="__main__", alter_sys=True)
+    # What was asked of the kernel holds for the program that takes this one's place.
+    os.execv(sys.executable, [sys.executable, "-m", f"rnn_jax.{command}", *sys.argv[3:]])
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from drawing import FEATURES, HIDDEN, NAMES, build_cell, draw
 from flax import linen as nn
+from random_cells import FEATURES, HIDDEN, NAMES, build_cell, draw
 
 from rnn_jax.models import cell_table
 from rnn_jax.models.cell_table import CELLS

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from drawing import NAMES
 from jax.flatten_util import ravel_pytree
+from random_cells import NAMES
 
 from rnn_jax.models import fused_lstm, layers
 from rnn_jax.models.layers import Layout

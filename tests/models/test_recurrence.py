@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from drawing import BATCH, FEATURES, HIDDEN, LINEAR, NAMES, TIME, build_cell, by_hand, draw
 from flax import linen as nn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_cells import BATCH, FEATURES, HIDDEN, LINEAR, NAMES, TIME, build_cell, by_hand, draw
 
 from rnn_jax.models import fused_lstm
 from rnn_jax.models.recurrence import Implementation, implementations, unroll

@@ -178,29 +178,28 @@ def test_who_is_at_work_in_the_folder_is_waited_for(
 
 
 def test_a_command_does_not_outlive_its_worker(tmp_path: Path) -> None:
-    marks = tmp_path / "marks"
-    marks.mkdir()
-    module = tmp_path / "rnn_jax_test_command.py"
-    module.write_text(
-        "import pathlib, signal, sys, time\n"
-        f"marks = pathlib.Path({str(marks)!r})\n"
-        "signal.signal(signal.SIGTERM, lambda *_: ((marks / 'stopped').touch(), sys.exit(0)))\n"
-        "(marks / 'begun').touch()\ntime.sleep(60)\n"
+    command = tmp_path / "command.py"
+    command.write_text(
+        f"#!{sys.executable}\nimport pathlib, signal, sys, time\n"
+        f"marks = pathlib.Path({str(tmp_path)!r})\n"
+        "def stop(*_):\n    (marks / 'stopped').touch()\n    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, stop)\n"
+        "(marks / 'begun').write_text(' '.join(sys.argv[1:]))\ntime.sleep(60)\n"
     )
-    starter = (
+    command.chmod(0o755)
+    child = f"import sys; from rnn_jax.sweeping import child; sys.executable = {str(command)!r}; child.main()"
+    worker_program = (
         "import os, subprocess, sys, time\n"
-        "code = ('import runpy; from rnn_jax.sweeping import child; run = runpy.run_module; '\n"
-        "        'runpy.run_module = lambda name, **more: run(\"rnn_jax_test_command\", **more); '\n"
-        "        'child.main()')\n"
-        "subprocess.Popen([sys.executable, '-c', code, str(os.getpid()), 'main'])\n"
+        f"subprocess.Popen([sys.executable, '-c', {child!r}, str(os.getpid()), 'main', '--workdir', 'x'])\n"
         "time.sleep(60)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
-    worker = subprocess.Popen([sys.executable, "-c", starter], env=environment)
-    _wait_for(marks / "begun")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    worker = subprocess.Popen([sys.executable, "-c", worker_program], env=environment)
+    _wait_for(tmp_path / "begun")
     worker.kill()
     worker.wait()
-    _wait_for(marks / "stopped")
+    _wait_for(tmp_path / "stopped")
+    assert (tmp_path / "begun").read_text() == "-m rnn_jax.main --workdir x"
 
 
 def _wait_for(file: Path) -> None:

@@ -96,7 +96,8 @@ def ends(folder: Path, processes: Sequence["subprocess.Popen[bytes]"]) -> list[i
 
 def train_alone(job: Job, folder: Path, **changes: Any) -> dict[str, Any]:
     """The same in this process, with two devices."""
-    return train(load_config(job[0], job[1] | {"runtime.devices": 2} | changes), folder)
+    config = load_config(job[0], job[1] | {"runtime.devices": 2} | changes)
+    return train(config.to_dict(), folder)
 
 
 def assert_equal(one: Path, other: Path) -> None:

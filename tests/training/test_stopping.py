@@ -13,7 +13,7 @@ import pytest
 from rnn_jax.reporting.plain import PlainConsole
 from rnn_jax.runtime.lock import NAME, LockedError, locked
 from rnn_jax.runtime.schema import Config
-from rnn_jax.training import cadence, checkpoint, loop
+from rnn_jax.training import cadence, checkpoint, execution, loop
 from rnn_jax.training.loop import train
 
 Tiny = Callable[..., Config]
@@ -58,9 +58,11 @@ def straight_end(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return end_of(tiny(FULL), tmp_path_factory.mktemp("straight") / "run")
 
 
-@pytest.mark.parametrize("phase", ["build", "load"])
-def test_before_training_it_ends_at_once(tiny: Tiny, straight_end: Any, tmp_path: Path, phase: str) -> None:
-    summary = stopped(tiny(FULL), tmp_path / "run", loop, phase)
+@pytest.mark.parametrize(("owner", "phase"), [(loop, "build"), (execution, "load")])
+def test_before_training_it_ends_at_once(
+    tiny: Tiny, straight_end: Any, tmp_path: Path, owner: Any, phase: str
+) -> None:
+    summary = stopped(tiny(FULL), tmp_path / "run", owner, phase)
     assert summary["step"] == 0
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
     assert end_of(tiny(FULL), tmp_path / "run") == straight_end
@@ -69,7 +71,7 @@ def test_before_training_it_ends_at_once(tiny: Tiny, straight_end: Any, tmp_path
 def test_while_a_run_goes_on_its_summary_stays(tiny: Tiny, straight_end: Any, tmp_path: Path) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
     stopped(config, folder, cadence, "evaluate")
-    assert stopped(config, folder, loop, "load")["step"] == 4
+    assert stopped(config, folder, execution, "load")["step"] == 4
     assert end_of(config, folder) == straight_end
 
 
@@ -96,7 +98,7 @@ def test_a_save_is_finished(tiny: Tiny, straight_end: Any, tmp_path: Path) -> No
 
 def test_the_test_split_is_looked_at_later(tiny: Tiny, straight_end: Any, tmp_path: Path) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
-    summary = stopped(config, folder, loop, "evaluate")
+    summary = stopped(config, folder, execution, "evaluate")
     assert (summary["step"], summary["test"]) == (12, None)
     assert '"test"' not in (folder / "metrics.jsonl").read_text()
     assert end_of(config, folder) == straight_end
