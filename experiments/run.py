@@ -3,8 +3,8 @@
     python experiments/run.py EXPERIMENT [ARM ...] [--seeds 0,1,2] [-- MORE OPTIONS OF rnn_jax.main]
 
 EXPERIMENT is a folder beside this file. Its arms.py has `ARMS`: by name a config, what is changed in it, and
-the seeds it is run with; or `SWEEPS`: a config, what is changed in it, and a sweep file beside arms.py; and
-`FIGURE`, of which curves are kept (default: accuracy). What a language model wrote is kept in samples/. What
+the seeds it is run with; or `SWEEPS`: a config, what is changed in it, and a sweep file beside arms.py; or
+`STUDIES`: the same, and how many workers share its trials, which a database under runs/ keeps; and `FIGURE`, of which curves are kept (default: accuracy). What a language model wrote is kept in samples/. What
 results.jsonl has is passed over, and an interrupted run goes on where it was. To do a run again, delete its
 line and its folder under runs/EXPERIMENT/.
 """
@@ -37,6 +37,8 @@ class SweptArm(NamedTuple):
     config: str
     overrides: dict[str, Any]
     sweep: str
+    workers: int | None = None
+    """Of a study; None: it is a sweep of one process."""
 
 
 class Arm(NamedTuple):
@@ -58,7 +60,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seeds", help="numbers with commas between (default: the arm's own; not of sweeps)")
     chosen = parser.parse_args(own)
     found = runpy.run_path(str(HERE / chosen.experiment / "arms.py"))
-    arms, sweeps, figure = found.get("ARMS", {}), found.get("SWEEPS", {}), found.get("FIGURE", "accuracy")
+    arms, figure = found.get("ARMS", {}), found.get("FIGURE", "accuracy")
+    sweeps = found.get("SWEEPS", {}) | found.get("STUDIES", {})
     arms |= sweeps
     unknown = [name for name in chosen.arms if name not in arms]
     if unknown:
@@ -131,13 +134,17 @@ def sweep(folder: Path, name: str, arm: SweptArm, figure: str, more: Sequence[st
     command = ["-m", "rnn_jax.sweep", "--config", arm.config]
     command += ["--sweep", str((folder / arm.sweep).relative_to(ROOT)), "--workdir", workdir]
     command += [f"--config.{key}={value}" for key, value in arm.overrides.items()]
+    if arm.workers is not None:
+        command += ["--storage", f"sqlite:///{workdir}.db", "--workers", str(arm.workers)]
+        (ROOT / workdir).parent.mkdir(parents=True, exist_ok=True)
     print(f"{name}: python {shlex.join([*command, *more])}", flush=True)
     status = _call([sys.executable, *command, *more])
     if status != 0:
         return status
     for member in read_lines(ROOT / workdir / "results.jsonl"):
         overrides, seed = {**arm.overrides, **member.pop("point")}, member.pop("seed")
-        metrics = ROOT / workdir / "members" / str(member["member"]) / "metrics.jsonl"
+        place = member.pop("folder", f"members/{member['member']}")
+        metrics = ROOT / workdir / place / "metrics.jsonl"
         records.record(
             folder / "results.jsonl",
             summary={"sweep": name, **member},

@@ -25,6 +25,11 @@ SWEEPS = [
     for path in sorted(EXPERIMENTS.glob("*/arms.py"))
     for arm in runpy.run_path(str(path)).get("SWEEPS", {}).values()
 ]
+STUDIES = [
+    (path.parent, arm)
+    for path in sorted(EXPERIMENTS.glob("*/arms.py"))
+    for arm in runpy.run_path(str(path)).get("STUDIES", {}).values()
+]
 
 
 @pytest.mark.parametrize(("experiment", "name", "arm"), ARMS, ids=[f"{arm[0]}-{arm[1]}" for arm in ARMS])
@@ -44,6 +49,16 @@ def test_every_sweep_is_a_valid_command(folder: Path, arm: tuple) -> None:
     typed = [f"--config.{key}={value}" for key, value in overrides.items()]
     command = parse(["--config", config, "--sweep", str(folder / file), *typed])
     assert len(command.members) > len(command.sweep.keys)
+
+
+@pytest.mark.parametrize(("folder", "arm"), STUDIES, ids=[folder.name for folder, _ in STUDIES])
+def test_every_study_is_a_valid_command(folder: Path, arm: tuple) -> None:
+    config, overrides, file, workers = arm
+    typed = [f"--config.{key}={value}" for key, value in overrides.items()]
+    typed += ["--storage", "sqlite:///study.db", "--workers", str(workers)]
+    command = parse(["--config", config, "--sweep", str(folder / file), *typed])
+    assert command.study is not None
+    assert command.study.workers == workers
 
 
 @pytest.mark.parametrize("workload", ["rows", "ptb_small"])

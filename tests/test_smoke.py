@@ -80,6 +80,7 @@ def test_brief_on_real_data(path: Path, tmp_path: Path, prepared_real_data: Path
         "--config.train.duration_steps=3",
         "--config.log.every_steps=1",
         "--config.train.report_test=False",
+        "--config.model.hidden_size=32",  # what is looked at is the data
     ]
     folder = tmp_path / "run"
     data = [f"--config.dataset.data_dir={prepared_real_data}"]

@@ -1,0 +1,90 @@
+"""What docs/ says can be done as it is said: its YAML is Kubernetes', its commands are commands."""
+
+import re
+import shlex
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from rnn_jax.runtime import config
+from rnn_jax.sweeping import command as sweeps
+
+ROOT = Path(__file__).parents[1]
+CLUSTERS = (ROOT / "docs" / "clusters.md").read_text()
+VERSION = "1.34"
+MARKED = dict(re.findall(r"<!-- kubernetes (\w+) -->\n```yaml\n(.*?)```\n<!-- end -->", CLUSTERS, re.DOTALL))
+
+
+def resources(name: str) -> list[dict]:
+    return list(yaml.safe_load_all(MARKED[name]))
+
+
+def container(resource: dict) -> dict:
+    (found,) = resource["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+def test_both_are_there() -> None:
+    assert sorted(MARKED) == ["run", "study"]
+
+
+@pytest.mark.parametrize("name", ["study", "run"])
+def test_the_yaml_is_what_kubernetes_takes(name: str) -> None:
+    for resource in resources(name):
+        kubernetes_validate.validate(resource, VERSION, strict=True)
+
+
+def test_a_misspelt_field_would_be_seen() -> None:
+    job = resources("study")[-1]
+    job["spec"]["paralelism"] = 8
+    with pytest.raises(kubernetes_validate.ValidationError, match="paralelism"):
+        kubernetes_validate.validate(job, VERSION, strict=True)
+
+
+def test_names_in_the_yaml_are_those_of_others_there() -> None:
+    found = resources("study")
+    by_kind = {(resource["kind"], resource["metadata"]["name"]): resource for resource in found}
+    job, database = by_kind["Job", "mnist-sweep"], by_kind["StatefulSet", "database"]
+    assert job["spec"]["completionMode"] == "Indexed"
+    for pods in (job, database):
+        for volume in pods["spec"]["template"]["spec"]["volumes"]:
+            assert ("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]) in by_kind
+        for variable in container(pods)["env"]:
+            if "valueFrom" in variable:
+                secret = variable["valueFrom"]["secretKeyRef"]
+                assert secret["key"] in by_kind["Secret", secret["name"]]["stringData"]
+    service = by_kind["Service", "database"]
+    assert service["spec"]["selector"] == database["spec"]["template"]["metadata"]["labels"]
+    (storage,) = (word for word in container(job)["args"] if word.startswith("--storage="))
+    assert storage == "--storage=postgresql://study@database/study"
+
+
+def test_the_jobs_commands_are_ours() -> None:
+    study, run = container(resources("study")[-1]), container(resources("run")[-1])
+    assert study["command"] == ["python", "-m", "rnn_jax.sweep"]
+    assert sweeps.parse(study["args"]).study is not None
+    assert run["command"] == ["python", "-m", "rnn_jax.main"]
+    arguments = [word.replace("$(JOB_COMPLETION_INDEX)", "1") for word in run["args"]]
+    found = config.parse([word for word in arguments if not word.startswith("--workdir")]).config.runtime
+    assert (found.processes, found.process, found.coordinator) == (2, 1, "mnist-run-0.mnist-run:1234")
+
+
+def commands(language: str) -> list[list[str]]:
+    """The commands in blocks of a language, lines that go on put together, without what a shell does."""
+    text = "\n".join(re.findall(rf"```{language}\n(.*?)```", CLUSTERS, re.DOTALL)).replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if "-m rnn_jax." in line and "..." not in line]
+    return [shlex.split(line[line.index("rnn_jax.") :], comments=True) for line in lines]
+
+
+def test_the_commands_are_ours() -> None:
+    found = commands("sh")
+    assert len(found) >= 5
+    for name, *arguments in found:
+        if name == "rnn_jax.sweep":
+            assert sweeps.parse(arguments).study is not None
+        else:
+            parts = [iter(arguments)]
+            words = [word for word in parts[0] if not (word == "--workdir" and next(parts[0]))]
+            assert config.parse(words).config.dataset.name == "mnist"
