@@ -4,7 +4,8 @@
 
 EXPERIMENT is a folder beside this file. Its arms.py has `ARMS`: by name a config, what is changed in it, and
 the seeds it is run with; or `SWEEPS`: a config, what is changed in it, and a sweep file beside arms.py; or
-`STUDIES`: the same, and how many workers share its trials, which a database under runs/ keeps; and `FIGURE`, of which curves are kept (default: accuracy). What a language model wrote is kept in samples/. What
+`STUDIES`: the same, and how many workers share its trials, which a database under runs/ keeps; and `FIGURE`,
+of which curves are kept (default: accuracy). What a language model wrote is kept in samples/. What
 results.jsonl has is passed over, and an interrupted run goes on where it was. To do a run again, delete its
 line and its folder under runs/EXPERIMENT/.
 """

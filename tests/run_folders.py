@@ -90,7 +90,7 @@ def write_sweep(folder: Path, points: Sequence[Row], *, trials: bool = False, **
         final = 0.95 - abs(math.log10(point.get("optimizer.learning_rate", 3e-3) / 3e-3)) / 3
         write_run(folder / place, point, **{"final": final, "seed": number, **run})
         told = json.loads((folder / place / "summary.json").read_text())
-        own = {"folder": place} if trials else {}
+        own = {"folder": place, "trial": number} if trials else {}
         rows.append({"member": number, **own, "point": point, "seed": point.get("train.seed", 0), **told})
     content = {"config": "configs/digits.py", "base": config_of({}), "said": [], "sweep": {"seeds": 1}}
     (folder / "sweep.json").write_text(json.dumps(content))

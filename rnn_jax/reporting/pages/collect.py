@@ -59,7 +59,7 @@ def collect(folders: Sequence[Path]) -> Collection:
             if place in runs:
                 continue
             try:
-                runs[place] = read_run(one, _name(one.folder, sweep, folders), sweep)
+                runs[place] = read_run(one, _name(one, sweep, folders), sweep)
             except UserError as error:
                 damaged.append(str(error))
     if not runs:
@@ -105,8 +105,8 @@ def _said(sweep: Path) -> list[str]:
     return [said] if isinstance(said, str) else []
 
 
-def _name(folder: Path, sweep: Path | None, folders: Sequence[Path]) -> str:
-    """A member's number, a trial's hash, a run folder's name; with what is before it, if others share it."""
+def _name(found: Found, sweep: Path | None, folders: Sequence[Path]) -> str:
+    """A member's or a trial's number, a run folder's name; with what is before it, if others share it."""
     names = Counter(Path(os.path.realpath(other)).name for other in folders)
 
     def short(given: Path) -> str:
@@ -114,6 +114,10 @@ def _name(folder: Path, sweep: Path | None, folders: Sequence[Path]) -> str:
         return name if names[name] == 1 else str(given)
 
     if sweep is None:
-        return short(folder)
-    own = "/".join(part for part in folder.relative_to(sweep).parts if part not in PARENTS)
+        return short(found.folder)
+    parts = [part for part in found.folder.relative_to(sweep).parts if part not in PARENTS]
+    trial = None if found.row is None else found.row.get("trial")
+    if isinstance(trial, int):  # its folder is named by a hash
+        parts[0] = f"trial {trial}"
+    own = "/".join(parts)
     return own if len(folders) == 1 else f"{short(sweep)}/{own}"

@@ -31,7 +31,7 @@ def test_names_are_short_and_no_two_are_alike(tmp_path: Path) -> None:
     given = [tmp_path / "one" / "run", tmp_path / "two" / "run", sweep, trials]
     names = [run.name for run in collect(given).runs]
     assert len(set(names)) == len(names) == 8
-    assert {str(given[0]), "sweep/0", "trials/000002"} <= set(names)
+    assert {str(given[0]), "sweep/0", "trials/trial 2"} <= set(names)
     assert {run.name for run in collect([sweep]).runs} == {"0", "1", "2"}
 
 
