@@ -36,7 +36,7 @@ SWEEP = """\
 def get_sweep():
     rate, clip = dict(log_uniform=(1e-4, 1e-1)), dict(uniform=(0.1, 9.0))
     ranges = {"optimizer.learning_rate": rate, "optimizer.clip": clip}
-    return dict(ranges=ranges, draws=DRAWS, pruner="median")
+    return dict(ranges=ranges, draws=DRAWS, pruning=dict(kind="percentile"))
 """
 
 Begin = Callable[[bool], Process]

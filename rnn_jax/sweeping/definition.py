@@ -61,6 +61,22 @@ class Halving(_Strict):
     growth: float = Field(2.0, ge=1.1, description="how many times as far they then go until the next time")
 
 
+class Pruning(_Strict):
+    """When trials of a study are given up, by what others came to at the same evaluation."""
+
+    kind: Literal["percentile", "halving", "hyperband"] = Field(
+        description="percentile: whoever is not among the best share so far; halving: asynchronous successive "
+        "halving (Li et al. 2018, arXiv 1810.05934); hyperband (Li et al. 2016, arXiv 1603.06560)"
+    )
+    keep: float | None = Field(
+        None, gt=0, lt=1, description="of percentile: the share that goes on; None: half, the median rule"
+    )
+    from_evaluation: int = Field(1, ge=1, description="the first one at which trials are given up")
+    every_evaluations: int | None = Field(
+        None, ge=1, description="of percentile: at every how-manieth it is looked; None: at each"
+    )
+
+
 class Sweep(_Strict):
     """What is swept."""
 
@@ -80,8 +96,8 @@ class Sweep(_Strict):
     sampler: Literal["tpe", "random"] | None = Field(
         None, description="who draws the points of a study from its ranges; None: tpe"
     )
-    pruner: Literal["median", "halving", "hyperband"] | None = Field(
-        None, description="who gives up trials of a study that fall behind; None: nobody"
+    pruning: Pruning | None = Field(
+        None, description="whether and when trials of a study that fall behind are given up"
     )
 
     @property
@@ -150,14 +166,18 @@ def _contradictions(sweep: Sweep) -> list[str]:
 def _not_in_study(sweep: Sweep) -> list[str]:
     mistakes = []
     if sweep.halving is not None:
-        mistakes.append("halving: not with --storage, where pruner='halving' does that")
+        mistakes.append("halving: not with --storage, where pruning=dict(kind='halving') does that")
     if sweep.sampler is not None and sweep.grid:
         mistakes.append("sampler: only with ranges; a grid has all its combinations")
+    pruning = sweep.pruning
+    for name in ("keep", "every_evaluations"):
+        if pruning is not None and pruning.kind != "percentile" and getattr(pruning, name) is not None:
+            mistakes.append(f"pruning.{name}: only of kind 'percentile'")
     return mistakes
 
 
 def _only_in_study(sweep: Sweep) -> list[str]:
-    found = [name for name in ("sampler", "pruner") if getattr(sweep, name) is not None]
+    found = [name for name in ("sampler", "pruning") if getattr(sweep, name) is not None]
     return [f"{name}: only with --storage, which keeps the sweep in a study" for name in found]
 
 
@@ -179,13 +199,8 @@ def _in_words(details: Any, origin: str) -> str:
     """A mistake that pydantic found."""
     place = [str(part) for part in details["loc"]]
     if details["type"] == "extra_forbidden":
-        known = (
-            Range.model_fields
-            if place[0] == "ranges"
-            else Halving.model_fields
-            if len(place) > 1
-            else Sweep.model_fields
-        )
+        inner = {"ranges": Range, "halving": Halving, "pruning": Pruning}
+        known = (inner[place[0]] if len(place) > 1 else Sweep).model_fields
         near = nearest(place[-1], known)
         hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
         return f"{origin}: {'.'.join(place)}: no such field; {hint}"

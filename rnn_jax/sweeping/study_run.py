@@ -102,7 +102,7 @@ def _greet(console: Console, command: Command, job: Job, study: Study, setting: 
     in_study, sweep = _of(command), command.sweep
     done = len(study.ended())
     drawn = "all of a grid" if sweep.grid else f"drawn by {sweep.sampler or 'tpe'}"
-    pruned = "" if sweep.pruner is None else f", {sweep.pruner} pruning"
+    pruned = "" if sweep.pruning is None else f", pruned by {sweep.pruning.kind}"
     workers = f"{in_study.workers} workers" if in_study.workers > 1 else "1 worker"
     console.header(
         {

@@ -120,7 +120,7 @@ def _prepare(asked: Asked, setting: Setting) -> Trial:
 
 
 def _of_one_point(sweep: Sweep, point: Point) -> Sweep:
-    nothing = {"ranges": {}, "draws": None, "sampler": None, "pruner": None}
+    nothing = {"ranges": {}, "draws": None, "sampler": None, "pruning": None}
     return sweep.model_copy(update={"grid": {key: (value,) for key, value in point.items()}, **nothing})
 
 

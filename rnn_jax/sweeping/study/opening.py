@@ -7,7 +7,7 @@ from typing import Any
 
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.wording import shown
-from rnn_jax.sweeping.definition import Sweep
+from rnn_jax.sweeping.definition import Pruning, Sweep
 from rnn_jax.sweeping.study.spaces import Point
 from rnn_jax.sweeping.study.storage import connect, without_password
 from rnn_jax.sweeping.study.study import Study
@@ -63,7 +63,7 @@ def open_study(
             study.set_user_attr(SAID, said)
         else:
             _refuse_differences(there, said, f"study {name} in {without_password(url)}")
-    study.pruner = _pruner(sweep)
+    study.pruner = _pruner(sweep.pruning)
     return Study(study, sweep, points, heartbeat_seconds)
 
 
@@ -104,13 +104,17 @@ def _differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _pruner(sweep: Sweep) -> Any:
+def _pruner(pruning: Pruning | None) -> Any:
     from optuna import pruners
 
-    makers = {
-        None: pruners.NopPruner,
-        "median": pruners.MedianPruner,
-        "halving": pruners.SuccessiveHalvingPruner,
-        "hyperband": pruners.HyperbandPruner,
-    }
-    return makers[sweep.pruner]()
+    if pruning is None:
+        return pruners.NopPruner()
+    if pruning.kind == "halving":
+        return pruners.SuccessiveHalvingPruner(min_resource=pruning.from_evaluation)
+    if pruning.kind == "hyperband":
+        return pruners.HyperbandPruner(min_resource=pruning.from_evaluation)
+    return pruners.PercentilePruner(
+        100 * (pruning.keep or 0.5),
+        n_warmup_steps=pruning.from_evaluation,
+        interval_steps=pruning.every_evaluations or 1,
+    )

@@ -137,7 +137,7 @@ def test_one_that_is_put_back_goes_on_with_its_point_and_what_was_reported(tmp_p
 
 
 def test_one_that_falls_behind_is_given_up(tmp_path: Path) -> None:
-    worker = join(tmp_path, draws=9, pruner="median")
+    worker = join(tmp_path, draws=9, pruning={"kind": "percentile"})
 
     def run(asked: Asked) -> float:
         for evaluation in (1, 2, 3):
