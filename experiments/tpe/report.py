@@ -14,7 +14,7 @@ RATE, CLIP, DROPOUT = "optimizer.learning_rate", "optimizer.clip", "model.output
 def tpe(rows: Sequence[Record]) -> str:
     """The grid and the study: what they took, and what they found."""
     lines = [
-        "| | models | of these to the end | steps of training | best validation accuracy | its test accuracy |",
+        "| | models | to the end | steps of training | best validation accuracy | its test accuracy |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name, found in (("grid of learning rates, three seeds each", records.read(GRID)), ("TPE", rows)):

@@ -65,8 +65,8 @@ class Pruning(_Strict):
     """When trials of a study are given up, by what others came to at the same evaluation."""
 
     kind: Literal["percentile", "halving", "hyperband"] = Field(
-        description="percentile: whoever is not among the best share so far; halving: asynchronous successive "
-        "halving (Li et al. 2018, arXiv 1810.05934); hyperband (Li et al. 2016, arXiv 1603.06560)"
+        description="percentile: who is not among the best share of those that came to their end; halving: "
+        "asynchronous (Li et al. 2018, arXiv 1810.05934); hyperband (Li et al. 2016, arXiv 1603.06560)"
     )
     keep: float | None = Field(
         None, gt=0, lt=1, description="of percentile: the share that goes on; None: half, the median rule"

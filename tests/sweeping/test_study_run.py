@@ -108,6 +108,7 @@ def test_several_workers_and_populations_of_seeds(tmp_path: Path, capfd: pytest.
         ),
         (["--sweep", "HALVING"], "halving: not with --storage"),
         (["--sweep", "SAMPLER"], "sampler: only with ranges"),
+        (["--sweep", "PRUNING"], "pruning.keep: only of kind 'percentile'"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_is_written(
@@ -117,6 +118,7 @@ def test_what_is_wrong_is_told_before_anything_is_written(
         "OBJECTIVE": "objective='f1'",
         "HALVING": "halving=dict(first_share=0.1, keep=0.5)",
         "SAMPLER": "sampler='tpe'",
+        "PRUNING": "pruning=dict(kind='halving', keep=0.5)",
     }
     grid = ["--grid", "optimizer.learning_rate=1e-3,1e-2"]
     if more[0] == "--sweep":

@@ -151,6 +151,34 @@ def test_one_that_falls_behind_is_given_up(tmp_path: Path) -> None:
     assert stored(worker)[-1].intermediate_values == {1: 8.0}
 
 
+@pytest.mark.parametrize(
+    ("pruning", "evaluations"),
+    [
+        ({"kind": "percentile"}, [1] * 4),
+        ({"kind": "percentile", "from_evaluation": 2}, [2] * 4),
+        ({"kind": "percentile", "from_evaluation": 2, "every_evaluations": 2}, [2] * 4),
+        ({"kind": "percentile", "keep": 0.8}, [3] * 4),
+        ({"kind": "halving", "from_evaluation": 2}, [2] * 4),
+        (None, [3] * 4),
+    ],
+)
+def test_when_trials_are_given_up(tmp_path: Path, pruning: dict[str, Any], evaluations: list[int]) -> None:
+    """Of nine trials the first five, each a bit worse than the one before it, are never given up."""
+    worker = join(tmp_path, draws=9, pruning=pruning)
+    made: list[int] = []
+
+    def run(asked: Asked) -> float:
+        for evaluation in (1, 2, 3):
+            made.append(asked.number)
+            # The others lie between the third and the fourth of them.
+            place = asked.number if asked.number < 5 else 2.5
+            asked.report(evaluation, 5.0 - evaluation + place / 1000)
+        return 1.0
+
+    all_of(worker, run)
+    assert [made.count(number) for number in range(5, 9)] == evaluations
+
+
 @pytest.mark.parametrize("method", ["_point", "_put_back_ours"])
 def test_a_dead_workers_trial_is_taken_once_it_is_missed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
