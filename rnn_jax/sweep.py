@@ -74,7 +74,9 @@ def _say_results(finished: "Finished", folder: SweepFolder, console: Console) ->
     fates = Counter(row["status"] for row in finished.rows)
     notes = [f"{fates[status]} of {len(finished.rows)} members {status}" for status in SAID if fates[status]]
     console.results(rows, [*notes, f"{finished.seconds:,.0f} s; the report is {folder.report}"])
-    return 0 if ranked[0].values else DivergedError.exit_status
+    if ranked[0].values:
+        return 0
+    return DivergedError.exit_status if fates["diverged"] else 1
 
 
 def _say_how_to_go_on(signal: str, workdir: Path, command: Command, console: Console) -> None:

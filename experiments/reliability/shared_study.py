@@ -148,7 +148,7 @@ def _work(url: str, trials: int) -> None:
         return (asked.point["x"] - 0.3) ** 2
 
     study = _open(url, trials)
-    while not study.is_finished():
+    while study.missing():
         if not study.next(run):
             time.sleep(0.1)
 

@@ -51,20 +51,24 @@ def as_image(ink: np.ndarray, spec: Spec, name: str, background: Background) -> 
         background: the data set's. Where it is light, ink is dark.
 
     Returns:
-        uint8 [height, width], up to `maximum`; None where nothing was drawn.
+        uint8 [height, width], up to `maximum`; None where nothing was drawn, or too little to be seen.
     """
     if not ink.any():
         return None
     height, width, maximum = (int(spec[key]) for key in ("height", "width", "maximum"))
     if name in FRAMES:
         image = _placed(ink, height, width, FRAMES[name].box)
+        if image is None:
+            return None
     else:
         image = pictures.scale(ink, height, width, fill=0)
     return pictures.in_greys(255 - image if background == "light" else image, maximum)
 
 
-def _placed(ink: np.ndarray, height: int, width: int, box: float) -> np.ndarray:
+def _placed(ink: np.ndarray, height: int, width: int, box: float) -> np.ndarray | None:
     """What was drawn, cut out, scaled into a box, its centre of mass in the middle: uint8 [height, width].
+
+    None where nothing is left of it, faint dots far from one another.
 
     The darkest grey becomes black, as it is in the training images, however thin the stroke was.
     """
@@ -75,6 +79,8 @@ def _placed(ink: np.ndarray, height: int, width: int, box: float) -> np.ndarray:
     scale = box * min(height, width) / max(cut.shape)
     size = [max(1, round(length * scale)) for length in cut.shape]
     scaled = np.asarray(Image.fromarray(cut).resize(size[::-1], pictures.filter_of(scale)), np.float64)
+    if not scaled.any():
+        return None
     scaled = np.rint(scaled * (255 / scaled.max())).astype(np.uint8)
     image = np.zeros((height, width), np.uint8)
     above, left = (_before(scaled.sum(axis=1 - axis), image.shape[axis]) for axis in (0, 1))

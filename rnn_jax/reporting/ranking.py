@@ -6,6 +6,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+BEHIND = ("diverged", "failed", "pruned")
+"""Fates with which a point comes after all others, whatever its members came to before."""
+
 
 class Ranked(NamedTuple):
     """A point, and what came of it."""
@@ -25,7 +28,7 @@ class Ranked(NamedTuple):
 
 
 def points(rows: Sequence[Mapping[str, Any]], objective: tuple[str, str]) -> list[Ranked]:
-    """The points, best first; those of which a member diverged, or has no figure, come after all others.
+    """The points, best first; those of which a member is behind, or has no figure, come after all others.
 
     Args:
         rows: of results.jsonl.
@@ -45,7 +48,8 @@ def points(rows: Sequence[Mapping[str, Any]], objective: tuple[str, str]) -> lis
     sign = -1 if direction == "max" else 1
 
     def place(found: Ranked) -> tuple[bool, float]:
-        lacking = found.diverged > 0 or len(found.values) < len(found.rows)
+        ends = {row["status"] for row in found.rows}
+        lacking = bool(ends & set(BEHIND)) or len(found.values) < len(found.rows)
         return lacking, sign * found.mean if found.values else math.inf
 
     return sorted(ranked, key=place)

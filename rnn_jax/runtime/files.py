@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +62,8 @@ def replacing(file: Path) -> Iterator[Path]:
         StorageError: the disk is full.
         UserError: the file cannot be written.
     """
-    unfinished = file.with_name(f".{os.getpid()}.{file.name}")
+    # Processes of containers, which may share a folder, often have the same number.
+    unfinished = file.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.{file.name}")
     with writing(file):
         try:
             yield unfinished
@@ -75,7 +77,7 @@ def replacing(file: Path) -> Iterator[Path]:
 def remove_unfinished(folder: Path) -> None:
     """Removes what `replacing` left in a folder when it was killed; nobody else may be at work there."""
     for leftover in folder.glob(".[0-9]*.*"):
-        if leftover.name.split(".")[1].isdigit():
+        if leftover.name.split(".")[1].partition("-")[0].isdigit():
             leftover.unlink(missing_ok=True)
 
 

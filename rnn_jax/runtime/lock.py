@@ -7,14 +7,16 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import writing
 
 NAME = ".lock"
+LOOKS_EVERY_SECONDS = 0.2
 TRIES, BETWEEN_TRIES_SECONDS = 3, 0.02
 """Who looks whether a folder is locked holds it for a moment."""
 _logger = logging.getLogger(__name__)
@@ -67,10 +69,14 @@ def is_locked(folder: Path) -> bool:
 
 
 @contextmanager
-def taking_turns(path: Path) -> Iterator[None]:
+def taking_turns(path: Path, between: Callable[[], None] | None = None) -> Iterator[None]:
     """Lets one process at a time in, by a file that stays; the others wait.
 
     The system takes the lock from one that dies.
+
+    Args:
+        path: the file.
+        between: called several times a second while this process waits; what it raises ends the wait.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -78,8 +84,27 @@ def taking_turns(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             _logger.info("waiting for another process, which is at work on the same (%s)", path)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            if between is None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            else:
+                wait_while(lambda: not _takes(file), between)
         yield
+
+
+def wait_while(condition: Callable[[], bool], between: Callable[[], None]) -> None:
+    """Waits while something holds; `between` is called several times a second, and may raise."""
+    while condition():
+        between()
+        time.sleep(LOOKS_EVERY_SECONDS)
+
+
+def _takes(file: IO[Any]) -> bool:
+    """Whether this process has the lock now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _acquire(path: Path) -> int:

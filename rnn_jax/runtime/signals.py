@@ -20,8 +20,12 @@ from types import FrameType, TracebackType
 from typing import Any
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+SAME_REQUEST = "RNN_JAX_SAME_REQUEST_SECONDS"
 SAME_REQUEST_SECONDS = 0.5
-"""Signals so close to the first one are the same request: `timeout` sends its own to a process twice."""
+"""Signals so close to the first one are the same request: `timeout` sends its own to a process twice.
+
+The environment may say another number of seconds, under `SAME_REQUEST`.
+"""
 AGAIN_SECONDS = 1.0
 """Code that was interrupted and swallowed the exception is interrupted again after so long."""
 
@@ -149,17 +153,22 @@ class _Watch:
         os.close(self._write)  # the thread reads the end, and closes its side
 
     def _watch(self, descriptor: int) -> None:
-        first: float | None = None
+        first, seconds = None, float(os.environ.get(SAME_REQUEST, SAME_REQUEST_SECONDS))
         while received := os.read(descriptor, 1):
             if received[0] not in STOPPING:
                 continue
             now = time.monotonic()
             if first is None:
                 first = now
-            elif now - first > SAME_REQUEST_SECONDS:
+            elif now - first > seconds:
                 os.write(2, b"\nstopped at once, without another checkpoint\n")
                 os._exit(exit_status(signal.Signals(received[0])))
         os.close(descriptor)
+
+
+def was_asked_to_stop(status: int) -> bool:
+    """Whether a process that ended with such a status (negative: killed by a signal) was asked to."""
+    return (-status if status < 0 else status - 128) in STOPPING
 
 
 def exit_status(number: signal.Signals) -> int:

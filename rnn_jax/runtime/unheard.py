@@ -67,7 +67,7 @@ def _dropping(stream: io.TextIOWrapper) -> io.TextIOWrapper:
         io.BufferedWriter(raw),
         encoding=stream.encoding,
         errors=stream.errors,
-        line_buffering=stream.line_buffering,
+        line_buffering=stream.line_buffering or stream.write_through,  # `python -u`
         write_through=stream.write_through,
     )
 

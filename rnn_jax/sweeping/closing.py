@@ -36,7 +36,7 @@ def close(
         UserError: the folder cannot be written.
     """
     folder, objective = setting.folder, setting.objective
-    with taking_turns(folder.path / LOCK):
+    with taking_turns(folder.path / LOCK, stop.check):
         rows = _with_tests_of_before(_rows(ended, command), setting)
         winner = ranking.points(rows, objective)[0]
         if command.base.sections["train"]["report_test"] and winner.values:

@@ -65,14 +65,27 @@ def parse(arguments: Sequence[str]) -> Command:
     base, sweep, origin = _what(flags, values, workdir)
     if "storage" not in flags:
         return Command(base, sweep, members.build(base, sweep, origin), workdir)
+    known = None if workdir is None else SweepFolder(workdir).study()
     study = InStudy(
         flags["storage"][-1],
-        flags["study"][-1] if "study" in flags else default_name(base.source),
+        flags["study"][-1] if "study" in flags else known or default_name(base.source),
         _whole("workers", flags, 1),
         _whole("heartbeat", flags, HEARTBEAT_SECONDS),
     )
     at = members.corners(sweep) if sweep.ranges else None
     return Command(base, sweep, members.build(base, sweep, origin, at), workdir, study)
+
+
+def without(arguments: Sequence[str], flag: str) -> list[str]:
+    """The arguments without a flag, which was read without a mistake, and its values."""
+    kept, rest = [], list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == f"--{flag}":
+            rest.pop(0)
+        elif not word.startswith(f"--{flag}="):
+            kept.append(word)
+    return kept
 
 
 def winners_command(command: Command, point: Point) -> str:
@@ -93,7 +106,9 @@ def _what(
         base, sweep = folder.read(in_study="storage" in flags)
         said = list(dict.fromkeys([*base.said, *values]))
         sections = overridden(base.sections, values)
-        if sweep.ranges and "trials" in flags:
+        if sweep.grid:
+            _refuse_trials(flags)
+        elif "trials" in flags:
             sweep = sweep.model_copy(update={"draws": _whole("trials", flags, 1)})
         return Base(base.source, sections, said), sweep, str(workdir)
     if "config" not in flags:
@@ -116,13 +131,17 @@ def _sweep(flags: Mapping[str, list[str]]) -> tuple[Sweep, str]:
     if "sweep" in flags:
         path = flags["sweep"][-1]
         return definition.load(path, typed, in_study=in_study), path
-    if "trials" in flags:
-        raise UserError("--trials: only with ranges; a grid has all its combinations")
+    _refuse_trials(flags)
     grid = list(map(_values, flags["grid"]))
     twice = [key for number, (key, _) in enumerate(grid) if key in dict(grid[:number])]
     if twice:
         raise UserError(f"--grid {twice[0]}: given twice; all its values go into one")
     return definition.check({"grid": dict(grid)}, "--grid", typed, in_study=in_study), "--grid"
+
+
+def _refuse_trials(flags: Mapping[str, list[str]]) -> None:
+    if "trials" in flags:
+        raise UserError("--trials: only with ranges; a grid has all its combinations")
 
 
 def _values(text: str) -> tuple[str, list[Any]]:

@@ -1,5 +1,6 @@
 """The folder of a sweep: what is in it, and whether a sweep may go on in it."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,7 +80,14 @@ class SweepFolder:
         self.check(base, sweep, study)
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        write_json(self.sweep, content_of(base, sweep, study))
+        content = content_of(base, sweep, study)
+        # As JSON has it. Of a study, several workers come here at once.
+        if not self.sweep.exists() or read_json(self.sweep) != json.loads(json.dumps(content)):
+            write_json(self.sweep, content)
+
+    def study(self) -> str | None:
+        """The name of the study that keeps the sweep; None: none does, or there is no sweep."""
+        return read_json(self.sweep).get("study") if os.path.isfile(self.sweep) else None
 
     def read(self, *, in_study: bool = False) -> tuple[Base, Sweep]:
         """What all members have in common, and the sweep.

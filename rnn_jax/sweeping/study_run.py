@@ -1,9 +1,11 @@
 """Runs a sweep that is kept in a study: this process's part in it, and the results once all are there."""
 
 import importlib.metadata
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rnn_jax.datasets.description import describe
 from rnn_jax.reporting.console import Console, build_console
@@ -18,7 +20,7 @@ from rnn_jax.sweeping.study.opening import open_study
 from rnn_jax.sweeping.study.storage import without_password
 from rnn_jax.sweeping.study.study import Study
 from rnn_jax.sweeping.trial import Setting
-from rnn_jax.sweeping.working import work, work_together
+from rnn_jax.sweeping.working import STORAGE, work, work_together
 from rnn_jax.training.build import Job, build
 
 PACKAGES = ("rnn-jax-research", "jax", "jaxlib", "flax", "optax", "optuna")
@@ -54,11 +56,12 @@ def run(command: Command, workdir: Path, arguments: Sequence[str], console: Cons
         if in_study.workers == 1:
             work(study, setting, stop, console)
         else:
-            statuses = work_together([*arguments, "--workdir", str(workdir)], in_study.workers, stop)
-            if not study.is_finished():
+            statuses = work_together([*arguments, "--workdir", str(workdir)], in_study, stop)
+            missing = study.missing()
+            if missing:
                 raise UnfinishedError(
                     f"all workers have ended (exit statuses {', '.join(map(str, statuses))}), and "
-                    f"{study.number - len(study.ended())} trials have not; the same command goes on"
+                    f"{missing} trials have not; the same command goes on"
                 )
         rows, objective = closing.close(study.ended(), command, setting, stop, console)
     return Finished(rows, objective, time.perf_counter() - began)
@@ -66,7 +69,7 @@ def run(command: Command, workdir: Path, arguments: Sequence[str], console: Cons
 
 def take_part(arguments: Sequence[str]) -> int:
     """A worker in a process of its own, which says nothing but of its trials; its exit status."""
-    command, console = parse(arguments), build_console()
+    command, console = parse([*arguments, "--storage", os.environ[STORAGE]]), build_console()
     with Stop() as stop:
         assert command.workdir is not None
         with stop.at_once():
@@ -84,13 +87,21 @@ def _join(command: Command, workdir: Path) -> tuple[Job, Study, Setting]:
         in_study.name,
         command.sweep,
         members.points(command.sweep) if command.sweep.grid else [],
-        content=comparable(content_of(command.base, command.sweep, in_study.name)),
+        content=comparable(content_of(command.base, command.sweep, in_study.name)) | _of_data(job, command),
         objective=job.task.objective,
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
         heartbeat_seconds=in_study.heartbeat_seconds,
     )
     folder.open(command.base, command.sweep, in_study.name)
     return job, study, Setting(folder, command.base, command.sweep, job.task.objective)
+
+
+def _of_data(job: Job, command: Command) -> dict[str, Any]:
+    """What else the figures depend on, as each worker finds it."""
+    precision = command.members[0].config.runtime.matmul_precision
+    counts = ", ".join(f"{count} {split}" for split, count in job.data.counts.items())
+    found = f"{job.data.name} {job.data.version}: {counts}"
+    return {"runtime.matmul_precision": precision, "the data": found}
 
 
 def _of(command: Command) -> InStudy:

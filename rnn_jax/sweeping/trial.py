@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 from rnn_jax.reporting import records
 from rnn_jax.runtime.config import overridden
-from rnn_jax.runtime.errors import DivergedError, UserError
-from rnn_jax.runtime.lock import is_locked
+from rnn_jax.runtime.errors import DivergedError, StorageError, UserError
+from rnn_jax.runtime.lock import LOOKS_EVERY_SECONDS, is_locked, taking_turns, wait_while
 from rnn_jax.runtime.run_folder import RunFolder, comparable, open_run
-from rnn_jax.runtime.signals import STOPPING, Stop
+from rnn_jax.runtime.signals import SAME_REQUEST, Stop, was_asked_to_stop
 from rnn_jax.sweeping import members
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
@@ -28,15 +28,22 @@ from rnn_jax.sweeping.members import Base, Member, Point
 from rnn_jax.sweeping.study.study import Asked, GivenUpError, PutBackError
 from rnn_jax.sweeping.watching import Evaluations
 
-LOOKS_EVERY_SECONDS = 0.2
 OUTPUT = "output.txt"
 CHILD = ("-m", "rnn_jax.sweeping.child")
 NAME_LENGTH = 12
 IN_STUDIES = {
     "train.report_test": False,  # it is looked at for the winner alone
     "runtime.allow_device_change": True,  # who takes a trial over may have other cores
-    "runtime.processes": 1,  # the processes that a cluster started are workers
+    "runtime.processes": None,
+    "runtime.process": None,
+    "runtime.coordinator": None,
 }
+ALONE = ("--config.runtime.processes=1",)
+"""The processes that a cluster started are workers, and train nothing together."""
+SAME_REQUEST_SECONDS = 10
+"""Who stops all processes of a job stops those of its workers too, which they then ask to stop themselves."""
+OF_MEMORY = ("out of memory", "GB are free")
+"""In what is said where memory is not enough, which has the exit status of a full disk."""
 FOLDER, RESULTS = "folder", "results"
 """Under which a study has a trial's folder, and what its runs came to, one for each seed."""
 
@@ -56,11 +63,12 @@ class Setting(NamedTuple):
         return self.objective[0]
 
 
-class Trial(NamedTuple):
-    """A trial that is ready to be started."""
+class Training(NamedTuple):
+    """A trial's folder, and what trains in it."""
 
     path: Path
-    command: str
+    seeds: list[Member]
+    base: Base
     runs: list[RunFolder]
     """Of its seeds."""
     evaluations: Evaluations
@@ -77,18 +85,30 @@ def train(asked: Asked, setting: Setting, stop: Stop) -> float:
         PrunedError: the study's pruner gave it up.
         PutBackError: a signal asked to stop, and everything is saved.
         TakenError: the trial is somebody else's by now.
-        UserError: its folder cannot be written.
+        UserError: no trial can be trained here: its message says why.
     """
-    trial = _prepare(asked, setting)
-    _wait_for_others(trial, stop)
-    try:
-        status = _run(trial, asked, stop)
-    finally:
-        results = [_result(run) for run in trial.runs]
-        if any(results):
-            asked.note(RESULTS, results)
-    if status != 0:
-        raise GivenUpError(_reason(status, trial, results))
+    training = _place(asked, setting)
+
+    def between() -> None:
+        if stop.requested is not None:
+            raise PutBackError
+
+    # The same point may be somebody else's trial too; and a process whose worker died may not have ended.
+    with taking_turns(training.path.with_suffix(".turn"), between):
+        wait_while(lambda: is_locked(training.path), between)
+        _open(training, setting.sweep, asked.point)
+        try:
+            ended = _run(training, asked, stop)
+        finally:
+            results = [_result(run) for run in training.runs]
+            if any(results):
+                asked.note(RESULTS, results)
+    if ended.status != 0:
+        raise _failure(ended, results, asked)
+    return _objective(results, setting)
+
+
+def _objective(results: list[dict[str, Any]], setting: Setting) -> float:
     bests = [(result.get("best") or {}).get(setting.figure) for result in results]
     values = [value for value in bests if value is not None]
     diverged = [result["reason"] for result in results if result.get("status") == "diverged"]
@@ -99,24 +119,33 @@ def train(asked: Asked, setting: Setting, stop: Stop) -> float:
     return statistics.mean(values)
 
 
-def _prepare(asked: Asked, setting: Setting) -> Trial:
-    """Makes a trial's folder, or finds it."""
-    sweep, point = setting.sweep, asked.point
-    base = setting.base._replace(sections=overridden(setting.base.sections, IN_STUDIES))
+def in_study(base: Base) -> Base:
+    """What the trials of a study have in common."""
+    return base._replace(sections=overridden(base.sections, IN_STUDIES))
+
+
+def _place(asked: Asked, setting: Setting) -> Training:
+    """Where a trial is trained."""
+    base = in_study(setting.base)
     try:
-        seeds = members.build(base, sweep, "this point", at=[point])
+        seeds = members.build(base, setting.sweep, "this point", at=[asked.point])
     except UserError as error:  # keys that contradict each other here, though not at the ends of the ranges
         raise GivenUpError(str(error)) from error
     name = f"trials/{_key(seeds)}"
     asked.note(FOLDER, name)
     path = setting.folder.path / name
-    if len(seeds) == 1:
-        runs, command = [open_run(path, seeds[0].config)], "main"
+    population = SweepFolder(path)
+    is_run = len(seeds) == 1
+    runs = [RunFolder(path)] if is_run else [population.member(number) for number in range(len(seeds))]
+    return Training(path, seeds, base, runs, Evaluations([run.metrics for run in runs], setting.figure))
+
+
+def _open(training: Training, sweep: Sweep, point: Point) -> None:
+    """Makes its folder, or finds it."""
+    if len(training.seeds) == 1:
+        open_run(training.path, training.seeds[0].config)
     else:
-        population = SweepFolder(path)
-        population.open(base, _of_one_point(sweep, point))
-        runs, command = [population.member(number) for number in range(len(seeds))], "sweep"
-    return Trial(path, command, runs, Evaluations([run.metrics for run in runs], setting.figure))
+        SweepFolder(training.path).open(training.base, _of_one_point(sweep, point))
 
 
 def _of_one_point(sweep: Sweep, point: Point) -> Sweep:
@@ -130,36 +159,46 @@ def _key(seeds: list[Member]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:NAME_LENGTH]
 
 
-def _wait_for_others(trial: Trial, stop: Stop) -> None:
-    """Waits for who is at work in the folder: a process whose worker died, or the same point twice."""
-    while is_locked(trial.path):
-        if stop.requested is not None:
-            raise PutBackError
-        time.sleep(LOOKS_EVERY_SECONDS)
+class End(NamedTuple):
+    """How a process ended."""
+
+    status: int
+    """Negative for a signal that killed it."""
+    said: str
+    """What it printed."""
 
 
-def _run(trial: Trial, asked: Asked, stop: Stop) -> int:
-    """Runs the command to its end, and tells the study of its evaluations; its exit status."""
-    command = [sys.executable, *CHILD, str(os.getpid()), trial.command, "--workdir", str(trial.path)]
-    with (trial.path / OUTPUT).open("ab") as output:
+def _run(training: Training, asked: Asked, stop: Stop) -> End:
+    """Runs the command to its end, and tells the study of its evaluations."""
+    words = ["sweep"] if len(training.seeds) > 1 else ["main", *ALONE]
+    command = [sys.executable, *CHILD, str(os.getpid()), *words, "--workdir", str(training.path)]
+    with (training.path / OUTPUT).open("ab+") as output:
+        before = output.seek(0, os.SEEK_END)
         # In a session of its own: Ctrl-C is this process's to hear, which then asks the other to stop.
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env={**os.environ, SAME_REQUEST: str(SAME_REQUEST_SECONDS)},
         )
         try:
             while (status := _ended(process)) is None:
-                _tell(trial, asked)
+                _tell(training, asked)
                 if stop.requested is not None:
                     raise PutBackError
-            _tell(trial, asked)
+            _tell(training, asked)
         finally:
             process.terminate()  # nothing, where it has ended
             process.wait()
-    if -status in STOPPING or status - 128 in STOPPING:
+        output.seek(before)
+        said = output.read().decode("utf-8", errors="replace")
+    if was_asked_to_stop(status):
         time.sleep(LOOKS_EVERY_SECONDS)  # who stops everything may have reached that process first
         if stop.requested is not None:
             raise PutBackError
-    return status
+    return End(status, said)
 
 
 def _ended(process: "subprocess.Popen[bytes]") -> int | None:
@@ -170,9 +209,9 @@ def _ended(process: "subprocess.Popen[bytes]") -> int | None:
         return None
 
 
-def _tell(trial: Trial, asked: Asked) -> None:
+def _tell(training: Training, asked: Asked) -> None:
     """Raises PrunedError where the study gives the trial up."""
-    for number, value in enumerate(trial.evaluations.values(), start=1):
+    for number, value in enumerate(training.evaluations.values(), start=1):
         asked.report(number, value)
 
 
@@ -182,15 +221,25 @@ def _result(run: RunFolder) -> dict[str, Any]:
     return {} if summary is None else {**summary, "hardware": records.hardware()}
 
 
-def _reason(status: int, trial: Trial, results: list[dict[str, Any]]) -> str:
-    """Why a command ended with a status that is not 0."""
-    if status == DivergedError.exit_status and "reason" in results[0]:
-        return f"diverged: {results[0]['reason']}"
-    if status == -signal.SIGKILL:
-        return f"killed ({signal.Signals(-status).name}); most likely memory was not enough"
-    if status < 0:
-        return f"killed ({signal.Signals(-status).name})"
-    lines = (trial.path / OUTPUT).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+def _failure(ended: End, results: list[dict[str, Any]], asked: Asked) -> Exception:
+    """What a process that ended with another status than 0 means: for its trial, or for this worker.
+
+    That it diverged, that memory was not enough, and a bug that it ran into belong to the trial. What is
+    wrong with the machine (its disk, its data, its devices) would spoil all other trials too.
+    """
+    lines = ended.said.strip().splitlines()
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    last = errors[-1] if errors else lines[-1] if lines else f"exit status {status}"
-    return last[:500]
+    said = (errors[-1] if errors else lines[-1] if lines else f"exit status {ended.status}")[:500]
+    if ended.status == DivergedError.exit_status and "reason" in results[0]:
+        return GivenUpError(f"diverged: {results[0]['reason']}")
+    if ended.status == -signal.SIGKILL:
+        return GivenUpError("killed (SIGKILL); most likely memory was not enough")
+    if was_asked_to_stop(ended.status):
+        return UserError(f"trial {asked.number} was stopped from outside (exit status {ended.status})")
+    if ended.status < 0:
+        return GivenUpError(f"killed ({signal.Signals(-ended.status).name})")
+    if ended.status == UserError.exit_status:
+        return UserError(f"trial {asked.number}: {said}")
+    if ended.status == StorageError.exit_status and not any(word in said for word in OF_MEMORY):
+        return StorageError(f"trial {asked.number}: {said}")
+    return GivenUpError(said)

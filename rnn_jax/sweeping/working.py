@@ -11,10 +11,14 @@ from rnn_jax.reporting.formatting import format_figure
 from rnn_jax.runtime.devices import available_cores
 from rnn_jax.runtime.signals import Interrupted, Stop
 from rnn_jax.sweeping import trial
-from rnn_jax.sweeping.study.study import Asked, GivenUpError, PrunedError, PutBackError, Study, TakenError
+from rnn_jax.sweeping.command import InStudy, without
+from rnn_jax.sweeping.study.asked import Asked, GivenUpError, PrunedError, PutBackError, TakenError
+from rnn_jax.sweeping.study.study import Study
 from rnn_jax.sweeping.trial import Setting
 
 LOOKS_EVERY_SECONDS = 1.0
+STORAGE = "RNN_JAX_STORAGE"
+"""The URL of the database, in the environment of workers."""
 
 
 def work(study: Study, setting: Setting, stop: Stop, console: Console) -> None:
@@ -34,8 +38,8 @@ def work(study: Study, setting: Setting, stop: Stop, console: Console) -> None:
         if study.next(run):
             waiting = 0
             continue
-        missing = study.number - len(study.ended())
-        if missing <= 0:
+        missing = study.missing()
+        if missing == 0:
             return
         if missing != waiting:
             trials = "a trial" if missing == 1 else f"{missing} trials"
@@ -68,21 +72,24 @@ def _tried(asked: Asked, setting: Setting, stop: Stop, console: Console) -> floa
     return value
 
 
-def work_together(arguments: Sequence[str], count: int, stop: Stop) -> list[int]:
-    """So many workers as processes of their own; their exit statuses.
+def work_together(arguments: Sequence[str], in_study: InStudy, stop: Stop) -> list[int]:
+    """Several workers as processes of their own; their exit statuses.
 
     Args:
         arguments: the command line of each of them.
-        count: how many.
+        in_study: what it says of the study.
         stop: where this process is asked to stop, they are too.
 
     Raises:
         Interrupted: a signal asked to stop, and they have.
     """
     command = [sys.executable, "-m", "rnn_jax.sweeping.child", str(os.getpid()), "sweeping.worker"]
-    shares = _shares(count)
+    shares = _shares(in_study.workers)
+    # Where everybody sees what processes are called, nobody sees a password.
+    environment = {**os.environ, STORAGE: in_study.url}
+    own = without(arguments, "storage")
     # In sessions of their own: Ctrl-C is this process's to hear, which then asks them to stop.
-    processes = [subprocess.Popen([*command, *arguments], start_new_session=True) for _ in shares]
+    processes = [subprocess.Popen([*command, *own], start_new_session=True, env=environment) for _ in shares]
     for process, cores in zip(processes, shares, strict=True):
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(process.pid, cores)

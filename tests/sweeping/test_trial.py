@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
+from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.signals import Stop
 from rnn_jax.sweeping import trial
 from rnn_jax.sweeping.command import parse
 from rnn_jax.sweeping.folder import SweepFolder
-from rnn_jax.sweeping.study.study import GivenUpError, PrunedError, PutBackError
+from rnn_jax.sweeping.study.asked import GivenUpError, PrunedError, PutBackError
 from rnn_jax.sweeping.trial import Setting
 
 RATE = "optimizer.learning_rate"
@@ -114,7 +115,8 @@ def test_folders_are_named_by_the_config(setting: Setting, monkeypatch: pytest.M
         ("say(status='finished', best=None, step=3)", "validation had no finite accuracy"),
         ("say(status='finished', best=dict(step=1, accuracy=None), step=3)", "no finite accuracy"),
         ("sys.exit(7)", "exit status 7"),
-        ("sys.exit(143)", "exit status 143"),
+        ("print('error: out of memory on CPU\\nmore'); sys.exit(5)", "out of memory on CPU"),
+        ("print('error: 3 members need 2 GB, and 1 GB are free'); sys.exit(5)", "1 GB are free"),
     ],
 )
 def test_why_there_is_no_result(
@@ -123,6 +125,61 @@ def test_why_there_is_no_result(
     with pytest.raises(GivenUpError) as told:
         train(Recorded(), setting, body, monkeypatch)
     assert said in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("print('error: the disk is full'); sys.exit(5)", "trial 4: the disk is full"),
+        ("print('error: no such data'); sys.exit(2)", "trial 4: no such data"),
+        ("sys.exit(143)", "trial 4 was stopped from outside (exit status 143)"),
+        ("os.kill(os.getpid(), signal.SIGUSR1)", "trial 4 was stopped from outside (exit status -10)"),
+    ],
+)
+def test_what_would_spoil_all_trials_ends_the_worker(
+    body: str, said: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError) as told:
+        train(Recorded(), setting, body, monkeypatch)
+    assert str(told.value) == said
+
+
+def test_of_several_attempts_the_last_one_is_told(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    for words in ("error: the disk is full\\n", "ValueError: a bug\\n"):
+        with pytest.raises((GivenUpError, UserError)) as told:
+            train(
+                Recorded(),
+                setting,
+                f"print('{words}'); sys.exit(5 if 'disk' in '{words}' else 1)",
+                monkeypatch,
+            )
+    assert str(told.value) == "ValueError: a bug"
+
+
+def test_the_command_is_of_one_process_whatever_a_cluster_says(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Recorded()
+    train(asked, setting, "say(status='finished', best=dict(accuracy=1.0), said=sys.argv[2:])", monkeypatch)
+    said = json.loads((folder_of(asked, setting) / "summary.json").read_text())["said"]
+    assert said[:2] == ["main", "--config.runtime.processes=1"]
+
+
+def test_the_same_point_twice_is_trained_one_after_the_other(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one waits from before the first one's process has locked the folder."""
+    body = (
+        "(folder / 'n').open('a').write('(')\ntime.sleep(0.6)\n(folder / 'n').open('a').write(')')\n"
+        "say(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
+    )
+    both = [Recorded(), Recorded()]
+    threads = [threading.Thread(target=train, args=(asked, setting, body, monkeypatch)) for asked in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (folder_of(both[0], setting) / "n").read_text() == "()()"
 
 
 def test_a_point_that_no_config_can_have_is_given_up(

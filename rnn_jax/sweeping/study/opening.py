@@ -3,11 +3,12 @@
 import json
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.wording import shown
 from rnn_jax.sweeping.definition import Pruning, Sweep
+from rnn_jax.sweeping.study.reaching import StudyStorageError, reached
 from rnn_jax.sweeping.study.spaces import Point
 from rnn_jax.sweeping.study.storage import connect, without_password
 from rnn_jax.sweeping.study.study import Study
@@ -46,13 +47,25 @@ def open_study(
         UserError: the database cannot be reached, or the study there is of something else: what differs is
             named.
     """
-    import optuna
-
     storage = connect(url, heartbeat_seconds)
     content = {**content, "objective": objective[0]}
     said = {"content": content, HEARTBEAT: heartbeat_seconds, VERSIONS: dict(versions)}
     said = json.loads(json.dumps(said))  # as it comes back from the database
     direction = "maximize" if objective[1] == "max" else "minimize"
+    try:
+        with reached():
+            study = _create_or_load(storage, name, direction, said, without_password(url))
+    except StudyStorageError as error:
+        raise UserError(f"--storage {without_password(url)}: {error}") from error
+    study.pruner = _pruner(sweep.pruning)
+    return Study(study, sweep, points, heartbeat_seconds)
+
+
+def _create_or_load(
+    storage: Any, name: str, direction: Literal["maximize", "minimize"], said: dict[str, Any], place: str
+) -> Any:
+    import optuna
+
     try:
         study = optuna.create_study(storage=storage, study_name=name, direction=direction)
         study.set_user_attr(SAID, said)
@@ -62,9 +75,8 @@ def open_study(
         if there is None:
             study.set_user_attr(SAID, said)
         else:
-            _refuse_differences(there, said, f"study {name} in {without_password(url)}")
-    study.pruner = _pruner(sweep.pruning)
-    return Study(study, sweep, points, heartbeat_seconds)
+            _refuse_differences(there, said, f"study {name} in {place}")
+    return study
 
 
 def _said(study: Any) -> dict[str, Any] | None:

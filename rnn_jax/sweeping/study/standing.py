@@ -20,6 +20,7 @@ REASON = "reason"
 WORKER = "worker"
 """Who is at work on a trial: host and process."""
 BEGUN = "begun"
+PUT_BACK = "put back"
 SUPERFLUOUS = "superfluous"
 """Set to a trial's own number, since what takes its place inherits what is noted of it."""
 POINT = "point"
@@ -73,6 +74,18 @@ def is_one_too_many(trials: "Sequence[FrozenTrial]", number: int, count: int) ->
     if any(trial.state.name in ("RUNNING", "WAITING") or _has_ended(trial) for trial in earlier):
         return True
     return origin(mine) not in origins(trials)[:count]
+
+
+def deaths(trials: "Sequence[FrozenTrial]", number: int) -> int:
+    """How many workers died over a trial: those that put it back themselves do not count."""
+    return sum(
+        trial.state.name == "FAIL"
+        and not _has_ended(trial)
+        and not _is_superfluous(trial)
+        and trial.user_attrs.get(PUT_BACK) != trial.number
+        for trial in trials
+        if origin(trial) == number
+    )
 
 
 def lost(trials: "Sequence[FrozenTrial]") -> "list[FrozenTrial]":

@@ -1,11 +1,12 @@
 """The database of a study: reached in seconds or not at all, and never shown with its password."""
 
+import contextlib
 import threading
 import time
 import warnings
 from typing import Any
 
-from rnn_jax.runtime.errors import StorageError, UserError
+from rnn_jax.runtime.errors import UserError
 
 REACHED_IN_SECONDS = 12
 """An address that does not answer is given up after so long."""
@@ -15,10 +16,6 @@ MISSED_BEATS = 6
 """A worker that was not heard of for so many heartbeats is taken for dead."""
 TRIES = 5
 """Of creating the tables, which many workers may do at once."""
-
-
-class StudyStorageError(StorageError):
-    """The database of a study cannot be reached any more."""
 
 
 def connect(url: str, heartbeat_seconds: int) -> Any:
@@ -53,6 +50,8 @@ def connect(url: str, heartbeat_seconds: int) -> Any:
             f"--storage {place}: nothing installed speaks to such a database; sqlite:///FILE needs nothing "
             "more, postgresql://... needs pip install -e '.[sweep]'"
         ) from error
+    if isinstance(error, RuntimeError):  # of the tables' version
+        raise UserError(f"--storage {place}: {_cut(' '.join(str(error).split()))}") from error
     if isinstance(error, DBAPIError):
         reason = " ".join(str(error.orig).split())
         raise UserError(f"--storage {place}: cannot be reached ({_cut(reason)})") from error
@@ -64,14 +63,20 @@ def connect(url: str, heartbeat_seconds: int) -> Any:
 
 
 def without_password(url: str) -> str:
-    """A URL as it may be shown."""
+    """A URL as it may be shown: its kind, user, host and database; nothing of one that is mistyped.
+
+    A password may stand in several places of a URL, and of a mistyped one anywhere.
+    """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
-        return make_url(url).render_as_string(hide_password=True)
+        parsed = make_url(url)
     except (ArgumentError, ValueError):
-        return url.partition("://")[0] + "://..." if "://" in url else url
+        return "..." if set(url) & set(":@") else url
+    if "@" in f"{parsed.username}{parsed.host}{parsed.database}":
+        return f"{parsed.drivername}://..."
+    return parsed.set(query={}).render_as_string(hide_password=True)
 
 
 def _parse(url: str) -> Any:
@@ -103,14 +108,10 @@ def _open(url: Any, heartbeat_seconds: int) -> Any:
 
         def record_heartbeat(self, trial_id: int) -> None:
             # Raised in Optuna's thread this would end it, and a live worker would be taken for dead.
-            try:
+            with contextlib.suppress(Exception):
                 super().record_heartbeat(trial_id)
-            except (DBAPIError, optuna.exceptions.StorageInternalError):
-                return
 
     is_file = url.get_backend_name() == "sqlite"
-    waits_for_others = {"timeout": WAITS_FOR_ANOTHER_SECONDS}
-    connect_args = waits_for_others if is_file else {"connect_timeout": REACHED_IN_SECONDS - 2}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     for tried in range(1, TRIES + 1):
         try:
@@ -118,7 +119,7 @@ def _open(url: Any, heartbeat_seconds: int) -> Any:
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 return Storage(
                     url.render_as_string(hide_password=False),
-                    engine_kwargs={"connect_args": connect_args, "pool_pre_ping": not is_file},
+                    engine_kwargs={"connect_args": _connect_args(url), "pool_pre_ping": not is_file},
                     heartbeat_interval=heartbeat_seconds,
                     grace_period=MISSED_BEATS * heartbeat_seconds,
                     heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(
@@ -132,6 +133,18 @@ def _open(url: Any, heartbeat_seconds: int) -> Any:
                 raise
             time.sleep(0.2 * tried)
     raise AssertionError("the last try returns or raises")
+
+
+def _connect_args(url: Any) -> dict[str, int]:
+    """How long the driver waits: for a file that another writes to, for a server that has gone."""
+    if url.get_backend_name() == "sqlite":
+        return {"timeout": WAITS_FOR_ANOTHER_SECONDS}
+    waits = {"connect_timeout": max(2, int(REACHED_IN_SECONDS) - 2)}
+    if url.get_backend_name() == "postgresql":
+        # Else a host that vanishes is waited for many minutes.
+        waits |= {"keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3}
+        waits |= {"tcp_user_timeout": 30_000}
+    return waits
 
 
 def _cut(text: str) -> str:

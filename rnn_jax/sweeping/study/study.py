@@ -5,76 +5,32 @@ tried again from its checkpoint. That each trial then comes to its end just once
 `standing.py` makes of the trials.
 """
 
+import copy
 import os
 import socket
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.study import spaces, standing
+from rnn_jax.sweeping.study.asked import Asked, GivenUpError, PrunedError, PutBackError, TakenError, mine
+from rnn_jax.sweeping.study.reaching import reached
 from rnn_jax.sweeping.study.spaces import Point
 from rnn_jax.sweeping.study.standing import Ended
-from rnn_jax.sweeping.study.storage import MISSED_BEATS, StudyStorageError
+from rnn_jax.sweeping.study.storage import MISSED_BEATS
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
     from optuna.trial import FrozenTrial, Trial
 
 
-class GivenUpError(Exception):
-    """A trial that comes to its end without a result: the message says why."""
-
-
-class PrunedError(Exception):
-    """A trial that falls behind the others, and is given up for that."""
-
-
-class PutBackError(Exception):
-    """A trial that cannot be brought to its end here: somebody is to go on with it."""
-
-
-class TakenError(Exception):
-    """A trial that was taken for a dead worker's, and is somebody else's by now."""
-
-
-class Asked:
-    """A trial that this worker is to bring to its end."""
-
-    def __init__(self, trial: "Trial", number: int, point: Point, reported: set[int]) -> None:
-        """`reported`: the evaluations that are known already."""
-        self._trial, self._reported = trial, reported
-        self.number = number
-        """Its origin, by which people know it."""
-        self.point = point
-        """The values of the keys that are varied."""
-
-    def note(self, name: str, value: Any) -> None:
-        """Keeps something about the trial, plain values; raises TakenError where it is somebody else's."""
-        with _mine():
-            self._trial.set_user_attr(name, value)
-
-    def check(self) -> None:
-        """Raises TakenError where the trial is somebody else's."""
-        if self._trial.storage.get_trial(self._trial._trial_id).state.is_finished():
-            raise TakenError
-
-    def report(self, evaluation: int, value: float) -> None:
-        """Says what an evaluation, counted from 1, came to.
-
-        Raises:
-            PrunedError: the trial is to be given up.
-            TakenError: it is somebody else's.
-        """
-        if evaluation in self._reported:
-            return
-        self._reported.add(evaluation)
-        with _mine():
-            self._trial.report(value, evaluation)
-            if self._trial.should_prune():
-                raise PrunedError
+MOST_DEATHS = 5
+"""A trial of which so many workers died is given up: most likely it kills them."""
+COUNT = "trials"
+"""How many trials there are to be, the most that anybody asked for."""
 
 
 class Study:
@@ -87,39 +43,57 @@ class Study:
         self._study, self._sweep, self._points = study, sweep, points
         self._patience = MISSED_BEATS * heartbeat_seconds
         self._first_seen: dict[tuple[int, str], float] = {}
+        self._stops: UserError | None = None
         number = len(points) if points else sweep.draws
         assert number is not None
-        self.number: int = number
-        """How many trials there are to be."""
+        self._own_number = number
+
+    @property
+    def number(self) -> int:
+        """How many trials there are to be: what this worker was told, or another one, if that is more."""
+        stored = self._study.user_attrs.get(COUNT, 0)
+        if stored < self._own_number:
+            self._study.set_user_attr(COUNT, self._own_number)
+        return max(stored, self._own_number)
 
     def next(self, run: Callable[[Asked], float]) -> bool:
         """Begins a trial, if there is one to begin, and brings it to its end; whether there was one.
 
         Args:
-            run: trains a trial, and returns its objective, or raises an error of this module.
+            run: trains a trial, and returns its objective; or raises an error of `asked.py`, or a UserError
+                where no trial can be trained here.
 
         Raises:
+            UserError: what `run` raised; the trial is put back.
             StudyStorageError: the database cannot be reached any more.
         """
-        with _reached():
+        with reached():
             self._put_back_lost_ones()
             trials = self._trials()
             if not standing.is_waiting(trials) and len(standing.origins(trials)) >= self.number:
                 return False
-            mine: list[int] = []
-
-            def objective(trial: "Trial") -> float:
-                mine.append(trial.number)
-                return self._run(trial, run)
-
-            try:
-                ignored = (GivenUpError, PutBackError, TakenError)
-                self._study.optimize(objective, n_trials=1, catch=ignored, callbacks=[self._put_back_ours])
-            except (ValueError, AssertionError):
-                # So Optuna refuses the result of a trial that was taken in the meantime: it counts once.
-                if not mine or not self._trials()[mine[0]].state.is_finished():
-                    raise
+            self._optimize(run)
+            stops, self._stops = self._stops, None
+            if stops is not None:
+                raise stops
             return True
+
+    def _optimize(self, run: Callable[[Asked], float]) -> None:
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        taken: list[int] = []
+
+        def objective(trial: "Trial") -> float:
+            taken.append(trial.number)
+            return self._run(trial, run)
+
+        try:
+            ignored = (GivenUpError, PutBackError, TakenError)
+            self._study.optimize(objective, n_trials=1, catch=ignored, callbacks=[self._put_back_ours])
+        except (ValueError, AssertionError, UpdateFinishedTrialError):
+            # So Optuna refuses the result of a trial that was taken in the meantime: it counts once.
+            if not taken or not self._trials()[taken[0]].state.is_finished():
+                raise
 
     def ended(self) -> list[Ended]:
         """The trials that have come to their end, by number.
@@ -127,18 +101,23 @@ class Study:
         Raises:
             StudyStorageError: the database cannot be reached any more.
         """
-        with _reached():
+        with reached():
             return standing.ended(self._trials())
 
-    def is_finished(self) -> bool:
-        """Whether all trials have come to their end; raises as `ended`."""
-        return len(self.ended()) >= self.number
+    def missing(self) -> int:
+        """How many trials have not come to their end; raises as `ended`."""
+        with reached():
+            trials, number = self._trials(), self.number
+        there = standing.origins(trials)[:number]
+        return number - len({trial.number for trial in standing.ended(trials)} & set(there))
 
     def _run(self, trial: "Trial", run: Callable[[Asked], float]) -> float:
         """Optuna's objective."""
         import optuna
 
-        with _mine():
+        with mine():
+            # Before anything is said of it: who says nothing afterwards is missed.
+            self._beat(trial._trial_id)
             trials = self._trials()
             if standing.is_one_too_many(trials, trial.number, self.number):
                 trial.set_user_attr(standing.SUPERFLUOUS, trial.number)
@@ -151,14 +130,28 @@ class Study:
             trial.set_user_attr(standing.POINT, point)
         asked = Asked(trial, number, point, set(stored.intermediate_values))
         try:
+            deaths = standing.deaths(trials, number)
+            if deaths >= MOST_DEATHS:
+                raise GivenUpError(f"{deaths} workers died of it; most likely memory was not enough")
             value = run(asked)
             asked.check()
             return value
+        except UserError as error:
+            self._stops = error
+            asked.note(standing.PUT_BACK, trial.number)
+            raise PutBackError from error
+        except PutBackError:
+            asked.note(standing.PUT_BACK, trial.number)
+            raise
         except PrunedError as error:
             raise optuna.TrialPruned from error
         except GivenUpError as error:
             asked.note(standing.REASON, str(error))
             raise
+
+    def _beat(self, trial_id: int) -> None:
+        storage: Any = self._study._storage  # see `storage.connect`
+        storage.record_heartbeat(trial_id)
 
     def _point(self, trial: "Trial", number: int) -> Point:
         if self._points:
@@ -199,12 +192,12 @@ class Study:
 
     def _put_back(self, trial: "FrozenTrial") -> None:
         import optuna
+        from optuna.storages import RetryHeartbeatStaleTrialCallback as again_for
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            optuna.storages.RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)(
-                self._study, trial
-            )
+            # A copy: the callback writes into what it is given.
+            again_for(inherit_intermediate_values=True)(self._study, copy.deepcopy(trial))
 
     def _trials(self) -> "list[FrozenTrial]":
         """All trials, by number."""
@@ -220,26 +213,3 @@ def _sampler(sweep: Sweep, number: int) -> Any:
     # Each key by itself (not `multivariate`, which draws before the trial's number is known). Points that
     # others are at work on count as bad ones: else all workers would draw the same.
     return samplers.TPESampler(seed=seed, multivariate=False, constant_liar=True)
-
-
-@contextmanager
-def _mine() -> Iterator[None]:
-    """Raises TakenError where a trial has come to its end by somebody else's hand."""
-    from optuna.exceptions import UpdateFinishedTrialError
-
-    try:
-        yield
-    except UpdateFinishedTrialError as error:
-        raise TakenError from error
-
-
-@contextmanager
-def _reached() -> Iterator[None]:
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import DBAPIError
-
-    try:
-        yield
-    except (StorageInternalError, DBAPIError) as error:
-        reason = " ".join(str(getattr(error, "orig", None) or error.__cause__ or error).split())[:200]
-        raise StudyStorageError(f"the study's database cannot be reached any more ({reason})") from error

@@ -29,6 +29,11 @@ def refused(url: str) -> str:
         ("nodatabase://user:secret@host/study", "nothing installed speaks to such a database"),
         ("postgresql://user:secret@host:port/study", "must be the URL of a database"),
         ("postgresql://user:secret@[::1/study", "must be the URL of a database"),
+        ("postgresql:/me:secret@host/study", "must be the URL of a database"),
+        ("me:secret@host/study", "must be the URL of a database"),
+        ("secret@host/study", "must be the URL of a database"),
+        ("nodatabase://me:p@secret/w@host/study", "nothing installed speaks to such a database"),
+        ("nodatabase://host/study?user=me&password=secret", "nothing installed speaks to such a database"),
     ],
 )
 def test_what_is_no_database_is_told(url: str, said: str) -> None:

@@ -11,16 +11,11 @@ import pytest
 
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping import definition
-from rnn_jax.sweeping.study import standing, study
+from rnn_jax.sweeping.study import reaching, standing, study
+from rnn_jax.sweeping.study.asked import Asked, GivenUpError, PutBackError, TakenError
 from rnn_jax.sweeping.study.opening import open_study
-from rnn_jax.sweeping.study.study import (
-    Asked,
-    GivenUpError,
-    PutBackError,
-    Study,
-    StudyStorageError,
-    TakenError,
-)
+from rnn_jax.sweeping.study.reaching import StudyStorageError
+from rnn_jax.sweeping.study.study import Study
 
 RANGES = {"a": {"log_uniform": (1e-3, 1.0)}, "b": {"choice": ("x", None, 3)}, "c": {"integer": (1, 9)}}
 MANY_BEATS = 100
@@ -64,7 +59,7 @@ def test_two_workers_share_the_trials(tmp_path: Path) -> None:
     found = second.ended()
     assert [trial.number for trial in found] == [0, 1, 2]
     assert [trial.value for trial in found] == [trial.point["a"] for trial in found]
-    assert second.is_finished()
+    assert second.missing() == 0
     for trial in found:
         assert 1e-3 <= trial.point["a"] <= 1
         assert trial.point["b"] in ("x", None, 3)
@@ -266,6 +261,72 @@ def test_one_too_many_is_given_up(tmp_path: Path) -> None:
     assert [trial.number for trial in more.ended()] == [0, 2]
 
 
+def test_whoever_asks_for_most_trials_counts_for_all(tmp_path: Path) -> None:
+    few, many = join(tmp_path, draws=2), join(tmp_path, draws=4)
+
+    def put_back(asked: Asked) -> float:
+        raise PutBackError
+
+    assert few.next(train)
+    assert few.next(train)
+    assert not few.next(train)
+    assert few.missing() == 0
+    assert many.next(put_back)
+    assert few.missing() == 2
+    assert few.next(train)  # the one that was put back, which is none of its own first two
+    assert few.next(train)
+    assert not few.next(train)
+    assert many.missing() == 0
+    assert len(many.ended()) == 4
+
+
+def test_what_ended_beyond_the_last_one_does_not_count_for_it(tmp_path: Path) -> None:
+    first, second = join(tmp_path, draws=2), join(tmp_path, draws=2)
+
+    def run(asked: Asked) -> float:
+        assert second.next(train)
+        second._study.optimize(lambda trial: 1.0, n_trials=1)  # one too many, told by somebody else's hand
+        assert second.missing() == 1
+        return 1.0
+
+    assert first.next(run)
+    assert first.missing() == 0
+
+
+def test_where_no_trial_can_be_trained_the_worker_ends_and_others_go_on(tmp_path: Path) -> None:
+    broken, sound = join(tmp_path), join(tmp_path)
+
+    def run(asked: Asked) -> float:
+        raise UserError("the disk is full")
+
+    with pytest.raises(UserError, match="the disk is full"):
+        broken.next(run)
+    all_of(sound, train)
+    assert [trial.status for trial in sound.ended()] == ["finished"] * 3
+    assert standing.deaths(stored(sound), 0) == 0
+
+
+def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "MOST_DEATHS", 3)
+    for _ in range(3):
+        dead = join(tmp_path, draws=1)
+        dead._put_back_lost_ones()
+        if not standing.is_waiting(stored(dead)):
+            dead._study._storage.create_new_trial(dead._study._study_id)
+        else:
+            dead._study._pop_waiting_trial_id()
+        number = stored(dead)[-1]._trial_id
+        dead._study._storage.record_heartbeat(number)  # pyright: ignore[reportAttributeAccessIssue]
+        _forget_heartbeats(tmp_path)
+    alive = join(tmp_path, draws=1)
+    all_of(alive, train)
+    (found,) = alive.ended()
+    assert (found.status, found.reason) == (
+        "failed",
+        "3 workers died of it; most likely memory was not enough",
+    )
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -299,13 +360,48 @@ def test_a_creator_that_died_is_made_up_for_and_somebody_elses_study_refused(
         join(tmp_path / "other")
 
 
-def test_a_database_that_is_lost_is_told(tmp_path: Path) -> None:
+def _lose(folder: Path, table: str) -> None:
+    with _database(folder) as database:
+        database.execute(f"alter table {table} rename to lost")
+
+
+def _find(folder: Path, table: str) -> None:
+    with _database(folder) as database:
+        database.execute(f"alter table lost rename to {table}")
+
+
+@pytest.mark.parametrize("when", ["before", "within", "at the end of"])
+def test_a_database_that_is_lost_is_told(when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaching, "PAUSES_SECONDS", (0.01,))
     worker = join(tmp_path)
-    with sqlite3.connect(tmp_path / "study.db") as database:
-        database.execute("drop table trials")
-    database.close()
+
+    def run(asked: Asked) -> float:
+        if when != "before":
+            _lose(tmp_path, "trials")
+        if when == "within":
+            asked.report(1, 1.0)
+        return 1.0
+
+    if when == "before":
+        _lose(tmp_path, "trials")
     with pytest.raises(StudyStorageError, match="cannot be reached any more"):
-        worker.next(train)
+        worker.next(run)
+
+
+def test_a_database_that_is_away_for_a_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaching, "PAUSES_SECONDS", (0.01, 0.02))
+    monkeypatch.setattr(reaching.time, "sleep", lambda seconds: seconds == 0.02 and _find(tmp_path, "trials"))
+    worker = join(tmp_path)
+
+    def run(asked: Asked) -> float:
+        _lose(tmp_path, "trials")
+        asked.report(1, 0.5)
+        return 1.0
+
+    assert worker.next(run)
+    assert stored(worker)[0].intermediate_values == {1: 0.5}
 
 
 class _Clock:
