@@ -1,5 +1,6 @@
 """Trains or evaluates what a config describes."""
 
+import os
 import shlex
 import signal
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 from rnn_jax.reporting.console import Console, build_console, saying_what_is_logged, silent_console
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.config import Command, parse
-from rnn_jax.runtime.errors import DivergedError, as_user_error
+from rnn_jax.runtime.errors import DivergedError, UserError, as_user_error
 from rnn_jax.runtime.files import write_json
 from rnn_jax.runtime.processes import Team, team
 from rnn_jax.runtime.run_folder import RunFolder, default_workdir
@@ -20,8 +21,10 @@ from rnn_jax.runtime.unheard import go_on_unheard
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit status."""
+    is_alone = True
     try:
         command = parse(arguments)
+        is_alone = _team(command).alone
         console = build_console() if _team(command).leads else silent_console()
         with saying_what_is_logged(console):
             for note in command.notes:
@@ -35,6 +38,10 @@ def main(arguments: Sequence[str]) -> int:
         if expected is None:
             raise
         print(f"error: {expected}", file=sys.stderr)
+        if not is_alone:  # the others may wait for this process, which JAX would make wait for them
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(expected.exit_status)
         return expected.exit_status
 
 
@@ -42,6 +49,8 @@ def _train(command: Command, console: Console) -> int:
     from rnn_jax.training.loop import train  # JAX starts here, after everything that can be mistyped
 
     assert command.source is not None or command.workdir is not None
+    if command.workdir is None and not _team(command).alone:
+        raise UserError("--workdir is missing: the processes of a run share one folder")
     workdir = command.workdir or default_workdir(str(command.source), datetime.now())
     summary = train(command.config, workdir, console=console)
     status = summary["status"]

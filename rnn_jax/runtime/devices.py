@@ -5,8 +5,6 @@ Nothing that the user has set in the environment is overridden.
 
 import logging
 import os
-import socket
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,10 +27,6 @@ MEMBERS = "members"
 ROWS_OF_A_CORE = 64
 STEPS_THAT_PAY = 2_000
 """Rows times time steps of a batch."""
-JOINED_IN_SECONDS = 60
-"""So long processes wait for one another at the beginning, and at the end."""
-MISSED_AFTER_SECONDS = 30
-"""A process that was not heard of for so long has died, and the others end."""
 MOST_OF_A_CPU = 256
 """Devices that a CPU is split into: a million would take hours to start."""
 
@@ -76,7 +70,7 @@ def build(
     process: int | None = None,
     coordinator: str | None = None,
 ) -> Devices:
-    """Starts JAX on so many devices (the config section `runtime`), together with the other processes.
+    """Starts JAX on so many devices (the config section `runtime`), of processes that have joined.
 
     Args:
         paying: how many CPU cores of each process are worth it, see `paying_cores`; of accelerators all are.
@@ -86,8 +80,8 @@ def build(
         processes, process, coordinator: see `processes.team`.
 
     Raises:
-        UserError: there are fewer devices than that, or JAX cannot start on the platform that was asked for;
-            or the other processes do not come.
+        UserError: there are fewer devices than that; JAX cannot start on the platform that was asked for;
+            or it is not known which process this is.
     """
     _quieten()
     keep_freed_memory()
@@ -96,21 +90,22 @@ def build(
         raise UserError(f"runtime.devices = {devices}: must be a multiple of the {team.count} processes")
     each = paying if devices is None else devices // team.count
     _split_cpu(min(each, MOST_OF_A_CPU))
-    _join(team)
     try:
         available = jax.devices()
     except RuntimeError as error:
         platforms = os.environ.get("JAX_PLATFORMS") or _setting("jax_platforms")
         raise UserError(f"JAX_PLATFORMS={platforms}: {str(error).splitlines()[0]}") from error
+    by_process = _by_process(available)
+    least = min(map(len, by_process))  # what all of them have: machines may differ
     if devices is None:
-        paying_in_all = min(team.count * paying, len(available))
-        devices = paying_in_all if available[0].platform == "cpu" else len(available)
-    if devices > len(available):
+        each = min(each, least) if available[0].platform == "cpu" else least
+    elif each > least:
+        of_whom = "this process has" if team.alone else f"of {team.count} processes one has"
         raise UserError(
-            f"runtime.devices = {devices}: this process has {len(available)} ({available[0].platform}); "
+            f"runtime.devices = {devices}: {of_whom} {least} ({available[0].platform}); "
             "ask for fewer, or None for the default" + _why_not_split()
         )
-    mesh = Mesh(np.array(_of_each_process(available, devices // team.count)), (DATA,))
+    mesh = Mesh(np.array([device for own in by_process for device in own[:each]]), (DATA,))
     return Devices(mesh, matmul_precision, allow_device_change, team)
 
 
@@ -119,36 +114,12 @@ def alone(runtime: Mapping[str, Any]) -> dict[str, Any]:
     return {**runtime, "processes": 1, "process": None, "coordinator": None}
 
 
-def _of_each_process(available: Sequence[Any], count: int) -> list[Any]:
-    """The first `count` devices of each process, by its number."""
-    by_process: dict[int, list[Any]] = {}
+def _by_process(available: Sequence[Any]) -> list[list[Any]]:
+    """The devices of each process, by its number."""
+    found: dict[int, list[Any]] = {}
     for device in sorted(available, key=lambda device: (device.process_index, device.id)):
-        by_process.setdefault(device.process_index, []).append(device)
-    return [device for own in by_process.values() for device in own[:count]]
-
-
-def _join(team: Team) -> None:
-    """Joins the other processes, before JAX starts."""
-    if team.alone or jax.distributed.is_initialized():
-        return
-    # It would take SIGTERM from Python: what a signal asks for is agreed upon in `training/agreement.py`.
-    jax.config.update("jax_enable_preemption_service", False)
-    is_known = team.coordinator is not None  # otherwise JAX asks the cluster
-    if not team.leads:
-        _wait_for_the_first(team)
-    try:
-        jax.distributed.initialize(
-            team.coordinator,
-            num_processes=team.count if is_known else None,
-            process_id=team.index if is_known else None,
-            initialization_timeout=JOINED_IN_SECONDS,
-            heartbeat_timeout_seconds=MISSED_AFTER_SECONDS,
-            shutdown_timeout_seconds=JOINED_IN_SECONDS,
-        )
-    except (RuntimeError, ValueError) as error:
-        where = "" if team.coordinator is None else f" at {team.coordinator}"
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"the {team.count} processes of this run did not meet{where} ({reason})") from error
+        found.setdefault(device.process_index, []).append(device)
+    return list(found.values())
 
 
 def paying_cores(rows: int, time_steps: int, cores: int | None = None) -> int:
@@ -171,26 +142,6 @@ def available_cores() -> int:
 def kind() -> str:
     """What the devices of this process are called: `CPU`, `NVIDIA H100 80GB HBM3`."""
     return _kind(jax.local_devices()[0])
-
-
-def _wait_for_the_first(team: Team) -> None:
-    """JAX would end this process without a word to Python where the first one does not come."""
-    if team.coordinator is None:
-        return
-    host, _, port = team.coordinator.rpartition(":")
-    end = time.monotonic() + JOINED_IN_SECONDS
-    while True:
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-        except (OSError, OverflowError) as error:
-            if time.monotonic() > end:
-                raise UserError(
-                    f"runtime.coordinator = {team.coordinator!r}: process 0 was not there within "
-                    f"{JOINED_IN_SECONDS} seconds ({error})"
-                ) from error
-            time.sleep(0.2)
-        else:
-            return
 
 
 def free_memory(devices: Devices) -> int | None:

@@ -106,6 +106,7 @@ class Stop:
             agree: of the numbers that the processes give, the one that all take; 0 for nothing.
         """
         self._agree = agree
+        self.requested = None  # what was heard so far is agreed upon first
         self._raises = False
 
     def check(self) -> None:

@@ -4,8 +4,7 @@ Their steps wait for one another, so all of them make the same ones; what only o
 signal came, or that a clock asks for a checkpoint, must reach all before the same step.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,11 @@ from jax.experimental import multihost_utils
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.training import placement
-from rnn_jax.training.state import ROWS, WHOLE
+from rnn_jax.training.progress import Progress
+from rnn_jax.training.state import ROWS, WHOLE, State
+
+Restored = tuple[State, Progress, list[str]]
+"""As of `checkpoint.restore`."""
 
 
 class Agreement:
@@ -65,14 +68,15 @@ class Agreement:
         if self.largest(number) != -self.largest(-number):
             raise UserError(f"the processes of this run do not see the same {what}")
 
-    @contextmanager
-    def after_the_first(self, what: str) -> Iterator[None]:
-        """What is inside, the first process does before the others."""
-        if not self.leads:
-            self.wait(what)
-        yield
-        if self.leads:
-            self.wait(what)
+    def as_the_first_restores(self, restore: Callable[[int | None], Restored]) -> Restored:
+        """What the process restores that writes; the others restore the same checkpoint.
+
+        Args:
+            restore: restores, of any checkpoint (None), or of that of a step: 0 for the beginning.
+        """
+        found = restore(None) if self.leads else None
+        step = self.as_the_first(0 if found is None else int(found[0].step))
+        return restore(step) if found is None else found
 
     def wait(self, what: str) -> None:
         """Waits until all processes are here."""

@@ -1,5 +1,6 @@
 """The cadence of a run: what is done after which update, until its end, a signal or a divergence."""
 
+import contextlib
 import dataclasses
 import time
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.signals import Interrupted, Stop
 from rnn_jax.training import checkpoint, placement
-from rnn_jax.training.agreement import Agreement
+from rnn_jax.training.agreement import Agreement, Restored
 from rnn_jax.training.evaluate import evaluate, training_batch
 from rnn_jax.training.meter import Meter
 from rnn_jax.training.program import Feed, Program
@@ -179,13 +180,17 @@ class Loop:
         run, restores = self._run, self.progress.restores + 1
         run.saver.wait()
         folder = run.folder.checkpoints
-        with run.agreement.after_the_first("damaged checkpoints are set aside"):
-            try:
-                self.state, self.progress, damaged = run.program.restore(
-                    folder, "latest", to_go_on=True, only_planned=True
-                )
-            except CheckpointError:
-                self.state, self.progress, damaged = run.program.init(), Progress(self.progress.devices), []
+
+        def restore(at: int | None) -> Restored:
+            with contextlib.suppress(CheckpointError):
+                if at != 0:
+                    is_first = at is None
+                    return run.program.restore(
+                        folder, "latest", to_go_on=is_first, only_planned=is_first, at=at
+                    )
+            return run.program.init(), Progress(self.progress.devices), []
+
+        self.state, self.progress, damaged = run.agreement.as_the_first_restores(restore)
         for line in damaged:
             run.console.warn(line)
         run.agreement.wait("all went back")

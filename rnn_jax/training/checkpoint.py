@@ -112,7 +112,12 @@ def path_of(folder: Path, step: int) -> Path:
 
 
 def find(
-    folder: Path, which: Which = "latest", *, to_go_on: bool = False, only_planned: bool = False
+    folder: Path,
+    which: Which = "latest",
+    *,
+    to_go_on: bool = False,
+    only_planned: bool = False,
+    at: int | None = None,
 ) -> Found:
     """Finds a checkpoint, and checks it.
 
@@ -122,12 +127,13 @@ def find(
         to_go_on: a run goes on from it: it counts only if the best one so far is valid too, and those that
             are passed over are renamed, so that they are in nobody's way.
         only_planned: pass over, without a word, those at which the config alone does not ask for one.
+        at: pass over, without a word, those of other steps; None: none.
 
     Raises:
         CheckpointError: there is no valid one of that kind.
     """
     passed: list[tuple[Path, str]] = []
-    for step in reversed(steps(folder)):
+    for step in [at] if at is not None else reversed(steps(folder)):
         path = path_of(folder, step)
         progress, fault = _checked(path)
         if fault is None and only_planned and not progress.get("is_planned"):
@@ -155,14 +161,20 @@ def remove_after(folder: Path, step: int) -> None:
 
 
 def restore(
-    folder: Path, template: State, which: Which, *, to_go_on: bool = False, only_planned: bool = False
+    folder: Path,
+    template: State,
+    which: Which,
+    *,
+    to_go_on: bool = False,
+    only_planned: bool = False,
+    at: int | None = None,
 ) -> tuple[State, Progress, list[str]]:
     """Reads a run's checkpoint back.
 
     Args:
         folder: where checkpoints are kept.
         template: a state of the same shapes, dtypes and shardings; its values do not matter.
-        which, to_go_on, only_planned: see `find`.
+        which, to_go_on, only_planned, at: see `find`.
 
     Returns:
         The state, the progress, and a line for every invalid checkpoint that was passed over.
@@ -170,7 +182,7 @@ def restore(
     Raises:
         CheckpointError: there is no valid one of that kind, or it is of another model.
     """
-    found = find(folder, which, to_go_on=to_go_on, only_planned=only_planned)
+    found = find(folder, which, to_go_on=to_go_on, only_planned=only_planned, at=at)
     with _reading(found.path):
         state = State(**arrays.read(found.path / "state", template._asdict()))
         return state, Progress.from_json(found.progress), found.damaged

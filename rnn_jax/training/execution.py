@@ -14,7 +14,7 @@ from rnn_jax.reporting.console import Console
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.errors import UserError, as_user_error
 from rnn_jax.runtime.files import while_running
-from rnn_jax.runtime.run_folder import RunFolder, comparable
+from rnn_jax.runtime.run_folder import MAY_DIFFER, OF_ONE_START, RunFolder
 from rnn_jax.runtime.schema import Config, split_hyper
 from rnn_jax.runtime.signals import Interrupted, Stop
 from rnn_jax.training import checkpoint, keeping, memory
@@ -59,6 +59,7 @@ def execute(
     if not agreement.alone:
         stop.agree_by(agreement.soon)
         agreement.same(_hash(config), "config")
+        agreement.same(_hash_of(f"{job.data.version} {job.data.counts}"), "data")
     with contextlib.ExitStack() as closing, jax.default_matmul_precision(where.matmul_precision):
         with stop.at_once():
             program = load(job, where)
@@ -90,8 +91,19 @@ def execute(
 
 
 def _hash(config: Config) -> int:
-    """A number that tells configs apart, but for where things lie."""
-    text = json.dumps(comparable(config), sort_keys=True)
+    """A number that tells configs apart, but for what each process has of its own."""
+    sections = config.model_dump()
+    own = [
+        *(f"runtime.{key}" for key in OF_ONE_START),
+        *(key for key in MAY_DIFFER if key.startswith("dataset.")),
+    ]
+    for key in own:
+        section, _, name = key.partition(".")
+        del sections[section][name]
+    return _hash_of(json.dumps(sections, sort_keys=True))
+
+
+def _hash_of(text: str) -> int:
     return zlib.crc32(text.encode()) >> 1
 
 
@@ -115,8 +127,9 @@ def _begin(
     agreement.same(found[-1] if found else 0, "checkpoints: they need a folder that all of them share")
     if not found:
         return state, Progress(devices=program.devices.number)
-    with agreement.after_the_first("damaged checkpoints are set aside"):
-        state, progress, damaged = program.restore(folder.checkpoints, "latest", to_go_on=True)
+    state, progress, damaged = agreement.as_the_first_restores(
+        lambda at: program.restore(folder.checkpoints, "latest", to_go_on=at is None, at=at)
+    )
     for line in damaged:
         console.warn(line)
     if progress.devices != program.devices.number:

@@ -25,7 +25,7 @@ from rnn_jax.runtime.run_folder import (
 )
 from rnn_jax.runtime.schema import Config, split_hyper, validate
 from rnn_jax.runtime.signals import Interrupted, Stop
-from rnn_jax.training import known_data, memory
+from rnn_jax.training import joining, known_data, memory
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.execution import execute
 
@@ -64,7 +64,7 @@ def train(
         _begin_again(RunFolder(workdir))
         folder = open_run(workdir, config)
         try:
-            with stop.at_once():
+            with _until_joined(stop, config):
                 try:
                     job, where = _set_up(config, folder)
                 except UserError:
@@ -85,11 +85,16 @@ def _train_along(config: Config, workdir: Path, started: float) -> dict[str, Any
         folder = OwnFolder(Path(scratch), workdir)
         with Stop() as stop, memory.telling(config):
             try:
-                with stop.at_once():
+                with _until_joined(stop, config):
                     job, where = _set_up(config, folder)
                 return execute(config, job, where, folder, silent_console(), stop, started)
             except Interrupted as interrupted:
                 return _interrupted_before_training(folder, interrupted)
+
+
+def _until_joined(stop: Stop, config: Config) -> contextlib.AbstractContextManager[None]:
+    """Inside, a signal ends one process at once; of several none leaves the others, which wait for it."""
+    return stop.at_once() if _team(config).alone else contextlib.nullcontext()
 
 
 def _team(config: Config) -> processes.Team:
@@ -98,6 +103,7 @@ def _team(config: Config) -> processes.Team:
 
 def _set_up(config: Config, folder: RunFolder) -> tuple[Job, Devices]:
     """The job, and the devices it is trained on."""
+    joining.join(_team(config))
     job = build(config)
     known_data.keep(job, folder)
     sections, _ = split_hyper(config)

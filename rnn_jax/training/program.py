@@ -40,7 +40,13 @@ class Program(NamedTuple):
         return self.from_saved(jax.block_until_ready(drawn))  # which raises where memory was not enough
 
     def restore(
-        self, folder: Path, which: Which, *, to_go_on: bool = False, only_planned: bool = False
+        self,
+        folder: Path,
+        which: Which,
+        *,
+        to_go_on: bool = False,
+        only_planned: bool = False,
+        at: int | None = None,
     ) -> tuple[State, Progress, list[str]]:
         """Reads a checkpoint back, see `checkpoint.restore`, and puts it where the compiled steps want it."""
         whole = shardings(self.devices.mesh, steps.WHOLE)
@@ -49,7 +55,7 @@ class Program(NamedTuple):
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole), shapes
         )
         state, progress, damaged = checkpoint.restore(
-            folder, template, which, to_go_on=to_go_on, only_planned=only_planned
+            folder, template, which, to_go_on=to_go_on, only_planned=only_planned, at=at
         )
         return self.from_saved(state), progress, damaged
 

@@ -14,6 +14,9 @@ from rnn_jax.training import arrays, checkpoint, placement
 from rnn_jax.training.agreement import Agreement
 from rnn_jax.training.keeping import Keeper
 
+CLOCK_EVERY_STEPS = 10
+"""So often several processes ask one another whether a clock asks for a checkpoint."""
+
 
 class Saver:
     """Writes one checkpoint at a time.
@@ -42,8 +45,10 @@ class Saver:
     def is_due(self, step: int) -> bool:
         """Whether the config asks for a checkpoint between evaluations after `step` steps."""
         due = self._keeper.due(step, time.perf_counter() - self._saved)
-        if self._agreement is None or not self._keeper.looks_at_the_clock:
+        if self._agreement is None or self._agreement.alone or not self._keeper.looks_at_the_clock:
             return due
+        if step % CLOCK_EVERY_STEPS:  # to ask makes the devices wait
+            return self.plans(step)
         return bool(self._agreement.as_the_first(due))
 
     def plans(self, step: int) -> bool:

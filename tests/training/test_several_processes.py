@@ -21,7 +21,7 @@ from rnn_jax.runtime.config import load_config
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.processes import Team
 from rnn_jax.runtime.run_folder import OF_ONE_START
-from rnn_jax.training import checkpoint
+from rnn_jax.training import checkpoint, joining
 from rnn_jax.training.agreement import Agreement
 from rnn_jax.training.loop import train
 
@@ -170,12 +170,12 @@ def test_processes_that_do_not_mean_the_same_are_told(monkeypatch: pytest.Monkey
 
 
 def test_a_first_process_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "JOINED_IN_SECONDS", 0.3)
+    monkeypatch.setattr(joining, "JOINED_IN_SECONDS", 0.3)
     with socket.socket() as taken:  # bound, and not listening: nobody else can be there
         taken.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(UserError, match=r"process 0 was not there within 0\.3 seconds"):
-            devices._join(Team(2, 1, place))
+            joining.join(Team(2, 1, place))
 
 
 def test_devices_are_shared_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
