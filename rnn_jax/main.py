@@ -21,10 +21,8 @@ from rnn_jax.runtime.unheard import go_on_unheard
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command and returns its exit status."""
-    is_alone = True
     try:
         command = parse(arguments)
-        is_alone = _team(command).alone
         console = build_console() if _team(command).leads else silent_console()
         with saying_what_is_logged(console):
             for note in command.notes:
@@ -38,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         if expected is None:
             raise
         print(f"error: {expected}", file=sys.stderr)
-        if not is_alone:  # the others may wait for this process, which JAX would make wait for them
+        if _has_joined_others():  # who may wait for this process, which JAX would make wait for them
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(expected.exit_status)
@@ -102,6 +100,11 @@ def _evaluate(command: Command, console: Console) -> int:
     console.results(list(found.figures.items()), [where, count])
     console.confusion(matrix, names)
     return 0
+
+
+def _has_joined_others() -> bool:
+    jax = sys.modules.get("jax")
+    return jax is not None and jax.distributed.is_initialized()
 
 
 def _team(command: Command) -> Team:

@@ -1,5 +1,6 @@
-"""The table and the picture of this experiment, made of its results.jsonl and that of the learning rates."""
+"""The tables and the picture of this experiment, of its results.jsonl and that of the learning rates."""
 
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,55 +10,74 @@ from rnn_jax.reporting.records import Record
 
 GRID = Path(__file__).resolve().parents[1] / "learning_rate" / "results.jsonl"
 RATE, CLIP, DROPOUT = "optimizer.learning_rate", "optimizer.clip", "model.output_dropout"
+STUDIES = {"share_80": "TPE, the worst fifth given up", "share_90": "TPE, the worst tenth given up"}
 
 
 def tpe(rows: Sequence[Record]) -> str:
-    """The grid and the study: what they took, and what they found."""
+    """The grid and the studies: what they took, and what they found."""
+    grid = records.read(GRID)
     lines = [
-        "| | models | to the end | steps of training | best validation accuracy | its test accuracy |",
+        "| | models | to the end | steps of training | best model | best point, three seeds |",
         "|---|---:|---:|---:|---:|---:|",
     ]
-    for name, found in (("grid of learning rates, three seeds each", records.read(GRID)), ("TPE", rows)):
-        best = max((row for row in found if row["best"] is not None), key=lambda row: row["best"]["accuracy"])
-        tested = "–" if best["test"] is None else f"{100 * best['test']['accuracy']:.2f} %"
-        finished = sum(row["status"] == "finished" for row in found)
-        steps = sum(row["step"] for row in found)
-        accuracy = f"{100 * best['best']['accuracy']:.2f} %"
-        lines.append(f"| {name} | {len(found)} | {finished} | {steps:,} | {accuracy} | {tested} |")
+    rates = sorted({row["overrides"][RATE] for row in grid})
+    by_rate = [[row for row in grid if row["overrides"][RATE] == rate] for rate in rates]
+    best_rate = max(by_rate, key=lambda found: statistics.mean(map(_accuracy, found)))
+    lines.append(_line("grid of learning rates", grid, best_rate))
+    for name, title in STUDIES.items():
+        found = [row for row in rows if row.get("sweep") == name]
+        winner = [row for row in rows if row.get("sweep") is None] if name == "share_80" else []
+        lines.append(_line(title, found, winner))
     return "\n".join(lines)
 
 
+def _line(title: str, models: Sequence[Record], best_point: Sequence[Record]) -> str:
+    finished = sum(row["status"] == "finished" for row in models)
+    steps = sum(row["step"] for row in models)
+    best = max(map(_accuracy, models))
+    point = "–"
+    if len(best_point) > 1:
+        values = [100 * _accuracy(row) for row in best_point]
+        point = f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f} %"
+    return f"| {title} | {len(models)} | {finished} | {steps:,} | {100 * best:.2f} % | {point} |"
+
+
+def _accuracy(row: Record) -> float:
+    return (row["best"] or {}).get("accuracy") or 0.0
+
+
 def best_trials(rows: Sequence[Record]) -> str:
-    """The five best trials."""
-    ranked = sorted(rows, key=lambda row: -(row["best"] or {}).get("accuracy", 0))
+    """The five best trials of the first study."""
+    ranked = sorted((row for row in rows if row.get("sweep") == "share_80"), key=_accuracy, reverse=True)
     lines = [
-        "| trial | learning rate | clip | dropout | validation accuracy |",
-        "|---:|---:|---:|---:|---:|",
+        "| trial | learning rate | clip | dropout | validation accuracy | test accuracy |",
+        "|---:|---:|---:|---:|---:|---:|",
     ]
     for row in ranked[:5]:
         values = [f"{row['overrides'][key]:.3g}" for key in (RATE, CLIP, DROPOUT)]
-        lines.append(f"| {row['trial']} | {' | '.join(values)} | {100 * row['best']['accuracy']:.2f} % |")
+        test = "–" if row["test"] is None else f"{100 * row['test']['accuracy']:.2f} %"
+        lines.append(f"| {row['trial']} | {' | '.join(values)} | {100 * _accuracy(row):.2f} % | {test} |")
     return "\n".join(lines)
 
 
 @styled
 def draw(folder: Path) -> Path:
-    """Draws figure.png: validation accuracy over each key, in the order of trials by colour."""
-    rows = [row for row in records.read(folder / "results.jsonl") if row["best"] is not None]
+    """Draws figure.png: validation accuracy of the first study over each key, the later trials lighter."""
+    rows = [row for row in records.read(folder / "results.jsonl") if row.get("sweep") == "share_80"]
     figure = new_figure(10, 3.6)
     for number, (key, name) in enumerate(((RATE, "learning rate"), (CLIP, "clip"), (DROPOUT, "dropout"))):
         axes = figure.add_subplot(1, 3, 1 + number)
         for status, marker in (("pruned", "x"), ("finished", "o")):
             chosen = [row for row in rows if row["status"] == status]
-            dots = axes.scatter(
+            axes.scatter(
                 [row["overrides"][key] for row in chosen],
-                [100 * row["best"]["accuracy"] for row in chosen],
+                [100 * _accuracy(row) for row in chosen],
                 c=[row["trial"] for row in chosen],
                 vmin=0,
-                vmax=len(rows),
+                vmax=max(row["trial"] for row in rows),
                 marker=marker,
                 s=36,
-                label=status,
+                label="given up" if status == "pruned" else "to the end",
             )
         if key != DROPOUT:
             axes.set_xscale("log")
@@ -66,7 +86,6 @@ def draw(folder: Path) -> Path:
         if number == 0:
             axes.set_ylabel("best validation accuracy (%)")
             axes.legend(loc="lower right")
-    figure.colorbar(dots, ax=figure.axes, label="trial")
     path = folder / "figure.png"
     figure.savefig(path)
     return path

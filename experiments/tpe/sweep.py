@@ -12,6 +12,6 @@ def get_sweep() -> dict[str, Any]:
             "model.output_dropout": dict(uniform=(0.0, 0.5)),
         },
         draws=40,
-        pruning=dict(kind="percentile", keep=0.9),
+        pruning=dict(kind="percentile", keep=0.8),
         duration_epochs=5.0,
     )

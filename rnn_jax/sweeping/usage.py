@@ -31,8 +31,8 @@ or a population of its seeds. The same command, on this machine or others, takes
   --workers N               processes that take trials here, each on its share of the CPU cores (default: 1)
   --heartbeat SECONDS       how often a worker says that it is at work; the trial of one that missed six is
                             tried again by another, from its checkpoint (default: 10)
-  --workdir DIR             as above (default: runs/<config>-sweep/<study>); on several machines a folder that
-                            they share
+  --workdir DIR             as above, with --storage again (default: runs/<config>-sweep/<study>); on several
+                            machines a folder that they share
 
 exit status: as of rnn_jax.main
 """

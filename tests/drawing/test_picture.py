@@ -134,3 +134,9 @@ def test_what_is_drawn_on_has_the_shape_of_the_images(height: int, width: int) -
     image = picture.as_image(np.full(canvas, 255, np.uint8), spec, "folder", "mixed")
     assert image is not None
     assert image.shape == (height, width)
+
+
+def test_faint_dots_far_from_one_another_are_nothing() -> None:
+    ink = np.zeros((336, 336), np.uint8)
+    ink[0, 0] = ink[-1, -1] = 60
+    assert picture.as_image(ink, MNIST, "mnist", "dark") is None

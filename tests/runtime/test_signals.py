@@ -152,3 +152,27 @@ def test_before_a_stop_is_entered_nothing_swallows_an_interrupt() -> None:
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=10)
     assert (process.returncode, said) == (-signal.SIGINT, "")
+
+
+def test_of_several_processes_what_they_agree_upon_counts() -> None:
+    agreed: list[int] = []
+    with Stop() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.requested == signal.SIGTERM
+        answers = iter([0, 0, signal.SIGUSR1])
+
+        def agree(number: int) -> int:
+            agreed.append(number)
+            return next(answers)
+
+        stop.agree_by(agree)
+        assert stop.requested is None  # until the others have heard of it
+        with stop.at_once():
+            pass
+        stop.check()
+        with pytest.raises(Interrupted) as caught:
+            stop.check()
+        assert caught.value.signal == signal.SIGUSR1  # of somebody else
+        with pytest.raises(Interrupted):
+            stop.check()
+    assert agreed == [signal.SIGTERM] * 3

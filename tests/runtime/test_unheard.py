@@ -93,3 +93,12 @@ def test_a_run_whose_reader_leaves_comes_to_its_end(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rnn_jax.main", *config, *brief, "--workdir", str(tmp_path / "run")]
     assert read_one_line(command)[::2] == (0, "")
     assert '"status": "finished"' in (tmp_path / "run" / "summary.json").read_text()
+
+
+def test_unbuffered_output_is_there_at_once() -> None:
+    """As `python -u` and most images of containers have it."""
+    program = (
+        f"{SPEAKER}\ngo_on_unheard()\nprint('said')\nprint('told', file=sys.stderr)\nimport os\nos._exit(3)"
+    )
+    done = subprocess.run([sys.executable, "-u", "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "said\n", "told\n")

@@ -6,7 +6,7 @@ import pytest
 
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.schema import split_hyper
-from rnn_jax.sweeping.command import parse
+from rnn_jax.sweeping.command import parse, without
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import groups
 
@@ -173,3 +173,24 @@ def test_a_folder_keeps_the_order_of_keys(tmp_path: Path) -> None:
 def test_points_that_are_drawn_again_are_left_out(tmp_path: Path) -> None:
     text = "def get_sweep():\n    return dict(ranges={'model.layers': dict(choice=(1, 2))}, draws=9)\n"
     assert sorted(member.config.model.layers for member in parse(write(tmp_path, text)).members) == [1, 2]
+
+
+def test_a_studys_folder_knows_its_name(tmp_path: Path) -> None:
+    storage, folder = ["--storage", "sqlite:///x.db"], tmp_path / "sweep"
+    first = parse([*CONFIG, *RATES, *storage, "--study", "mine"])
+    assert first.study is not None
+    SweepFolder(folder).open(first.base, first.sweep, first.study.name)
+    again = parse(["--workdir", str(folder), *storage])
+    assert again.study is not None
+    assert (again.study.name, again.sweep) == ("mine", first.sweep)
+    with pytest.raises(UserError, match="--storage, its database, is missing"):
+        parse(["--workdir", str(folder)])
+    with pytest.raises(UserError, match="--trials: only with ranges"):
+        parse(["--workdir", str(folder), *storage, "--trials", "3"])
+    with pytest.raises(UserError, match=r"study is 'mine' there and 'other' here"):
+        SweepFolder(folder).check(first.base, first.sweep, "other")
+
+
+def test_arguments_without_a_flag() -> None:
+    given = ["--storage", "a", "--grid", "x=1", "--storage=b", "--workdir", "c"]
+    assert without(given, "storage") == ["--grid", "x=1", "--workdir", "c"]

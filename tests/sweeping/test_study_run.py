@@ -131,6 +131,32 @@ def test_what_is_wrong_is_told_before_anything_is_written(
     assert not (tmp_path / "sweep").exists()
 
 
+def test_no_password_is_seen_in_workers_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rnn_jax.runtime.signals import Stop
+    from rnn_jax.sweeping import working
+    from rnn_jax.sweeping.command import InStudy
+
+    started: list[tuple[list[str], dict[str, str]]] = []
+
+    class Process:
+        pid, returncode = os.getpid(), 0
+
+        def __init__(self, command: list[str], *, env: dict[str, str], **more: Any) -> None:
+            started.append((command, env))
+
+        def poll(self) -> int:
+            return 0
+
+    monkeypatch.setattr(working.subprocess, "Popen", Process)
+    monkeypatch.setattr(working.os, "sched_setaffinity", lambda *arguments: None, raising=False)
+    url = "postgresql://me:secret@host/study"
+    assert working.work_together(["--storage", url, "--seeds=2"], InStudy(url, "s", 2, 10), Stop()) == [0, 0]
+    for command, environment in started:
+        assert not any("secret" in word for word in command)
+        assert "--seeds=2" in command
+        assert environment[working.STORAGE] == url
+
+
 def test_what_belongs_to_studies_alone_is_refused_without_one(capsys: pytest.CaptureFixture[str]) -> None:
     grid = ["--grid", "optimizer.learning_rate=1e-3,1e-2"]
     assert sweep.main([*COMMAND, *grid, "--workers", "2"]) == 2

@@ -9,19 +9,22 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
 
+from rnn_jax.main import main
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.config import load_config
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.processes import Team
 from rnn_jax.runtime.run_folder import OF_ONE_START
-from rnn_jax.training import checkpoint, joining
+from rnn_jax.runtime.schema import validate
+from rnn_jax.training import checkpoint, execution, joining
 from rnn_jax.training.agreement import Agreement
 from rnn_jax.training.loop import train
 
@@ -182,6 +185,47 @@ def test_devices_are_shared_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     together: dict[str, Any] = {"processes": 2, "process": 0, "coordinator": "127.0.0.1:1"}
     with pytest.raises(UserError, match=r"runtime\.devices = 3: must be a multiple of the 2 processes"):
         devices.build(1, devices=3, matmul_precision="float32", allow_device_change=False, **together)
+
+
+def test_others_restore_what_the_first_one_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    where = devices.build(1, devices=1, matmul_precision="float32", allow_device_change=False)
+    asked: list[int | None] = []
+
+    def restore(at: int | None) -> Any:
+        asked.append(at)
+        return SimpleNamespace(step=40), None, []
+
+    Agreement(where).as_the_first_restores(restore)
+    follower = Agreement(where._replace(team=Team(2, 1, "127.0.0.1:1")))
+    monkeypatch.setattr(follower, "largest", lambda own: max(own, 40))
+    follower.as_the_first_restores(restore)
+    assert asked == [None, 40]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "is_the_same"),
+    [
+        ("runtime.process", 1, True),
+        ("dataset.data_dir", "elsewhere", True),
+        ("checkpoint.every_steps", 7, False),
+        ("log.every_steps", 7, False),
+        ("runtime.matmul_precision", "bfloat16", False),
+        ("model.implementation", "scan", False),
+    ],
+)
+def test_what_processes_must_have_in_common(key: str, value: Any, is_the_same: bool) -> None:
+    together = {"runtime.processes": 2, "runtime.process": 0, "runtime.coordinator": "a:1"}
+    one, other = (
+        validate(load_config(IMAGES[0], IMAGES[1] | together | changes))[0] for changes in ({}, {key: value})
+    )
+    assert (execution._hash(one) == execution._hash(other)) is is_the_same
+
+
+def test_processes_share_a_folder_that_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    together = ["--config.runtime.processes=2", "--config.runtime.process=0"]
+    command = ["--config", IMAGES[0], *together, "--config.runtime.coordinator=127.0.0.1:1"]
+    assert main(command) == 2
+    assert "--workdir is missing" in capsys.readouterr().err
 
 
 def wait_until_logged(folder: Path, step: int) -> None:

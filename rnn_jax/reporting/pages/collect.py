@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from rnn_jax.reporting.pages.files import read_object
 from rnn_jax.reporting.pages.folders import PARENTS, SWEEP, Found, check, is_run, is_sweep, run_folders
 from rnn_jax.reporting.pages.reading import Run, read_run
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import read_json, refuse_link
 
 Objective = tuple[str, str]
 """A validation figure and its better direction, 'max' or 'min'."""
@@ -99,8 +99,7 @@ def _said(sweep: Path) -> list[str]:
     Raises:
         UserError: sweep.json is damaged, or a link.
     """
-    refuse_link(sweep / SWEEP)
-    fields = read_json(sweep / SWEEP).get("sweep")
+    fields = read_object(sweep / SWEEP).get("sweep")
     said = fields.get("objective") if isinstance(fields, dict) else None
     return [said] if isinstance(said, str) else []
 

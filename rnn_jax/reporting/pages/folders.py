@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rnn_jax.reporting.pages.files import read_rows
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import read_json_lines, refuse_link
 from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.wording import shown
 
@@ -61,9 +61,8 @@ def run_folders(sweep: Path, *, within_trial: bool = False) -> list[Found]:
     Raises:
         UserError: results.jsonl is damaged.
     """
-    refuse_link(sweep / RESULTS)
     known: dict[Path, Row | None] = {}
-    for row in read_json_lines(sweep / RESULTS):
+    for row in read_rows(sweep / RESULTS):
         known[_place(sweep, row)] = row
     for parent in (sweep / name for name in PARENTS):
         if os.path.isdir(parent) and not parent.is_symlink():

@@ -9,10 +9,10 @@ from typing import Any
 from rnn_jax.reporting.formatting import format_figure, format_rate, format_seconds, in_order
 from rnn_jax.reporting.pages.collect import Collection
 from rnn_jax.reporting.pages.differences import SEED, written
+from rnn_jax.reporting.pages.files import read_object
 from rnn_jax.reporting.pages.folders import SWEEP
 from rnn_jax.reporting.pages.reading import TESTED, Run, is_number
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import read_json
 
 Facts = list[tuple[str, str]]
 """What it is, and what is so."""
@@ -94,7 +94,7 @@ def evaluation_of(run: Run) -> str:
 def _alone(run: Run, sweep: Path) -> str | None:
     """From what sweep.json says of its config; None where it says something else."""
     try:
-        content = read_json(sweep / SWEEP)
+        content = read_object(sweep / SWEEP)
         base = content["base"]
         typed = {key: base[key.partition(".")[0]][key.partition(".")[2]] for key in content["said"]}
         fields = content["sweep"]

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_jax.reporting.charts import Series
+from rnn_jax.reporting.pages.files import look, read_object
 from rnn_jax.reporting.pages.folders import Found
 from rnn_jax.reporting.samples import read_samples
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import read_json, read_json_lines, refuse_link
+from rnn_jax.runtime.files import read_json_lines
 from rnn_jax.runtime.run_folder import RunFolder
 
 Figures = dict[str, float]
@@ -23,8 +24,6 @@ Curves = dict[tuple[str, str], Series]
 TESTED = ("test", "last_tenth")
 """The splits that are looked at once, in a summary."""
 NO_SUMMARY = "no figures yet"
-MOST_BYTES = 256 * 2**20  # of a file of lines
-MOST_BYTES_OF_AN_OBJECT = 8 * 2**20
 LONGEST_STATUS, LONGEST_REASON = 40, 500  # characters
 MOST_OF_A_SAMPLE = 20_000  # characters
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -70,8 +69,8 @@ def read_run(found: Found, name: str, sweep: Path | None) -> Run:
         UserError: a file is damaged, or a link.
     """
     folder, row = RunFolder(found.folder), dict(found.row or {})
-    config = _object(folder.config) if found.row is None or os.path.lexists(folder.config) else {}
-    summary = {**(_object(folder.summary) if os.path.lexists(folder.summary) else {}), **row}
+    config = read_object(folder.config) if found.row is None or os.path.lexists(folder.config) else {}
+    summary = {**(read_object(folder.summary) if os.path.lexists(folder.summary) else {}), **row}
     where = folder.summary if found.row is None else found.folder
     best = _mapping(summary, "best", where)
     figures = {"validation": {key: value for key, value in _figures(best).items() if key != "step"}}
@@ -99,7 +98,7 @@ def read_curves(folder: Path) -> Curves:
         UserError: the file is damaged, or a link.
     """
     file = RunFolder(folder).metrics
-    _look(file)
+    look(file)
     points: dict[tuple[str, str], tuple[list[int], list[float]]] = {}
     for number, row in enumerate(read_json_lines(file), 1):
         step, split = row.pop("step", None), row.pop("split", None)
@@ -123,7 +122,7 @@ def read_confusion(folder: Path) -> Confusion | None:
     file = RunFolder(folder).confusion_counts
     if not os.path.lexists(file):
         return None
-    content = _object(file)
+    content = read_object(file)
     classes, matrix = content.get("classes"), content.get("matrix")
     try:
         counts = np.array(matrix, dtype=np.int64)
@@ -145,7 +144,7 @@ def read_picture(folder: Path) -> bytes | None:
     file = RunFolder(folder).mistakes
     if not os.path.lexists(file):
         return None
-    _look(file)
+    look(file)
     content = file.read_bytes()
     if not content.startswith(PNG):
         raise UserError(f"{file}: damaged, no PNG")
@@ -161,23 +160,9 @@ def read_texts(folder: Path) -> list[tuple[int, str]]:
     file = RunFolder(folder).samples
     if not os.path.lexists(file):
         return []
-    _look(file)
+    look(file)
     found = sorted(read_samples(file).items(), reverse=True)
     return [(step, text[:MOST_OF_A_SAMPLE]) for step, text in found]
-
-
-def _look(file: Path, most: int = MOST_BYTES) -> None:
-    """Raises UserError for what is not a file of a size that is read: a link, a pipe, a giant."""
-    refuse_link(file)
-    if os.path.lexists(file) and not os.path.isfile(file):
-        raise UserError(f"{file}: is no file")
-    if os.path.exists(file) and (size := file.stat().st_size) > most:
-        raise UserError(f"{file}: {size / 2**20:,.0f} MiB, and at most {most // 2**20} are read")
-
-
-def _object(file: Path) -> dict[str, Any]:
-    _look(file, MOST_BYTES_OF_AN_OBJECT)
-    return read_json(file)
 
 
 def _mapping(summary: Mapping[str, Any], key: str, file: Path) -> dict[str, Any]:

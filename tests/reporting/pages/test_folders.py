@@ -1,6 +1,7 @@
 """Which run folders a sweep has."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -87,4 +88,13 @@ def test_a_torn_last_row_counts_as_none_and_a_damaged_one_is_named(tmp_path: Pat
     assert len(places(sweep)) == 3
     (sweep / "results.jsonl").write_text('{"member": 0, \n' + text)
     with pytest.raises(UserError, match=r"results.jsonl: damaged, line 1"):
+        run_folders(sweep)
+
+
+@pytest.mark.parametrize("name", ["results.jsonl"])
+def test_pipes_of_a_sweep_are_not_read(name: str, tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path / "sweep", RATES)
+    (sweep / name).unlink()
+    os.mkfifo(sweep / name)
+    with pytest.raises(UserError, match=f"{name}: is no file"):
         run_folders(sweep)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from run_folders import write_lines, write_run
 
-from rnn_jax.reporting.pages import reading
+from rnn_jax.reporting.pages import files, reading
 from rnn_jax.reporting.pages.folders import Found
 from rnn_jax.reporting.pages.reading import (
     Run,
@@ -116,7 +116,7 @@ def test_what_can_be_read_and_is_still_too_deep_is_damaged(
     deep: dict[str, object] = {"a": 1}
     for _ in range(5_000):
         deep = {"a": deep}
-    monkeypatch.setattr(reading, "read_json", lambda file: deep if file.name == "config.json" else {})
+    monkeypatch.setattr(files, "read_json", lambda file: deep if file.name == "config.json" else {})
     with pytest.raises(UserError, match=r"config\.json: damaged"):
         read(write_run(tmp_path))
 
@@ -145,7 +145,7 @@ def test_links_and_pipes_are_not_read(name: str, tmp_path: Path) -> None:
 
 
 def test_giants_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MOST_BYTES_OF_AN_OBJECT", 100)
+    monkeypatch.setattr(files, "MOST_BYTES_OF_AN_OBJECT", 100)
     with pytest.raises(UserError, match="MiB, and at most"):
         read(write_run(tmp_path))
 

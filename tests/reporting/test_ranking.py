@@ -1,0 +1,27 @@
+"""Which points are best."""
+
+from typing import Any
+
+import pytest
+
+from rnn_jax.reporting import ranking
+
+
+def row(rate: float, accuracy: float | None, status: str = "finished") -> dict[str, Any]:
+    best = None if accuracy is None else {"step": 1, "accuracy": accuracy}
+    return {"point": {"rate": rate}, "status": status, "best": best}
+
+
+def order(rows: list[dict[str, Any]], direction: str = "max") -> list[float]:
+    return [found.point["rate"] for found in ranking.points(rows, ("accuracy", direction))]
+
+
+def test_the_best_mean_comes_first() -> None:
+    rows = [row(1, 0.5), row(1, 0.9), row(2, 0.8), row(2, 0.8)]
+    assert order(rows) == [2, 1]
+    assert order(rows, "min") == [1, 2]
+
+
+@pytest.mark.parametrize("status", ["diverged", "failed", "pruned"])
+def test_who_did_not_come_to_an_end_comes_after_all_who_did(status: str) -> None:
+    assert order([row(1, 0.9, status), row(2, 0.1), row(3, None, "finished")]) == [2, 1, 3]
