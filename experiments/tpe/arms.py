@@ -1,4 +1,4 @@
-"""The arms of this experiment: two studies of two workers each, and the winner of the first with three seeds."""
+"""The arms of this experiment: two studies of two workers each, and the winner of the first, three seeds."""
 
 STUDIES = {
     "share_80": ("configs/mnist.py", {}, "sweep.py", 2),

@@ -85,7 +85,7 @@ def draw(folder: Path) -> Path:
         axes.set_xlabel(name)
         if number == 0:
             axes.set_ylabel("best validation accuracy (%)")
-            axes.legend(loc="lower right")
+            axes.legend(loc="center left")
     path = folder / "figure.png"
     figure.savefig(path)
     return path
