@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 
-MOST_DEATHS = 5
+MOST_DEATHS = 10
 """A trial of which so many workers died is given up: most likely it kills them."""
 COUNT = "trials"
 """How many trials there are to be, the most that anybody asked for."""
