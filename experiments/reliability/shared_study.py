@@ -52,10 +52,11 @@ def measure(scratch: Path, count: int, url: str, workers: int) -> Outcome:
         at_work = [begin(number == 0) for number in range(workers)]
         killed = list[int]()
         while outcome.tried < count:
-            pause = chance.expovariate(1 / 3) if is_full else chance.uniform(0.0, 1.0)
-            number = 0 if outcome.tried == 0 else chance.randrange(workers)
-            if not outcome.check(_killed(at_work[number], pause, outcome), f"only {outcome.tried} kills"):
+            pause = chance.expovariate(1 / 3) if is_full else chance.uniform(0.0, 0.5)
+            number = _kill_one(at_work, pause, outcome, chance)
+            if not outcome.check(number is not None, f"the study ended after {outcome.tried} kills"):
                 break
+            assert number is not None
             killed.append(at_work[number].pid)
             at_work[number] = begin(False)
         for process in at_work:
@@ -69,21 +70,28 @@ def measure(scratch: Path, count: int, url: str, workers: int) -> Outcome:
     return outcome
 
 
-def _killed(process: Process, pause: float, outcome: Outcome) -> bool:
-    """Kills a worker after a while, or sees how it kills itself; False where it ended in another way."""
+def _kill_one(at_work: list[Process], pause: float, outcome: Outcome, chance: random.Random) -> int | None:
+    """Kills a worker that has a trial, after a while; the first time, sees how one kills itself. Which?"""
     if outcome.tried == 0:
-        if process.wait(120) != -signal.SIGKILL:
-            return False
+        if at_work[0].wait(120) != -signal.SIGKILL:
+            return None
         outcome.count("within a commit")
-    else:
-        if not process.wait_for(lambda: process.log.exists() and re.search(r"trial \d+:", process.said())):
-            return False
-        process.wait_for(lambda: False, pause)
-        if process.poll() is not None:
-            return False
-        process.kill()
-    outcome.tried += 1
-    return True
+        outcome.tried += 1
+        return 0
+    time.sleep(pause)
+    while alive := [number for number, process in enumerate(at_work) if process.poll() is None]:
+        busy = [number for number in alive if _has_begun(at_work[number])]
+        if busy:
+            number = chance.choice(busy)
+            at_work[number].kill()
+            outcome.tried += 1
+            return number
+        time.sleep(0.05)
+    return None
+
+
+def _has_begun(process: Process) -> bool:
+    return process.log.exists() and re.search(r"trial \d+:", process.said()) is not None
 
 
 def _real(scratch: Path, url: str, trials: int) -> Begin:
@@ -104,7 +112,7 @@ def _real(scratch: Path, url: str, trials: int) -> Begin:
 
 
 def _trivial(scratch: Path, url: str, trials: int) -> Begin:
-    """Workers whose trials last a second, and train nothing."""
+    """Workers whose trials last two seconds, and train nothing."""
     logs = iter(scratch / f"worker-{number}.log" for number in range(10_000))
 
     def begin(dies: bool) -> Process:
@@ -143,7 +151,7 @@ def _work(url: str, trials: int) -> None:
     def run(asked: Any) -> float:
         print(f"trial {asked.number}: begins", flush=True)
         for evaluation in range(1, 11):
-            time.sleep(0.1)
+            time.sleep(0.2)
             asked.report(evaluation, asked.point["x"])
         return (asked.point["x"] - 0.3) ** 2
 
