@@ -125,7 +125,7 @@ def smoke(config: ConfigDict) -> None:
     config.update(
         dataset=dict(like="imdb", name="synthetic", examples=256, batch_size=16)
         | dict.fromkeys(of_tables + of_texts),
-        task=dict(buckets=2),
+        task=dict(buckets=1),
         model=dict(hidden_size=32, embedding_size=16),
         train=dict(
             duration_epochs=None,

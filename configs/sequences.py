@@ -107,7 +107,7 @@ def smoke(config: ConfigDict) -> None:
     of_files = ("file", "validation_file", "test_file", "maximum_steps", "kept_end")
     config.update(
         dataset=dict(like=like, name="synthetic", examples=256, batch_size=16) | dict.fromkeys(of_files),
-        task=dict(buckets=2),
+        task=dict(buckets=1),
         model=dict(hidden_size=32),
         train=dict(
             duration_epochs=None,
