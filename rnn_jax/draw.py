@@ -1,5 +1,6 @@
 """Opens a page to draw on, and shows how a network reads it."""
 
+import importlib
 import sys
 from collections.abc import Sequence
 
@@ -37,8 +38,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _serve(server: Server, config: Config, command: Command) -> int:
     """Serves until a signal asks to stop; the exit status."""
-    import rnn_jax.training.image_reading  # noqa: F401  # JAX starts here, after everything that can be mistyped
-
+    # JAX is imported here, after everything that can be mistyped, and before a signal could interrupt it.
+    importlib.import_module("rnn_jax.training.image_reading")
     with Stop() as stop:
         try:
             with stop.at_once():

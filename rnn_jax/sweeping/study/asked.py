@@ -43,11 +43,6 @@ class Asked:
         with mine():
             patiently(lambda: self._trial.set_user_attr(name, value))
 
-    def check(self) -> None:
-        """Raises TakenError where the trial is somebody else's."""
-        if self._trial.storage.get_trial(self._trial._trial_id).state.is_finished():
-            raise TakenError
-
     def report(self, evaluation: int, value: float) -> None:
         """Says what an evaluation, counted from 1, came to.
 

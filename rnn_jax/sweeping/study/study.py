@@ -133,9 +133,7 @@ class Study:
             deaths = standing.deaths(trials, number)
             if deaths >= MOST_DEATHS:
                 raise GivenUpError(f"{deaths} workers died of it; most likely memory was not enough")
-            value = run(asked)
-            asked.check()
-            return value
+            return run(asked)
         except UserError as error:
             self._stops = error
             asked.note(standing.PUT_BACK, trial.number)
