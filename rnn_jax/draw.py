@@ -1,10 +1,8 @@
 """Opens a page to draw on, and shows how a network reads it."""
 
-import importlib
 import sys
 from collections.abc import Sequence
 
-from rnn_jax.drawing.answers import Answers
 from rnn_jax.drawing.server import ADDRESS, Server
 from rnn_jax.runtime.draw_command import Command, parse
 from rnn_jax.runtime.errors import UserError, as_user_error
@@ -39,11 +37,12 @@ def main(arguments: Sequence[str]) -> int:
 def _serve(server: Server, config: Config, command: Command) -> int:
     """Serves until a signal asks to stop; the exit status."""
     # JAX is imported here, after everything that can be mistyped, and before a signal could interrupt it.
-    importlib.import_module("rnn_jax.training.image_reading")
+    from rnn_jax.drawing.loading import load
+
     with Stop() as stop:
         try:
             with stop.at_once():
-                answers = load(config, command)
+                answers = load(config, command.workdir, command.checkpoint)
                 print(f"http://{ADDRESS}:{server.port}/  ready; Ctrl-C stops it", flush=True)
                 server.serve(answers)
         except Interrupted as interrupted:
@@ -51,30 +50,6 @@ def _serve(server: Server, config: Config, command: Command) -> int:
             print(file=sys.stderr)  # after the terminal's ^C
             return exit_status(interrupted.signal)
     return 0
-
-
-def load(config: Config, command: Command) -> Answers:
-    """What answers to drawings, compiled.
-
-    Raises:
-        UserError: the run folder is not one of images.
-        CheckpointError: there is no valid checkpoint of that kind.
-    """
-    import jax
-
-    from rnn_jax.training import known_data
-    from rnn_jax.training.answering import load_trained
-    from rnn_jax.training.image_reading import Reader
-
-    known = known_data.read(command.workdir)
-    if known.spec["kind"] != "image":
-        raise UserError(f"{command.workdir}: its dataset.json is of another run: {known.spec['kind']}")
-    with jax.default_matmul_precision(config.runtime.matmul_precision):
-        trained = load_trained(config, known, command.workdir, command.checkpoint)
-        for line in trained.damaged:
-            print(f"warning: {line}", file=sys.stderr)
-        about = f"{trained.network.name}, {command.checkpoint} checkpoint, step {trained.step:,}"
-        return Answers(Reader(known, trained), known, about, bidirectional=config.model.bidirectional)
 
 
 if __name__ == "__main__":

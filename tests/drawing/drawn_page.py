@@ -13,9 +13,8 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
-from rnn_jax import draw
+from rnn_jax.drawing.loading import load
 from rnn_jax.drawing.server import PAGE, Server
-from rnn_jax.runtime.draw_command import Command
 from rnn_jax.runtime.run_folder import read_config
 
 Stroke = list[tuple[float, float]]
@@ -88,7 +87,7 @@ return [press(), press()];
 def serving(run: Path) -> Iterator[str]:
     """The address of the page for a run."""
     with Server(0) as server:
-        answers = draw.load(read_config(run), Command(run, "best", 0))
+        answers = load(read_config(run), run, "best")
         thread = threading.Thread(target=server.serve, args=(answers,))
         thread.start()
         try:
