@@ -52,8 +52,12 @@ class Reader:
         self._read = read.lower(self._parameters, np.zeros((height, width), np.uint8)).compile()
 
     def read(self, image: np.ndarray) -> Reading:
-        """Reads an image like the data set's, uint8 [height, width]."""
-        return Reading(*(np.asarray(part) for part in self._read(self._parameters, image)))
+        """Reads an image like the data set's, uint8 [height, width].
+
+        What is returned is copied: JAX's own buffers are freed before this returns. A thread that frees one
+        while the process ends aborts it.
+        """
+        return Reading(*(np.array(part) for part in self._read(self._parameters, image)))
 
 
 def _read(

@@ -81,6 +81,12 @@ def test_the_last_answer_is_that_to_the_image_and_none_depends_on_later_rows(kin
         np.testing.assert_array_equal(other.states[:-2], read.states[:-2])
 
 
+def test_a_reading_holds_no_buffers_of_jax() -> None:
+    read = Reader(KNOWN, trained()).read(image_of(4))
+    assert read.probabilities.flags.owndata
+    assert read.states.flags.owndata
+
+
 @pytest.mark.parametrize("reading", ["rows", "pixels"])
 def test_an_answer_from_the_last_state_is_the_head_on_the_state_after_each_row(reading: str) -> None:
     model = trained(reading)
