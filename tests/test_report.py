@@ -40,6 +40,7 @@ def test_a_run_is_reported_in_its_folder(tmp_path: Path, capsys: pytest.CaptureF
     assert [one["name"] for one in told["runs"]] == ["run"]
     assert told["runs"][0]["curves"]["validation"]["accuracy"][0][-1] == 1000
     assert "--mode eval" in told["runs"][0]["evaluation"]
+    assert told["units"] == {"loss": "nats"}
     before = page.read_bytes()
     assert ends([run], capsys)[0] == 0  # over the one that is there
     assert len(page.read_bytes()) == len(before)
@@ -83,7 +84,7 @@ def test_a_run_without_any_figures_is_shown(tmp_path: Path, capsys: pytest.Captu
     for name in ("metrics.jsonl", "summary.json"):
         (run / name).unlink()
     assert ends([run], capsys)[0] == 0
-    assert contents(run / "report.html")["statuses"] == [["no figures yet", 1]]
+    assert contents(run / "report.html")["statuses"] == [["no summary yet", 1]]
 
 
 @pytest.mark.parametrize("name", ["config.json", "summary.json", "metrics.jsonl"])
@@ -216,3 +217,77 @@ def test_help_tells_and_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
         report.main(["--help"])
     assert end.value.code == 0
     assert "--out" in capsys.readouterr().out
+
+
+def test_of_seeds_the_mean_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And not the luckiest one, of a point that is worse."""
+    cells = {"gru": (0.5, 0.94), "lstm": (0.91, 0.92)}
+    points = [{"model.cell": cell, "train.seed": seed} for cell in cells for seed in (0, 1)]
+    finals = [final for pair in cells.values() for final in pair]
+    for number, (point, final) in enumerate(zip(points, finals, strict=True)):
+        best = {"step": 9, "accuracy": final, "loss": 1 - final}
+        write_run(tmp_path / str(number), point, summary={"best": best, "test": {"accuracy": final}})
+    ends([*(tmp_path / str(number) for number in range(4)), "--out", tmp_path / "page.html"], capsys)
+    expected = "model.cell = lstm, 2 seeds: validation accuracy 91.50 ± 0.71 %; test accuracy 91.50 ± 0.71 %"
+    assert contents(tmp_path / "page.html")["best"] == [["classification on digits", expected]]
+
+
+def test_of_other_data_the_best_is_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "digits", final=0.5)
+    told = {"dataset": {"name": "mnist"}, "best": {"step": 7, "accuracy": 0.75}, "test": None}
+    write_run(tmp_path / "mnist", {"dataset.name": "mnist"}, summary=told)
+    begun = write_run(tmp_path / "begun", {"task.name": "adding"})
+    (begun / "summary.json").unlink()
+    ends([*(tmp_path / name for name in ("digits", "mnist", "begun")), "--out", tmp_path / "a"], capsys)
+    found = dict(contents(tmp_path / "a")["best"])
+    assert list(found) == ["classification on digits", "classification on mnist"]
+    assert found["classification on mnist"] == "mnist: validation accuracy 75.00 % at step 7"
+
+
+def test_a_page_of_before_is_no_folder_that_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`rnn_jax.report *`, twice."""
+    for name in ("a", "b"):
+        write_run(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    for folders in (["a", "b"], ["a", "b", "report.html"], ["a", "report.html"]):
+        assert ends(folders, capsys)[0] == 0
+    assert ends(["a", "b", "page.html", "--out", "other.html"], capsys)[0] == 2
+    (tmp_path / "page.html").write_text("")
+    status, _, err = ends(["a", "b", "page.html", "--out", "other.html"], capsys)
+    assert (status, err.startswith("error: page.html: is no folder")) == (2, True)
+
+
+def test_a_folder_of_run_folders_is_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "runs" / "one")
+    status, _, err = ends([tmp_path / "runs"], capsys)
+    assert status == 2
+    assert err.endswith(f"what is in it can be, {tmp_path / 'runs' / '*'}\n")
+
+
+@pytest.mark.parametrize("name", ["confusion.json", "mistakes.png"])
+def test_what_is_damaged_beside_the_figures_is_named(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path / "run")
+    (run / name).write_text("{")
+    status, out, err = ends([run], capsys)
+    assert (status, "1 run," in out) == (1, True)
+    assert err.startswith(f"warning: {run / name}: damaged")
+    assert contents(run / "report.html")["damaged"][0].startswith(f"{run / name}: damaged")
+
+
+def test_what_is_not_drawn_over_keys_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(3):
+        keys = {f"model.key{key}": number for key in range(14)}
+        best = None if number == 2 else {"step": 1, "accuracy": 0.5 + number / 10}
+        write_run(tmp_path / str(number), keys, summary={"best": best})
+    ends([*(tmp_path / str(number) for number in range(3)), "--out", tmp_path / "page.html"], capsys)
+    told = contents(tmp_path / "page.html")
+    assert len(told["parameters"]) == 12
+    assert told["notes"] == [
+        "The table has 8 of 14 keys in which runs differ.",
+        "Of 14 keys that were varied, 12 are drawn.",
+        "1 of 3 runs have no validation accuracy, and no point over keys.",
+    ]

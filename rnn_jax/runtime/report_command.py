@@ -33,7 +33,7 @@ class Command(NamedTuple):
 
 
 def parse(arguments: Sequence[str]) -> Command:
-    """Reads a command line (`sys.argv[1:]`), without a look at what is there.
+    """Reads a command line (`sys.argv[1:]`); of what is there, the page of before is passed over.
 
     Raises:
         UserError: a flag or its value is wrong, or there is no folder.
@@ -51,9 +51,11 @@ def parse(arguments: Sequence[str]) -> Command:
     once: dict[str, Path] = {}
     for folder in found.folders:
         once.setdefault(os.path.realpath(folder), Path(folder))
-    folders = list(once.values())
-    default = (folders[0] if len(folders) == 1 else Path()) / NAME
-    return Command(folders, default if found.out is None else Path(found.out))
+    default = (next(iter(once.values())) if len(once) == 1 else Path()) / NAME
+    out = default if found.out is None else Path(found.out)
+    if len(once) > 1 and os.path.isfile(out):
+        once.pop(os.path.realpath(out), None)  # a page of before, where `*` stands for all there is
+    return Command(list(once.values()), out)
 
 
 def check_out(out: Path) -> None:

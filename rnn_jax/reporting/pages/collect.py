@@ -3,22 +3,16 @@
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from rnn_jax.reporting.pages.files import read_object
 from rnn_jax.reporting.pages.folders import PARENTS, SWEEP, Found, check, is_run, is_sweep, run_folders
 from rnn_jax.reporting.pages.reading import Run, read_run
+from rnn_jax.reporting.pages.subjects import Objective, Subject, objective_of, objectives, of_runs
 from rnn_jax.runtime.errors import UserError
 
-Objective = tuple[str, str]
-"""A validation figure and its better direction, 'max' or 'min'."""
-
-DECIDING = ("accuracy", "perplexity", "bits_per_character", "bits_per_byte", "loss")
-"""Figures that decide, the first one that there is."""
-DECIDED_BY_LOSS = ("copying", "adding", "sequence_regression")
-"""Tasks that are decided by the loss, whichever other figures they have."""
 LAST = {"pruned": 1, "given up": 1, "diverged": 2, "failed": 2}
 """Which ends stand behind all others in the order of runs."""
 
@@ -29,8 +23,11 @@ class Collection(NamedTuple):
     folders: list[Path]
     """That were asked for."""
     runs: list[Run]
-    """Best first by the objective; diverged and failed ones last."""
+    """Best first by their subject's objective, one subject after another; diverged and failed ones last."""
+    subjects: dict[Subject, Objective]
+    """What they are about."""
     objective: Objective
+    """Of most runs."""
     damaged: list[str]
     """A line for each run that could not be read, and is left out."""
 
@@ -43,14 +40,14 @@ def collect(folders: Sequence[Path]) -> Collection:
     """
     for folder in folders:
         check(folder)
-    damaged, objectives, runs = list[str](), list[str](), dict[str, Run]()
+    damaged, said, runs = list[str](), list[str](), dict[str, Run]()
     # Sweeps first: a member that is given beside its sweep is that sweep's.
     for folder in sorted(folders, key=lambda folder: not is_sweep(folder)):
         try:
             found, sweep = [Found(folder, None)], None
             if is_sweep(folder) and not is_run(folder):
                 found, sweep = run_folders(folder), folder
-                objectives += _said(folder)
+                said += _said(folder)
         except UserError as error:
             damaged.append(str(error))
             continue
@@ -65,32 +62,28 @@ def collect(folders: Sequence[Path]) -> Collection:
     if not runs:
         names = ", ".join(map(str, folders))
         raise UserError("\n".join(damaged[:2]) or f"{names}: no member has begun yet; nothing to report")
-    objective = objective_of(list(runs.values()), objectives)
-    return Collection(list(folders), ranked(list(runs.values()), objective), objective, damaged)
+    all_runs = list(runs.values())
+    subjects = objectives(all_runs, of_runs(all_runs), said)
+    return Collection(
+        list(folders), ranked(all_runs, subjects), subjects, objective_of(all_runs, said), damaged
+    )
 
 
-def ranked(runs: Sequence[Run], objective: Objective) -> list[Run]:
-    """The runs, best first; those without the figure after those with it, diverged and failed ones last."""
-    name, direction = objective
+def ranked(runs: Sequence[Run], subjects: Mapping[Subject, Objective]) -> list[Run]:
+    """The runs of one subject after another, best first; those without the figure after those with it.
 
-    def place(run: Run) -> tuple[int, float]:
+    Diverged and failed ones are last of all.
+    """
+    places = {subject: place for place, subject in enumerate(subjects)}
+
+    def place(found: tuple[Run, Subject]) -> tuple[int, int, float]:
+        run, subject = found
+        name, direction = subjects[subject]
         value = run.figures["validation"].get(name)
         cost = math.inf if value is None else -value if direction == "max" else value
-        return LAST.get(run.status, 0), cost
+        return LAST.get(run.status, 0), places[subject], cost
 
-    return sorted(runs, key=place)
-
-
-def objective_of(runs: Sequence[Run], said: Sequence[str]) -> Objective:
-    """The figure that decides: what a sweep says, or else what most runs' task is decided by."""
-    names = Counter(name for run in runs for name in run.figures["validation"])
-    tasks = Counter(run.config.get("task.name") for run in runs).most_common(1)
-    by_loss = bool(tasks) and tasks[0][0] in DECIDED_BY_LOSS
-    wanted = [*said, *(["loss"] if by_loss else []), *DECIDING]
-    # What half of the runs do not have says little of all of them.
-    usual = [name for name in wanted if 2 * names[name] >= max(names.values(), default=0)]
-    chosen = next((name for name in usual if names[name]), DECIDING[0])
-    return chosen, "max" if chosen.endswith("accuracy") else "min"
+    return [run for run, _ in sorted(zip(runs, of_runs(runs), strict=True), key=place)]
 
 
 def _said(sweep: Path) -> list[str]:

@@ -1,10 +1,10 @@
 """What the page shows, as plain values that become JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rnn_jax.reporting.pages import drawn, identity, tables
+from rnn_jax.reporting.pages import drawn, identity, subjects, tables
 from rnn_jax.reporting.pages.collect import Collection
 from rnn_jax.reporting.pages.differences import SEED, compared, differing, divide, scale_of, value_of
 from rnn_jax.reporting.pages.reading import Run
@@ -29,30 +29,33 @@ def build(found: Collection, command: str, made: datetime) -> tuple[Contents, li
     common, own = divide(runs)
     keys = differing(own)
     columns = compared(runs, keys)
-    notes = _notes(found, len(runs), len(with_curves), thinned)
-    if len(columns) > tables.MOST_KEYS:
-        notes.append(f"The table has {tables.MOST_KEYS} of {len(columns)} keys in which runs differ.")
+    parameters = _parameters(runs, columns, found.objective[0])
+    notes = [
+        *_notes(found, len(runs), len(with_curves), thinned),
+        *_notes_on_keys(runs, columns, parameters, found.objective[0]),
+    ]
     rooms = drawn.rooms()
     contents = {
         "made": f"{made:%Y-%m-%d %H:%M %Z}".strip(),
         "command": command,
         "facts": identity.of_all(found),
         "statuses": identity.statuses(runs),
-        "best": identity.best(found._replace(runs=runs)),
+        "best": identity.best(found._replace(runs=runs), own, columns),
         "objective": found.objective,
+        "units": subjects.units(found.subjects),
         "damaged": damaged,
         "notes": notes,
         "common": common,
         "keys": keys,
-        "parameters": _parameters(runs, columns, found.objective[0]),
-        "table": tables.of_runs(runs, columns)._asdict(),
+        "parameters": parameters[:MOST_PARAMETERS],
+        "table": tables.of_runs(runs, columns, found.objective)._asdict(),
         "seeds": _as_dict(tables.over_seeds(runs, own, columns, found.objective)),
         "runs": [
             {
                 **_head(run),
                 "own": settings,
                 "curves": with_curves.get(place, {}),
-                **(_details(run, rooms) if place < MOST_DETAILS else {}),
+                **(_details(run, rooms, damaged) if place < MOST_DETAILS else {}),
             }
             for place, (run, settings) in enumerate(zip(runs, own, strict=True))
         ],
@@ -95,6 +98,24 @@ def _notes(found: Collection, shown: int, with_curves: int, thinned: bool) -> li
     return notes
 
 
+def _notes_on_keys(
+    runs: Sequence[Run], columns: Sequence[str], parameters: Sequence[Contents], figure: str
+) -> list[str]:
+    notes = []
+    if len(columns) > tables.MOST_KEYS:
+        notes.append(f"The table has {tables.MOST_KEYS} of {len(columns)} keys in which runs differ.")
+    if len(parameters) > MOST_PARAMETERS:
+        notes.append(f"Of {len(parameters)} keys that were varied, {MOST_PARAMETERS} are drawn.")
+    without = sum(figure not in run.figures["validation"] for run in runs)
+    if parameters and without:
+        notes.append(
+            f"{without:,} of {len(runs):,} runs have no validation {figure}, and no point over keys."
+        )
+    if any(identity.shares_a_program(run) for run in runs):
+        notes.append("The time of models that were trained at once, as one program, is that of the program.")
+    return notes
+
+
 def _head(run: Run) -> Contents:
     return {
         "name": run.name,
@@ -105,19 +126,28 @@ def _head(run: Run) -> Contents:
     }
 
 
-def _details(run: Run, rooms: drawn.Rooms) -> Contents:
+def _details(run: Run, rooms: drawn.Rooms, damaged: list[str]) -> Contents:
+    """What is told of a run at length; a line for each file that is damaged is added to `damaged`."""
+
+    def told(draw: Callable[[Run, drawn.Room], Contents], room: drawn.Room) -> Contents:
+        try:
+            return draw(run, room)
+        except UserError as error:
+            damaged.append(str(error))
+            return {"note": str(error)}
+
     return {
         "facts": identity.of_run(run),
         "command": identity.command_of(run),
         "evaluation": identity.evaluation_of(run),
-        "confusion": drawn.confusion(run, rooms.cells),
-        "mistakes": drawn.mistakes(run, rooms.pictures),
-        "samples": drawn.samples(run, rooms.samples),
+        "confusion": told(drawn.confusion, rooms.cells),
+        "mistakes": told(drawn.mistakes, rooms.pictures),
+        "samples": told(drawn.samples, rooms.samples),
     }
 
 
 def _parameters(runs: Sequence[Run], columns: Sequence[str], figure: str) -> list[Contents]:
-    """The keys that are drawn against a validation figure, but for the seed, and on which axis."""
+    """The keys that can be drawn against a validation figure, but for the seed, and on which axis."""
     known = [run for run in runs if figure in run.figures["validation"]]
     found = []
     for key in (key for key in columns if key != SEED):
@@ -126,7 +156,7 @@ def _parameters(runs: Sequence[Run], columns: Sequence[str], figure: str) -> lis
             found.append(
                 {"key": key, "scale": scale_of(values), "values": [value_of(run, key) for run in runs]}
             )
-    return found[:MOST_PARAMETERS]
+    return found
 
 
 def _as_dict(table: tables.Table | None) -> Contents | None:

@@ -9,6 +9,7 @@ SEED = "train.seed"
 OF_LITTLE_WORTH = ("checkpoint.", "log.", "runtime.", "dataset.data_dir", "dataset.manual_dir")
 """Keys of which a difference is told, and not compared."""
 SECTIONS = ("model", "optimizer", "task", "dataset", "train")
+SUBJECT = ("task.name", "dataset.name")
 FACTOR_OF_LOGARITHMS = 5  # positive numbers that span more get a logarithmic axis
 
 Scale = Literal["log", "linear", "names"]
@@ -40,8 +41,13 @@ def differing(own: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def compared(runs: Sequence[Run], keys: Sequence[str]) -> list[str]:
-    """Of the differing keys those that runs are compared by: what a sweep varies first, the seed last."""
-    varied = [key for key in dict.fromkeys(key for run in runs for key in run.point) if key != SEED]
+    """Of the differing keys those that runs are compared by.
+
+    Task and data first, then what a sweep varies; the seed is last.
+    """
+    points = dict.fromkeys(key for run in runs for key in run.point)
+    varied = [key for key in dict.fromkeys([*SUBJECT, *points]) if key in keys or key in points]
+    varied = [key for key in varied if key != SEED]
     others = [
         key for key in keys if key not in varied and key != SEED and not key.startswith(OF_LITTLE_WORTH)
     ]

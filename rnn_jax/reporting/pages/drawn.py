@@ -9,9 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_jax.reporting.charts import Series
-from rnn_jax.reporting.pages.reading import Run, read_confusion, read_curves, read_picture, read_texts
+from rnn_jax.reporting.pages.reading import (
+    Run,
+    holds_checkpoints,
+    read_confusion,
+    read_curves,
+    read_picture,
+    read_texts,
+)
 from rnn_jax.reporting.pages.thinning import thin
-from rnn_jax.runtime.errors import UserError
 
 MOST_CURVES = 200  # runs that have curves
 POINTS_OF_A_CHART = 60_000
@@ -75,14 +81,14 @@ def curves(run: Run, most: int) -> tuple[dict[str, dict[str, Any]], bool]:
 
 
 def confusion(run: Run, room: Room) -> dict[str, Any]:
-    """The matrix, of very many classes those that are mistaken most; or in `note` why there is none."""
-    try:
-        found = read_confusion(run.folder)
-    except UserError as error:
-        return {"note": str(error)}
+    """The matrix, of very many classes those that are mistaken most; or in `note` why there is none.
+
+    Raises:
+        UserError: confusion.json is damaged.
+    """
+    found = read_confusion(run.folder)
     if found is None:
-        named = run.config.get("task.name") in NAMING_CLASSES
-        return {"note": "evaluate"} if named else {}
+        return _without_matrix(run) if run.config.get("task.name") in NAMING_CLASSES else {}
     classes, matrix, note = found.classes, found.matrix, ""
     if len(classes) > MOST_CLASSES:
         wrong = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * np.diag(matrix)
@@ -97,12 +103,22 @@ def confusion(run: Run, room: Room) -> dict[str, Any]:
     return {"classes": classes, "matrix": matrix.tolist(), "told": told}
 
 
+def _without_matrix(run: Run) -> dict[str, str]:
+    """Why answers were not counted, or `evaluate`, where a command counts them."""
+    if run.best_step is None:
+        return {"note": "There is no best checkpoint yet of which they could be counted."}
+    if not holds_checkpoints(run.folder):
+        return {"note": "Not counted, and the run keeps no checkpoint of its own."}
+    return {"note": "evaluate"}
+
+
 def mistakes(run: Run, room: Room) -> dict[str, str]:
-    """The picture as a data URI; or in `note` why there is none, though there could be."""
-    try:
-        content = read_picture(run.folder)
-    except UserError as error:
-        return {"note": str(error)}
+    """The picture as a data URI; or in `note` why there is none, though there could be.
+
+    Raises:
+        UserError: the picture is damaged.
+    """
+    content = read_picture(run.folder)
     if content is None:
         return {}
     if not room.takes(len(content)):
@@ -110,16 +126,17 @@ def mistakes(run: Run, room: Room) -> dict[str, str]:
     return {"picture": "data:image/png;base64," + base64.b64encode(content).decode()}
 
 
-def samples(run: Run, room: Room) -> list[tuple[str, str]]:
-    """What a language model wrote, a heading and a text, the latest first."""
-    try:
-        found = read_texts(run.folder)
-    except UserError as error:
-        return [(str(error), "")]
+def samples(run: Run, room: Room) -> dict[str, list[tuple[str, str]]]:
+    """What a language model wrote, in `texts`: a heading and a text, the latest first.
+
+    Raises:
+        UserError: samples.txt is damaged.
+    """
+    found = read_texts(run.folder)
     shown = [pair for pair in found[:MOST_SAMPLES] if room.takes(len(pair[1]))]
     texts = [(f"step {step:,}", text) for step, text in shown]
     rest = len(found) - len(shown)
-    return [*texts, *([(f"and {rest} earlier, in samples.txt", "")] if rest else [])]
+    return {"texts": [*texts, *([(f"and {rest} earlier, in samples.txt", "")] if rest else [])]}
 
 
 def _columns(series: Series) -> tuple[list[int], list[float | None]]:

@@ -46,9 +46,10 @@ def check(folder: Path) -> None:
     if not os.access(folder, os.R_OK | os.X_OK):
         raise UserError(f"{folder}: cannot be read (Permission denied)")
     if not is_run(folder) and not is_sweep(folder):
+        parent = any(is_run(inside) or is_sweep(inside) for inside in folder.iterdir())
+        advice = f"what is in it can be, {folder / '*'}" if parent else "--workdir of rnn_jax.main makes one"
         raise UserError(
-            f"{folder}: neither a run folder (no config.json in it) nor a sweep's (no {SWEEP}); "
-            "rnn_jax.main and rnn_jax.sweep make them with --workdir"
+            f"{folder}: neither a run folder (no config.json in it) nor a sweep's (no {SWEEP}); {advice}"
         )
 
 
@@ -72,7 +73,9 @@ def run_folders(sweep: Path, *, within_trial: bool = False) -> list[Found]:
     found = []
     for folder, row in known.items():
         seeds = run_folders(folder, within_trial=True) if is_sweep(folder) and not within_trial else []
-        found += [Found(seed.folder, _of_seed(row, seed.row)) for seed in seeds] or [Found(folder, row)]
+        found += [Found(seed.folder, _of_seed(row, seed.row, len(seeds))) for seed in seeds]
+        if not seeds:
+            found.append(Found(folder, row))
     return found
 
 
@@ -86,8 +89,10 @@ def _place(sweep: Path, row: Row) -> Path:
     return sweep / name
 
 
-def _of_seed(trial: Row | None, seed: Row | None) -> Row | None:
-    """What is said of one seed of a trial."""
+def _of_seed(trial: Row | None, seed: Row | None, seeds: int) -> Row | None:
+    """What is said of one seed of a trial, whose seeds were trained at once."""
+    if seed is not None:
+        seed = {"members": seeds, **seed}
     if trial is None:
         return seed
     told = {key: trial[key] for key in ("status", "reason", "point") if key in trial}

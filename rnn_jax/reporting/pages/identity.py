@@ -2,16 +2,18 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rnn_jax.reporting.formatting import format_figure, format_rate, format_seconds, in_order
+from rnn_jax.reporting.formatting import format_rate, format_seconds, format_spread, in_order
 from rnn_jax.reporting.pages.collect import Collection
-from rnn_jax.reporting.pages.differences import SEED, written
+from rnn_jax.reporting.pages.differences import SEED, value_of, written
 from rnn_jax.reporting.pages.files import read_object
 from rnn_jax.reporting.pages.folders import SWEEP
+from rnn_jax.reporting.pages.points import over_seeds
 from rnn_jax.reporting.pages.reading import TESTED, Run, is_number
+from rnn_jax.reporting.pages.subjects import of_runs
 from rnn_jax.runtime.errors import UserError
 
 Facts = list[tuple[str, str]]
@@ -38,20 +40,47 @@ def statuses(runs: Sequence[Run]) -> list[tuple[str, int]]:
     return Counter(run.status for run in runs).most_common()
 
 
-def best(found: Collection) -> str:
-    """The best run in a sentence; '' where no run has the figure."""
-    name, run = found.objective[0], found.runs[0]
-    if name not in run.figures["validation"]:
-        return ""
-    step = "" if run.best_step is None else f" at step {run.best_step:,}"
-    point = ", ".join(f"{key} = {written(value)}" for key, value in run.point.items())
-    figure = format_figure(name, run.figures["validation"][name])
-    text = f"{run.name}{f' ({point})' if point else ''}: validation {name} {figure}{step}"
+def best(found: Collection, own: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[tuple[str, str]]:
+    """Of each subject that has figures: what it is, and in a sentence the best run, or the best point.
+
+    Args:
+        found: the runs.
+        own: what each run's config has that not all have.
+        keys: by which runs are compared.
+    """
+    subjects = of_runs(found.runs)
+    told = []
+    for subject, objective in found.subjects.items():
+        chosen = [place for place, of in enumerate(subjects) if of == subject]
+        runs, settings = [found.runs[place] for place in chosen], [own[place] for place in chosen]
+        point = next(iter(over_seeds(runs, settings, objective)), [])
+        if any(objective[0] in run.figures["validation"] for run in point):
+            task, data = (part or "another" for part in subject)
+            text = _of_point(point, objective[0], keys[:MOST_NAMED])
+            told.append((f"{task.replace('_', ' ')} on {data}", text))
+    return told
+
+
+def _of_point(runs: Sequence[Run], name: str, keys: Sequence[str]) -> str:
+    """What a run came to; or runs that differ by their seed alone, in the mean."""
+    run, alone = runs[0], len(runs) == 1
+    told = [key for key in run.point or ([] if alone else keys) if key != SEED or alone]
+    shown = ", ".join(f"{key} = {written(value_of(run, key))}" for key in told)
+    if alone:
+        who = f"{run.name}{f' ({shown})' if shown else ''}"
+        after = "" if run.best_step is None else f" at step {run.best_step:,}"
+    else:
+        who, after = f"{shown or run.name}, {len(runs)} seeds", ""
+    text = f"{who}: validation {name} {_spread(runs, 'validation', name)}{after}"
     for split in TESTED:
-        if figures := run.figures[split]:
-            told = ", ".join(f"{key} {format_figure(key, figures[key])}" for key in in_order(figures))
-            text += f"; {split.replace('_', ' ')} {told}"
+        if names := in_order(key for run in runs for key in run.figures[split]):
+            figures = ", ".join(f"{key} {_spread(runs, split, key)}" for key in names)
+            text += f"; {split.replace('_', ' ')} {figures}"
     return text
+
+
+def _spread(runs: Sequence[Run], split: str, name: str) -> str:
+    return format_spread(name, [run.figures[split][name] for run in runs if name in run.figures[split]])
 
 
 def of_run(run: Run) -> Facts:
@@ -64,7 +93,7 @@ def of_run(run: Run) -> Facts:
         if is_number(summary.get(f"{unit}_per_second"))
     ]
     time = format_seconds(seconds) if seconds is not None and is_number(seconds) else ""
-    shared = f", of a program of {members} models" if isinstance(members, int) and members > 1 else ""
+    shared = f", of a program of {members} models" if shares_a_program(run) else ""
     facts = [
         ("folder", str(run.folder)),
         ("status", run.status if run.reason is None else f"{run.status}: {run.reason}"),
@@ -78,6 +107,12 @@ def of_run(run: Run) -> Facts:
         ("commit", str(summary.get("commit") or "")),
     ]
     return [(name, text) for name, text in facts if text]
+
+
+def shares_a_program(run: Run) -> bool:
+    """Whether others were trained with it at once."""
+    members = run.summary.get("members")
+    return isinstance(members, int) and members > 1
 
 
 def command_of(run: Run) -> str:
@@ -134,4 +169,4 @@ def _hardware(run: Run) -> str:
 
 def _software(run: Run) -> str:
     versions = run.summary.get("versions")
-    return ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, dict) else ""
+    return ", ".join(f"{k} {v}" for k, v in sorted(versions.items())) if isinstance(versions, dict) else ""

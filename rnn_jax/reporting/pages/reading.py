@@ -23,7 +23,7 @@ Curves = dict[tuple[str, str], Series]
 
 TESTED = ("test", "last_tenth")
 """The splits that are looked at once, in a summary."""
-NO_SUMMARY = "no figures yet"
+NO_SUMMARY = "no summary yet"
 LONGEST_STATUS, LONGEST_REASON = 40, 500  # characters
 MOST_OF_A_SAMPLE = 20_000  # characters
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -89,6 +89,12 @@ def read_run(found: Found, name: str, sweep: Path | None) -> Run:
         figures=figures,
         summary=summary,
     )
+
+
+def holds_checkpoints(folder: Path) -> bool:
+    """Whether there is a checkpoint in a run folder, of whatever worth."""
+    checkpoints = RunFolder(folder).checkpoints
+    return checkpoints.is_dir() and any(checkpoints.iterdir())
 
 
 def read_curves(folder: Path) -> Curves:

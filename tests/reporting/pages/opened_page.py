@@ -19,7 +19,7 @@ def write_page(folder: Path) -> Path:
     """The page of a sweep, a run with all there is, and one that diverged, with hostile names."""
     points = [{"optimizer.learning_rate": rate, "train.seed": seed} for rate in RATES for seed in (0, 1)]
     sweep = write_sweep(folder / "sweep", points)
-    hostile = {"model.cell": HOSTILE, "optimizer.learning_rate": 0.02}
+    hostile = {"model.cell": HOSTILE, "optimizer.learning_rate": 0.02, "dataset.files": "long " * 60}
     run = write_run(folder / "run<b>&amp;", hostile, final=0.97)
     matrix = np.random.default_rng(0).integers(0, 9, size=(3, 3)).tolist()
     counts = {"classes": ["<b>cat</b>", HOSTILE, "dog"], "matrix": matrix, "split": "test", "step": 1000}
@@ -38,6 +38,8 @@ def write_page(folder: Path) -> Path:
     summary["best"] |= names
     (run / "summary.json").write_text(json.dumps(summary))
     bad = write_run(folder / "bad", status="diverged", summary={"reason": HOSTILE})
+    with (bad / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"step": 1000, "split": "validation", "only_here": 0.5}) + "\n")
     page = folder / "page.html"
     assert report.main([str(path) for path in (sweep, run, bad, "--out", page)]) == 0
     return page

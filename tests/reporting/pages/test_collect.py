@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from run_folders import write_lines, write_run, write_sweep
 
-from rnn_jax.reporting.pages.collect import collect, objective_of
+from rnn_jax.reporting.pages import subjects
+from rnn_jax.reporting.pages.collect import collect
+from rnn_jax.reporting.pages.subjects import objective_of
 from rnn_jax.runtime.errors import UserError
 
 RATES = [{"optimizer.learning_rate": rate} for rate in (1e-3, 3e-3, 1e-1)]
@@ -98,3 +100,30 @@ def test_what_decides_is_the_tasks(
     best = {"step": 5, **dict.fromkeys(figures, 0.5)}
     run = collect([write_run(tmp_path, {"task.name": task}, summary={"best": best})]).runs[0]
     assert objective_of([run], []) == expected
+
+
+def test_the_runs_of_one_subject_follow_those_of_another(tmp_path: Path) -> None:
+    figures = {"digits": 0.4, "mnist": 0.9, "other": 0.6}
+    for name, final in figures.items():
+        data = "digits" if name == "other" else name
+        told = {"dataset": {"name": data}}
+        write_run(tmp_path / name, {"dataset.name": data}, final=final, summary=told)
+    best = {"step": 5, "loss": 0.2, "accuracy": 0.99}
+    write_run(tmp_path / "adding", {"task.name": "adding", "dataset.name": None}, summary={"best": best})
+    found = collect([tmp_path / name for name in ("digits", "adding", "mnist", "other")])
+    assert [run.name for run in found.runs] == ["other", "digits", "adding", "mnist"]
+    assert list(found.subjects.values()) == [("accuracy", "max"), ("loss", "min"), ("accuracy", "max")]
+    assert subjects.units(found.subjects) == {}  # a squared error beside cross-entropies
+
+
+def test_of_what_only_figures_are_left_the_subject_is_the_others(tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path / "sweep", RATES)
+    (sweep / "members" / "0" / "config.json").unlink()
+    (sweep / "members" / "0" / "summary.json").unlink()
+    assert list(collect([sweep]).subjects) == [("classification", "digits")]
+
+
+def test_losses_are_in_nats_where_all_are_cross_entropies(tmp_path: Path) -> None:
+    for task, expected in (("copying", {"loss": "nats"}), ("adding", {}), ("sequence_regression", {})):
+        found = collect([write_run(tmp_path / task, {"task.name": task})])
+        assert subjects.units(found.subjects) == expected

@@ -63,6 +63,24 @@ def test_another_figure_and_another_split(opened: Chrome) -> None:
     assert chart(opened, "c.data.length") == before + 14
 
 
+def test_what_has_the_chosen_figure_stands_out(opened: Chrome) -> None:
+    """Even where it is the last run of many."""
+    select = Select(opened.find_element(By.CSS_SELECTOR, "#curves-controls select"))
+    select.select_by_visible_text("only here")
+    assert chart(opened, "c.data.length") == 1
+    grey = "getComputedStyle(document.documentElement).getPropertyValue('--grey').trim()"
+    assert chart(opened, f"c.data[0].line.color === {grey}") is False
+    entries = opened.find_elements(By.CSS_SELECTOR, "#curves-legend label")
+    dim = [float(entry.value_of_css_property("opacity")) < 1 for entry in entries]
+    assert dim == [True] * 13 + [False]
+
+
+def test_the_lines_of_the_splits_are_explained(opened: Chrome) -> None:
+    samples = opened.find_elements(By.CSS_SELECTOR, "#curves-controls fieldset i")
+    assert [sample.value_of_css_property("border-top-style") for sample in samples][:2] == ["solid", "dotted"]
+    assert all(sample.size["width"] == 20 for sample in samples)
+
+
 def test_a_logarithmic_axis_draws_the_curves_elsewhere(opened: Chrome) -> None:
     path = "c.querySelector('.scatterlayer path.js-line').getAttribute('d')"
     drawn = {chart(opened, path)}

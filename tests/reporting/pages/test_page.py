@@ -4,7 +4,6 @@ import base64
 import html.parser
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from run_folders import write_run
@@ -98,14 +97,26 @@ def test_pictures_and_matrices_and_samples_have_bounds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("task", "note"), [("classification", "evaluate"), ("language_modelling", None)])
 def test_only_what_names_classes_is_told_to_be_evaluated(task: str, note: str | None, tmp_path: Path) -> None:
-    run = collect([write_run(tmp_path, {"task.name": task})]).runs[0]
-    assert drawn.confusion(run, drawn.Room(1)).get("note") == note
+    folder = write_run(tmp_path, {"task.name": task})
+    (folder / "checkpoints" / "00001000").mkdir(parents=True)
+    assert drawn.confusion(collect([folder]).runs[0], drawn.Room(1)).get("note") == note
+
+
+def test_what_cannot_be_evaluated_is_not_told_to_be(tmp_path: Path) -> None:
+    """`--mode eval` ends with status 4 where there is no best checkpoint."""
+    folder = write_run(tmp_path)
+    assert "keeps no checkpoint" in drawn.confusion(collect([folder]).runs[0], drawn.Room(1))["note"]
+    (folder / "checkpoints").mkdir()
+    assert "keeps no checkpoint" in drawn.confusion(collect([folder]).runs[0], drawn.Room(1))["note"]
+    (folder / "checkpoints" / "00001000").mkdir()
+    folder = write_run(tmp_path, status="diverged", summary={"best": None})
+    assert "no best checkpoint" in drawn.confusion(collect([folder]).runs[0], drawn.Room(1))["note"]
 
 
 def test_samples_are_the_latest_ones(tmp_path: Path) -> None:
     text = "".join(f"── step {step:,} ──\nat {step}\n\n" for step in range(500, 10_500, 500))
     (write_run(tmp_path) / "samples.txt").write_text(text)
-    found: list[Any] = drawn.samples(collect([tmp_path]).runs[0], drawn.Room(10_000))
+    found = drawn.samples(collect([tmp_path]).runs[0], drawn.Room(10_000))["texts"]
     assert found[0] == ("step 10,000", "at 10000")
     assert len(found) == drawn.MOST_SAMPLES + 1
     assert found[-1] == ("and 10 earlier, in samples.txt", "")

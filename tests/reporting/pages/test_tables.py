@@ -65,9 +65,9 @@ def test_the_axis_fits_the_values(values: list[Any], scale: str) -> None:
 def test_a_row_a_run_with_text_and_what_it_is_sorted_by(tmp_path: Path) -> None:
     rates = [{"optimizer.learning_rate": rate} for rate in (0.003, 0.01)]
     found = collected(tmp_path, *rates)
-    table = tables.of_runs(found.runs, ["optimizer.learning_rate"])
+    table = tables.of_runs(found.runs, ["optimizer.learning_rate"], found.objective)
     names = [name for name, _ in table.columns]
-    assert names[:3] == ["run", "optimizer.learning_rate", "status"]
+    assert names[:4] == ["run", "validation accuracy", "status", "optimizer.learning_rate"]
     assert names[-3:] == ["best step", "step", "time"]
     first = dict(zip(names, table.rows[0], strict=True))
     assert first["run"] == ("0", 0)
@@ -80,7 +80,7 @@ def test_a_row_a_run_with_text_and_what_it_is_sorted_by(tmp_path: Path) -> None:
 def test_what_is_missing_is_a_dash_and_the_reason_stands_with_the_status(tmp_path: Path) -> None:
     reason = {"reason": "the loss was not finite", "best": None, "wall_seconds": None}
     found = collected(tmp_path, {}, {}, status="diverged", summary=reason)
-    table = tables.of_runs(found.runs, [])
+    table = tables.of_runs(found.runs, [], found.objective)
     first = dict(zip([name for name, _ in table.columns], table.rows[0], strict=True))
     assert first["status"] == ("diverged: the loss was not finite", "diverged")
     assert first["best step"] == first["time"] == ("–", None)
@@ -92,10 +92,11 @@ def test_over_seeds_there_are_mean_and_deviation(tmp_path: Path) -> None:
     keys = compared(found.runs, differing(own := divide(found.runs)[1]))
     table = tables.over_seeds(found.runs, own, keys, found.objective)
     assert table is not None
-    assert [row[0][0] for row in table.rows] == ["lstm", "gru"]
-    place = [name for name, _ in table.columns].index("test accuracy")
-    assert table.rows[0][place] == ("91.00 ± 1.00 %", pytest.approx(0.91))
-    assert table.rows[1][1] == ("3 finished", 3)
+    assert [row[1][0] for row in table.rows] == ["lstm", "gru"]
+    names = [name for name, _ in table.columns]
+    assert names[0] == "validation accuracy"
+    assert table.rows[0][names.index("test accuracy")] == ("91.00 ± 1.00 %", pytest.approx(0.91))
+    assert table.rows[1][names.index("runs")] == ("3 finished", 3)
 
 
 def test_without_other_seeds_there_is_no_such_table(tmp_path: Path) -> None:
@@ -114,5 +115,18 @@ def test_a_point_of_which_a_seed_diverged_is_last(tmp_path: Path) -> None:
     own = divide(found.runs)[1]
     table = tables.over_seeds(found.runs, own, ["model.cell"], found.objective)
     assert table is not None
-    assert [row[0][0] for row in table.rows] == ["lstm", "gru"]
-    assert table.rows[1][1][0] == "1 finished, 1 diverged"
+    assert [row[1][0] for row in table.rows] == ["lstm", "gru"]
+    assert table.rows[1][2][0] == "1 finished, 1 diverged"
+
+
+def test_a_key_that_a_run_does_not_have_is_a_dash(tmp_path: Path) -> None:
+    found = collected(tmp_path, {"model.extra": None}, {})
+    rows = tables.of_runs(found.runs, ["model.extra"], found.objective).rows
+    assert {row[0][0]: row[3] for row in rows} == {"0": ("None", "None"), "1": ("–", None)}
+
+
+def test_task_and_data_are_compared_first(tmp_path: Path) -> None:
+    changes = [{"model.cell": "gru"}, {"dataset.name": "mnist", "model.layers": 2}, {"task.name": "copying"}]
+    found = collected(tmp_path, *changes)
+    keys = compared(found.runs, differing(divide(found.runs)[1]))
+    assert keys == ["task.name", "dataset.name", "model.cell", "model.layers"]

@@ -31,15 +31,15 @@ def test_a_heading_sorts_its_column_both_ways(opened: Chrome) -> None:
     assert click_heading(opened, "optimizer.learning_rate") == "descending"
     falling = [float(text) for text in column(opened, "optimizer.learning_rate")]
     assert falling == sorted(falling, reverse=True)
-    # What has no figure stands last, whichever way.
-    for _ in range(2):
-        click_heading(opened, "test accuracy")
+    # What has no figure stands last, whichever way; of accuracies the highest are the best.
+    for way in ("descending", "ascending"):
+        assert click_heading(opened, "test accuracy") == way
         assert column(opened, "test accuracy")[-1] == "–"
         assert column(opened, "test accuracy")[0] != "–"
 
 
 def test_a_heading_sorts_by_the_keyboard(opened: Chrome) -> None:
-    button = opened.find_element(By.CSS_SELECTOR, "#results-table thead th:nth-child(2) button")
+    button = opened.find_element(By.CSS_SELECTOR, "#results-table thead th:nth-child(4) button")
     opened.execute_script("arguments[0].focus()", button)
     before = column(opened, "model.cell")
     ActionChains(opened).send_keys("\ue007").perform()
@@ -55,9 +55,9 @@ def test_what_differs_by_the_seed_alone_is_one_row(opened: Chrome) -> None:
 def test_the_parameters_are_drawn_and_lead_to_their_runs(opened: Chrome) -> None:
     charts = opened.find_elements(By.CSS_SELECTOR, "#parameters-charts .chart")
     titles = opened.execute_script("return [...arguments].map(c => c.layout.xaxis.title.text)", *charts)
-    assert titles == ["optimizer.learning_rate", "model.cell"]
+    assert titles == ["optimizer.learning_rate", "model.cell", "dataset.files"]
     types = opened.execute_script("return [...arguments].map(c => c.layout.xaxis.type)", *charts)
-    assert types == ["log", "category"]
+    assert types == ["log", "category", "category"]
     assert len(charts[0].find_elements(By.CSS_SELECTOR, "path.point")) == 14
     lines = opened.find_elements(By.CSS_SELECTOR, "#parallel-chart path.js-line")
     assert len(lines) == 14
@@ -72,6 +72,9 @@ def test_the_parameters_are_drawn_and_lead_to_their_runs(opened: Chrome) -> None
 
 def test_a_run_has_its_details(opened: Chrome) -> None:
     opened.find_element(By.CSS_SELECTOR, "#results-table tbody .link").click()
+    # Who goes on by the keyboard goes on from there.
+    focused = "return document.querySelector('#details-controls select') === document.activeElement"
+    assert opened.execute_script(focused)
     body = opened.find_element(By.ID, "details-body")
     assert len(body.find_elements(By.CSS_SELECTOR, "#confusion .heatmaplayer .hm")) == 2
     assert body.find_element(By.CSS_SELECTOR, "img.mistakes").get_property("naturalWidth") == 1
@@ -80,7 +83,9 @@ def test_a_run_has_its_details(opened: Chrome) -> None:
     assert samples[-1].endswith("at 500")
     body.find_element(By.TAG_NAME, "summary").click()
     config = {row.text for row in body.find_elements(By.CSS_SELECTOR, "details tr")}
-    assert len(config) == 7
+    assert len(config) == 8
+    cells = "[...document.querySelectorAll('details td')]"
+    assert opened.execute_script(f"return {cells}.filter(c => c.scrollWidth > c.clientWidth).length") == 0
     assert "optimizer.learning_rate 0.02" in config
     assert "optimizer.clip None" in config
 
@@ -118,6 +123,7 @@ def test_ties_and_small_and_large_figures(browser: Chrome, tmp_path: Path) -> No
     Select(browser.find_element(By.CSS_SELECTOR, "#curves-controls select")).select_by_visible_text("loss")
     found = browser.find_elements(By.CSS_SELECTOR, "#curves-legend .figure")
     assert [figure.text for figure in found] == [format_figure("loss", loss) for loss in sorted(losses)]
+    assert chart(browser, "c.layout.yaxis.title.text") == "loss"  # a squared error, and not nats
 
 
 def test_a_run_without_figures_has_a_page(browser: Chrome, tmp_path: Path) -> None:
@@ -128,7 +134,7 @@ def test_a_run_without_figures_has_a_page(browser: Chrome, tmp_path: Path) -> No
     errors(browser)
     visit(browser, (run / "report.html").as_uri())
     assert "No run has logged a figure yet." in browser.find_element(By.ID, "curves").text
-    assert "no figures yet" in browser.find_element(By.ID, "statuses").text
+    assert "no summary yet" in browser.find_element(By.ID, "statuses").text
     assert errors(browser) == []
 
 

@@ -1,5 +1,8 @@
 // What one sets the curves by: figure, splits, scales, smoothing, and the legend, which shows and hides runs.
 
+/** How the lines of the splits look beside their names: see DASHES. */
+const DASH_CLASSES = { validation: "solid", train: "dot", batch: "dash-dot" };
+
 function showCurves() {
   const state = firstCurves();
   if (state.drawable.length === 0) {
@@ -37,15 +40,17 @@ function curveControls(state, drawing, refresh) {
     logY.querySelector("input").checked = state.logY;
     refresh();
   };
-  const splits = state.splits.map((split) =>
-    tick(split.replace("_", " "), state.shown.has(split), (shown) => {
+  const splits = state.splits.map((split) => {
+    const label = tick(split.replace("_", " "), state.shown.has(split), (shown) => {
       shown ? state.shown.add(split) : state.shown.delete(split);
       drawing.again();
-    }),
-  );
+    });
+    label.append(element("i", { class: `dash ${ownOf(DASH_CLASSES, split) ?? "other"}` }));
+    return label;
+  });
   return [
     choice("figure", state.figures, choose, (name) => name.replaceAll("_", " ")),
-    element("fieldset", { "aria-label": "splits" }, ...splits),
+    element("fieldset", { "aria-label": "splits" }, ...splits, element("span", { class: "quiet" }, "○ best step")),
     logX,
     logY,
     smoothing(set("weight")),
@@ -104,7 +109,8 @@ function legendEntry(state, refresh, number, hue) {
   const name = element("span", { class: "name", title: runs[number].name }, runs[number].name);
   const best = bestOf(runs[number], state.figure);
   const figure = element("span", { class: "figure" }, best === undefined ? "" : formatFigure(state.figure, best));
-  const label = element("label", {}, box, swatch, name, figure);
+  const kind = hasCurve(state, number) ? {} : { class: "without" };
+  const label = element("label", kind, box, swatch, name, figure);
   let undo = () => {};
   label.addEventListener("pointerenter", () => (undo = thicken(number)));
   label.addEventListener("pointerleave", () => undo());

@@ -42,9 +42,14 @@ function firstCurves() {
 /** The `[steps, values]` of a run, or undefined. */
 const curveOf = ({ figure }, number, split) => ownOf(ownOf(runs[number].curves, split) ?? {}, figure);
 
+/** Whether a run has anything of the chosen figure. */
+const hasCurve = (state, number) => state.splits.some((split) => curveOf(state, number, split));
+
 /** The colour of each visible run: its own where there are few, the best ones' where there are many. */
-function coloursOf({ drawable, visible }) {
-  const shown = drawable.filter((number) => visible.has(number));
+function coloursOf(state) {
+  const { drawable, visible } = state;
+  const all = drawable.filter((number) => visible.has(number));
+  const shown = [true, false].flatMap((has) => all.filter((number) => hasCurve(state, number) === has));
   const few = shown.length <= FEW;
   const free = palette().map((_, place) => place).filter((place) => !visible.has(place));
   return new Map(

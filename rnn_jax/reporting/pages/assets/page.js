@@ -7,10 +7,12 @@ function showHead() {
   part("statuses").append(
     ...report.statuses.map(([status, number]) => element("li", { class: toneOf(status) }, `${formatStep(number)} ${status}`)),
   );
-  if (report.best) {
-    part("best").append(element("b", {}, "Best by validation: "), report.best);
-    part("best").hidden = false;
+  const several = report.best.length > 1;
+  for (const [subject, sentence] of report.best) {
+    const head = several ? `Best by validation, ${subject}: ` : "Best by validation: ";
+    part("best").append(element("p", {}, element("b", {}, head), sentence));
   }
+  if (several) part("best").append(element("p", { class: "quiet" }, "Figures of other tasks, or other data, do not compare."));
   part("facts").append(...listOf(report.facts).children);
   part("command").textContent = report.command;
   part("damaged").append(...report.damaged.map((line) => element("p", { class: "warning" }, `Left out: ${line}`)));

@@ -4,9 +4,11 @@ let confusionDrawing = null;
 
 /** Goes to a run's details. */
 function showRun(number) {
-  part("details-controls").querySelector("select").value = String(number);
+  const select = part("details-controls").querySelector("select");
+  select.value = String(number);
   fillDetails(number);
   part("details").scrollIntoView({ block: "start" });
+  select.focus({ preventScroll: true });
 }
 
 /** The choice of a run, and the best one at first. */
@@ -28,7 +30,7 @@ function fillDetails(number) {
   body.append(configOf(run));
   if (run.confusion) showConfusion(run, body);
   if (run.mistakes) showMistakes(run.mistakes, body);
-  if (run.samples?.length) showSamples(run.samples, body);
+  if (run.samples) showSamples(run.samples, body);
 }
 
 /** Pairs of what it is and what is so. */
@@ -111,7 +113,9 @@ function showMistakes({ picture, note }, body) {
 }
 
 /** What a language model wrote: the latest, and behind it the earlier ones. */
-function showSamples([latest, ...earlier], body) {
+function showSamples({ texts: [latest, ...earlier] = [], note }, body) {
+  if (note) body.append(element("p", { class: "quiet" }, note));
+  if (!latest) return;
   body.append(element("h3", {}, `What it writes, ${latest[0]}`), element("pre", { dir: "auto" }, latest[1]));
   for (const [heading, text] of earlier) {
     if (!text) body.append(element("p", { class: "quiet" }, heading));

@@ -27,7 +27,9 @@ function sortableTable(table, chosen) {
   });
 
   function sort(column) {
-    state.direction = state.column === column ? -state.direction : 1;
+    // The best first: of accuracies the highest.
+    const first = isShare(table.columns[column][0]) ? -1 : 1;
+    state.direction = state.column === column ? -state.direction : first;
     Object.assign(state, { column, page: 0 });
     order.sort((one, other) => compare(table.rows[one][column], table.rows[other][column], state.direction) || one - other);
     headings.forEach((heading, number) => {

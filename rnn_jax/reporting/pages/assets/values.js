@@ -68,8 +68,11 @@ const toldKeys = (number) =>
 const drawn = (figure, value) => (value === null || !isShare(figure) ? value : 100 * value);
 
 /** The heading of an axis, with its unit. */
-const axisTitle = (figure) =>
-  isShare(figure) ? `${figure} (%)` : figure.replace(/^bits_per_/, "bits per ").replace(/^loss$/, "loss (nats)");
+function axisTitle(figure) {
+  const unit = isShare(figure) ? "%" : ownOf(report.units, figure);
+  const name = figure.replace(/^bits_per_/, "bits per ");
+  return unit ? `${name} (${unit})` : name;
+}
 
 /** What an object has by this name, and not what all objects have: a figure may be called `constructor`. */
 const ownOf = (object, name) => (Object.hasOwn(object, name) ? object[name] : undefined);
