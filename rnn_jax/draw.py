@@ -1,4 +1,4 @@
-"""Opens a page to draw on, and shows how a network reads it."""
+"""Serves a page to draw on, and shows how a network reads it."""
 
 import sys
 from collections.abc import Sequence

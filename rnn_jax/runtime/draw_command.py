@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from rnn_jax.runtime.arguments import Parser
 
-DESCRIPTION = "Opens a page to draw on, and shows how a trained network reads the drawing row by row."
+DESCRIPTION = "Serves a page to draw on, and shows how a trained network reads the drawing row by row."
 EPILOG = """\
 The page is at an address that only this machine can reach; Ctrl-C stops it.
 
