@@ -74,7 +74,7 @@ def _say_results(finished: "Finished", folder: SweepFolder, console: Console) ->
     fates = Counter(row["status"] for row in finished.rows)
     notes = [f"{fates[status]} of {len(finished.rows)} members {status}" for status in SAID if fates[status]]
     console.results(rows, [*notes, f"{finished.seconds:,.0f} s; the report is {folder.report}"])
-    if ranked[0].values:
+    if ranked[0].has_result:
         return 0
     return DivergedError.exit_status if fates["diverged"] else 1
 

@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-BEHIND = ("diverged", "failed", "pruned")
+FAILED = ("diverged", "failed")
+BEHIND = (*FAILED, "pruned")
 """Fates with which a point comes after all others, whatever its members came to before."""
 
 
@@ -20,6 +21,11 @@ class Ranked(NamedTuple):
     """The objective at each member's best, of those that have one."""
     diverged: int
     """How many of its members diverged."""
+
+    @property
+    def has_result(self) -> bool:
+        """Whether a member came to something: what diverged or failed did not, whatever it was before."""
+        return any(row["best"] is not None and row["status"] not in FAILED for row in self.rows)
 
     @property
     def mean(self) -> float:

@@ -87,8 +87,8 @@ def _how_many(found: Ranked) -> str:
 
 
 def _winner(best: Ranked, objective: tuple[str, str], command: str) -> str:
-    if not best.values:
-        return "**No member came to a figure.**\n"
+    if not best.has_result:
+        return "**No member came to a result: all diverged, failed, or had no figure.**\n"
     point = ", ".join(f"{key} = {value}" for key, value in best.point.items())
     lines = [f"**Best by validation:** {point}: {objective[0]} {format_spread(objective[0], best.values)}."]
     tests = [row["test"] for row in best.rows if row["test"] is not None]

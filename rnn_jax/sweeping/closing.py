@@ -37,23 +37,22 @@ def close(
     """
     folder, objective = setting.folder, setting.objective
     with taking_turns(folder.path / LOCK, stop.check):
-        rows = _with_tests_of_before(_rows(ended, command), setting)
+        rows = _with_tests_of_before(_rows(ended, command, setting), setting)
         winner = ranking.points(rows, objective)[0]
-        if command.base.sections["train"]["report_test"] and winner.values:
+        if command.base.sections["train"]["report_test"] and winner.has_result:
             _test([row for row in rows if row["point"] == winner.point], setting, stop, console)
         results.write_all(rows, folder)
         sweep_report.write(folder.path, rows, objective, winners_command(command, winner.point))
     return rows, objective
 
 
-def _rows(ended: Sequence[Ended], command: Command) -> list[Row]:
+def _rows(ended: Sequence[Ended], command: Command, setting: Setting) -> list[Row]:
     rows = list[Row]()
     for trial in ended:
         nothing = {"step": 0, "best": None, "test": None}
-        found = trial.notes.get(RESULTS) or [nothing] * command.sweep.seeds
-        several = len(found) > 1
-        for seed, result in enumerate(found):
-            place = f"{trial.notes.get(FOLDER)}/members/{seed}" if several else trial.notes.get(FOLDER)
+        folder = trial.notes.get(FOLDER)
+        for seed, result in enumerate(trial.notes.get(RESULTS) or [nothing] * command.sweep.seeds):
+            place = folder if setting.is_run else f"{folder}/members/{seed}"
             rows.append(
                 {
                     **nothing,

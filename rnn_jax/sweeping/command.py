@@ -11,6 +11,7 @@ from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.run_folder import default_name
 from rnn_jax.runtime.schema import KEYS
 from rnn_jax.runtime.values import read_value
+from rnn_jax.runtime.wording import shown
 from rnn_jax.sweeping import definition, members
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
@@ -20,6 +21,7 @@ from rnn_jax.sweeping.usage import USAGE
 STUDY_FLAGS = ("storage", "study", "trials", "workers", "heartbeat")
 FLAGS = ("config", "sweep", "grid", "seeds", "workdir", *STUDY_FLAGS)
 HEARTBEAT_SECONDS = 10
+LONGEST_NAME = 200
 
 
 class InStudy(NamedTuple):
@@ -68,7 +70,7 @@ def parse(arguments: Sequence[str]) -> Command:
     known = None if workdir is None else SweepFolder(workdir).study()
     study = InStudy(
         flags["storage"][-1],
-        flags["study"][-1] if "study" in flags else known or default_name(base.source),
+        _name(flags["study"][-1]) if "study" in flags else known or default_name(base.source),
         _whole("workers", flags, 1),
         _whole("heartbeat", flags, HEARTBEAT_SECONDS),
     )
@@ -152,6 +154,15 @@ def _values(text: str) -> tuple[str, list[Any]]:
     if key not in KEYS:
         raise UserError(f"--grid: {wrong_key(key).line((), None)}")
     return key, [read_value(value, KEYS[key].annotation) for value in values.split(",") if value.strip()]
+
+
+def _name(text: str) -> str:
+    """The name of a study, of which its folder has the name too by default."""
+    if not text.strip() or "/" in text or text in (".", "..") or len(text) > LONGEST_NAME:
+        raise UserError(
+            f"--study {shown(text)}: must be a name without '/', of at most {LONGEST_NAME} characters"
+        )
+    return text
 
 
 def _whole(flag: str, flags: Mapping[str, list[str]], default: int) -> int:

@@ -1,7 +1,10 @@
 """The folder of a sweep: what is in it, and whether a sweep may go on in it."""
 
+import contextlib
 import json
 import os
+import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +18,8 @@ from rnn_jax.sweeping import definition
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.members import Base
 
+TOKEN = ".study"
+WRITTEN_IN_SECONDS = 5
 IN_ORDER = ("grid", "ranges")
 """The fields of a sweep in which the order of keys matters."""
 
@@ -51,6 +56,20 @@ class SweepFolder:
     def checkpoints(self, group: int) -> Path:
         """The checkpoints of a program, with all its members in each."""
         return self.path / "programs" / str(group)
+
+    def token(self) -> str:
+        """What tells this folder apart from another of the same path, on another machine's disk.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        file = self.path / TOKEN
+        with writing(file), contextlib.suppress(FileExistsError), file.open("x") as new:
+            new.write(uuid.uuid4().hex)
+        end = time.monotonic() + WRITTEN_IN_SECONDS
+        while not (text := file.read_text()) and time.monotonic() < end:
+            time.sleep(0.05)  # another worker is about to write it
+        return text
 
     def check(self, base: Base, sweep: Sweep, study: str | None = None) -> None:
         """Looks whether a sweep may begin or go on here; `study` names the one that keeps it.

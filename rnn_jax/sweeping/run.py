@@ -19,7 +19,7 @@ from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.run_folder import make_folder, open_run
 from rnn_jax.runtime.schema import split_hyper
 from rnn_jax.runtime.signals import Stop
-from rnn_jax.sweeping import members, results
+from rnn_jax.sweeping import jobs, members, results
 from rnn_jax.sweeping.command import Command, winners_command
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
@@ -27,7 +27,7 @@ from rnn_jax.sweeping.members import Member
 from rnn_jax.sweeping.objective import deciding_by
 from rnn_jax.sweeping.results import Row
 from rnn_jax.training import fates, keeping, known_data, memory, population, population_loop
-from rnn_jax.training.build import Job, build
+from rnn_jax.training.build import Job
 from rnn_jax.training.fates import Halving, Rung
 from rnn_jax.training.plan import Plan
 from rnn_jax.training.population import Members
@@ -71,9 +71,7 @@ def run(command: Command, workdir: Path, console: Console) -> Finished:
     folder.check(command.base, command.sweep)
     with Stop() as stop:
         with stop.at_once():
-            groups = list[Group]()
-            for own in members.groups(command.members):
-                groups.append(_group(own, command, groups))
+            groups = _groups(command)
             for group in groups:
                 if results.of_group(group.members, folder) is None:
                     _check_memory(group)
@@ -84,7 +82,8 @@ def run(command: Command, workdir: Path, console: Console) -> Finished:
             rows = _train_all(groups, command, folder, console, stop)
             objective = groups[0].job.task.objective
             winner = ranking.points(rows, objective)[0]
-            for row in rows if command.base.sections["train"]["report_test"] else ():
+            tests = command.base.sections["train"]["report_test"] and winner.has_result
+            for row in rows if tests else ():
                 if row["point"] == winner.point and row["test"] is None and row["best"] is not None:
                     run = folder.member(row["member"])
                     row.update(results.tested(command.members[row["member"]].config, run, stop.check))
@@ -116,13 +115,18 @@ def _train_all(
     return sorted(rows, key=lambda row: row["member"])
 
 
-def _group(own: list[Member], command: Command, before: Sequence[Group]) -> Group:
-    """The group of such members; where one before has the same data, that is not read again."""
-    config = own[0].config
-    alike = (group for group in before if group.members[0].config.dataset == config.dataset)
-    same = next(alike, None)
-    job = deciding_by(command.sweep.objective, build(config, None if same is None else same.job.data))
-    return Group(len(before), own, job, _halving(command.sweep, job.plan, len(own)))
+def _groups(command: Command) -> list[Group]:
+    """The members of each program."""
+    found = members.groups(command.members)
+    return [
+        Group(
+            number,
+            own,
+            deciding_by(command.sweep.objective, job),
+            _halving(command.sweep, job.plan, len(own)),
+        )
+        for number, (own, job) in enumerate(zip(found, jobs.of_groups(found), strict=True))
+    ]
 
 
 def _halving(sweep: Sweep, plan: Plan, count: int) -> Halving:

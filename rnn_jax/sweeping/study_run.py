@@ -9,9 +9,11 @@ from typing import Any
 
 from rnn_jax.datasets.description import describe
 from rnn_jax.reporting.console import Console, build_console
+from rnn_jax.reporting.records import commit
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.schema import Config
 from rnn_jax.runtime.signals import Stop
-from rnn_jax.sweeping import closing, members
+from rnn_jax.sweeping import closing, jobs, members
 from rnn_jax.sweeping.command import Command, InStudy, parse
 from rnn_jax.sweeping.folder import SweepFolder, comparable, content_of
 from rnn_jax.sweeping.objective import deciding_by
@@ -21,7 +23,7 @@ from rnn_jax.sweeping.study.storage import without_password
 from rnn_jax.sweeping.study.study import Study
 from rnn_jax.sweeping.trial import Setting
 from rnn_jax.sweeping.working import STORAGE, work, work_together
-from rnn_jax.training.build import Job, build
+from rnn_jax.training.build import Job
 
 PACKAGES = ("rnn-jax-research", "jax", "jaxlib", "flax", "optax", "optuna")
 """On whose versions the figures of a study depend."""
@@ -50,9 +52,8 @@ def run(command: Command, workdir: Path, arguments: Sequence[str], console: Cons
     in_study = _of(command)
     with Stop() as stop:
         with stop.at_once():
-            job, study, setting = _join(command, workdir)
-            _greet(console, command, job, study, setting)
-            del job  # the data, which this process needs no more
+            data, study, setting = _join(command, workdir)
+            _greet(console, command, data, study, setting)
         if in_study.workers == 1:
             work(study, setting, stop, console)
         else:
@@ -78,30 +79,37 @@ def take_part(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _join(command: Command, workdir: Path) -> tuple[Job, Study, Setting]:
-    """Looks whether all is there that trials need, and joins the study."""
-    in_study, folder = _of(command), SweepFolder(workdir)
-    job = deciding_by(command.sweep.objective, build(command.members[0].config))
+def _join(command: Command, workdir: Path) -> tuple[str, Study, Setting]:
+    """Looks whether all is there that trials need, and joins the study; what its data are, for people."""
+    in_study, folder, known = _of(command), SweepFolder(workdir), command.members[0].config
+    built = jobs.of_groups(members.groups(command.members))
+    objective = deciding_by(command.sweep.objective, built[0]).task.objective
     study = open_study(
         in_study.url,
         in_study.name,
         command.sweep,
         members.points(command.sweep) if command.sweep.grid else [],
-        content=comparable(content_of(command.base, command.sweep, in_study.name)) | _of_data(job, command),
-        objective=job.task.objective,
+        content=comparable(content_of(command.base, command.sweep, in_study.name)) | _of_data(built, known),
+        objective=objective,
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
+        commit=commit(),
         heartbeat_seconds=in_study.heartbeat_seconds,
     )
     folder.open(command.base, command.sweep, in_study.name)
-    return job, study, Setting(folder, command.base, command.sweep, job.task.objective)
+    study.share(folder.token(), str(workdir))
+    is_run = command.sweep.seeds == 1 and objective == built[0].task.objective
+    setting = Setting(folder, command.base, command.sweep, objective, is_run, known)
+    return describe(built[0].data)["data"], study, setting
 
 
-def _of_data(job: Job, command: Command) -> dict[str, Any]:
+def _of_data(built: Sequence[Job], known: Config) -> dict[str, Any]:
     """What else the figures depend on, as each worker finds it."""
-    precision = command.members[0].config.runtime.matmul_precision
-    counts = ", ".join(f"{count} {split}" for split, count in job.data.counts.items())
-    found = f"{job.data.name} {job.data.version}: {counts}"
-    return {"runtime.matmul_precision": precision, "the data": found}
+    found = dict.fromkeys(
+        f"{job.data.name} {job.data.version}: "
+        + ", ".join(f"{count} {split}" for split, count in job.data.counts.items())
+        for job in built
+    )
+    return {"runtime.matmul_precision": known.runtime.matmul_precision, "the data": "; ".join(found)}
 
 
 def _of(command: Command) -> InStudy:
@@ -109,15 +117,19 @@ def _of(command: Command) -> InStudy:
     return command.study
 
 
-def _greet(console: Console, command: Command, job: Job, study: Study, setting: Setting) -> None:
+def _greet(console: Console, command: Command, data: str, study: Study, setting: Setting) -> None:
     in_study, sweep = _of(command), command.sweep
+    if study.begun_by is not None:
+        console.warn(
+            f"the study was begun by commit {study.begun_by}, and this is {commit()}: figures may not compare"
+        )
     done = len(study.ended())
     drawn = "all of a grid" if sweep.grid else f"drawn by {sweep.sampler or 'tpe'}"
     pruned = "" if sweep.pruning is None else f", pruned by {sweep.pruning.kind}"
     workers = f"{in_study.workers} workers" if in_study.workers > 1 else "1 worker"
     console.header(
         {
-            "data": describe(job.data)["data"],
+            "data": data,
             "study": f"{in_study.name} in {without_password(in_study.url)}",
             "trials": f"{study.number}, {drawn}{pruned}" + (f"; {done} have ended" if done else ""),
             "varied": ", ".join(sweep.keys) + (f"; {sweep.seeds} seeds" if sweep.seeds > 1 else ""),

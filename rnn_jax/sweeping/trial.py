@@ -1,7 +1,8 @@
 """A trial of a study: the ordinary command as a process of its own, watched while it trains.
 
-With one seed it is a run, `rnn_jax.main`; with several they are one population, a sweep of a single point.
-Its folder is named by its config: whoever tries the same again goes on there, or finds it finished.
+With one seed it is a run, `rnn_jax.main`; with several they are one population, a sweep of a single point,
+and so is one seed where another figure decides than the task's own, by which a run keeps its best. Its folder
+is named by its config: whoever tries the same again goes on there, or finds it finished.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from rnn_jax.runtime.config import overridden
 from rnn_jax.runtime.errors import DivergedError, StorageError, UserError
 from rnn_jax.runtime.lock import LOOKS_EVERY_SECONDS, is_locked, taking_turns, wait_while
 from rnn_jax.runtime.run_folder import RunFolder, comparable, open_run
+from rnn_jax.runtime.schema import Config
 from rnn_jax.runtime.signals import SAME_REQUEST, Stop, was_asked_to_stop
 from rnn_jax.sweeping import members
 from rnn_jax.sweeping.definition import Sweep
@@ -27,6 +29,7 @@ from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Base, Member, Point
 from rnn_jax.sweeping.study.study import Asked, GivenUpError, PutBackError
 from rnn_jax.sweeping.watching import Evaluations
+from rnn_jax.training.build import build
 
 OUTPUT = "output.txt"
 CHILD = ("-m", "rnn_jax.sweeping.child")
@@ -56,6 +59,10 @@ class Setting(NamedTuple):
     sweep: Sweep
     objective: tuple[str, str]
     """The validation figure that decides, and its better direction."""
+    is_run: bool
+    """Whether a trial is a run, and not a population."""
+    known: Config
+    """One that can be trained here: it was built when this worker joined."""
 
     @property
     def figure(self) -> str:
@@ -96,15 +103,15 @@ def train(asked: Asked, setting: Setting, stop: Stop) -> float:
     # The same point may be somebody else's trial too; and a process whose worker died may not have ended.
     with taking_turns(training.path.with_suffix(".turn"), between):
         wait_while(lambda: is_locked(training.path), between)
-        _open(training, setting.sweep, asked.point)
+        _open(training, setting, asked.point)
         try:
-            ended = _run(training, asked, stop)
+            ended = _run(training, setting, asked, stop)
         finally:
             results = [_result(run) for run in training.runs]
             if any(results):
                 asked.note(RESULTS, results)
     if ended.status != 0:
-        raise _failure(ended, results, asked)
+        raise _failure(ended, results, asked, training.seeds[0].config, setting.known)
     return _objective(results, setting)
 
 
@@ -131,21 +138,21 @@ def _place(asked: Asked, setting: Setting) -> Training:
         seeds = members.build(base, setting.sweep, "this point", at=[asked.point])
     except UserError as error:  # keys that contradict each other here, though not at the ends of the ranges
         raise GivenUpError(str(error)) from error
-    name = f"trials/{_key(seeds)}"
+    name = f"trials/{_key(seeds, setting)}"
     asked.note(FOLDER, name)
     path = setting.folder.path / name
     population = SweepFolder(path)
-    is_run = len(seeds) == 1
-    runs = [RunFolder(path)] if is_run else [population.member(number) for number in range(len(seeds))]
+    members_of_it = [population.member(number) for number in range(len(seeds))]
+    runs = [RunFolder(path)] if setting.is_run else members_of_it
     return Training(path, seeds, base, runs, Evaluations([run.metrics for run in runs], setting.figure))
 
 
-def _open(training: Training, sweep: Sweep, point: Point) -> None:
+def _open(training: Training, setting: Setting, point: Point) -> None:
     """Makes its folder, or finds it."""
-    if len(training.seeds) == 1:
+    if setting.is_run:
         open_run(training.path, training.seeds[0].config)
     else:
-        SweepFolder(training.path).open(training.base, _of_one_point(sweep, point))
+        SweepFolder(training.path).open(training.base, _of_one_point(setting.sweep, point))
 
 
 def _of_one_point(sweep: Sweep, point: Point) -> Sweep:
@@ -153,9 +160,10 @@ def _of_one_point(sweep: Sweep, point: Point) -> Sweep:
     return sweep.model_copy(update={"grid": {key: (value,) for key, value in point.items()}, **nothing})
 
 
-def _key(seeds: list[Member]) -> str:
-    """The hash of a trial's config, but for what changes no figure."""
-    text = json.dumps([comparable(seeds[0].config), len(seeds)], sort_keys=True)
+def _key(seeds: list[Member], setting: Setting) -> str:
+    """The hash of a trial's config, but for what changes no figure; what is varied is to change some."""
+    own = [comparable(seeds[0].config), seeds[0].point, len(seeds)]
+    text = json.dumps(own if setting.is_run else [*own, setting.figure], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:NAME_LENGTH]
 
 
@@ -168,9 +176,9 @@ class End(NamedTuple):
     """What it printed."""
 
 
-def _run(training: Training, asked: Asked, stop: Stop) -> End:
+def _run(training: Training, setting: Setting, asked: Asked, stop: Stop) -> End:
     """Runs the command to its end, and tells the study of its evaluations."""
-    words = ["sweep"] if len(training.seeds) > 1 else ["main", *ALONE]
+    words = ["main", *ALONE] if setting.is_run else ["sweep"]
     command = [sys.executable, *CHILD, str(os.getpid()), *words, "--workdir", str(training.path)]
     with (training.path / OUTPUT).open("ab+") as output:
         before = output.seek(0, os.SEEK_END)
@@ -221,11 +229,14 @@ def _result(run: RunFolder) -> dict[str, Any]:
     return {} if summary is None else {**summary, "hardware": records.hardware()}
 
 
-def _failure(ended: End, results: list[dict[str, Any]], asked: Asked) -> Exception:
+def _failure(
+    ended: End, results: list[dict[str, Any]], asked: Asked, config: Config, known: Config
+) -> Exception:
     """What a process that ended with another status than 0 means: for its trial, or for this worker.
 
-    That it diverged, that memory was not enough, and a bug that it ran into belong to the trial. What is
-    wrong with the machine (its disk, its data, its devices) would spoil all other trials too.
+    That it diverged, that memory was not enough, a bug that it ran into, and a config that none could train
+    belong to the trial. What is wrong with the machine (its disk, its data, its devices) would spoil all
+    other trials too.
     """
     lines = ended.said.strip().splitlines()
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
@@ -239,7 +250,18 @@ def _failure(ended: End, results: list[dict[str, Any]], asked: Asked) -> Excepti
     if ended.status < 0:
         return GivenUpError(f"killed ({signal.Signals(-ended.status).name})")
     if ended.status == UserError.exit_status:
+        if _can_be_built(known) and not _can_be_built(config):
+            return GivenUpError(said)
         return UserError(f"trial {asked.number}: {said}")
     if ended.status == StorageError.exit_status and not any(word in said for word in OF_MEMORY):
         return StorageError(f"trial {asked.number}: {said}")
     return GivenUpError(said)
+
+
+def _can_be_built(config: Config) -> bool:
+    """Whether a config is without contradictions, and its data are here."""
+    try:
+        build(config)
+    except UserError:
+        return False
+    return True

@@ -16,7 +16,11 @@ class Evaluations:
         self._values: list[float] = []
 
     def values(self) -> list[float]:
-        """One for each evaluation that all of them have made, up to the first that is not finite."""
+        """One for each evaluation that all of them have made.
+
+        Up to the first that is not finite; and to a line that is damaged, by a power cut, until the run that
+        goes on has made it anew.
+        """
         sizes = [file.stat().st_size if file.exists() else 0 for file in self._files]
         if sizes != self._sizes:
             self._sizes = sizes
@@ -32,7 +36,10 @@ class Evaluations:
         for line in file.read_bytes().split(b"\n")[:-1] if file.exists() else ():
             if b'"validation"' not in line:
                 continue
-            value = json.loads(line)[self._figure]
+            try:
+                value = json.loads(line)[self._figure]
+            except (ValueError, KeyError):
+                break
             if value is None:
                 break
             found.append(value)

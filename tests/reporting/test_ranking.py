@@ -25,3 +25,19 @@ def test_the_best_mean_comes_first() -> None:
 @pytest.mark.parametrize("status", ["diverged", "failed", "pruned"])
 def test_who_did_not_come_to_an_end_comes_after_all_who_did(status: str) -> None:
     assert order([row(1, 0.9, status), row(2, 0.1), row(3, None, "finished")]) == [2, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("fates", "expected"),
+    [
+        (["diverged", "failed"], False),
+        (["diverged", "finished"], True),
+        (["pruned"], True),
+        (["running"], True),
+    ],
+)
+def test_what_diverged_came_to_nothing(fates: list[str], expected: bool) -> None:
+    (found,) = ranking.points([row(1, 0.9, status) for status in fates], ("accuracy", "max"))
+    assert found.has_result is expected
+    (found,) = ranking.points([row(1, None, status) for status in fates], ("accuracy", "max"))
+    assert found.has_result is False

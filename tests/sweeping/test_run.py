@@ -181,8 +181,18 @@ def test_where_all_diverge_the_report_says_so(tmp_path: Path, capsys: pytest.Cap
     assert sweep.main([*COMMAND, *grid, "--workdir", str(folder)]) == 3
     assert "4 of 4 members diverged" in capsys.readouterr().out
     report = (folder / "report.md").read_text()
-    assert "No member came to a figure" in report
+    assert "No member came to a result" in report
     assert report.count("not finite at update") == 4
+
+
+def test_what_diverged_is_not_tested_though_it_was_evaluated_before(tmp_path: Path) -> None:
+    grid = ["--grid", "optimizer.learning_rate=1e25,1e26", "--config.train.evaluate_every_steps=1"]
+    folder = tmp_path / "sweep"
+    assert sweep.main([*COMMAND, *grid, "--config.optimizer.clip=None", "--workdir", str(folder)]) == 3
+    assert [row["status"] for row in rows(folder)] == ["diverged"] * 2
+    assert any(row["best"] for row in rows(folder))
+    assert [row["test"] for row in rows(folder)] == [None] * 2
+    assert "No member came to a result" in (folder / "report.md").read_text()
 
 
 def test_a_group_is_compiled_once(tmp_path: Path) -> None:

@@ -96,9 +96,47 @@ def test_several_workers_and_populations_of_seeds(tmp_path: Path, capfd: pytest.
         assert folder.parent.name == "members"
 
 
+def test_another_figure_than_the_tasks_own_decides(tmp_path: Path) -> None:
+    """By its best evaluation, which is not that of the task's figure."""
+    rest = "grid={'optimizer.learning_rate': (3e-2,)}, objective='loss'"
+    (tmp_path / "sweep.py").write_text(f"def get_sweep():\n    return dict({rest})\n")
+    length = ["--config.train.duration_steps=400", "--config.train.evaluate_every_steps=20"]
+    assert sweep.main([*command(tmp_path, "--sweep", str(tmp_path / "sweep.py")), *length]) == 0
+    (found,) = read_lines(tmp_path / "sweep" / "results.jsonl")
+    metrics = read_lines(tmp_path / "sweep" / found["folder"] / "metrics.jsonl")
+    evaluated = [row for row in metrics if row["split"] == "validation"]
+    best = min(evaluated, key=lambda row: row["loss"])
+    assert max(evaluated, key=lambda row: row["accuracy"])["step"] != best["step"]
+    assert (found["best"]["loss"], found["best"]["step"]) == (best["loss"], best["step"])
+    assert found["test"]["loss"] > 0
+
+
+def test_where_all_diverge_nobody_wins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Though there was an evaluation before."""
+    diverging = ["--config.optimizer.clip=None", "--config.train.evaluate_every_steps=1"]
+    grid = ["--grid", "optimizer.learning_rate=1e25,1e26"]
+    assert sweep.main([*command(tmp_path), *grid, *diverging]) == 3
+    found = read_lines(tmp_path / "sweep" / "results.jsonl")
+    assert [row["status"] for row in found] == ["diverged", "diverged"]
+    assert any(row["best"] for row in found)
+    assert all(row["test"] is None for row in found)
+    assert "2 of 2 members diverged" in capsys.readouterr().out
+
+
+def test_another_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grid = ["--grid", "optimizer.learning_rate=1e-3", "--config.train.duration_steps=1000"]
+    assert sweep.main(command(tmp_path, *grid)) == 0
+    other = str(tmp_path / "other")
+    assert sweep.main([*command(tmp_path, *grid), "--workdir", other]) == 2
+    assert f"error: {other}: not the folder that study digits-smoke has" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        (["--study", "../elsewhere"], "--study '../elsewhere': must be a name without '/'"),
+        (["--study", "long" * 100], "of at most 200 characters"),
+        (["--grid", "task.shift_pixels=1,20"], "task.shift_pixels = 20: would move images"),
         (["--heartbeat", "0"], "--heartbeat 0: must be a whole number, at least 1"),
         (["--trials", "3"], "--trials: only with ranges"),
         (["--storage", "nowhere"], "--storage nowhere: must be the URL of a database"),
@@ -120,7 +158,7 @@ def test_what_is_wrong_is_told_before_anything_is_written(
         "SAMPLER": "sampler='tpe'",
         "PRUNING": "pruning=dict(kind='halving', keep=0.5)",
     }
-    grid = ["--grid", "optimizer.learning_rate=1e-3,1e-2"]
+    grid = [] if more[0] == "--grid" else ["--grid", "optimizer.learning_rate=1e-3,1e-2"]
     if more[0] == "--sweep":
         file = tmp_path / "sweep.py"
         rest = f"grid={{'optimizer.learning_rate': (1e-3, 1e-2)}}, {fields[more[1]]}"

@@ -44,7 +44,7 @@ class Recorded:
     number = 4
 
     def __init__(self, rate: float = 1e-3, prunes_after: int | None = None) -> None:
-        self.point = {RATE: rate}
+        self.point: dict[str, Any] = {RATE: rate}
         self.notes: dict[str, Any] = {}
         self.reported: list[float] = []
         self._prunes_after = prunes_after
@@ -62,7 +62,8 @@ class Recorded:
 def setting(tmp_path: Path) -> Setting:
     grid = ["--grid", f"{RATE}=1e-3,1e-2", "--storage", "sqlite:///x.db"]
     command = parse(["--config", "configs/digits.py:smoke", *grid])
-    return Setting(SweepFolder(tmp_path / "sweep"), command.base, command.sweep, ("accuracy", "max"))
+    folder, objective = SweepFolder(tmp_path / "sweep"), ("accuracy", "max")
+    return Setting(folder, command.base, command.sweep, objective, True, command.members[0].config)
 
 
 def train(
@@ -99,6 +100,22 @@ def test_folders_are_named_by_the_config(setting: Setting, monkeypatch: pytest.M
         train(asked, setting, body, monkeypatch)
         names.append(asked.notes["folder"])
     assert names[0] == names[2] != names[1]
+
+
+def test_what_is_varied_tells_folders_apart_whatever_it_is(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a run and its resumption such a key may differ."""
+    body = "say(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
+    names = set()
+    for precision in ("float32", "bfloat16"):
+        asked = Recorded()
+        asked.point["runtime.matmul_precision"] = precision
+        train(asked, setting, body, monkeypatch)
+        names.add(asked.notes["folder"])
+        config = json.loads((folder_of(asked, setting) / "config.json").read_text())
+        assert config["runtime"]["matmul_precision"] == precision
+    assert len(names) == 2
 
 
 @pytest.mark.parametrize(
@@ -142,6 +159,22 @@ def test_what_would_spoil_all_trials_ends_the_worker(
     with pytest.raises(UserError) as told:
         train(Recorded(), setting, body, monkeypatch)
     assert str(told.value) == said
+
+
+def test_a_point_that_can_be_trained_nowhere_is_given_up(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where other points can: it would end all workers, one after another."""
+    body = "print('error: task.shift_pixels = 20: out of sight'); sys.exit(2)"
+    asked = Recorded()
+    asked.point["task.shift_pixels"] = 20
+    with pytest.raises(GivenUpError, match=r"task\.shift_pixels = 20: out of sight"):
+        train(asked, setting, body, monkeypatch)
+    unknown = setting.known.model_copy(
+        update={"task": setting.known.task.model_copy(update={"shift_pixels": 20})}
+    )
+    with pytest.raises(UserError, match="trial 4"):  # no data here, for instance
+        train(asked, setting._replace(known=unknown), body, monkeypatch)
 
 
 def test_of_several_attempts_the_last_one_is_told(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,18 @@ def test_evaluations_as_they_come(tmp_path: Path) -> None:
     assert watched.values() == [0.6, 0.7]
 
 
+def test_a_damaged_line_ends_them_until_it_is_made_anew(tmp_path: Path) -> None:
+    """A power cut may leave zeros."""
+    file = tmp_path / "a"
+    line = '{{"step": {}, "split": "validation", "loss": {}}}\n'
+    watched = Evaluations([file], "loss")
+    for damaged in ('{"step": 2, "split": "validation"\0\0\0\n', '{"split": "validation"}\n'):
+        file.write_text(line.format(1, 2.0) + damaged)
+        assert watched.values() == [2.0]
+    file.write_text(line.format(1, 2.0) + line.format(2, 1.5))
+    assert watched.values() == [2.0, 1.5]
+
+
 def test_what_is_not_finite_ends_them(tmp_path: Path) -> None:
     file = tmp_path / "a"
     line = '{{"step": {}, "split": "validation", "loss": {}}}\n'

@@ -17,7 +17,7 @@ SAID = "said"
 """Under which a study keeps what its creator said: values by key, heartbeats and versions."""
 SAID_IN_SECONDS = 10
 """A creator that has not said it after so long has died; then the next one does."""
-HEARTBEAT, VERSIONS = "heartbeat", "versions"
+HEARTBEAT, VERSIONS, COMMIT = "heartbeat", "versions", "commit"
 
 
 def open_study(
@@ -29,6 +29,7 @@ def open_study(
     content: Mapping[str, Any],
     objective: tuple[str, str],
     versions: Mapping[str, str],
+    commit: str | None = None,
     heartbeat_seconds: int,
 ) -> Study:
     """Creates a study in a database, or joins it.
@@ -41,6 +42,7 @@ def open_study(
         content: what the study is of, values by key: a worker that joins must have the same.
         objective: the validation figure that decides, and its better direction.
         versions: of the packages that its results depend on, by name.
+        commit: of this software; None: it is not known.
         heartbeat_seconds: how often a worker says that it is at work.
 
     Raises:
@@ -49,7 +51,7 @@ def open_study(
     """
     storage = connect(url, heartbeat_seconds)
     content = {**content, "objective": objective[0]}
-    said = {"content": content, HEARTBEAT: heartbeat_seconds, VERSIONS: dict(versions)}
+    said = {"content": content, HEARTBEAT: heartbeat_seconds, VERSIONS: dict(versions), COMMIT: commit}
     said = json.loads(json.dumps(said))  # as it comes back from the database
     direction = "maximize" if objective[1] == "max" else "minimize"
     try:
@@ -58,7 +60,9 @@ def open_study(
     except StudyStorageError as error:
         raise UserError(f"--storage {without_password(url)}: {error}") from error
     study.pruner = _pruner(sweep.pruning)
-    return Study(study, sweep, points, heartbeat_seconds)
+    begun_by = study.user_attrs[SAID].get(COMMIT)
+    is_other = None not in (begun_by, commit) and begun_by != commit
+    return Study(study, sweep, points, heartbeat_seconds, begun_by if is_other else None)
 
 
 def _create_or_load(

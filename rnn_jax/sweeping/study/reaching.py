@@ -46,6 +46,11 @@ def reached() -> Iterator[None]:
         raise StudyStorageError(f"the study's database cannot be reached any more ({reason})") from error
 
 
+def is_of_database(error: BaseException) -> bool:
+    """Whether it came of the database."""
+    return _cause(error) is not None
+
+
 def _cause(error: BaseException | None) -> BaseException | None:
     """The database's error, where it is at the bottom of another: Optuna stumbles over it."""
     while error is not None and not isinstance(error, _failures()):

@@ -92,7 +92,7 @@ def _parse(url: str) -> Any:
         ) from error
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise UserError(f"--storage {url}: lies in one process's memory; give a file, sqlite:///FILE")
-    if parsed.drivername == "postgresql":
+    if parsed.drivername in ("postgresql", "postgres"):  # as many hosts write it
         parsed = parsed.set(drivername="postgresql+psycopg")
     return parsed
 

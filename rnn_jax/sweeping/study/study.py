@@ -17,7 +17,7 @@ from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.study import spaces, standing
 from rnn_jax.sweeping.study.asked import Asked, GivenUpError, PrunedError, PutBackError, TakenError, mine
-from rnn_jax.sweeping.study.reaching import reached
+from rnn_jax.sweeping.study.reaching import is_of_database, patiently, reached
 from rnn_jax.sweeping.study.spaces import Point
 from rnn_jax.sweeping.study.standing import Ended
 from rnn_jax.sweeping.study.storage import MISSED_BEATS
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST_DEATHS = 10
 """A trial of which so many workers died is given up: most likely it kills them."""
+TOKEN = "folder"
 COUNT = "trials"
 """How many trials there are to be, the most that anybody asked for."""
 
@@ -37,9 +38,16 @@ class Study:
     """The trials of a sweep, as one worker sees them."""
 
     def __init__(
-        self, study: "OptunaStudy", sweep: Sweep, points: list[Point], heartbeat_seconds: int
+        self,
+        study: "OptunaStudy",
+        sweep: Sweep,
+        points: list[Point],
+        heartbeat_seconds: int,
+        begun_by: str | None = None,
     ) -> None:
-        """`points`: of a grid, all of them; of ranges, none."""
+        """`points`: of a grid, all of them; of ranges, none. For what else see `opening.open_study`."""
+        self.begun_by = begun_by
+        """The commit that began the study, if it is another one than this."""
         self._study, self._sweep, self._points = study, sweep, points
         self._patience = MISSED_BEATS * heartbeat_seconds
         self._first_seen: dict[tuple[int, str], float] = {}
@@ -51,17 +59,37 @@ class Study:
     @property
     def number(self) -> int:
         """How many trials there are to be: what this worker was told, or another one, if that is more."""
-        stored = self._study.user_attrs.get(COUNT, 0)
+        stored = patiently(lambda: self._study.user_attrs.get(COUNT, 0))
         if stored < self._own_number:
-            self._study.set_user_attr(COUNT, self._own_number)
+            patiently(lambda: self._study.set_user_attr(COUNT, self._own_number))
         return max(stored, self._own_number)
+
+    def share(self, token: str, folder: str) -> None:
+        """Sees to it that all workers have the same folder.
+
+        Args:
+            token: what tells it apart.
+            folder: its path, named where it is another one.
+
+        Raises:
+            UserError: it is not the one that the study's first worker had.
+            StudyStorageError: the database cannot be reached any more.
+        """
+        with reached():
+            if TOKEN not in patiently(lambda: self._study.user_attrs):
+                patiently(lambda: self._study.set_user_attr(TOKEN, token))
+            if patiently(lambda: self._study.user_attrs)[TOKEN] != token:
+                raise UserError(
+                    f"{folder}: not the folder that study {self._study.study_name} has\n"
+                    "All its workers need that one, on every machine (--workdir); or give another --study."
+                )
 
     def next(self, run: Callable[[Asked], float]) -> bool:
         """Begins a trial, if there is one to begin, and brings it to its end; whether there was one.
 
         Args:
             run: trains a trial, and returns its objective; or raises an error of `asked.py`, or a UserError
-                where no trial can be trained here.
+                where no trial can be trained here. With anything else, a bug, the trial has come to its end.
 
         Raises:
             UserError: what `run` raised; the trial is put back.
@@ -82,17 +110,22 @@ class Study:
         from optuna.exceptions import UpdateFinishedTrialError
 
         taken: list[int] = []
+        own: list[Exception] = []
 
         def objective(trial: "Trial") -> float:
             taken.append(trial.number)
-            return self._run(trial, run)
+            try:
+                return self._run(trial, run)
+            except Exception as error:
+                own.append(error)
+                raise
 
         try:
             ignored = (GivenUpError, PutBackError, TakenError)
             self._study.optimize(objective, n_trials=1, catch=ignored, callbacks=[self._put_back_ours])
-        except (ValueError, AssertionError, UpdateFinishedTrialError):
+        except (ValueError, AssertionError, UpdateFinishedTrialError) as error:
             # So Optuna refuses the result of a trial that was taken in the meantime: it counts once.
-            if not taken or not self._trials()[taken[0]].state.is_finished():
+            if error in own or not taken or not self._trials()[taken[0]].state.is_finished():
                 raise
 
     def ended(self) -> list[Ended]:
@@ -120,14 +153,15 @@ class Study:
             self._beat(trial._trial_id)
             trials = self._trials()
             if standing.is_one_too_many(trials, trial.number, self.number):
-                trial.set_user_attr(standing.SUPERFLUOUS, trial.number)
+                patiently(lambda: trial.set_user_attr(standing.SUPERFLUOUS, trial.number))
                 raise TakenError
-            trial.set_user_attr(standing.WORKER, [socket.gethostname(), os.getpid()])
-            trial.set_user_attr(standing.BEGUN, trial.number)
+            worker = [socket.gethostname(), os.getpid()]
+            patiently(lambda: trial.set_user_attr(standing.WORKER, worker))
+            patiently(lambda: trial.set_user_attr(standing.BEGUN, trial.number))
             stored = trials[trial.number]
             number = standing.origin(stored)
             point = self._point(trial, number)
-            trial.set_user_attr(standing.POINT, point)
+            patiently(lambda: trial.set_user_attr(standing.POINT, point))
         asked = Asked(trial, number, point, set(stored.intermediate_values))
         try:
             deaths = standing.deaths(trials, number)
@@ -145,6 +179,13 @@ class Study:
             raise optuna.TrialPruned from error
         except GivenUpError as error:
             asked.note(standing.REASON, str(error))
+            raise
+        except TakenError:
+            raise
+        except Exception as error:
+            if not is_of_database(error):
+                # Who tried it again would run into the same.
+                asked.note(standing.REASON, f"a bug: {error!r}")
             raise
 
     def _beat(self, trial_id: int) -> None:
@@ -164,7 +205,7 @@ class Study:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            optuna.storages.fail_stale_trials(self._study)
+            patiently(lambda: optuna.storages.fail_stale_trials(self._study))
         now, seen = time.monotonic(), {}
         for trial in standing.lost(self._trials()):
             place = (trial.number, trial.state.name)
@@ -199,7 +240,7 @@ class Study:
 
     def _trials(self) -> "list[FrozenTrial]":
         """All trials, by number."""
-        return self._study.get_trials(deepcopy=False)
+        return patiently(lambda: self._study.get_trials(deepcopy=False))
 
 
 def _sampler(sweep: Sweep, number: int) -> Any:

@@ -40,6 +40,10 @@ def test_what_is_no_database_is_told(url: str, said: str) -> None:
     assert said in refused(url)
 
 
+def test_postgres_is_postgresql() -> None:
+    assert storage._parse("postgres://me@host/study").drivername == "postgresql+psycopg"
+
+
 def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
     with socket.socket() as taken:  # bound, and not listening: nobody else can be there
         taken.bind(("127.0.0.1", 0))

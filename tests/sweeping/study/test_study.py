@@ -29,7 +29,7 @@ def join(folder: Path, *, heartbeat: int = MANY_BEATS, points: Any = (), **more:
         "versions": {"jax": "1"},
         "objective": ("loss", "min"),
     }
-    said |= {name: more.pop(name) for name in said if name in more}
+    said |= {name: more.pop(name) for name in [*said, "commit"] if name in more}
     fields = {"grid": {"a": [point["a"] for point in points]}} if points else {"ranges": RANGES, "draws": 3}
     sweep = definition.check({**fields, **more}, "here", in_study=True)
     url = f"sqlite:///{folder / 'study.db'}"
@@ -306,6 +306,51 @@ def test_where_no_trial_can_be_trained_the_worker_ends_and_others_go_on(tmp_path
     assert standing.deaths(stored(sound), 0) == 0
 
 
+@pytest.mark.parametrize("error", [ValueError("unheard of"), KeyError("unheard of"), AssertionError()])
+def test_with_a_bug_a_trial_has_come_to_its_end_and_the_worker_says_so(
+    error: Exception, tmp_path: Path
+) -> None:
+    """Optuna raises the first kind itself, where a result is late."""
+    worker, other = join(tmp_path), join(tmp_path)
+
+    def run(asked: Asked) -> float:
+        raise error
+
+    with pytest.raises(type(error)):
+        worker.next(run)
+    all_of(other, train)
+    found = other.ended()
+    assert [trial.status for trial in found] == ["failed", "finished", "finished"]
+    assert found[0].reason == f"a bug: {error!r}"
+
+
+def test_a_database_that_fails_within_a_trial_is_no_bug_of_the_trial(tmp_path: Path) -> None:
+    worker = join(tmp_path)
+
+    def run(asked: Asked) -> float:
+        raise optuna.exceptions.StorageInternalError("gone for a moment")
+
+    with pytest.raises(StudyStorageError):
+        worker.next(run)
+    assert worker.ended() == []
+    assert standing.REASON not in stored(worker)[0].user_attrs
+
+
+def test_workers_have_one_folder(tmp_path: Path) -> None:
+    first, second = join(tmp_path), join(tmp_path)
+    first.share("a1", "runs/sweep")
+    second.share("a1", "runs/sweep")
+    with pytest.raises(UserError, match="other/sweep: not the folder that study s has"):
+        second.share("b2", "other/sweep")
+
+
+def test_another_commit_is_told(tmp_path: Path) -> None:
+    assert join(tmp_path, commit="abc").begun_by is None
+    assert join(tmp_path, commit="abc").begun_by is None
+    assert join(tmp_path).begun_by is None  # who does not know his own
+    assert join(tmp_path, commit="def").begun_by == "abc"
+
+
 def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "MOST_DEATHS", 3)
     for _ in range(3):
@@ -402,6 +447,22 @@ def test_a_database_that_is_away_for_a_moment_is_waited_for(
 
     assert worker.next(run)
     assert stored(worker)[0].intermediate_values == {1: 0.5}
+
+
+def test_who_only_waits_for_others_waits_for_the_database_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaching, "PAUSES_SECONDS", (0.01, 0.02))
+    monkeypatch.setattr(reaching.time, "sleep", lambda seconds: seconds == 0.02 and _find(tmp_path, "trials"))
+    worker, other = join(tmp_path, draws=1), join(tmp_path, draws=1)
+
+    def run(asked: Asked) -> float:
+        for ask, expected in ((lambda: other.next(train), False), (other.missing, 1), (other.ended, [])):
+            _lose(tmp_path, "trials")
+            assert ask() == expected
+        return 1.0
+
+    assert worker.next(run)
 
 
 class _Clock:
