@@ -1,4 +1,4 @@
-"""The arms of this experiment: studies of two workers each, and the winner of the first, three seeds."""
+"""The arms of this experiment: studies of two workers each, and the winner of each, three seeds."""
 
 BASE = "configs/mnist.py"
 # One study has one seed for all its trials; whether it was lucky with it, the others tell.
@@ -6,11 +6,18 @@ STUDIES = {
     "share_80": (BASE, {}, "sweep.py", 2),
     **{f"share_80_seed_{seed}": (BASE, {"train.seed": seed}, "sweep.py", 2) for seed in (1, 2, 3, 4)},
     "share_90": (BASE, {}, "sweep_90.py", 2),
+    "loss": (BASE, {}, "sweep_loss.py", 2),
+    "loss_seed_1": (BASE, {"train.seed": 1}, "sweep_loss.py", 2),
 }
-WINNER = {
-    "optimizer.learning_rate": 0.010152,
-    "optimizer.clip": 0.67504,
-    "model.output_dropout": 0.058476,
-    "train.duration_epochs": 5.0,
+KEYS = ("optimizer.learning_rate", "optimizer.clip", "model.output_dropout")
+WINNERS = {
+    "winner": (0.010152, 0.67504, 0.058476),
+    "winner_seed_1": (0.015549, 0.25228, 0.12308),
+    "winner_seed_2": (0.0064925, 0.46232, 0.13813),
+    "winner_seed_3": (0.01019, 0.31713, 0.39188),
+    "winner_seed_4": (0.0074668, 0.30871, 0.49923),
 }
-ARMS = {"winner": (BASE, WINNER, (0, 1, 2))}
+ARMS = {
+    name: (BASE, {**dict(zip(KEYS, values, strict=True)), "train.duration_epochs": 5.0}, (0, 1, 2))
+    for name, values in WINNERS.items()
+}

@@ -10,7 +10,11 @@ from rnn_jax.reporting.records import Record
 
 GRID = Path(__file__).resolve().parents[1] / "learning_rate" / "results.jsonl"
 RATE, CLIP, DROPOUT = "optimizer.learning_rate", "optimizer.clip", "model.output_dropout"
-STUDIES = {"share_80": "TPE, the worst fifth given up", "share_90": "TPE, the worst tenth given up"}
+STUDIES = {
+    "share_80": "TPE, the worst fifth given up, seed 0",
+    **{f"share_80_seed_{seed}": f"the same, seed {seed}" for seed in (1, 2, 3, 4)},
+    "share_90": "TPE, the worst tenth given up, seed 0",
+}
 
 
 def tpe(rows: Sequence[Record]) -> str:
@@ -24,11 +28,16 @@ def tpe(rows: Sequence[Record]) -> str:
     by_rate = [[row for row in grid if row["overrides"][RATE] == rate] for rate in rates]
     best_rate = max(by_rate, key=lambda found: statistics.mean(map(_accuracy, found)))
     lines.append(_line("grid of learning rates", grid, best_rate))
+    alone = [row for row in rows if row.get("sweep") is None]
     for name, title in STUDIES.items():
         found = [row for row in rows if row.get("sweep") == name]
-        winner = [row for row in rows if row.get("sweep") is None] if name == "share_80" else []
-        lines.append(_line(title, found, winner))
+        winner = _point(max(found, key=_accuracy))
+        lines.append(_line(title, found, [row for row in alone if _point(row) == winner]))
     return "\n".join(lines)
+
+
+def _point(row: Record) -> list[float]:
+    return [row["overrides"][key] for key in (RATE, CLIP, DROPOUT)]
 
 
 def _line(title: str, models: Sequence[Record], best_point: Sequence[Record]) -> str:
