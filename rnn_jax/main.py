@@ -4,9 +4,9 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from rnn_jax.reporting.console import Console, build_console, saying_what_is_logged, silent_console
 from rnn_jax.runtime.allocator import restart_with_huge_pages
@@ -37,14 +37,13 @@ def main(arguments: Sequence[str]) -> int:
             raise
         print(f"error: {expected}", file=sys.stderr)
         if _has_joined_others():  # who may wait for this process, which JAX would make wait for them
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(expected.exit_status)
+            _end_at_once(expected.exit_status)
         return expected.exit_status
 
 
 def _train(command: Command, console: Console) -> int:
-    from rnn_jax.training.loop import train  # JAX starts here, after everything that can be mistyped
+    from rnn_jax.training.joining import is_waiting  # JAX starts here, after everything that can be mistyped
+    from rnn_jax.training.loop import train
 
     assert command.source is not None or command.workdir is not None
     if command.workdir is None and not _team(command).alone:
@@ -54,13 +53,16 @@ def _train(command: Command, console: Console) -> int:
     status = summary["status"]
     if status == "interrupted":
         number = signal.Signals[summary["reason"]]
+        if is_waiting():  # then nobody else speaks for this process
+            console = build_console()
         after = f"after step {summary['step']:,}, checkpoint written" if summary["step"] else "before step 1"
         console.warn(f"{summary['reason']} {after}. To go on:")
         again = f"python -m rnn_jax.main --workdir {shlex.quote(str(workdir))}"
         if not _team(command).alone:
-            count = summary["devices"].partition(" ")[0]
-            again = f"the same commands; or one process, {again} --config.runtime.devices={count}"
+            again = "the same commands" + _or_alone(again, summary)
         console.note(again)
+        if is_waiting():
+            _end_at_once(exit_status(number))
         return exit_status(number)
     if status == "diverged":
         raise DivergedError(
@@ -100,6 +102,20 @@ def _evaluate(command: Command, console: Console) -> int:
     console.results(list(found.figures.items()), [where, count])
     console.confusion(matrix, names)
     return 0
+
+
+def _or_alone(command: str, summary: Mapping[str, Any]) -> str:
+    """How one process goes on with what several began; nothing, where they did not come to begin it."""
+    if "devices" not in summary:
+        return ""
+    return f"; or one process, {command} --config.runtime.devices={summary['devices'].partition(' ')[0]}"
+
+
+def _end_at_once(status: int) -> NoReturn:
+    """Ends the process without what JAX does at its end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _has_joined_others() -> bool:

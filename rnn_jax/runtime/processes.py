@@ -6,6 +6,8 @@ processes.
 """
 
 import os
+import re
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -91,6 +93,20 @@ def team(processes: int | None, process: int | None, coordinator: str | None) ->
     if processes not in (None, told.count):
         raise UserError(f"runtime.processes = {processes}: the cluster has started {told.count}")
     return ALONE if told.count == 1 else told
+
+
+def place_of(coordinator: str) -> tuple[str, int] | None:
+    """Host and port of HOST:PORT; None where it is no such thing. Whether the host is there is not asked."""
+    host, _, port = coordinator.rpartition(":")
+    host = host.strip("[]")  # those of an IPv6 address
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        return None
+    if re.fullmatch("[0-9.]+", host):
+        try:
+            socket.inet_aton(host)
+        except OSError:
+            return None
+    return host, int(port)
 
 
 def _told_by_cluster(said: Mapping[str, str]) -> Team | None:

@@ -3,13 +3,13 @@
 The rules work on plain sections, `{section: {key: value}}`, beside pydantic's checks of the single keys.
 """
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from annotated_types import Le, Lt
 from pydantic.fields import FieldInfo
 
+from rnn_jax.runtime.processes import place_of
 from rnn_jax.runtime.wording import Mistake, choices_of, expected, is_choice, kind_of, shown
 
 Sections = dict[str, dict[str, Any]]
@@ -197,8 +197,9 @@ def processes(sections: Sections, fields: Fields) -> list[Mistake]:
     if isinstance(count, int) and isinstance(process, int) and 1 < count <= process:
         what = f"must be less than runtime.processes = {count}; the first is 0"
         found.append(Mistake("runtime.process", what, shown(process), cause="runtime.processes"))
-    if isinstance(place, str) and not re.fullmatch(r".+:[0-9]{1,5}", place):
-        found.append(Mistake("runtime.coordinator", "must be HOST:PORT", shown(place)))
+    if isinstance(place, str) and place_of(place) is None:
+        what = "must be HOST:PORT, a name or an address and a number from 1 to 65535"
+        found.append(Mistake("runtime.coordinator", what, shown(place)))
     return found
 
 

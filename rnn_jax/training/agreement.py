@@ -4,7 +4,10 @@ Their steps wait for one another, so all of them make the same ones; what only o
 signal came, or that a clock asks for a checkpoint, must reach all before the same step.
 """
 
+import secrets
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +16,13 @@ from jax.experimental import multihost_utils
 
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import writing
 from rnn_jax.training import placement
 from rnn_jax.training.progress import Progress
 from rnn_jax.training.state import ROWS, WHOLE, State
+
+SEEN_IN_SECONDS = 5
+"""So long a file that one machine wrote may take to be seen by another."""
 
 Restored = tuple[State, Progress, list[str]]
 """As of `checkpoint.restore`."""
@@ -64,9 +71,34 @@ class Agreement:
         return self.largest(number if self.leads else 0)
 
     def same(self, number: int, what: str) -> None:
-        """Raises UserError in all processes where they do not give the same number."""
+        """Raises UserError in all processes where they do not give the same number; they have parted then."""
         if self.largest(number) != -self.largest(-number):
+            jax.distributed.shutdown()  # otherwise JAX aborts those that end after the first one
             raise UserError(f"the processes of this run do not see the same {what}")
+
+    def share(self, folder: Path) -> None:
+        """Raises UserError in all processes where one does not see the folder of the one that writes.
+
+        That one leaves a file there for a moment, of a name that no file system can have known before.
+
+        Args:
+            folder: the run folder, as this process would find it.
+        """
+        if self.alone:
+            return
+        own = secrets.randbelow(2**31)
+        # Should this process be killed meanwhile, the next one removes it: see `files.remove_unfinished`.
+        mark = folder / f".{own}-shared.json"
+        try:
+            if self.leads:
+                with writing(mark):
+                    mark.touch()
+            number = self.as_the_first(own)
+            is_seen = _comes(folder / f".{number}-shared.json")
+            self.same(int(is_seen), "run folder: they need a folder that all of them share")
+        finally:
+            if self.leads:
+                mark.unlink(missing_ok=True)
 
     def as_the_first_restores(self, restore: Callable[[int | None], Restored]) -> Restored:
         """What the process restores that writes; the others restore the same checkpoint.
@@ -82,3 +114,11 @@ class Agreement:
         """Waits until all processes are here."""
         if not self.alone:
             multihost_utils.sync_global_devices(what)
+
+
+def _comes(file: Path) -> bool:
+    """Whether a file is there, or comes soon."""
+    end = time.monotonic() + SEEN_IN_SECONDS
+    while not (is_there := file.exists()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return is_there

@@ -60,6 +60,7 @@ def execute(
         stop.agree_by(agreement.soon)
         agreement.same(_hash(config), "config")
         agreement.same(_hash_of(f"{job.data.version} {job.data.counts}"), "data")
+        agreement.share(folder.checkpoints.parent)  # of the run, whoever this process is
     with contextlib.ExitStack() as closing, jax.default_matmul_precision(where.matmul_precision):
         with stop.at_once():
             program = load(job, where)

@@ -64,13 +64,12 @@ def train(
         _begin_again(RunFolder(workdir))
         folder = open_run(workdir, config)
         try:
-            with _until_joined(stop, config):
-                try:
-                    job, where = _set_up(config, folder)
-                except UserError:
-                    if is_new:
-                        folder.discard()
-                    raise
+            try:
+                job, where = _set_up(config, folder, stop)
+            except UserError:
+                if is_new:
+                    folder.discard()
+                raise
             return execute(config, job, where, folder, console, stop, started)
         except Interrupted as interrupted:
             return _interrupted_before_training(folder, interrupted)
@@ -85,31 +84,32 @@ def _train_along(config: Config, workdir: Path, started: float) -> dict[str, Any
         folder = OwnFolder(Path(scratch), workdir)
         with Stop() as stop, memory.telling(config):
             try:
-                with _until_joined(stop, config):
-                    job, where = _set_up(config, folder)
+                job, where = _set_up(config, folder, stop)
                 return execute(config, job, where, folder, silent_console(), stop, started)
             except Interrupted as interrupted:
                 return _interrupted_before_training(folder, interrupted)
-
-
-def _until_joined(stop: Stop, config: Config) -> contextlib.AbstractContextManager[None]:
-    """Inside, a signal ends one process at once; of several none leaves the others, which wait for it."""
-    return stop.at_once() if _team(config).alone else contextlib.nullcontext()
 
 
 def _team(config: Config) -> processes.Team:
     return processes.team(config.runtime.processes, config.runtime.process, config.runtime.coordinator)
 
 
-def _set_up(config: Config, folder: RunFolder) -> tuple[Job, Devices]:
-    """The job, and the devices it is trained on."""
-    joining.join(_team(config))
-    job = build(config)
-    known_data.keep(job, folder)
-    sections, _ = split_hyper(config)
-    rows, time_steps = job.batch_shape
-    paying = devices.paying_cores(rows // _team(config).count, time_steps)
-    return job, devices.build(paying, **sections["runtime"])
+def _set_up(config: Config, folder: RunFolder, stop: Stop) -> tuple[Job, Devices]:
+    """The job, and the devices it is trained on.
+
+    Raises:
+        Interrupted: a signal came. Once processes have joined, none leaves the others, which would wait.
+    """
+    team = _team(config)
+    with stop.at_once():
+        joining.join(team)
+    with stop.at_once() if team.alone else contextlib.nullcontext():
+        job = build(config)
+        known_data.keep(job, folder)
+        sections, _ = split_hyper(config)
+        rows, time_steps = job.batch_shape
+        paying = devices.paying_cores(rows // team.count, time_steps)
+        return job, devices.build(paying, **sections["runtime"])
 
 
 def _finished(workdir: Path, config: Config) -> dict[str, Any] | None:

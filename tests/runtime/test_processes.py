@@ -6,7 +6,7 @@ import pytest
 
 from rnn_jax.runtime.config import load_config
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.processes import ALONE, CLUSTERS, Team, team
+from rnn_jax.runtime.processes import ALONE, CLUSTERS, Team, place_of, team
 
 SLURM = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NODELIST": "node[1-4]", "SLURM_PROCID": "2"}
 OPEN_MPI = {
@@ -82,6 +82,10 @@ def test_several_that_nobody_introduces_are_refused() -> None:
         ({"processes": 1, "process": 0}, "runtime.process = 0: only with runtime.processes"),
         ({"processes": 2, "process": 2, "coordinator": "a:1"}, "must be less than runtime.processes = 2"),
         ({"processes": 2, "process": 0, "coordinator": "a"}, "runtime.coordinator = 'a': must be HOST:PORT"),
+        *(
+            ({"processes": 2, "process": 0, "coordinator": place}, f"'{place}': must be HOST:PORT")
+            for place in ("a:0", "a:65536", ":1234", "[]:1234", "256.1.1.1:1234")
+        ),
         ({"processes": 0}, "runtime.processes = 0"),
     ],
 )
@@ -89,3 +93,9 @@ def test_what_no_processes_can_be_is_told(keys: dict[str, object], said: str) ->
     with pytest.raises(UserError) as told:
         load_config("configs/digits.py:smoke", {f"runtime.{key}": value for key, value in keys.items()})
     assert said in str(told.value)
+
+
+def test_a_place_is_a_host_and_a_port() -> None:
+    assert place_of("mnist-run-0.mnist-run:1") == ("mnist-run-0.mnist-run", 1)
+    assert place_of("10.0.0.1:65535") == ("10.0.0.1", 65535)
+    assert place_of("[::1]:1234") == ("::1", 1234)

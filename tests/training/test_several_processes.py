@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.processes import Team
 from rnn_jax.runtime.run_folder import OF_ONE_START
 from rnn_jax.runtime.schema import validate
+from rnn_jax.runtime.signals import Interrupted, Stop
 from rnn_jax.training import checkpoint, execution, joining
 from rnn_jax.training.agreement import Agreement
 from rnn_jax.training.loop import train
@@ -72,15 +74,19 @@ def start(job: Job, folder: Path, log: Path, **runtime: object) -> "subprocess.P
         return subprocess.Popen(command, cwd=ROOT, env=one_device, stdout=output, stderr=output)
 
 
-def start_two(job: Job, folder: Path) -> list["subprocess.Popen[bytes]"]:
-    """Two of them that train one run; what they say is beside its folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        place = f"127.0.0.1:{free.getsockname()[1]}"
+def start_two(job: Job, folder: Path, other: Path | None = None) -> list["subprocess.Popen[bytes]"]:
+    """Two of them that train one run, in one folder but for `other`; what they say is beside it."""
+    place, seen = f"127.0.0.1:{free_port()}", (folder, other or folder)
     return [
-        start(job, folder, log_of(folder, index), processes=2, process=index, coordinator=place)
+        start(job, seen[index], log_of(folder, index), processes=2, process=index, coordinator=place)
         for index in (0, 1)
     ]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def log_of(folder: Path, process: int) -> Path:
@@ -95,6 +101,13 @@ def ends(folder: Path, processes: Sequence["subprocess.Popen[bytes]"]) -> list[i
             process.kill()
         for index in range(len(processes)):
             print(log_of(folder, index).read_text())
+
+
+def ends_soon(process: "subprocess.Popen[bytes]") -> int:
+    try:
+        return process.wait(5)
+    finally:
+        process.kill()
 
 
 def train_alone(job: Job, folder: Path, **changes: Any) -> dict[str, Any]:
@@ -163,13 +176,114 @@ def test_a_run_goes_on_in_two_processes_and_passes_over_what_is_damaged(tmp_path
 def test_processes_that_do_not_mean_the_same_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     where = devices.build(1, devices=1, matmul_precision="float32", allow_device_change=False)
     agreement = Agreement(where)
+    parted: list[bool] = []
+    monkeypatch.setattr(jax.distributed, "shutdown", lambda: parted.append(True))
     agreement.same(3, "config")
+    assert not parted
     for other in (2, 4):
         monkeypatch.setattr(
             agreement, "largest", lambda own, other=other: max(own, -other if own < 0 else other)
         )
         with pytest.raises(UserError, match="the processes of this run do not see the same config"):
             agreement.same(3, "config")
+    assert len(parted) == 2  # JAX would abort whoever ends after the first one
+
+
+def test_before_training_processes_find_out_that_they_share_no_folder(tmp_path: Path) -> None:
+    job = IMAGES[0], IMAGES[1] | {"train.duration_steps": 90_000, "train.evaluate_every_steps": 80_000}
+    folder, other = tmp_path / "one", tmp_path / "other"
+    assert ends(folder, start_two(job, folder, other)) == [2, 2]
+    for index in (0, 1):
+        assert "do not see the same run folder: they need a folder that" in log_of(folder, index).read_text()
+    assert {file.name for file in folder.iterdir()} == {"config.json", "dataset.json"}
+    assert not other.exists()
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_a_file_system_may_take_a_moment(
+    comes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnn_jax.training.agreement.SEEN_IN_SECONDS", 5 if comes else 0.3)
+    where = devices.build(1, devices=1, matmul_precision="float32", allow_device_change=False)
+    follower = Agreement(where._replace(team=Team(2, 1, "127.0.0.1:1")))
+    monkeypatch.setattr(follower, "largest", lambda own: 17 if own == 0 else own)
+    later = threading.Timer(0.5 if comes else 5, (tmp_path / ".17-shared.json").touch)
+    later.start()
+    if comes:
+        follower.share(tmp_path)
+    else:
+        with pytest.raises(UserError, match="do not see the same run folder"):
+            follower.share(tmp_path)
+    later.cancel()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_first_process_while_it_waits(number: signal.Signals, tmp_path: Path) -> None:
+    port, folder = free_port(), tmp_path / "two"
+    place, log = f"127.0.0.1:{port}", log_of(folder, 0)
+    process = start(IMAGES, folder, log, processes=2, process=0, coordinator=place)
+    wait_until_it_listens(port)
+    process.send_signal(number)
+    assert ends_soon(process) == 128 + number
+    assert f"{number.name} before step 1. To go on:\nthe same commands\n" in log.read_text()
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["status"], summary["reason"]) == ("interrupted", number.name)
+    assert not (folder / ".lock").exists()
+
+
+def test_a_signal_ends_another_process_while_it_waits_in_jax(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as first:  # which is there, and does not answer
+        first.settimeout(60)
+        place, log = f"127.0.0.1:{first.getsockname()[1]}", log_of(tmp_path / "two", 1)
+        process = start(IMAGES, tmp_path / "two", log, processes=2, process=1, coordinator=place)
+        for _ in range(2):  # what looks whether the first one is there, and JAX
+            first.accept()[0].close()
+        process.send_signal(signal.SIGTERM)
+        assert ends_soon(process) == 143
+    assert "SIGTERM before step 1" in log.read_text()
+
+
+def test_a_signal_ends_another_process_while_the_first_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "JOINED_IN_SECONDS", 2)
+    later = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+    later.start()
+    with Stop() as stop, pytest.raises(Interrupted), stop.at_once():
+        joining.join(Team(2, 1, f"127.0.0.1:{free_port()}"))
+    assert joining.is_waiting()
+    while joining.is_waiting():  # no thread is left to the other tests
+        time.sleep(0.1)
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(UserError, match=rf"runtime\.coordinator = '{place}': .*Address already in use"):
+            joining.join(Team(2, 0, place))
+
+
+def test_a_port_that_a_run_had_until_now_is_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            server.accept()[0].close()  # who closes first keeps the port for a minute
+            assert client.recv(1) == b""
+    with socket.socket() as strict, pytest.raises(OSError, match="Address already in use"):
+        strict.bind(("127.0.0.1", port))
+    joining._refuse_taken(port, "")
+
+
+def test_a_host_that_is_not_known_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(joining, "NAMED_IN_SECONDS", 0.3)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    for index in (0, 1):
+        with pytest.raises(UserError, match=r"'nobody:1234': the host was not known within 0\.3 seconds"):
+            joining.join(Team(2, index, "nobody:1234"))
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="the host was not known"):
+        joining.join(Team(2, 1, "a..b:1234"))
 
 
 def test_a_first_process_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,3 +350,16 @@ def wait_until_logged(folder: Path, step: int) -> None:
             return
         time.sleep(0.02)
     raise AssertionError(f"{folder}: step {step} was not logged")
+
+
+def wait_until_it_listens(port: int) -> None:
+    """Until the first process waits in JAX for the others."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"nobody listens at port {port}")
