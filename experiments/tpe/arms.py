@@ -16,6 +16,8 @@ WINNERS = {
     "winner_seed_2": (0.0064925, 0.46232, 0.13813),
     "winner_seed_3": (0.01019, 0.31713, 0.39188),
     "winner_seed_4": (0.0074668, 0.30871, 0.49923),
+    "winner_loss": (0.012796, 1.359, 0.31006),
+    "winner_loss_seed_1": (0.013208, 0.55687, 0.030063),
 }
 ARMS = {
     name: (BASE, {**dict(zip(KEYS, values, strict=True)), "train.duration_epochs": 5.0}, (0, 1, 2))

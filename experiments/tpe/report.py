@@ -1,5 +1,6 @@
 """The tables and the picture of this experiment, of its results.jsonl and that of the learning rates."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ STUDIES = {
     "share_80": "TPE, the worst fifth given up, seed 0",
     **{f"share_80_seed_{seed}": f"the same, seed {seed}" for seed in (1, 2, 3, 4)},
     "share_90": "TPE, the worst tenth given up, seed 0",
+    "loss": "TPE, the loss decides, the worst fifth given up, seed 0",
+    "loss_seed_1": "the same, seed 1",
 }
 
 
@@ -31,7 +34,7 @@ def tpe(rows: Sequence[Record]) -> str:
     alone = [row for row in rows if row.get("sweep") is None]
     for name, title in STUDIES.items():
         found = [row for row in rows if row.get("sweep") == name]
-        winner = _point(max(found, key=_accuracy))
+        winner = _point(min(found, key=_loss) if name.startswith("loss") else max(found, key=_accuracy))
         lines.append(_line(title, found, [row for row in alone if _point(row) == winner]))
     return "\n".join(lines)
 
@@ -53,6 +56,10 @@ def _line(title: str, models: Sequence[Record], best_point: Sequence[Record]) ->
 
 def _accuracy(row: Record) -> float:
     return (row["best"] or {}).get("accuracy") or 0.0
+
+
+def _loss(row: Record) -> float:
+    return row["best"]["loss"] if row["status"] == "finished" else math.inf
 
 
 def best_trials(rows: Sequence[Record]) -> str:
