@@ -19,7 +19,9 @@ from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.members import Base
 
 TOKEN = ".study"
+"""The file that tells a study's folder apart."""
 WRITTEN_IN_SECONDS = 5
+"""After so long whoever made it and did not write it has died."""
 IN_ORDER = ("grid", "ranges")
 """The fields of a sweep in which the order of keys matters."""
 

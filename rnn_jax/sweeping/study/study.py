@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MOST_DEATHS = 10
 """A trial of which so many workers died is given up: most likely it kills them."""
 TOKEN = "folder"
+"""Under which a study keeps what tells its folder apart: see `SweepFolder.token`."""
 COUNT = "trials"
 """How many trials there are to be, the most that anybody asked for."""
 
