@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Sequence
 
+from rnn_jax.config.draw_command import Command, parse
+from rnn_jax.config.run_folder import read_config
+from rnn_jax.config.schema import Config
 from rnn_jax.drawing.server import ADDRESS, Server
-from rnn_jax.runtime.draw_command import Command, parse
+from rnn_jax.runtime.closed_output import go_on_unheard
 from rnn_jax.runtime.errors import UserError, as_user_error
-from rnn_jax.runtime.run_folder import read_config
-from rnn_jax.runtime.schema import Config
 from rnn_jax.runtime.signals import Interrupted, Stop, end_by_default, exit_status
-from rnn_jax.runtime.unheard import go_on_unheard
 
 TASK = "classification"
 

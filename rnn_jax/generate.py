@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnn_jax.datasets import specs, text_files, untrusted
+from rnn_jax.config.generate_command import Command, parse
+from rnn_jax.config.run_folder import RunFolder, read_config
+from rnn_jax.config.schema import Config
+from rnn_jax.datasets import specs, untrusted
 from rnn_jax.datasets import vocabulary as vocabularies
+from rnn_jax.datasets.own_files import text_files
 from rnn_jax.datasets.vocabulary import Vocabulary
-from rnn_jax.reporting import surprise
+from rnn_jax.reporting import token_colours
 from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.reporting.formatting import printable
+from rnn_jax.runtime.closed_output import end_unheard
 from rnn_jax.runtime.errors import UserError, as_user_error
-from rnn_jax.runtime.generate_command import Command, parse
-from rnn_jax.runtime.run_folder import RunFolder, read_config
-from rnn_jax.runtime.schema import Config
-from rnn_jax.runtime.unheard import end_unheard
 
 if TYPE_CHECKING:
-    from rnn_jax.training.writing import Author
+    from rnn_jax.inference.generator import Author
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
             raise UserError(f"{command.score}: empty, there is nothing to score")
         import jax
 
-        from rnn_jax.training.writing import load_author
+        from rnn_jax.inference.generator import load_author
 
         with jax.default_matmul_precision(config.runtime.matmul_precision):
             author, step, damaged = load_author(config, known, command.workdir, command.checkpoint)
@@ -100,7 +101,7 @@ def _write(author: "Author", known: Vocabulary, prime: np.ndarray, command: Comm
     """Writes to standard output, block by block as it is made."""
     import jax
 
-    from rnn_jax.training.writing import Sampling
+    from rnn_jax.inference.generator import Sampling
 
     show = printable if sys.stdout.isatty() else str
     sampling = Sampling(command.temperature, command.top_k, command.top_p)
@@ -129,7 +130,7 @@ def _score(
     surprises, _ = author.score(author.begin(known.start), tokens)
     decode = known.decoder()
     if sys.stdout.isatty():
-        surprise.show([decode(int(token)) for token in tokens], surprises)
+        token_colours.show([decode(int(token)) for token in tokens], surprises)
     notes = [f"{len(tokens):,} tokens, {checkpoint}"]
     if known.unknown is not None and (unknown := int((tokens == known.unknown).sum())):
         notes.append(f"{unknown:,} of them are {vocabularies.UNKNOWN}, not in the vocabulary")

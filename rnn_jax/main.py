@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
+from rnn_jax.config.command_line import Command, parse
+from rnn_jax.config.run_folder import RunFolder, default_workdir
 from rnn_jax.reporting.console import Console, build_console, saying_what_is_logged, silent_console
 from rnn_jax.runtime.allocator import restart_with_huge_pages
-from rnn_jax.runtime.config import Command, parse
+from rnn_jax.runtime.closed_output import go_on_unheard
 from rnn_jax.runtime.errors import DivergedError, UserError, as_user_error
 from rnn_jax.runtime.files import write_json
 from rnn_jax.runtime.processes import Team, team
-from rnn_jax.runtime.run_folder import RunFolder, default_workdir
 from rnn_jax.runtime.signals import end_by_default, exit_status
-from rnn_jax.runtime.unheard import go_on_unheard
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,8 +42,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _train(command: Command, console: Console) -> int:
-    from rnn_jax.training.joining import is_waiting  # JAX starts here, after everything that can be mistyped
-    from rnn_jax.training.loop import train
+    from rnn_jax.runtime.distributed.joining import (
+        is_waiting,  # JAX starts here, after everything that can be mistyped
+    )
+    from rnn_jax.training.run import train
 
     assert command.source is not None or command.workdir is not None
     if command.workdir is None and not _team(command).alone:
@@ -79,8 +81,8 @@ def _train(command: Command, console: Console) -> int:
 
 
 def _evaluate(command: Command, console: Console) -> int:
-    from rnn_jax.reporting import figures
-    from rnn_jax.training.revisit import evaluate_run
+    from rnn_jax.inference.evaluation import evaluate_run
+    from rnn_jax.reporting import plots
 
     assert command.workdir is not None
     found = evaluate_run(command.config, command.workdir, command.checkpoint)
@@ -94,10 +96,10 @@ def _evaluate(command: Command, console: Console) -> int:
     names = found.answers.classes
     counts = {"classes": list(names), "matrix": matrix.tolist()}
     write_json(folder.confusion_counts, {**counts, "split": found.answered, "step": found.step})
-    figures.confusion(matrix, names, folder.confusion)
+    plots.confusion(matrix, names, folder.confusion)
     if wrong.images is not None:
         labels, answers = ([names[number] for number in numbers] for numbers in (wrong.labels, wrong.answers))
-        figures.mistakes(wrong.images, labels, answers, wrong.confidences.tolist(), folder.mistakes)
+        plots.mistakes(wrong.images, labels, answers, wrong.confidences.tolist(), folder.mistakes)
     count = f"{len(wrong.labels):,} of {len(found.answers.labels):,} wrong; pictures in {folder.path}"
     console.results(list(found.figures.items()), [where, count])
     console.confusion(matrix, names)

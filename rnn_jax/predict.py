@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rnn_jax.datasets import inputs
-from rnn_jax.datasets.inputs import Asked
+from rnn_jax.config.predict_command import parse
+from rnn_jax.config.run_folder import read_config
+from rnn_jax.datasets.own_files import inputs
+from rnn_jax.datasets.own_files.inputs import Asked
 from rnn_jax.reporting.formatting import printable
+from rnn_jax.runtime.closed_output import end_unheard
 from rnn_jax.runtime.errors import UserError, as_user_error
-from rnn_jax.runtime.predict_command import parse
-from rnn_jax.runtime.run_folder import read_config
-from rnn_jax.runtime.unheard import end_unheard
 
 if TYPE_CHECKING:
-    from rnn_jax.training.answering import Answerer
-    from rnn_jax.training.known_data import KnownData
+    from rnn_jax.datasets.dataset_info import KnownData
+    from rnn_jax.inference.predictor import Answerer
 
 TOP = 3
 """Classes that are named, the likeliest first."""
@@ -40,10 +40,10 @@ def main(arguments: Sequence[str]) -> int:
         kind.check(command.inputs)  # what is mistyped is found before JAX starts
         import jax
 
-        from rnn_jax.training import known_data
-        from rnn_jax.training.answering import load_answerer
+        from rnn_jax.datasets import dataset_info
+        from rnn_jax.inference.predictor import load_answerer
 
-        known = known_data.read(command.workdir)
+        known = dataset_info.read(command.workdir)
         if known.spec["kind"] != kind.data:
             raise UserError(f"{command.workdir}: its dataset.json is of another run: {known.spec['kind']}")
         with jax.default_matmul_precision(config.runtime.matmul_precision):

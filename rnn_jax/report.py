@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 
+from rnn_jax.config.report_command import check_out, parse
 from rnn_jax.reporting.pages import contents, page
 from rnn_jax.reporting.pages.collect import collect
+from rnn_jax.runtime.closed_output import end_unheard
 from rnn_jax.runtime.errors import as_user_error
-from rnn_jax.runtime.report_command import check_out, parse
-from rnn_jax.runtime.unheard import end_unheard
 
 
 def main(arguments: Sequence[str]) -> int:

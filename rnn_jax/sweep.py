@@ -8,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rnn_jax.config.run_folder import default_name, default_workdir
 from rnn_jax.reporting import ranking
 from rnn_jax.reporting.console import Console, build_console, saying_what_is_logged
 from rnn_jax.runtime.allocator import restart_with_huge_pages
+from rnn_jax.runtime.closed_output import go_on_unheard
 from rnn_jax.runtime.errors import DivergedError, as_user_error
-from rnn_jax.runtime.run_folder import default_name, default_workdir
 from rnn_jax.runtime.signals import Interrupted, end_by_default, exit_status
-from rnn_jax.runtime.unheard import go_on_unheard
 from rnn_jax.sweeping.command import Command, parse
 from rnn_jax.sweeping.folder import SweepFolder
 

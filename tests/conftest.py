@@ -2,7 +2,9 @@
 
 import gc
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,3 +26,22 @@ def prepared_real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The one folder where real data are prepared, by the first of the workers: the others wait."""
     own = tmp_path_factory.getbasetemp()
     return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "prepared"
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., Any]:
+    """tiny({"train.seed": 1}): see `tiny.build_tiny`."""
+    from tiny import build_tiny
+
+    return build_tiny
+
+
+@pytest.fixture
+def compiled_as_for_users() -> Iterator[None]:
+    """With all optimizations, which other tests run without."""
+    import jax
+
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)

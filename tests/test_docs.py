@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from rnn_jax.runtime import config
+from rnn_jax.config import command_line
 from rnn_jax.sweeping import command as sweeps
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +67,9 @@ def test_the_jobs_commands_are_ours() -> None:
     assert sweeps.parse(study["args"]).study is not None
     assert run["command"] == ["python", "-m", "rnn_jax.main"]
     arguments = [word.replace("$(JOB_COMPLETION_INDEX)", "1") for word in run["args"]]
-    found = config.parse([word for word in arguments if not word.startswith("--workdir")]).config.runtime
+    found = command_line.parse(
+        [word for word in arguments if not word.startswith("--workdir")]
+    ).config.runtime
     assert (found.processes, found.process, found.coordinator) == (2, 1, "mnist-run-0.mnist-run:1234")
 
 
@@ -87,4 +89,4 @@ def test_the_commands_are_ours() -> None:
         else:
             parts = [iter(arguments)]
             words = [word for word in parts[0] if not (word == "--workdir" and next(parts[0]))]
-            assert config.parse(words).config.dataset.name == "mnist"
+            assert command_line.parse(words).config.dataset.name == "mnist"

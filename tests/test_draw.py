@@ -17,9 +17,9 @@ import pytest
 from trained import DIGITS, train_once
 
 from rnn_jax import draw
+from rnn_jax.config.command_line import load_config
+from rnn_jax.config.schema import validate
 from rnn_jax.drawing.server import SILENCE_SECONDS
-from rnn_jax.runtime.config import load_config
-from rnn_jax.runtime.schema import validate
 
 ROOT = Path(__file__).parents[1]
 SIDE = 280

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rnn_jax.runtime.config import load_config
-from rnn_jax.runtime.schema import validate
+from rnn_jax.config.command_line import load_config
+from rnn_jax.config.schema import validate
 from rnn_jax.sweeping.command import parse
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from rnn_jax import generate, main
-from rnn_jax.reporting import surprise
-from rnn_jax.runtime.run_folder import RunFolder
+from rnn_jax.config.run_folder import RunFolder
+from rnn_jax.reporting import token_colours
 
 SMALL = ["--config.train.duration_steps=20", "--config.log.tensorboard=False", "--config.model.hidden_size=8"]
 
@@ -111,13 +111,13 @@ def test_scores_standard_input(
 def test_surprises_have_colours(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLORTERM", "truecolor")
-    surprise.show(["ex", "pected", "\n", "\x07"], surprise.np.array([0.1, 4.0, 9.0, 0.2]))
+    token_colours.show(["ex", "pected", "\n", "\x07"], token_colours.np.array([0.1, 4.0, 9.0, 0.2]))
     out = capsys.readouterr().out
     assert "\x1b[48;2;128;56;0mpected\x1b[0m" in out
     assert "↵" in out
     assert "\x07" not in out
-    assert surprise.style_of(0.1) == ""
-    assert surprise.style_of(99.0) == surprise.BEYOND
+    assert token_colours.style_of(0.1) == ""
+    assert token_colours.style_of(99.0) == token_colours.BEYOND
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from rnn_jax import datasets, predict
-from rnn_jax.datasets import inputs
+from rnn_jax.config.run_folder import read_config
+from rnn_jax.datasets.own_files import inputs
+from rnn_jax.inference.evaluation import Answers, evaluate_run
 from rnn_jax.main import main
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.run_folder import read_config
-from rnn_jax.training.revisit import Answers, evaluate_run
 
 ROOT = Path(__file__).parents[1]
 BRIEF = ["--config.train.duration_steps=30", "--config.log.tensorboard=False", "--config.model.hidden_size=8"]

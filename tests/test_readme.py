@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnn_jax.datasets import sequences
+from rnn_jax.datasets.own_files import sequences
 from rnn_jax.sweeping import definition, members
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rnn_jax.datasets import pictures, untrusted
+from rnn_jax.datasets import untrusted
+from rnn_jax.datasets.own_files import pictures
 
 ROOT = Path(__file__).parents[1]
 RUNS_CODE = {"exec", "eval", "__import__", "import_module", "exec_module", "run_path", "run_module", "system"}
@@ -47,7 +48,7 @@ def test_one_place_runs_code() -> None:
         ), path
         if called(tree) & RUNS_CODE:
             running.add(path.relative_to(ROOT).as_posix())
-    assert running == {"rnn_jax/runtime/config_files.py"}
+    assert running == {"rnn_jax/config/config_files.py"}
 
 
 WATCHED = """

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.main import main
-from rnn_jax.runtime.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))

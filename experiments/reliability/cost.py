@@ -42,10 +42,10 @@ def measure(scratch: Path, count: int) -> Outcome:
 
 def _epochs(folder: Path, count: int) -> dict[str, Any]:
     """Seconds of each epoch, those of a call of `save`, and of verifying a checkpoint."""
+    from rnn_jax.checkpoints import checkpoint
+    from rnn_jax.checkpoints.saver import Saver
     from rnn_jax.main import main
     from rnn_jax.reporting.plain import PlainConsole
-    from rnn_jax.training import checkpoint
-    from rnn_jax.training.saver import Saver
 
     ends, waits, saved, save, evaluated = [], [], [], Saver.save, PlainConsole.evaluated
 

@@ -66,7 +66,7 @@ def measure(scratch: Path, count: int) -> Outcome:
 
 def _look(status: int, said: str, left: int, folder: Path, kept: list[str], outcome: Outcome) -> None:
     """What a run says, and what it leaves, when its disk is full."""
-    from rnn_jax.training import checkpoint
+    from rnn_jax.checkpoints import checkpoint
 
     if status == 0:
         outcome.count("enough room")

@@ -57,7 +57,7 @@ def measure(scratch: Path, count: int) -> Outcome:
 
 def _look(straight: Path, newest: str, damage: Damage, scratch: Path, outcome: Outcome) -> None:
     """Whether one damage is noticed, and which checkpoint is found instead."""
-    from rnn_jax.training import checkpoint
+    from rnn_jax.checkpoints import checkpoint
 
     outcome.tried += 1
     folder = scratch / "damaged"

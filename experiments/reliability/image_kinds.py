@@ -13,7 +13,8 @@ import spoiling
 from kind import Files, Kind, Wrong, build, change_first
 from spoiling import Change
 
-from rnn_jax.datasets import images, pictures
+from rnn_jax.datasets.own_files import pictures
+from rnn_jax.datasets.published import images
 
 RANDOM = np.random.default_rng(0)
 CLASSES = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from outcomes import Outcome
 
-from rnn_jax.training.keeping import Keeper, Kept
+from rnn_jax.checkpoints.retention import Keeper, Kept
 from rnn_jax.training.progress import Progress
 
 COUNT = 10_000

@@ -152,7 +152,7 @@ def last_step(folder: Path) -> int:
 
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of all that a finished run has come to: its state by parts, its progress, what it logged."""
-    from rnn_jax.training import checkpoint
+    from rnn_jax.checkpoints import checkpoint
 
     checkpoints = folder / "checkpoints"
     found = checkpoint.read(checkpoint.find(checkpoints).path)
@@ -170,7 +170,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 def _order(folder: Path, step: int) -> Any:
     """The examples of the next batches."""
-    from rnn_jax.runtime.run_folder import read_config
+    from rnn_jax.config.run_folder import read_config
     from rnn_jax.training.build import build
 
     job = build(read_config(folder))
@@ -203,7 +203,7 @@ def _import() -> None:
     import tensorflow_datasets
 
     import rnn_jax.sweeping.run
-    import rnn_jax.training.loop
+    import rnn_jax.training.run
 
     del matplotlib, optax, orbax, tensorflow_datasets, rnn_jax
 

@@ -13,7 +13,8 @@ from spoiling import Change
 from text_kinds import TEXT, read_table, table_of
 
 from rnn_jax import datasets
-from rnn_jax.datasets import pictures, vocabulary
+from rnn_jax.datasets import vocabulary
+from rnn_jax.datasets.own_files import pictures
 
 
 def _read_vocabulary(folder: Path) -> Any:
@@ -78,9 +79,9 @@ OF_SEQUENCES = {
 
 
 def _read_known(folder: Path) -> Any:
-    from rnn_jax.training import known_data
+    from rnn_jax.datasets import dataset_info
 
-    known = known_data.read(folder)
+    known = dataset_info.read(folder)
     spec = known.spec
     assert len(known.classes) == spec.get("classes", 0), "the classes are not as many as said"
     if spec["kind"] == "image":

@@ -10,7 +10,7 @@ import numpy as np
 from kind import Files, Kind, Wrong, build
 from spoiling import Change
 
-from rnn_jax.datasets import inputs, sequences
+from rnn_jax.datasets.own_files import inputs, sequences
 
 RANDOM = np.random.default_rng(0)
 LENGTHS = np.arange(30) % 5 + 1

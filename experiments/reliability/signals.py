@@ -69,7 +69,7 @@ def _arguments(folder: Path, data: Path) -> list[str]:
 
 
 def _send(process: Process, name: str, number: signal.Signals, folder: Path, outcome: Outcome) -> None:
-    from rnn_jax.training import checkpoint
+    from rnn_jax.checkpoints import checkpoint
 
     outcome.tried += 1
     began = time.monotonic()

@@ -169,7 +169,7 @@ def _last_of_members(folder: Path) -> int:
 
 
 def _population_digests(folder: Path) -> dict[str, str]:
-    from rnn_jax.training import checkpoint
+    from rnn_jax.checkpoints import checkpoint
 
     found = {"results.jsonl": _of_rows(lines(folder / "results.jsonl"))}
     for member in sorted(folder.glob("members/*"), key=lambda path: int(path.name)):

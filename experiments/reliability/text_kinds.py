@@ -10,7 +10,7 @@ import spoiling
 from image_kinds import gzipped_within
 from kind import Kind, Wrong, build, change_first
 
-from rnn_jax.datasets import labelled_texts
+from rnn_jax.datasets.own_files import labelled_texts
 
 TEXT = "".join(f"the {animal} sat on line {line}\n" for line in range(30) for animal in ("cat", "café"))
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rnn_jax.runtime.config import parse
-from rnn_jax.runtime.run_folder import open_run
-from rnn_jax.training import known_data
+from rnn_jax.config.command_line import parse
+from rnn_jax.config.run_folder import open_run
+from rnn_jax.datasets import dataset_info
 from rnn_jax.training.build import build
 
 FILES = {
@@ -199,4 +199,4 @@ def _write(at: Path, texts: Mapping[str, str | bytes]) -> None:
 def _begin(workdir: Path, config: str) -> None:
     """The folder of a run before its first checkpoint."""
     found = parse(["--config", config]).config
-    known_data.keep(build(found), open_run(workdir, found))
+    dataset_info.keep(build(found), open_run(workdir, found))

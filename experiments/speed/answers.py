@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnn_jax.datasets import imdb
+from rnn_jax.datasets.published import imdb
 from rnn_jax.reporting import records
 
 RESULTS = Path(__file__).resolve().parent / "answers.jsonl"

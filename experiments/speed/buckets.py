@@ -18,11 +18,11 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from rnn_jax.config.command_line import load_config
+from rnn_jax.config.schema import split_hyper, validate
 from rnn_jax.reporting import records
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.allocator import restart_with_huge_pages
-from rnn_jax.runtime.config import load_config
-from rnn_jax.runtime.schema import split_hyper, validate
 from rnn_jax.training import program
 from rnn_jax.training.build import build
 from rnn_jax.training.program import Program

@@ -28,8 +28,9 @@ from rnn_jax.reporting import records
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.devices import DATA, Devices
-from rnn_jax.training import population, program
-from rnn_jax.training.population import LayOut, Members
+from rnn_jax.training import program
+from rnn_jax.training.population import population
+from rnn_jax.training.population.population import LayOut, Members
 
 RESULTS = Path(__file__).resolve().parent / "populations.jsonl"
 ROUND_SECONDS = 1.0

@@ -8,21 +8,10 @@ package. A new kind of data (`spec["kind"]`) also has a line in `synthetic.py` a
 import inspect
 from typing import Any
 
-from rnn_jax.datasets import (
-    generated,
-    image_files,
-    images,
-    imdb,
-    labelled_texts,
-    sequences,
-    specs,
-    synthetic,
-    text_files,
-    texts,
-    tfds_images,
-    vocabulary,
-)
+from rnn_jax.datasets import generated, specs, synthetic, vocabulary
 from rnn_jax.datasets.dataset import Dataset, Entry, Loaded
+from rnn_jax.datasets.own_files import image_files, labelled_texts, sequences, text_files
+from rnn_jax.datasets.published import images, imdb, texts, tfds_images
 from rnn_jax.runtime.errors import UserError
 
 __all__ = ["DATASETS", "Dataset", "build", "own_keys"]

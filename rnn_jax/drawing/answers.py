@@ -8,8 +8,8 @@ import numpy as np
 from rnn_jax.drawing import picture
 
 if TYPE_CHECKING:
-    from rnn_jax.training.image_reading import Reader
-    from rnn_jax.training.known_data import KnownData
+    from rnn_jax.datasets.dataset_info import KnownData
+    from rnn_jax.inference.image_reading import Reader
 
 
 class Stopped(Exception):

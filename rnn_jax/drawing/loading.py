@@ -5,13 +5,13 @@ from pathlib import Path
 
 import jax
 
+from rnn_jax.checkpoints.checkpoint import Which
+from rnn_jax.config.schema import Config
+from rnn_jax.datasets import dataset_info
 from rnn_jax.drawing.answers import Answers
+from rnn_jax.inference.image_reading import Reader
+from rnn_jax.inference.predictor import load_trained
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.schema import Config
-from rnn_jax.training import known_data
-from rnn_jax.training.answering import load_trained
-from rnn_jax.training.checkpoint import Which
-from rnn_jax.training.image_reading import Reader
 
 
 def load(config: Config, workdir: Path, which: Which) -> Answers:
@@ -21,7 +21,7 @@ def load(config: Config, workdir: Path, which: Which) -> Answers:
         UserError: the run folder is not one of images.
         CheckpointError: there is no valid checkpoint of that kind.
     """
-    known = known_data.read(workdir)
+    known = dataset_info.read(workdir)
     if known.spec["kind"] != "image":
         raise UserError(f"{workdir}: its dataset.json is of another run: {known.spec['kind']}")
     with jax.default_matmul_precision(config.runtime.matmul_precision):

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_jax.datasets import pictures
 from rnn_jax.datasets.dataset import Spec
-from rnn_jax.datasets.pictures import Background
+from rnn_jax.datasets.own_files import pictures
+from rnn_jax.datasets.own_files.pictures import Background
 
 LONGER_SIDE = 280
 """Pixels of the longer side of what is drawn on, at least."""

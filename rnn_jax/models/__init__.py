@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rnn_jax.models import classifier, language_model
-from rnn_jax.models.layers import Layout
 from rnn_jax.models.network import Network
 from rnn_jax.models.recurrence import Implementation, unroll
+from rnn_jax.models.stacks import Layout
 
 Spec = Mapping[str, Any]
 

@@ -6,12 +6,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.models import embedding, initializers, layers
+from rnn_jax.models import embedding, initializers, stacks
 from rnn_jax.models.embedding import OUTPUTS
-from rnn_jax.models.layers import Layout, Unrolled, drop, fold_in
 from rnn_jax.models.linear import affine
 from rnn_jax.models.network import Hyper, Keys, Network, dense, scale_matrices
-from rnn_jax.models.over_time import Carry
+from rnn_jax.models.stacks import Layout, Unrolled, drop, fold_in
+from rnn_jax.models.unrolling import Carry
 
 
 def pool_last(hidden: jax.Array, last: jax.Array, lengths: jax.Array | None) -> jax.Array:
@@ -70,7 +70,7 @@ def build(
 
     def init(key: jax.Array, hyper: Hyper) -> dict[str, Any]:
         input_key, recurrent_key, output_key = jax.random.split(key, 3)
-        drawn: dict[str, Any] = layers.init(layout, recurrent_key, hyper)
+        drawn: dict[str, Any] = stacks.init(layout, recurrent_key, hyper)
         drawn["output"] = dense(draw, output_key, layout.output_size, spec["output_size"], hyper)
         if reads_tokens:
             size = layout.input_size
@@ -80,7 +80,7 @@ def build(
         return {"params": scale_matrices(drawn, hyper)}
 
     def unrolled(
-        drawn: layers.Parameters,
+        drawn: stacks.Parameters,
         inputs: jax.Array,
         lengths: jax.Array | None,
         carry: dict[str, Carry] | None,
@@ -91,7 +91,7 @@ def build(
         if reads_tokens:
             rows = None if keys is None else keys.rows
             inputs, input_map = embedding.read(drawn["embedding"], inputs, rows, hyper, layout)
-        return layers.apply(
+        return stacks.apply(
             layout, drawn, inputs, carry, lengths=lengths, input_map=input_map, hyper=hyper, keys=keys
         )
 
@@ -113,6 +113,6 @@ def build(
         return unrolled(parameters["params"], inputs, lengths, None, {}, None).outputs
 
     def initial_carry(rows: int) -> dict[str, Carry]:
-        return layers.initial_carry(layout, rows)
+        return stacks.initial_carry(layout, rows)
 
     return Network(layout.name, init, apply, states, initial_carry)

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.models.initializers import Initializer
-from rnn_jax.models.layers import Layout, drop, fold_in
 from rnn_jax.models.network import Hyper
+from rnn_jax.models.stacks import Layout, drop, fold_in
 
 SMALL_VOCABULARY = 256
 """Up to so many tokens, a row of the embedding is a product with a one-hot row: see `embed`."""

@@ -5,12 +5,12 @@ from typing import Any
 
 import jax
 
-from rnn_jax.models import embedding, initializers, layers
+from rnn_jax.models import embedding, initializers, stacks
 from rnn_jax.models.embedding import OUTPUTS
-from rnn_jax.models.layers import Layout, Unrolled, drop, fold_in
 from rnn_jax.models.linear import affine
 from rnn_jax.models.network import Hyper, Keys, Network, dense, scale_matrices
-from rnn_jax.models.over_time import Carry
+from rnn_jax.models.stacks import Layout, Unrolled, drop, fold_in
+from rnn_jax.models.unrolling import Carry
 from rnn_jax.runtime.errors import UserError
 
 
@@ -47,7 +47,7 @@ def build(
 
     def init(key: jax.Array, hyper: Hyper) -> dict[str, Any]:
         embedding_key, recurrent_key, output_key = jax.random.split(key, 3)
-        drawn: dict[str, Any] = layers.init(layout, recurrent_key, hyper)
+        drawn: dict[str, Any] = stacks.init(layout, recurrent_key, hyper)
         drawn["embedding"] = embedding.init(draw, embedding_key, spec["vocabulary"], layout.input_size, hyper)
         drawn["output"] = dense(draw, output_key, layout.output_size, spec["output_size"], hyper)
         if tied_embedding:
@@ -55,7 +55,7 @@ def build(
         return {"params": scale_matrices(drawn, hyper)}
 
     def unrolled(
-        drawn: layers.Parameters,
+        drawn: stacks.Parameters,
         tokens: jax.Array,
         lengths: jax.Array | None,
         carry: dict[str, Carry] | None,
@@ -64,7 +64,7 @@ def build(
     ) -> Unrolled:
         rows = None if keys is None else keys.rows
         inputs, input_map = embedding.read(drawn["embedding"], tokens, rows, hyper, layout)
-        return layers.apply(
+        return stacks.apply(
             layout, drawn, inputs, carry, lengths=lengths, input_map=input_map, hyper=hyper, keys=keys
         )
 
@@ -87,6 +87,6 @@ def build(
         return unrolled(parameters["params"], tokens, lengths, None, {}, None).outputs
 
     def initial_carry(rows: int) -> dict[str, Carry]:
-        return layers.initial_carry(layout, rows)
+        return stacks.initial_carry(layout, rows)
 
     return Network(layout.name, init, apply, states, initial_carry)

@@ -10,9 +10,9 @@ from jax.core import Tracer
 
 from rnn_jax.models import fused_lstm
 from rnn_jax.models.cells import LSTM
+from rnn_jax.models.cells.linear_recurrence import LinearRecurrence
 from rnn_jax.models.linear import affine
-from rnn_jax.models.linear_recurrence import LinearRecurrence
-from rnn_jax.models.over_time import (
+from rnn_jax.models.unrolling import (
     Carry,
     Padding,
     in_stretches,

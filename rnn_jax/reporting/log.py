@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.console import Console
-from rnn_jax.reporting.events import Events
 from rnn_jax.reporting.samples import Samples
+from rnn_jax.reporting.tensorboard import Events
 from rnn_jax.runtime.files import finite, replacing, write_all, writing
-from rnn_jax.runtime.run_folder import RunFolder
 
 WHILE_TRAINING = ("train", "batch")
 """The splits whose figures come with the updates, not with an evaluation."""

@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting import ranking, sweep_report
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.lock import taking_turns
-from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.runtime.signals import Stop
 from rnn_jax.sweeping import members, results
 from rnn_jax.sweeping.command import Command, winners_command
 from rnn_jax.sweeping.results import Row
 from rnn_jax.sweeping.study.standing import Ended
 from rnn_jax.sweeping.trial import FOLDER, RESULTS, Setting
-from rnn_jax.training import fates
+from rnn_jax.training.population import status
 
 LOCK = ".closing"
 
@@ -70,7 +70,7 @@ def _rows(ended: Sequence[Ended], command: Command, setting: Setting) -> list[Ro
 
 def _fate(trial: Ended, result: dict[str, Any]) -> dict[str, Any]:
     """How a run of a trial ended, and why if it has no result."""
-    if trial.status == "failed" and result.get("status") != fates.DIVERGED:
+    if trial.status == "failed" and result.get("status") != status.DIVERGED:
         return {"status": "failed", "reason": trial.reason}
     if trial.status == "pruned":
         return {"status": "pruned", "reason": "given up by the study, since it fell behind"}

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rnn_jax.runtime import config_files
-from rnn_jax.runtime.config import overridden, read_arguments, wrong_key
+from rnn_jax.config import config_files
+from rnn_jax.config.command_line import overridden, read_arguments, wrong_key
+from rnn_jax.config.messages import shown
+from rnn_jax.config.run_folder import default_name
+from rnn_jax.config.schema import KEYS
+from rnn_jax.config.values import read_value
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.run_folder import default_name
-from rnn_jax.runtime.schema import KEYS
-from rnn_jax.runtime.values import read_value
-from rnn_jax.runtime.wording import shown
 from rnn_jax.sweeping import definition, members
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder

@@ -20,9 +20,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 from pydantic import ConfigDict as ModelConfig
 
-from rnn_jax.runtime import config_files
+from rnn_jax.config import config_files
+from rnn_jax.config.messages import nearest, shown
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.wording import nearest, shown
 
 Bounds = tuple[float, float]
 

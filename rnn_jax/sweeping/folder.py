@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rnn_jax.config.messages import shown
+from rnn_jax.config.run_folder import MAY_DIFFER, RunFolder
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import check_place, read_json, write_json, writing
-from rnn_jax.runtime.run_folder import MAY_DIFFER, RunFolder
-from rnn_jax.runtime.wording import shown
 from rnn_jax.sweeping import definition
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.members import Base

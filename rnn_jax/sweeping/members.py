@@ -11,11 +11,11 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from rnn_jax.runtime.config import overridden, wrong_key
+from rnn_jax.config.command_line import overridden, wrong_key
+from rnn_jax.config.messages import shown, told
+from rnn_jax.config.schema import KEYS, Config, Hyper, split_hyper
+from rnn_jax.config.validation import examine
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.schema import KEYS, Config, Hyper, split_hyper
-from rnn_jax.runtime.validation import examine
-from rnn_jax.runtime.wording import shown, told
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.study.spaces import draw
 

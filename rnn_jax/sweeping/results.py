@@ -6,18 +6,18 @@ from typing import Any
 
 import jax
 
+from rnn_jax.config.run_folder import RunFolder
+from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.reporting import records
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.files import finite, read_json, write_json, write_text
-from rnn_jax.runtime.run_folder import RunFolder
-from rnn_jax.runtime.schema import Config, split_hyper
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
-from rnn_jax.training import fates
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.evaluate import evaluate
-from rnn_jax.training.fates import Fate
-from rnn_jax.training.population_course import Trained
+from rnn_jax.training.population import status
+from rnn_jax.training.population.course import Trained
+from rnn_jax.training.population.status import Fate
 from rnn_jax.training.program import load
 from rnn_jax.training.summary import constants, count_parameters
 
@@ -51,7 +51,7 @@ def row(member: Member, fate: Fate, shared: Row) -> Row:
             "point": member.point,
             "seed": member.seed,
             "status": fate.status,
-            **({"reason": reason} if fate.status == fates.DIVERGED else {}),
+            **({"reason": reason} if fate.status == status.DIVERGED else {}),
             "step": fate.step,
             "best": best,
             "test": None,
@@ -63,9 +63,9 @@ def row(member: Member, fate: Fate, shared: Row) -> Row:
 def write(row: Row, folder: SweepFolder) -> None:
     """Writes a member's summary.json, as a run of its own would have it, and then its row."""
     summary = {key: value for key, value in row.items() if key not in OWN}
-    if row["status"] == fates.STOPPED_EARLY:
+    if row["status"] == status.STOPPED_EARLY:
         summary["status"] = "finished"
-    elif row["status"] == fates.GIVEN_UP:
+    elif row["status"] == status.GIVEN_UP:
         summary |= {"status": "interrupted", "reason": "given up by the sweep"}
     folder.member(row["member"]).write_summary(summary)
     write_json(folder.row(row["member"]), finite(row))

@@ -9,6 +9,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from rnn_jax.checkpoints import retention
+from rnn_jax.config.run_folder import make_folder, open_run
+from rnn_jax.config.schema import split_hyper
+from rnn_jax.datasets import dataset_info
 from rnn_jax.reporting import ranking, sweep_report
 from rnn_jax.reporting.console import Console
 from rnn_jax.runtime import devices
@@ -16,8 +20,6 @@ from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.errors import StorageError
 from rnn_jax.runtime.files import while_running
 from rnn_jax.runtime.lock import locked
-from rnn_jax.runtime.run_folder import make_folder, open_run
-from rnn_jax.runtime.schema import split_hyper
 from rnn_jax.runtime.signals import Stop
 from rnn_jax.sweeping import jobs, members, results
 from rnn_jax.sweeping.command import Command, winners_command
@@ -26,12 +28,13 @@ from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
 from rnn_jax.sweeping.objective import deciding_by
 from rnn_jax.sweeping.results import Row
-from rnn_jax.training import fates, keeping, known_data, memory, population, population_loop
+from rnn_jax.training import memory
 from rnn_jax.training.build import Job
-from rnn_jax.training.fates import Halving, Rung
 from rnn_jax.training.plan import Plan
-from rnn_jax.training.population import Members
-from rnn_jax.training.population_course import Before, Course
+from rnn_jax.training.population import loop, population, status
+from rnn_jax.training.population.course import Before, Course
+from rnn_jax.training.population.population import Members
+from rnn_jax.training.population.status import Halving, Rung
 
 
 class Group(NamedTuple):
@@ -180,20 +183,20 @@ def _train(group: Group, folder: SweepFolder, console: Console, before: Before, 
         how = population.lay_out(where.mesh.devices.flat[0].platform)
         folders = [open_run(folder.member(each.number).path, each.config) for each in group.members]
         for own in folders:
-            known_data.keep(group.job, own)
+            dataset_info.keep(group.job, own)
         course = Course(
             members=_varied(group.members),
             folders=folders,
             checkpoints=folder.checkpoints(group.number),
-            keeper=keeping.build(**sections["checkpoint"]),
+            keeper=retention.build(**sections["checkpoint"]),
             halving=group.halving,
             log_every_steps=sections["log"]["every_steps"],
             allow_device_change=where.allow_device_change,
             console=console,
             before=before,
         )
-        trained = population_loop.train(population.load(group.job, where, how), course, stop)
-    if any(fate.status == fates.RUNNING for fate in trained.fates):
+        trained = loop.train(population.load(group.job, where, how), course, stop)
+    if any(fate.status == status.RUNNING for fate in trained.fates):
         stop.check()
     shared = results.shared(group.job, str(where), len(group.members), trained)
     rows = [

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rnn_jax.config.schema import Config
 from rnn_jax.datasets.description import describe
 from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.reporting.records import commit
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.schema import Config
 from rnn_jax.runtime.signals import Stop
 from rnn_jax.sweeping import closing, jobs, members
 from rnn_jax.sweeping.command import Command, InStudy, parse

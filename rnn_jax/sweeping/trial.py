@@ -16,12 +16,12 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rnn_jax.config.command_line import overridden
+from rnn_jax.config.run_folder import RunFolder, comparable, open_run
+from rnn_jax.config.schema import Config
 from rnn_jax.reporting import records
-from rnn_jax.runtime.config import overridden
 from rnn_jax.runtime.errors import DivergedError, StorageError, UserError
 from rnn_jax.runtime.lock import LOOKS_EVERY_SECONDS, is_locked, taking_turns, wait_while
-from rnn_jax.runtime.run_folder import RunFolder, comparable, open_run
-from rnn_jax.runtime.schema import Config
 from rnn_jax.runtime.signals import SAME_REQUEST, Stop, was_asked_to_stop
 from rnn_jax.sweeping import members
 from rnn_jax.sweeping.definition import Sweep

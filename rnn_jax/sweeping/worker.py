@@ -2,9 +2,9 @@
 
 import sys
 
+from rnn_jax.runtime.closed_output import go_on_unheard
 from rnn_jax.runtime.errors import as_user_error
 from rnn_jax.runtime.signals import Interrupted, exit_status
-from rnn_jax.runtime.unheard import go_on_unheard
 
 
 def main() -> int:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rnn_jax import datasets, models, tasks
+from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.models.network import Network
-from rnn_jax.runtime.schema import Config, split_hyper
 from rnn_jax.tasks.task import Splits, Task
 from rnn_jax.training import optimizer, plan
 from rnn_jax.training.optimizer import Optimizer

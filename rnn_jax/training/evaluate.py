@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from rnn_jax.runtime.distributed import placement
 from rnn_jax.tasks import metrics
-from rnn_jax.training import placement
 from rnn_jax.training.program import Program
 
 

@@ -8,24 +8,25 @@ from typing import Any
 
 import jax
 
+from rnn_jax.checkpoints import checkpoint, retention
+from rnn_jax.checkpoints.saver import Saver
+from rnn_jax.config.run_folder import MAY_DIFFER, OF_ONE_START, RunFolder
+from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.datasets.description import describe
-from rnn_jax.reporting import figures, log
+from rnn_jax.reporting import log, plots
 from rnn_jax.reporting.console import Console
 from rnn_jax.runtime.devices import Devices
+from rnn_jax.runtime.distributed.synchronization import Agreement
 from rnn_jax.runtime.errors import UserError, as_user_error
 from rnn_jax.runtime.files import while_running
-from rnn_jax.runtime.run_folder import MAY_DIFFER, OF_ONE_START, RunFolder
-from rnn_jax.runtime.schema import Config, split_hyper
 from rnn_jax.runtime.signals import Interrupted, Stop
-from rnn_jax.training import checkpoint, keeping, memory
-from rnn_jax.training.agreement import Agreement
+from rnn_jax.training import memory
 from rnn_jax.training.build import Job
-from rnn_jax.training.cadence import Loop, Run
 from rnn_jax.training.evaluate import evaluate
+from rnn_jax.training.fit import Loop, Run
 from rnn_jax.training.meter import Meter
 from rnn_jax.training.program import Feed, Program, load
 from rnn_jax.training.progress import Progress
-from rnn_jax.training.saver import Saver
 from rnn_jax.training.state import State
 from rnn_jax.training.summary import Summary, count_parameters
 
@@ -69,7 +70,7 @@ def execute(
         try:
             run_log = closing.enter_context(contextlib.closing(log.build(folder, console, **sections["log"])))
             run_log.resume(int(state.step), progress.evaluated_at)
-            keeper = keeping.build(**sections["checkpoint"])
+            keeper = retention.build(**sections["checkpoint"])
             saver = Saver(folder.checkpoints, keeper, job.task.objective[1], agreement)
             run = Run(
                 program=program,
@@ -169,7 +170,7 @@ def _train_to_the_end(run: Run, loop: Loop) -> dict[str, Any]:
     summary = run.summary.write(
         "finished", loop.step, loop.progress, rate, tested=tested, skipped=loop.skipped
     )
-    figures.curves(run.folder.path, job.task.objective)
+    plots.curves(run.folder.path, job.task.objective)
     return summary
 
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import jax
 
+from rnn_jax.config.schema import Config
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import OutOfMemoryError
-from rnn_jax.runtime.schema import Config
 
 EXHAUSTED = "RESOURCE_EXHAUSTED: "
 """What XLA's message begins with."""

@@ -8,8 +8,8 @@ from typing import Any
 import jax
 
 from rnn_jax.reporting.log import Log
+from rnn_jax.runtime.distributed import placement
 from rnn_jax.tasks import metrics
-from rnn_jax.training import placement
 from rnn_jax.training.program import Program
 from rnn_jax.training.state import State
 

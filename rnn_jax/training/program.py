@@ -7,12 +7,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 
+from rnn_jax.checkpoints import checkpoint
+from rnn_jax.checkpoints.checkpoint import Which
 from rnn_jax.runtime.devices import Devices
+from rnn_jax.runtime.distributed.placement import put, shardings
 from rnn_jax.tasks.task import Arrays, Hyper
-from rnn_jax.training import checkpoint, steps
+from rnn_jax.training import steps
 from rnn_jax.training.build import Job
-from rnn_jax.training.checkpoint import Which
-from rnn_jax.training.placement import put, shardings
 from rnn_jax.training.progress import Progress
 from rnn_jax.training.state import State, init, place, with_rows
 

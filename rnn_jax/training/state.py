@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
 from rnn_jax.runtime.devices import DATA
+from rnn_jax.runtime.distributed import placement
 from rnn_jax.tasks.task import Hyper, Metrics
-from rnn_jax.training import placement
 from rnn_jax.training.build import Job
 
 

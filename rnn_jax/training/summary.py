@@ -10,10 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.records import commit
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import finite
-from rnn_jax.runtime.run_folder import RunFolder
 from rnn_jax.training.build import Job
 from rnn_jax.training.program import Program
 from rnn_jax.training.progress import Progress

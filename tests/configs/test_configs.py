@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rnn_jax.runtime import config_files
-from rnn_jax.runtime.config_files import REPOSITORY, available, describe
-from rnn_jax.runtime.rules import belongs
-from rnn_jax.runtime.schema import KEYS, validate
+from rnn_jax.config import config_files
+from rnn_jax.config.config_files import REPOSITORY, available, describe
+from rnn_jax.config.rules import belongs
+from rnn_jax.config.schema import KEYS, validate
 
 FILES = sorted((REPOSITORY / "configs").glob("*.py"))
 SOURCES = [f"configs/{file.name}" for file in FILES]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_jax.datasets import images
 from rnn_jax.datasets.dataset import Entry, Splits
+from rnn_jax.datasets.published import images
 
 HEIGHT, WIDTH, CLASSES, VALIDATION = 4, 3, 3, 5
 COUNTS = {"train": 500, "test": 6}

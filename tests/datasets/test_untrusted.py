@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 from idx_files import idx
 
-from rnn_jax.datasets import images, sequences, untrusted
+from rnn_jax.datasets import untrusted
+from rnn_jax.datasets.own_files import sequences
+from rnn_jax.datasets.published import images
 from rnn_jax.runtime.errors import UserError
 
 
@@ -209,8 +211,8 @@ def test_an_archive_with_a_name_of_a_gigabyte(tmp_path: Path) -> None:
 
 def test_downloads_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_url: str) -> None:
     """A server may send what it likes, for as long as it likes."""
-    from rnn_jax.datasets import download
-    from rnn_jax.datasets.sources import Source
+    from rnn_jax.datasets.published import download
+    from rnn_jax.datasets.published.sources import Source
 
     class Endless:
         status_code = 200

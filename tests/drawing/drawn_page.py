@@ -13,9 +13,9 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
+from rnn_jax.config.run_folder import read_config
 from rnn_jax.drawing.loading import load
 from rnn_jax.drawing.server import PAGE, Server
-from rnn_jax.runtime.run_folder import read_config
 
 Stroke = list[tuple[float, float]]
 # Shares of what is drawn on, from the left and from the top.

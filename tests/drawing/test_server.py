@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 from rnn_jax import drawing
+from rnn_jax.datasets.dataset_info import KnownData
 from rnn_jax.drawing import server as serving
 from rnn_jax.drawing.answers import Answers, Stopped
 from rnn_jax.drawing.server import Server
+from rnn_jax.inference.image_reading import Reader, Reading
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.training.image_reading import Reader, Reading
-from rnn_jax.training.known_data import KnownData
 
 ROOT = Path(__file__).parents[2]
 SPEC = {"kind": "image", "height": 28, "width": 28, "classes": 3, "maximum": 255}

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from rnn_jax.models import cell_table
+from rnn_jax.models.cells import table
 
 BATCH, TIME, FEATURES, HIDDEN = 4, 5, 3, 6
-NAMES = tuple(cell_table.CELLS)
+NAMES = tuple(table.CELLS)
 LINEAR = ("mingru", "minlstm", "lru")
 
 
@@ -25,7 +25,7 @@ class Drawn(NamedTuple):
 
 
 def build_cell(name: str, features: int = FEATURES) -> nn.RNNCellBase:
-    return cell_table.build(name, features, HIDDEN, kernel_init="lecun_normal", recurrent_init="orthogonal")
+    return table.build(name, features, HIDDEN, kernel_init="lecun_normal", recurrent_init="orthogonal")
 
 
 def normal(rng: np.random.Generator, leaf: Any, dtype: Any) -> jax.Array:
@@ -40,7 +40,7 @@ def normal(rng: np.random.Generator, leaf: Any, dtype: Any) -> jax.Array:
 def draw(name: str, seed: int, dtype: Any = jnp.float32) -> Drawn:
     """The cell called `name`, with random parameters, inputs [batch, time, features] and carry."""
     cell, rng = build_cell(name), np.random.default_rng(seed)
-    shapes = jax.eval_shape(lambda: cell_table.init(name, cell, jax.random.key(0), FEATURES, {}))
+    shapes = jax.eval_shape(lambda: table.init(name, cell, jax.random.key(0), FEATURES, {}))
     carry = jax.eval_shape(lambda: cell.initialize_carry(jax.random.key(0), (BATCH, FEATURES)))
     parameters, carry = jax.tree.map(lambda leaf: normal(rng, leaf, dtype), (shapes, carry))
     return Drawn(cell, parameters, jnp.asarray(rng.normal(size=(BATCH, TIME, FEATURES)), dtype), carry)

@@ -9,8 +9,8 @@ import pytest
 from flax import linen as nn
 from random_cells import FEATURES, HIDDEN, NAMES, build_cell, draw
 
-from rnn_jax.models import cell_table
-from rnn_jax.models.cell_table import CELLS
+from rnn_jax.models.cells import table
+from rnn_jax.models.cells.table import CELLS
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_the_lru_turns_and_shrinks_its_complex_state() -> None:
 
 
 def test_the_lru_begins_inside_its_ring_and_keeps_the_states_size() -> None:
-    cell = cell_table.build("lru", FEATURES, 500, kernel_init="lecun_normal", recurrent_init=None)
-    p = cell_table.init("lru", cell, jax.random.key(1), FEATURES, {})
+    cell = table.build("lru", FEATURES, 500, kernel_init="lecun_normal", recurrent_init=None)
+    p = table.init("lru", cell, jax.random.key(1), FEATURES, {})
     radii = np.exp(-np.exp(p["nu"]))
     assert radii.min() >= 0.9
     assert radii.max() <= 0.999
@@ -138,13 +138,13 @@ def test_the_lru_begins_inside_its_ring_and_keeps_the_states_size() -> None:
 def test_initial_biases(name: str) -> None:
     entry, cell = CELLS[name], build_cell(name)
 
-    def bias(parameters: Any, gate: cell_table.Gate) -> Any:
+    def bias(parameters: Any, gate: table.Gate) -> Any:
         whole = parameters[gate.layer]["bias"]
         return whole if gate.part is None else whole.reshape(4, -1)[gate.part]
 
     def init(**hyper: float) -> Any:
         numbers = {key: jnp.float32(value) for key, value in hyper.items()}
-        return cell_table.init(name, cell, jax.random.key(1), FEATURES, numbers)
+        return table.init(name, cell, jax.random.key(1), FEATURES, numbers)
 
     if entry.forget is not None:
         np.testing.assert_array_equal(bias(init(forget_bias=1.5), entry.forget), 1.5)
@@ -160,7 +160,7 @@ def test_initial_biases(name: str) -> None:
 
 
 def test_the_table_says_which_cells_have_which_options() -> None:
-    from rnn_jax.runtime import subject_sections as sections
+    from rnn_jax.config import data_sections as sections
 
     assert set(sections.FORGETTING) == {name for name, entry in CELLS.items() if entry.forget is not None}
     assert set(sections.CHRONO) == {name for name, entry in CELLS.items() if entry.chrono}

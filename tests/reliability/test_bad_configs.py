@@ -10,12 +10,12 @@ import wrong_commands
 import wrong_files
 from wrong_commands import Wrong
 
-from rnn_jax.runtime import config, generate_command, predict_command
+from rnn_jax.config import command_line, generate_command, predict_command
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping import command
 
 PARSERS: dict[str, Callable[[Sequence[str]], Any]] = {
-    "main": config.parse,
+    "main": command_line.parse,
     "sweep": command.parse,
     "predict": predict_command.parse,
     "generate": generate_command.parse,

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.console import build_console
 from rnn_jax.reporting.log import Log, build, read_lines
-from rnn_jax.runtime.run_folder import RunFolder
 
 
 @pytest.fixture

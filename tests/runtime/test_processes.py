@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from rnn_jax.runtime.config import load_config
+from rnn_jax.config.command_line import load_config
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.processes import ALONE, CLUSTERS, Team, place_of, team
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from rnn_jax.config.schema import split_hyper
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.schema import split_hyper
 from rnn_jax.sweeping.command import parse, without
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import groups

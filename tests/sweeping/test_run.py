@@ -10,15 +10,16 @@ import pytest
 
 from rnn_jax import main as single
 from rnn_jax import sweep
+from rnn_jax.checkpoints import checkpoint
+from rnn_jax.config.command_line import load_config
+from rnn_jax.config.run_folder import RunFolder
+from rnn_jax.config.schema import validate
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.config import load_config
-from rnn_jax.runtime.run_folder import RunFolder
-from rnn_jax.runtime.schema import validate
 from rnn_jax.sweeping import results
-from rnn_jax.training import checkpoint, population
-from rnn_jax.training.loop import train
-from rnn_jax.training.population import LayOut
+from rnn_jax.training.population import population
+from rnn_jax.training.population.population import LayOut
+from rnn_jax.training.run import train
 
 SMALL = {
     "dataset.examples": 40,

@@ -12,18 +12,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rnn_jax.config.command_line import load_config
+from rnn_jax.config.schema import Config, split_hyper, validate
 from rnn_jax.models.network import Network
 from rnn_jax.reporting.plain import PlainConsole
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.config import load_config
-from rnn_jax.runtime.schema import Config, split_hyper, validate
-from rnn_jax.training import population, program
+from rnn_jax.training import program
 from rnn_jax.training.build import build
 from rnn_jax.training.evaluate import evaluate, outputs
-from rnn_jax.training.loop import train
-from rnn_jax.training.population import LayOut, Members
-from rnn_jax.training.population_loop import evaluate as evaluate_members
+from rnn_jax.training.population import population
+from rnn_jax.training.population.loop import evaluate as evaluate_members
+from rnn_jax.training.population.population import LayOut, Members
 from rnn_jax.training.program import Program
+from rnn_jax.training.run import train
 from rnn_jax.training.state import State
 
 TINY: dict[str, Any] = {

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from rnn_jax import datasets, models, tasks
+from rnn_jax.checkpoints import retention
+from rnn_jax.config.schema import KEYS, SECTIONS, Hyper
 from rnn_jax.reporting import log
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.schema import KEYS, SECTIONS, Hyper
-from rnn_jax.training import keeping, optimizer, plan
+from rnn_jax.training import optimizer, plan
 
 BUILDERS: dict[str, Callable[..., Any]] = {
     "dataset": datasets.build,
@@ -18,7 +19,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "model": models.build,
     "optimizer": optimizer.build,
     "train": plan.build,
-    "checkpoint": keeping.build,
+    "checkpoint": retention.build,
     "log": log.build,
     "runtime": devices.build,
 }
@@ -47,9 +48,9 @@ def test_the_schema_equals_the_builders_signatures(section: str) -> None:
 
 
 def test_the_choices_are_the_tables() -> None:
-    from rnn_jax.models.cell_table import CELLS
+    from rnn_jax.config.messages import choices_of
+    from rnn_jax.models.cells.table import CELLS
     from rnn_jax.models.classifier import POOLS
-    from rnn_jax.runtime.wording import choices_of
 
     tables = {
         "task.name": tasks.TASKS,

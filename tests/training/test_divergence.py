@@ -13,11 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rnn_jax.checkpoints import checkpoint
+from rnn_jax.config.schema import Config
 from rnn_jax.reporting.plain import PlainConsole
-from rnn_jax.runtime.schema import Config
-from rnn_jax.training import checkpoint, loop
+from rnn_jax.training import run
 from rnn_jax.training.build import Job, build
-from rnn_jax.training.loop import train
+from rnn_jax.training.run import train
 
 Tiny = Callable[..., Config]
 CONSTANT = {
@@ -48,7 +49,7 @@ def spoiling(monkeypatch: pytest.MonkeyPatch, is_spoilt: Callable[[Any, Any], An
 
         return job._replace(task=job.task._replace(loss=wrong))
 
-    monkeypatch.setattr(loop, "build", spoilt)
+    monkeypatch.setattr(run, "build", spoilt)
 
 
 def console() -> PlainConsole:

@@ -11,41 +11,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiny import TINY_LANGUAGE_MODEL, build_tiny_language_model
 
+from rnn_jax.checkpoints import checkpoint
+from rnn_jax.config.command_line import load_config
+from rnn_jax.config.run_folder import RunFolder
+from rnn_jax.config.schema import Config, split_hyper, validate
 from rnn_jax.datasets import vocabulary
+from rnn_jax.inference.evaluation import evaluate_run
+from rnn_jax.inference.generator import Author
 from rnn_jax.reporting.plain import PlainConsole
 from rnn_jax.reporting.samples import read_samples
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.config import load_config
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.run_folder import RunFolder
-from rnn_jax.runtime.schema import Config, split_hyper, validate
 from rnn_jax.tasks import language_modelling
-from rnn_jax.training import checkpoint, population, program, steps
+from rnn_jax.training import program, steps
 from rnn_jax.training.build import build
 from rnn_jax.training.evaluate import evaluate
-from rnn_jax.training.loop import train
-from rnn_jax.training.population import LayOut, Members
-from rnn_jax.training.population_loop import evaluate as evaluate_members
+from rnn_jax.training.population import population
+from rnn_jax.training.population.loop import evaluate as evaluate_members
+from rnn_jax.training.population.population import LayOut, Members
 from rnn_jax.training.program import Program
-from rnn_jax.training.revisit import evaluate_run
+from rnn_jax.training.run import train
 from rnn_jax.training.state import State
-from rnn_jax.training.writing import Author
 
-TINY: dict[str, Any] = {
-    "dataset.examples": 98,
-    "dataset.batch_size": 3,
-    "task.window_steps": 5,
-    "task.evaluation_rows": 2,
-    "model.hidden_size": 6,
-    "model.output_dropout": None,
-    "model.embedding_dropout": None,
-    "train.duration_steps": 12,
-    "train.evaluate_every_steps": 4,
-    "log.every_steps": 3,
-    "log.tensorboard": False,
-    "log.sample_tokens": 7,
-}
 DROPPING = {
     "model.layers": 2,
     "model.dropout": 0.3,
@@ -78,10 +67,6 @@ def _short_windows() -> Iterator[None]:
         yield
 
 
-def config_with(changes: dict[str, Any] | None = None) -> Config:
-    return validate(load_config("configs/shakespeare.py:smoke", TINY | (changes or {})))[0]
-
-
 def on(number: int) -> devices.Devices:
     return devices.build(1, devices=number, matmul_precision="float32", allow_device_change=False)
 
@@ -104,7 +89,7 @@ def flat(tree: Any) -> np.ndarray:
 
 
 def test_the_carry_is_what_the_network_came_to_and_begins_anew_with_an_epoch() -> None:
-    loaded = start(config_with(SGD | {"optimizer.learning_rate": 0.0}))
+    loaded = start(build_tiny_language_model(SGD | {"optimizer.learning_rate": 0.0}))
     job, state = loaded.job, loaded.init()
     tokens = job.data.splits["train"]["tokens"]
     parameters, bounds = jax.device_get(state.parameters), np.arange(4) * 97 // 3
@@ -120,7 +105,7 @@ def test_the_carry_is_what_the_network_came_to_and_begins_anew_with_an_epoch() -
 
 def test_gradients_stop_where_a_window_begins() -> None:
     """The update is the gradient of this window's loss, the carry taken as it is."""
-    loaded = start(config_with(SGD))
+    loaded = start(build_tiny_language_model(SGD))
     state = run(loaded, 2)
     before, carry = jax.device_get((state.parameters, state.carry))
     batch = loaded.job.task.fetch({}, loaded.indices("train", 2), None)
@@ -145,7 +130,9 @@ def test_gradients_stop_where_a_window_begins() -> None:
 )
 def test_the_same_on_any_number_of_devices(number: int, changes: dict[str, Any]) -> None:
     """Four rows on three devices, three on two: padded rows have a carry too, and weigh nothing."""
-    config = config_with(changes | {"dataset.batch_size": number + 1, "optimizer.learning_rate": 0.3})
+    config = build_tiny_language_model(
+        changes | {"dataset.batch_size": number + 1, "optimizer.learning_rate": 0.3}
+    )
     alone, together = start(config), start(config, number)
     one, many = run(alone, 8), run(together, 8)
     np.testing.assert_allclose(flat(many.parameters), flat(one.parameters), atol=1e-4)
@@ -157,7 +144,7 @@ def test_the_same_on_any_number_of_devices(number: int, changes: dict[str, Any])
 
 
 def test_an_evaluation_tells_every_token_from_all_before_it() -> None:
-    loaded = start(config_with({"task.evaluation_rows": 1}))
+    loaded = start(build_tiny_language_model({"task.evaluation_rows": 1}))
     parameters, tokens = loaded.init().parameters, loaded.job.data.splits["test"]["tokens"]
     logits, _ = loaded.job.network.apply(parameters, tokens[None, :-1].astype(int), None, None, {}, None)
     surprises = -np.asarray(jax.nn.log_softmax(logits[0]))[np.arange(len(tokens) - 1), tokens[1:]]
@@ -174,7 +161,7 @@ def test_an_evaluation_tells_every_token_from_all_before_it() -> None:
 
 
 def test_a_tied_embedding_has_no_kernel_and_both_gradients() -> None:
-    config = config_with(SGD | {"model.tied_embedding": True, "model.embedding_scale": 0.5})
+    config = build_tiny_language_model(SGD | {"model.tied_embedding": True, "model.embedding_scale": 0.5})
     loaded = start(config)
     state = loaded.init()
     drawn = state.parameters["params"]
@@ -184,12 +171,12 @@ def test_a_tied_embedding_has_no_kernel_and_both_gradients() -> None:
     # Every token has a gradient from the softmax, those that were not read as well.
     assert (np.abs(np.asarray(after) - before).max(axis=1) > 0).all()
     with pytest.raises(UserError, match=r"model.embedding_size = 4: where model.tied_embedding is True"):
-        build(config_with({"model.tied_embedding": True, "model.embedding_size": 4}))
+        build(build_tiny_language_model({"model.tied_embedding": True, "model.embedding_size": 4}))
 
 
 def test_a_small_vocabulary_is_a_product_and_gives_the_same() -> None:
     """Dropout of features at a rate of zero keeps the lookup: outputs and gradients agree."""
-    network = start(config_with()).job.network
+    network = start(build_tiny_language_model()).job.network
     parameters = network.init(jax.random.key(0), {})
     tokens = jax.random.randint(jax.random.key(1), (2, 5), 0, 65)
 
@@ -222,7 +209,7 @@ FULL = DROPPING | {"optimizer.average_from_steps": 6, "checkpoint.every_steps": 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("straight") / "run"
-    train(config_with(FULL), folder, console=Interrupting())
+    train(build_tiny_language_model(FULL), folder, console=Interrupting())
     return folder
 
 
@@ -231,7 +218,7 @@ def test_cut_anywhere_and_resumed_equals_straight_bit_for_bit(
     straight: Path, tmp_path: Path, cuts: list[int]
 ) -> None:
     """The carry and the place in the stream included: parameters after the cut depend on both."""
-    config, folder = config_with(FULL), tmp_path / "run"
+    config, folder = build_tiny_language_model(FULL), tmp_path / "run"
     for cut in cuts:
         assert train(config, folder, console=Interrupting(cut))["step"] == cut
     train(config, folder, console=Interrupting())
@@ -250,7 +237,7 @@ def test_what_is_evaluated_can_be_read_alone(straight: Path) -> None:
     """Without the run's config: the averaged parameters, where an average was kept."""
     checkpoints = straight / "checkpoints"
     for which in ("latest", "best"):
-        state, progress, _ = start(config_with(FULL)).restore(checkpoints, which)
+        state, progress, _ = start(build_tiny_language_model(FULL)).restore(checkpoints, which)
         parameters, step, damaged = checkpoint.restore_evaluated(checkpoints, which)
         jax.tree.map(np.testing.assert_array_equal, parameters, state.averaged)
         assert (flat(parameters) != flat(state.parameters)).any()
@@ -260,7 +247,7 @@ def test_what_is_evaluated_can_be_read_alone(straight: Path) -> None:
 
 
 def test_cut_with_rows_that_fill_up_equals_straight_bit_for_bit(tmp_path: Path) -> None:
-    config = config_with(FULL | {"runtime.devices": 2})
+    config = build_tiny_language_model(FULL | {"runtime.devices": 2})
     train(config, tmp_path / "straight", console=Interrupting())
     for cut in (3, 8):
         train(config, tmp_path / "cut", console=Interrupting(cut))
@@ -274,9 +261,9 @@ def test_cut_with_rows_that_fill_up_equals_straight_bit_for_bit(tmp_path: Path) 
 
 def test_rows_that_fill_up_are_not_saved(tmp_path: Path) -> None:
     """Three rows on two devices: another number of devices can go on, where that is allowed."""
-    config = config_with({"runtime.devices": 2, "runtime.allow_device_change": True})
+    config = build_tiny_language_model({"runtime.devices": 2, "runtime.allow_device_change": True})
     train(config, tmp_path / "run", console=Interrupting(5))
-    again = config_with({"runtime.devices": 1, "runtime.allow_device_change": True})
+    again = build_tiny_language_model({"runtime.devices": 1, "runtime.allow_device_change": True})
     assert train(again, tmp_path / "run", console=Interrupting())["status"] == "finished"
     two = start(config, 2)
     state, _, _ = two.restore(tmp_path / "run" / "checkpoints", "latest")
@@ -290,7 +277,7 @@ def test_a_summary_counts_tokens_and_has_the_last_tenth(straight: Path) -> None:
     assert {"loss", "bits_per_character"} == set(summary["test"]) == set(summary["last_tenth"])
     assert summary["tokens_per_second"] > 0
     assert [summary["dataset"][split] for split in ("train", "validation", "test")] == [98, 24, 24]
-    loaded = start(config_with(FULL))
+    loaded = start(build_tiny_language_model(FULL))
     best, _, _ = loaded.restore(straight / "checkpoints", "best")
     for split in ("test", "last_tenth"):
         assert summary[split] == pytest.approx(evaluate(loaded, best.evaluated, split))
@@ -305,7 +292,9 @@ def test_samples_are_kept_by_step(straight: Path) -> None:
 def own_text(tmp_path: Path) -> Config:
     keys = {"dataset.file": str(tmp_path / "a.txt"), "dataset.data_dir": str(tmp_path / "data")}
     sizes = {
-        key: value for key, value in TINY.items() if key not in ("dataset.examples", "task.evaluation_rows")
+        key: value
+        for key, value in TINY_LANGUAGE_MODEL.items()
+        if key not in ("dataset.examples", "task.evaluation_rows")
     }
     length = {"train.duration_epochs": None, "train.evaluate_every_epochs": None}
     return validate(load_config("configs/text.py", sizes | keys | length))[0]
@@ -347,7 +336,7 @@ def test_before_the_first_checkpoint_the_vocabulary_is_made_anew(
 def test_a_member_of_a_population_has_a_carry_of_its_own(how: LayOut, number: int) -> None:
     rates, seeds = (0.1, 0.3, 1.0), (0, 1, 1)
     configs = [
-        config_with(SGD | {"optimizer.learning_rate": rate, "train.seed": seed})
+        build_tiny_language_model(SGD | {"optimizer.learning_rate": rate, "train.seed": seed})
         for rate, seed in zip(rates, seeds, strict=True)
     ]
     hypers = [split_hyper(config)[1] for config in configs]
@@ -374,7 +363,7 @@ def test_a_member_of_a_population_has_a_carry_of_its_own(how: LayOut, number: in
 
 @pytest.mark.usefixtures("compiled_as_for_users")
 def test_the_first_step_is_the_one_that_records_were_made_with() -> None:
-    state = run(start(config_with(DROPPING)), 1)
+    state = run(start(build_tiny_language_model(DROPPING)), 1)
     found = {
         "loss": float(state.metrics["loss"][0]),
         "parameters": float(np.linalg.norm(flat(state.parameters))),

@@ -10,10 +10,12 @@ import jax
 import numpy as np
 import pytest
 
-from rnn_jax.runtime.config import load_config
+from rnn_jax.config.command_line import load_config
+from rnn_jax.config.schema import Config, validate
+from rnn_jax.inference import evaluation
+from rnn_jax.runtime.distributed import placement
 from rnn_jax.runtime.errors import OutOfMemoryError, StorageError, as_user_error
-from rnn_jax.runtime.schema import Config, validate
-from rnn_jax.training import loop, memory, placement, revisit
+from rnn_jax.training import memory, run
 
 ROOT = Path(__file__).parents[2]
 EXHAUSTED = jax.errors.JaxRuntimeError(
@@ -122,7 +124,7 @@ def test_what_a_step_lacks_is_told_when_it_is_waited_for(
 
     monkeypatch.setattr(placement, "fetch", fail)
     with pytest.raises(OutOfMemoryError, match=r"dataset\.batch_size = 12, model\.hidden_size = 6"):
-        loop.train(tiny(), tmp_path / "run")
+        run.train(tiny(), tmp_path / "run")
     assert "out of memory on CPU" in (tmp_path / "run" / "summary.json").read_text()
 
 
@@ -144,14 +146,14 @@ def test_who_waits_for_what_failed_is_told() -> None:
 def test_an_evaluation_tells_it(
     tiny: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loop.train(tiny(), tmp_path / "run")
+    run.train(tiny(), tmp_path / "run")
 
     def fail(*arguments: object) -> None:
         raise EXHAUSTED
 
-    monkeypatch.setattr(revisit, "evaluate", fail)
+    monkeypatch.setattr(evaluation, "evaluate", fail)
     with pytest.raises(OutOfMemoryError, match=r"dataset\.batch_size = 12"):
-        revisit.evaluate_run(tiny(), tmp_path / "run", "best")
+        evaluation.evaluate_run(tiny(), tmp_path / "run", "best")
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is limited as Linux does")

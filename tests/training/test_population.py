@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.schema import Config, split_hyper
 from rnn_jax.tasks.task import Batch
-from rnn_jax.training import population, program
+from rnn_jax.training import program
 from rnn_jax.training.build import Job, build
-from rnn_jax.training.population import LayOut, Members
+from rnn_jax.training.population import population
+from rnn_jax.training.population.population import LayOut, Members
 from rnn_jax.training.state import State
 
 Tiny = Callable[..., Config]

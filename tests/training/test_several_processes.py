@@ -17,18 +17,20 @@ import jax
 import numpy as np
 import pytest
 
+from rnn_jax.checkpoints import checkpoint
+from rnn_jax.config.command_line import load_config
+from rnn_jax.config.run_folder import OF_ONE_START
+from rnn_jax.config.schema import validate
 from rnn_jax.main import main
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.config import load_config
+from rnn_jax.runtime.distributed import joining
+from rnn_jax.runtime.distributed.synchronization import Agreement
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.processes import Team
-from rnn_jax.runtime.run_folder import OF_ONE_START
-from rnn_jax.runtime.schema import validate
 from rnn_jax.runtime.signals import Interrupted, Stop
-from rnn_jax.training import checkpoint, execution, joining
-from rnn_jax.training.agreement import Agreement
-from rnn_jax.training.loop import train
+from rnn_jax.training import execution
+from rnn_jax.training.run import train
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -203,7 +205,7 @@ def test_before_training_processes_find_out_that_they_share_no_folder(tmp_path: 
 def test_a_file_system_may_take_a_moment(
     comes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn_jax.training.agreement.SEEN_IN_SECONDS", 5 if comes else 0.3)
+    monkeypatch.setattr("rnn_jax.runtime.distributed.synchronization.SEEN_IN_SECONDS", 5 if comes else 0.3)
     where = devices.build(1, devices=1, matmul_precision="float32", allow_device_change=False)
     follower = Agreement(where._replace(team=Team(2, 1, "127.0.0.1:1")))
     monkeypatch.setattr(follower, "largest", lambda own: 17 if own == 0 else own)

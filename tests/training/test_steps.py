@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rnn_jax.config.schema import Config
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.schema import Config
 from rnn_jax.training.build import build
 from rnn_jax.training.evaluate import evaluate, outputs
 from rnn_jax.training.program import Program, load

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from rnn_jax.checkpoints import checkpoint
+from rnn_jax.config.schema import Config
 from rnn_jax.reporting.plain import PlainConsole
 from rnn_jax.runtime.lock import NAME, LockedError, locked
-from rnn_jax.runtime.schema import Config
-from rnn_jax.training import cadence, checkpoint, execution, loop
-from rnn_jax.training.loop import train
+from rnn_jax.training import execution, fit, run
+from rnn_jax.training.run import train
 
 Tiny = Callable[..., Config]
 FULL = {"optimizer.average_decay": 0.9, "checkpoint.every_steps": 5}
@@ -58,7 +59,7 @@ def straight_end(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return end_of(tiny(FULL), tmp_path_factory.mktemp("straight") / "run")
 
 
-@pytest.mark.parametrize(("owner", "phase"), [(loop, "build"), (execution, "load")])
+@pytest.mark.parametrize(("owner", "phase"), [(run, "build"), (execution, "load")])
 def test_before_training_it_ends_at_once(
     tiny: Tiny, straight_end: Any, tmp_path: Path, owner: Any, phase: str
 ) -> None:
@@ -70,7 +71,7 @@ def test_before_training_it_ends_at_once(
 
 def test_while_a_run_goes_on_its_summary_stays(tiny: Tiny, straight_end: Any, tmp_path: Path) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
-    stopped(config, folder, cadence, "evaluate")
+    stopped(config, folder, fit, "evaluate")
     assert stopped(config, folder, execution, "load")["step"] == 4
     assert end_of(config, folder) == straight_end
 
@@ -81,7 +82,7 @@ def test_an_evaluation_is_given_up_and_made_later(
 ) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
     evaluations = iter(range(4, 100, 4))
-    summary = stopped(config, folder, cadence, "evaluate", lambda *_: next(evaluations) == step)
+    summary = stopped(config, folder, fit, "evaluate", lambda *_: next(evaluations) == step)
     found = checkpoint.find(folder / "checkpoints")
     assert (summary["step"], found.step, found.progress["evaluated_at"]) == (step, step, step - 4)
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

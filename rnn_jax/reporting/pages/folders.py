@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rnn_jax.config.messages import shown
+from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.pages.files import read_rows
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.run_folder import RunFolder
-from rnn_jax.runtime.wording import shown
 
 Row = Mapping[str, Any]
 

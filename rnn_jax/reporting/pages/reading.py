@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.charts import Series
 from rnn_jax.reporting.pages.files import look, read_object
 from rnn_jax.reporting.pages.folders import Found
 from rnn_jax.reporting.samples import read_samples
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import read_json_lines
-from rnn_jax.runtime.run_folder import RunFolder
 
 Figures = dict[str, float]
 Curves = dict[tuple[str, str], Series]

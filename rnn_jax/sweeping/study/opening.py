@@ -5,8 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from rnn_jax.config.messages import shown
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.wording import shown
 from rnn_jax.sweeping.definition import Pruning, Sweep
 from rnn_jax.sweeping.study.reaching import StudyStorageError, reached
 from rnn_jax.sweeping.study.spaces import Point

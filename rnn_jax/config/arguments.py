@@ -1,0 +1,55 @@
+"""Command lines of flags alone, without a config: what is wrong with one is said in a line, as elsewhere."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rnn_jax.config.messages import nearest
+from rnn_jax.runtime.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UserError for a command line that is wrong; a flag must be written in full."""
+
+    def __init__(self, command: str, description: str, epilog: str) -> None:
+        """The parser of `python -m rnn_jax.<command>`."""
+        super().__init__(
+            f"python -m rnn_jax.{command}",
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Argparse's own answer would be its usage, and exit status 2 from within."""
+        raise UserError(message)
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Reads a command line (`sys.argv[1:]`).
+
+        Raises:
+            UserError: a flag or its value is wrong.
+            SystemExit: with status 0, after `--help` was printed.
+        """
+        found, unknown = self.parse_known_args(arguments)
+        if unknown:
+            flags = [flag.lstrip("-") for action in self._actions for flag in action.option_strings]
+            near = nearest(unknown[0].lstrip("-").partition("=")[0], flags)
+            hint = f"did you mean --{near}?" if near else "--help lists them"
+            raise UserError(f"{unknown[0]}: no such flag; {hint}")
+        return found
+
+    def add_run(self, what: str) -> None:
+        """Adds --workdir and --checkpoint, which say what was trained."""
+        self.add_argument("--workdir", type=_folder, required=True, metavar="DIR", help=what)
+        self.add_argument(
+            "--checkpoint", choices=("best", "latest"), default="best", help="which one (default: best)"
+        )
+
+
+def _folder(text: str) -> Path:
+    if not text:  # which would be the working directory
+        raise argparse.ArgumentTypeError("needs a value, --workdir=DIR")
+    return Path(text)

@@ -1,0 +1,1 @@
+"""Published data sets: sources, downloads, and their preparation with TFDS."""

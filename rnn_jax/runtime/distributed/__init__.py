@@ -1,0 +1,1 @@
+"""Several processes in one run: joining, synchronization, and placement of arrays."""

@@ -1,0 +1,79 @@
+"""`--help`, the list of commands, and that both are there before JAX is."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rnn_jax.__main__ import listing
+from rnn_jax.config.command_line import parse
+from rnn_jax.config.config_files import REPOSITORY
+from rnn_jax.config.schema import KEYS, SECTIONS
+
+HEAVY = ("jax", "numpy", "flax", "optax", "orbax", "tensorflow_datasets", "matplotlib", "sklearn")
+PROGRAM = f"""
+import sys
+from rnn_jax.runtime.config import parse
+try:
+    parse(sys.argv[1:])
+finally:
+    assert not set({HEAVY}) & set(sys.modules), sorted(sys.modules)
+"""
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Parses a command line in a fresh process."""
+    command = [sys.executable, "-c", PROGRAM, *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+
+def test_parsing_imports_no_jax():
+    done = run("--config", "configs/mnist.py:seed,smoke", "--config.train.seed=3")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_help_comes_fast_and_without_jax():
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = run("--help")
+        times.append(time.perf_counter() - start)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert min(times) < 1
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_names_every_key_and_every_config(capsys, flag):
+    with pytest.raises(SystemExit) as caught:
+        parse(["--config", "nothing", flag])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    for section in SECTIONS:
+        assert f"\n  {section}: " in text
+    for key, field in KEYS.items():
+        assert f"    .{key.partition('.')[2]} " in text
+        assert str(field.description) in text
+    for words in ("configs/digits.py ", "configs/mnist.py ", ":seed ", ":shifted ", ":smoke "):
+        assert words in text
+    assert "the optimizer [adam | adamw | sgd | rmsprop]" in text
+    assert "[float >= 0 < 1 | None, only with name = sgd or rmsprop]" in text
+    assert max(map(len, text.splitlines())) <= 110
+
+
+def test_help_survives_configs_that_are_broken_or_silent(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("configs").mkdir()
+    Path("configs/broken.py").write_text("def (")
+    Path("configs/silent.py").write_text("x = 1")
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    text = capsys.readouterr().out
+    assert "configs/broken.py         cannot be read: invalid syntax" in text
+    assert "configs/silent.py         (no docstring)" in text
+
+
+def test_the_commands_are_listed():
+    assert "python -m rnn_jax.main " in listing()
+    assert "__main__" not in listing()

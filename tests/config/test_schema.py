@@ -1,0 +1,320 @@
+"""What a config may say, and how its mistakes read."""
+
+import copy
+import math
+from typing import Any
+
+import pytest
+
+from rnn_jax.config import config_files
+from rnn_jax.config.command_line import load_config
+from rnn_jax.config.messages import nearest_key
+from rnn_jax.config.schema import KEYS, Config, Hyper, split_hyper, validate
+from rnn_jax.runtime.errors import UserError
+
+
+def config_with(**changes: object) -> dict[str, Any]:
+    """The MNIST config with `section__key` set to other values."""
+    config = load_config("configs/mnist.py").to_dict()
+    for name, value in changes.items():
+        section, _, key = name.partition("__")
+        config[section][key] = value
+    return config
+
+
+def mistakes(config, said=(), origin=None) -> list[str]:
+    """The lines that a config is refused with."""
+    with pytest.raises(UserError) as caught:
+        validate(config, said, origin)
+    return str(caught.value).splitlines()
+
+
+class Mute:
+    """What cannot even be shown."""
+
+    def __repr__(self) -> str:
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("optimizer__learning_rate", -1, "optimizer.learning_rate = -1: must be at least 0"),
+        ("optimizer__learning_rate", math.nan, "= nan: must be a finite number, at least 0"),
+        ("optimizer__learning_rate", math.inf, "= inf: must be a finite number, at least 0"),
+        ("optimizer__learning_rate", None, "optimizer.learning_rate = None: must be a finite number"),
+        ("optimizer__beta1", 1.0, "optimizer.beta1 = 1.0: must be at least 0 and less than 1"),
+        ("optimizer__epsilon", 0.0, "optimizer.epsilon = 0.0: must be more than 0"),
+        ("optimizer__clip", "1", "optimizer.clip = '1': must be a finite number, at least 0, or None"),
+        ("optimizer__name", "adma", "must be one of adam, adamw, sgd, rmsprop; did you mean adam?"),
+        ("model__hidden_size", 1.5, "model.hidden_size = 1.5: must be a whole number, at least 1"),
+        ("model__hidden_size", True, "model.hidden_size = True: must be a whole number, at least 1"),
+        ("model__hidden_size", 0, "model.hidden_size = 0: must be at least 1"),
+        ("model__hidden_size", [1, 2], "model.hidden_size = [1, 2]: must be a whole number"),
+        ("model__cell", "gruu", "model.cell = 'gruu': must be one of rnn, lstm, lstm_peephole"),
+        (
+            "dataset__name",
+            "cifar",
+            "dataset.name = 'cifar': must be one of mnist, fashion_mnist, digits",
+        ),
+        ("dataset__data_dir", 3, "dataset.data_dir = 3: must be text, or None"),
+        ("train__seed", 2**32, "= 4294967296: must be at least 0 and less than 4294967296"),
+        ("model__hidden_size", 2**31, "model.hidden_size = 2147483648: must be less than 2147483648"),
+        ("dataset__batch_size", 10**30, "000: must be less than 2147483648"),
+        ("model__layers", 10**30, "must be at least 1 and at most 1000"),
+        ("train__report_test", 1, "train.report_test = 1: must be True or False"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_is_allowed(key, value, line):
+    (told,) = mistakes(config_with(**{key: value}))
+    assert line in told
+
+
+def test_all_mistakes_are_told_at_once():
+    config = config_with(
+        optimizer__lerning_rate=1.0, optimizer__clip=-1.0, model__cell="gruu", train__duration_steps=3
+    )
+    assert [line.partition(":")[0] for line in mistakes(config)] == [
+        "optimizer.lerning_rate",
+        "model.cell = 'gruu'",
+        "optimizer.clip = -1.0",
+        "train.duration_epochs = 15.0",
+    ]
+
+
+def test_missing_keys_and_sections_are_told():
+    config = config_with()
+    del config["model"]["hidden_size"]
+    del config["train"]
+    config["log"] = 3
+    keys, value, section = mistakes(config)
+    named = "every_steps, batch_accuracy_every_steps, sample_tokens, tensorboard"
+    assert keys == f"log = 3: is a section, with the keys {named}"
+    assert value.startswith("model.hidden_size: must be given (units of each recurrence): a whole number")
+    assert section.startswith("train: the whole section is missing; its keys are seed, duration_epochs")
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "meant"),
+    [
+        ("optimizer.lerning_rate", "optimizer.learning_rate"),
+        ("optimizer.lr", "optimizer.learning_rate"),
+        ("lr", "optimizer.learning_rate"),
+        ("optimiser.clip", "optimizer.clip"),
+        ("optimiser.name", "optimizer.name"),
+        ("model.learning_rate", "optimizer.learning_rate"),
+        ("model.lerning_rate", "optimizer.learning_rate"),
+        ("train.epochs", "train.duration_epochs"),
+        ("model.hidden", "model.hidden_size"),
+        ("batch_size", "dataset.batch_size"),
+        ("optimizer.zzz", None),
+        ("zzz", None),
+    ],
+)
+def test_the_nearest_key(mistyped, meant):
+    assert nearest_key(mistyped, KEYS) == meant
+
+
+def test_an_unknown_key_without_a_near_one_is_told_what_there_is():
+    (line,) = mistakes(config_with(log__zzz=1))
+    assert (
+        line
+        == "log.zzz: no such key; log has every_steps, batch_accuracy_every_steps, sample_tokens, tensorboard"
+    )
+    config = config_with()
+    config["zzz"] = 1
+    (line,) = mistakes(config)
+    assert line.startswith("zzz: no such key; the sections are dataset, task, model, optimizer, train")
+
+
+def test_mistakes_say_where_they_come_from():
+    config = config_with(optimizer__clip=-1, optimizer__learning_rate=-1)
+    assert mistakes(config, said=["optimizer.clip"], origin="configs/mine.py") == [
+        "configs/mine.py: optimizer.learning_rate = -1: must be at least 0",
+        "--config.optimizer.clip = -1: must be at least 0",
+    ]
+
+
+def test_keys_of_another_kind_are_passed_over_if_they_come_from_the_file():
+    config, notes = validate(config_with(optimizer__name="sgd"), said=["optimizer.name"])
+    assert (config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon) == (None, None, None)
+    assert notes == ["optimizer.beta1, optimizer.beta2, optimizer.epsilon passed over: optimizer.name is sgd"]
+
+
+def test_keys_of_another_kind_are_refused_if_they_were_typed():
+    config = config_with(optimizer__name="sgd", optimizer__beta1=0.5)
+    (line,) = mistakes(config, said=["optimizer.name", "optimizer.beta1"])
+    assert line == "--config.optimizer.beta1 = 0.5: only for adam or adamw, and optimizer.name is sgd"
+
+
+def test_none_may_be_typed_for_a_key_of_another_kind():
+    config = config_with(optimizer__name="sgd", optimizer__beta1=None)
+    assert validate(config, said=["optimizer.name", "optimizer.beta1"])[0].optimizer.beta1 is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        (
+            {"dataset__name": "synthetic"},
+            [
+                "dataset.like: must be given where dataset.name is synthetic: one of mnist, fashion_mnist",
+                "dataset.examples: must be given where dataset.name is synthetic: a whole number",
+            ],
+        ),
+        (
+            {"optimizer__final_fraction": None},
+            ["optimizer.final_fraction: must be given where optimizer.schedule is cosine: a finite number"],
+        ),
+        (
+            {"optimizer__schedule": "exponential", "optimizer__decay_factor": 0.5},
+            ["optimizer.decay_every_epochs: neither it nor optimizer.decay_every_steps is given"],
+        ),
+        (
+            {"optimizer__name": "rmsprop"},
+            ["optimizer.decay: must be given where optimizer.name is rmsprop: a finite number, at least 0"],
+        ),
+        (
+            {"optimizer__warmup_steps": 5},
+            ["optimizer.warmup_epochs = 1.0: give it or optimizer.warmup_steps (= 5), not both"],
+        ),
+        (
+            {"train__evaluate_every_epochs": None},
+            ["train.evaluate_every_epochs: neither it nor train.evaluate_every_steps is given"],
+        ),
+    ],
+)
+def test_what_keys_say_together(changes, lines):
+    told = mistakes(config_with(**changes))
+    assert len(told) == len(lines)
+    for line, start in zip(told, lines, strict=True):
+        assert line.startswith(start)
+
+
+def test_a_step_schedule_is_accepted_with_its_keys():
+    changes = {"schedule": "step", "decay_every_steps": 10, "decay_factor": 0.5, "final_fraction": None}
+    config, notes = validate(config_with(**{f"optimizer__{key}": value for key, value in changes.items()}))
+    assert config.optimizer.decay_every_steps == 10
+    assert notes == []
+
+
+def test_a_typed_duration_takes_the_place_of_the_files():
+    config, notes = validate(config_with(train__duration_steps=30), said=["train.duration_steps"])
+    assert (config.train.duration_steps, config.train.duration_epochs) == (30, None)
+    assert notes == ["train.duration_epochs passed over: train.duration_steps is given"]
+
+
+def test_two_typed_durations_are_refused():
+    both = ["train.duration_steps", "train.duration_epochs"]
+    (line,) = mistakes(config_with(train__duration_steps=30), said=both)
+    assert line.startswith("--config.train.duration_epochs = 15.0: give it or train.duration_steps (= 30)")
+
+
+def test_a_whole_number_is_a_number():
+    config, _ = validate(config_with(optimizer__clip=1))
+    assert config.optimizer.clip == 1.0
+    assert type(config.optimizer.clip) is float
+
+
+def test_validation_leaves_its_argument_alone():
+    config = config_with(optimizer__name="sgd")
+    before = copy.deepcopy(config)
+    validate(config)
+    assert config == before
+
+
+def test_hyperparameters_are_taken_out_of_their_sections():
+    config, _ = validate(config_with(optimizer__clip=2))
+    sections, hyper = split_hyper(config)
+    assert hyper == {"forget_bias": 1.0, "learning_rate": 4e-3, "weight_decay": 0.1, "clip": 2.0}
+    marked = {key for key, field in KEYS.items() if Hyper in field.metadata}
+    left = {f"{section}.{key}" for section, keys in sections.items() for key in keys}
+    assert left == set(KEYS) - marked
+    assert len({key.partition(".")[2] for key in marked}) == len(marked)
+
+
+def test_every_key_has_a_meaning_and_a_default_only_where_it_may_be_none():
+    for key, field in KEYS.items():
+        assert field.description, key
+        assert field.is_required() or field.default is None, key
+
+
+def test_a_config_cannot_be_changed_behind_the_validation():
+    config: Config = validate(config_with())[0]
+    with pytest.raises(ValueError, match="frozen"):
+        config.train.seed = 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def text_with(source: str = "configs/text.py", **changes: object) -> dict[str, Any]:
+    """A language model's config with `section__key` set to other values."""
+    config = config_files.load(source).to_dict()
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        config[section][name] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"model__bidirectional": True},
+            "model.bidirectional = True: a language model cannot read backwards, where the token it is to",
+        ),
+        (
+            {"dataset__test_file": "b.txt"},
+            "dataset.validation_file: must be given as well where dataset.test_file is",
+        ),
+        (
+            {"dataset__tokens": "pieces"},
+            "dataset.vocabulary_size: must be given where dataset.tokens is pieces: a whole number from 256",
+        ),
+        (
+            {"optimizer__average_decay": 0.9, "optimizer__average_from_steps": 5},
+            "optimizer.average_from_steps = 5: give it or optimizer.average_decay (= 0.9), not both",
+        ),
+        (
+            {"dataset__name": "digits"},
+            "dataset.name = 'digits': the task language_modelling needs a text: ptb, tiny_shakespeare",
+        ),
+        ({"dataset__file": None}, "dataset.file: must be given where dataset.name is text: text"),
+        ({"model__tied_embedding": None}, "model.tied_embedding: must be given where task.name is"),
+        ({"model__weight_drop": 1.0}, "model.weight_drop = 1.0: must be at least 0 and less than 1"),
+    ],
+)
+def test_what_language_models_may_not_be(changes: dict[str, Any], line: str) -> None:
+    assert mistakes(text_with(**changes))[0].startswith(line)
+
+
+def test_synthetic_data_must_be_of_the_tasks_kind() -> None:
+    config = text_with("configs/ptb.py:smoke", dataset__like="mnist")
+    assert mistakes(config) == [
+        "dataset.like = 'mnist': the task language_modelling needs a text: ptb, tiny_shakespeare"
+    ]
+    assert validate(text_with("configs/ptb.py:smoke", dataset__like="tiny_shakespeare"))[1] == []
+
+
+def test_keys_of_language_models_are_passed_over_elsewhere() -> None:
+    config = config_with(model__tied_embedding=True, model__input_dropout=0.5, log__sample_tokens=9)
+    assert validate(config)[1] == [
+        "model.input_dropout, model.tied_embedding, log.sample_tokens passed over: "
+        "task.name is classification"
+    ]
+
+
+def test_of_very_many_mistakes_the_first_are_told():
+    lines = mistakes({"name": "another", "version": 1})
+    assert len(lines) == 6
+    assert lines[0].startswith("name: no such key")
+    assert lines[-1] == "and 5 more mistakes"
+
+
+@pytest.mark.parametrize("value", [Mute(), 10**9_999], ids=["object", "number"])
+def test_what_cannot_be_shown_is_told_by_its_type(value):
+    (told,) = mistakes(config_with(model__hidden_size=value))
+    assert f"model.hidden_size = <{type(value).__name__}>: must be" in told
+
+
+def test_whole_numbers_have_31_bits_and_seeds_32():
+    config = config_with(model__hidden_size=2**31 - 1, train__seed=2**32 - 1)
+    assert validate(config)[0].model.hidden_size == 2**31 - 1

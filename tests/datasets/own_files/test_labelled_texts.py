@@ -1,0 +1,256 @@
+"""Tables of labelled texts: columns, encodings, quotes, what is left out, how they are divided."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnn_jax import datasets
+from rnn_jax.datasets.dataset import Dataset
+from rnn_jax.datasets.own_files import labelled_texts
+from rnn_jax.datasets.own_files.labelled_texts import Columns, read_table
+from rnn_jax.runtime.errors import UserError
+
+WORDS = {"good": ("fine", "great"), "bad": ("poor", "awful")}
+
+
+def rows(count: int) -> list[tuple[str, str]]:
+    """Labels and texts of 2 to 9 words."""
+    found = []
+    for number in range(count):
+        label = ("good", "bad")[number % 2]
+        words = [
+            WORDS[label][number // 2 % 2],
+            *(f"w{(number + place) % 7}" for place in range(1 + number % 8)),
+        ]
+        found.append((label, " ".join(words)))
+    return found
+
+
+def write(path: Path, content: list[tuple[str, str]], encoding: str = "utf-8") -> str:
+    lines = ["label\ttext", *("\t".join(row) for row in content)]
+    path.write_bytes(("\n".join(lines) + "\n").encode(encoding))
+    return str(path)
+
+
+def load(tmp_path: Path, file: str, **changes: Any) -> Dataset:
+    keys: dict[str, Any] = {
+        "name": "labelled_text",
+        "batch_size": 4,
+        "data_dir": str(tmp_path / "data"),
+        "file": file,
+        "label_column": "label",
+        "text_column": "text",
+        "has_header": True,
+        "encoding": "utf-8",
+        "tokens": "words",
+        "kept_end": "first",
+    }
+    return datasets.build(**keys | changes)
+
+
+def texts(found: Dataset, split: str) -> list[str]:
+    assert found.vocabulary is not None
+    arrays = found.splits[split]
+    parts = np.split(arrays["steps"], np.cumsum(arrays["lengths"])[:-1])
+    return [found.vocabulary.decode(part).strip() for part in parts]
+
+
+def test_a_table_is_divided_each_class_in_its_proportion(tmp_path: Path) -> None:
+    found = load(tmp_path, write(tmp_path / "a.tsv", rows(200)))
+    assert found.counts == {"train": 160, "validation": 20, "test": 20}
+    assert found.classes == ("bad", "good")
+    assert found.spec["classes"] == 2
+    assert found.spec["vocabulary"] == len(found.vocabulary or ())
+    for split, arrays in found.splits.items():
+        assert np.bincount(arrays["targets"]).tolist() == [found.counts[split] // 2] * 2
+    together = sorted(text for split in found.splits for text in texts(found, split))
+    assert together == sorted(text for _, text in rows(200))
+    for text, target in zip(texts(found, "test"), found.splits["test"]["targets"], strict=True):
+        assert text.split()[0] in WORDS[found.classes[target]]
+    again = load(
+        tmp_path, write(tmp_path / "b.tsv", rows(200))
+    )  # the same contents elsewhere: nothing is read
+    assert again.version == found.version
+    np.testing.assert_array_equal(again.splits["test"]["steps"], found.splits["test"]["steps"])
+
+
+def test_files_of_their_own_are_taken_whole(tmp_path: Path) -> None:
+    train, test = (
+        write(tmp_path / f"{name}.tsv", rows(count)) for name, count in (("train", 100), ("test", 7))
+    )
+    found = load(tmp_path, train, test_file=test)
+    assert found.counts == {"train": 90, "validation": 10, "test": 7}
+    assert texts(found, "test") == [text for _, text in rows(7)]
+    found = load(tmp_path, train, test_file=test, validation_file=write(tmp_path / "v.tsv", rows(9)))
+    assert found.counts == {"train": 100, "validation": 9, "test": 7}
+    assert texts(found, "train") == [text for _, text in rows(100)]
+
+
+def test_long_texts_are_cut_and_it_is_said(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.tsv", rows(100))
+    whole = load(tmp_path, file)
+    assert not whole.notes
+    longer = sum(len(text.split()) > 3 for _, text in rows(100))
+    for kept, part in (("first", slice(3)), ("last", slice(-3, None))):
+        found = load(tmp_path, file, maximum_steps=3, kept_end=kept)
+        assert texts(found, "train") == [" ".join(text.split()[part]) for text in texts(whole, "train")]
+        assert found.notes == (f"{longer} of 100 cut to their {kept} 3 steps",)
+        assert max(arrays["lengths"].max() for arrays in found.splits.values()) == 3
+
+
+def test_another_encoding(tmp_path: Path) -> None:
+    content = [(label, f"{text} é") for label, text in rows(100)]
+    file = write(tmp_path / "a.tsv", content, "latin-1")
+    found = load(tmp_path, file, encoding="latin-1")
+    assert all(text.endswith(" é") for text in texts(found, "test"))
+    place = (tmp_path / "a.tsv").read_bytes().index(0xE9)
+    with pytest.raises(
+        UserError, match=rf"a.tsv: not utf-8: byte {place}, in line 2, is 0xe9; dataset.encoding"
+    ):
+        load(tmp_path, file)
+
+
+@pytest.mark.parametrize("tokens", ["characters", "bytes", "pieces"])
+def test_other_tokens(tokens: str, tmp_path: Path) -> None:
+    size = 300 if tokens == "pieces" else None
+    found = load(tmp_path, write(tmp_path / "a.tsv", rows(100)), tokens=tokens, vocabulary_size=size)
+    assert found.vocabulary is not None
+    expected = sorted(text for _, text in rows(100))
+    assert sorted(text for split in found.splits for text in texts(found, split)) == expected
+
+
+def test_what_no_training_text_has_is_unknown(tmp_path: Path) -> None:
+    test = write(tmp_path / "test.tsv", [("good", "fine 漢字 fine!")])
+    for tokens, expected in (
+        ("words", "fine <unk> fine <unk>"),
+        ("characters", "fine \ufffd\ufffd fine\ufffd"),
+    ):
+        found = load(tmp_path, write(tmp_path / "a.tsv", rows(100)), test_file=test, tokens=tokens)
+        assert texts(found, "test") == [expected]
+
+
+def test_words_are_in_lower_case_and_marks_apart() -> None:
+    split = datasets.vocabulary.split_plain_words
+    assert split("It's NOT bad,<br /><br />really: 10/10 _x_!") == [
+        *("it's", "not", "bad", ",", "really", ":", "10", "/", "10", "_", "x", "_", "!")
+    ]
+
+
+COLUMNS = Columns("label", "text", has_header=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'label,text,other\n1,"He said ""no"", twice",x\n\n0,"two\nlines",y\n'),
+        ("a.csv", 'label;text;other\r\n1;"He said ""no"", twice";x\r\n0;"two\nlines";y\r\n'),
+        ("a.CSV", '\ufefflabel,text,other\n1,"He said ""no"", twice",x\n0,"two\nlines",y'),
+    ],
+)
+def test_commas_and_quotes(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content.encode())
+    found = read_table(tmp_path / name, COLUMNS, "utf-8")
+    assert found.labels == ["1", "0"]
+    assert found.texts == ['He said "no", twice', "two\nlines"]
+
+
+def test_tabs_and_no_quotes(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b'ham\t"Go until, he said\r\nspam\tFree "entry"\r\n')
+    for label, text in (("1", "2"), ("1", "2")):
+        found = read_table(tmp_path / "a.txt", Columns(label, text, has_header=False), "utf-8")
+        assert found.labels == ["ham", "spam"]
+        assert found.texts == ['"Go until, he said', 'Free "entry"']
+    found = read_table(tmp_path / "a.txt", Columns("1", "2", has_header=True), "utf-8")
+    assert found.labels == ["spam"]
+
+
+def test_rows_without_a_text_or_a_label_are_counted(tmp_path: Path) -> None:
+    content = [*rows(100), ("good", " "), ("", "some text"), ("bad", "")]
+    found = load(tmp_path, write(tmp_path / "a.tsv", content))
+    assert sum(found.counts.values()) == 100
+    assert found.notes == ("3 rows without a text or a label left out",)
+
+
+def test_numbers_are_classes_in_their_order(tmp_path: Path) -> None:
+    content = [(str(number % 3 * 5), text) for number, (_, text) in enumerate(rows(90))]
+    assert load(tmp_path, write(tmp_path / "a.tsv", content)).classes == ("0", "5", "10")
+
+
+GOOD = "label\ttext\n" + "good\tfine\nbad\tpoor\n" * 20
+WRONG = {
+    "empty": ("", {}, "a.tsv: empty"),
+    "no rows": ("label\ttext\n\n", {}, "a.tsv: has no row with a text and a label"),
+    "no such column": (
+        GOOD,
+        {"label_column": "lable"},
+        r"dataset.label_column = lable: .*; it has label, text",
+    ),
+    "no such number": (GOOD, {"text_column": "3"}, r"dataset.text_column = 3: .* has no such column"),
+    "too many columns": (GOOD + "good\ta\tb\n", {}, "a.tsv: line 42 has 3 columns, the first line has 2"),
+    "one class": (
+        "label\ttext\n" + "good\tfine\n" * 40,
+        {},
+        "a.tsv: every label is 'good'; there must be two",
+    ),
+    "a lonely class": (GOOD + "odd\thm\n", {}, "a.tsv: the class 'odd' has one example; a class needs two"),
+    "many lonely classes": (
+        GOOD + "odd\thm\nold\thm\n",
+        {},
+        "'odd' has one example, as have 1 more; a class",
+    ),
+    "two columns of a name": (
+        "label\ttext\ttext\n" + "good\ta\tb\n" * 20,
+        {},
+        r"dataset.text_column = text: .*a.tsv has 2 columns of that name",
+    ),
+    "too few": (
+        "label\ttext\ngood\ta\nbad\tb\ngood\tc\nbad\td\n",
+        {},
+        "a.tsv: has 4 examples, too few to take",
+    ),
+    "no such encoding": (GOOD, {"encoding": "utf-9"}, "dataset.encoding = utf-9: no such encoding"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_tables(case: str, tmp_path: Path) -> None:
+    content, changes, message = WRONG[case]
+    (tmp_path / "a.tsv").write_text(content)
+    with pytest.raises(UserError, match=message):
+        load(tmp_path, str(tmp_path / "a.tsv"), **changes)
+    assert not list((tmp_path / "data").glob("*/*"))  # nothing half made is left
+
+
+def test_wrong_files(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"dataset.file = nowhere.tsv: no such file; --config.dataset.file=FILE"
+    ):
+        load(tmp_path, "nowhere.tsv")
+    (tmp_path / "a.xlsx").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"a.xlsx: must end with .csv \(commas\), or .tsv, .tab or .txt"):
+        load(tmp_path, str(tmp_path / "a.xlsx"))
+    (tmp_path / "a.csv").write_text('label,text\n1,"never closed\n')
+    with pytest.raises(UserError, match=r"a.csv: line 2: unexpected end of data"):
+        load(tmp_path, str(tmp_path / "a.csv"))
+
+
+def test_a_class_that_is_tested_and_never_learned(tmp_path: Path) -> None:
+    test = write(tmp_path / "test.tsv", [("odd", "hm")])
+    with pytest.raises(
+        UserError, match=r"test\.tsv: the class 'odd' is in test, and no training text has it"
+    ):
+        load(tmp_path, write(tmp_path / "a.tsv", rows(40)), test_file=test)
+
+
+def test_a_long_field_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"label,text\n1,{'word ' * 60_000}\n")
+    assert len(read_table(tmp_path / "a.csv", COLUMNS, "utf-8").texts[0]) > 200_000
+
+
+def test_the_reading_is_part_of_the_name(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.tsv", rows(100))
+    versions = {load(tmp_path, file, tokens=tokens).version for tokens in ("words", "characters", "bytes")}
+    assert len(versions | {load(tmp_path, file, vocabulary_size=5).version}) == 4
+    assert labelled_texts._READING == 1

@@ -1,0 +1,183 @@
+"""Texts of one's own."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnn_jax import datasets
+from rnn_jax.datasets.dataset import Dataset
+from rnn_jax.datasets.own_files import text_files
+from rnn_jax.runtime.errors import UserError
+
+LINES = "".join(f"line number {number} of a text\n" for number in range(200))
+
+
+def load(tmp_path: Path, **changes: Any) -> Dataset:
+    keys = {"name": "text", "batch_size": 2, "data_dir": str(tmp_path / "data"), "tokens": "characters"}
+    return datasets.build(**{**keys, "encoding": "utf-8", **changes})
+
+
+def write(path: Path, text: str | bytes) -> str:
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return str(path)
+
+
+def texts(found: Dataset) -> dict[str, str]:
+    assert found.vocabulary is not None
+    return {split: found.vocabulary.decode(arrays["tokens"]) for split, arrays in found.splits.items()}
+
+
+@pytest.mark.parametrize("tokens", ["characters", "bytes", "words", "pieces"])
+def test_a_file_is_cut_into_tenths_at_its_lines(tokens: str, tmp_path: Path) -> None:
+    size = 300 if tokens == "pieces" else None
+    found = load(tmp_path, file=write(tmp_path / "a.txt", LINES), tokens=tokens, vocabulary_size=size)
+    parts = texts(found)
+    if tokens == "words":  # each number is there once
+        assert set("".join(parts.values()).splitlines()) == {"line number <unk> of a text"}
+    else:
+        assert "".join(parts.values()) == LINES
+    written = len("".join(parts.values()))
+    assert parts["validation"].startswith("line")
+    assert parts["test"].startswith("line")
+    assert len(parts["train"]) == pytest.approx(0.8 * written, abs=80)
+    assert len(parts["validation"]) == pytest.approx(0.1 * written, abs=80)
+    assert found.spec["unit"] == text_files.UNITS[tokens]
+    assert found.vocabulary is not None
+    assert found.spec["vocabulary"] == len(found.vocabulary)
+
+
+@pytest.mark.parametrize("tokens", ["characters", "words"])
+def test_one_long_line_is_cut_too(tokens: str, tmp_path: Path) -> None:
+    text = " ".join(f"word{number % 50}" for number in range(2_000)) + " end"
+    parts = texts(load(tmp_path, file=write(tmp_path / "a.txt", text), tokens=tokens))
+    assert len(parts["validation"]) == pytest.approx(0.1 * len(text), rel=0.1)
+    if tokens == "characters":
+        assert "".join(parts.values()) == text
+    else:  # no word is cut in two
+        assert " ".join(parts.values()) == text.removesuffix("end") + "<unk>"
+
+
+def test_files_of_their_own_for_each_split(tmp_path: Path) -> None:
+    files = {
+        "file": write(tmp_path / "a.txt", "to be or not to be\n"),
+        "validation_file": write(tmp_path / "b.txt", "to see\n"),
+        "test_file": write(tmp_path / "c.txt", "or not to see\n"),
+    }
+    found = load(tmp_path, tokens="words", **files)
+    assert texts(found) == {
+        # Of words that train has not, something can be learned: those that it has once are unknown too.
+        "train": "to be <unk> <unk> to be\n",
+        "validation": "to <unk>\n",
+        "test": "<unk> <unk> to <unk>\n",
+    }
+    # Where every word is known there is no unknown one.
+    known = load(
+        tmp_path, tokens="words", **files | {"validation_file": files["file"], "test_file": files["file"]}
+    )
+    assert known.vocabulary is not None
+    assert known.vocabulary.unknown is None
+    # Every character has a number, wherever it is.
+    assert texts(load(tmp_path, **files))["validation"] == "to see\n"
+
+
+def test_what_was_read_is_kept_and_mapped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = write(tmp_path / "a.txt", LINES)
+    with caplog.at_level(logging.INFO):
+        first, again = load(tmp_path, file=file), load(tmp_path, file=file)
+    assert [record.message for record in caplog.records] == [f"reading {file}, once"]
+    assert isinstance(again.splits["train"]["tokens"], np.memmap)
+    assert first.version == again.version
+    # Another text, or another way of reading it, is another data set.
+    words = load(tmp_path, file=file, tokens="words")
+    write(tmp_path / "a.txt", LINES + "more\n")
+    longer = load(tmp_path, file=file)
+    assert len({first.version, words.version, longer.version}) == 3
+    assert texts(longer)["test"].endswith("more\n")
+
+
+def test_windows_line_ends_and_a_mark_of_order_are_no_characters(tmp_path: Path) -> None:
+    marked = write(tmp_path / "a.txt", b"\xef\xbb\xbf" + LINES.replace("\n", "\r\n").encode())
+    found = load(tmp_path, file=marked)
+    assert "".join(texts(found).values()) == LINES
+    latin = load(
+        tmp_path, file=write(tmp_path / "b.txt", (LINES + "é\n").encode("latin-1")), encoding="latin-1"
+    )
+    assert texts(latin)["test"].endswith("é\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "message"),
+    [
+        (b"a\nb\nc\xff\n" * 50, {}, r"a.txt: not utf-8: byte 5, in line 3, is 0xff; dataset.encoding says"),
+        (b"", {}, r"a.txt: empty: nothing is left for train"),
+        (b"a", {}, r"a.txt: empty: nothing is left for train \(a part of the file\)"),
+        (b"ab", {}, r"a.txt: empty: nothing is left for validation \(a tenth of the file\)"),
+        (None, {}, r"dataset.file = .*a.txt: no such file; --config.dataset.file=FILE names"),
+        (b"abc\n" * 50, {"tokens": "pieces", "vocabulary_size": 9}, r"vocabulary_size = 9: of pieces"),
+        (b"abc\n" * 50, {"encoding": "klingon"}, r"dataset.encoding = klingon: no such encoding"),
+        (b"abc\n" * 50, {"encoding": "hex"}, r"dataset.encoding = hex: no such encoding of text"),
+        (b"abc\n" * 50, {"encoding": "utf-16"}, r"a.txt: not utf-16: .*; dataset.encoding says"),
+        (
+            b" \n" * 50,
+            {"tokens": "bytes", "encoding": "utf-8", "file": "~nosuch/a.txt"},
+            r"~nosuch/a.txt: .*home",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_and_nothing_is_kept(
+    content: bytes | None, changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    if content is not None:
+        write(tmp_path / "a.txt", content)
+    with pytest.raises(UserError, match=message):
+        load(tmp_path, **{"file": str(tmp_path / "a.txt"), **changes})
+    kept = tmp_path / "data" / "rnn_jax_text"
+    assert not kept.exists() or list(kept.iterdir()) == []
+
+
+def test_an_empty_split_is_told(tmp_path: Path) -> None:
+    files = {
+        name: write(tmp_path / f"{name}.txt", "text\n") for name in ("file", "validation_file", "test_file")
+    }
+    write(tmp_path / "test_file.txt", "")
+    with pytest.raises(UserError, match=r"test_file.txt: empty: nothing is left for test$"):
+        load(tmp_path, **files)
+
+
+def test_a_folder_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"dataset.file = .*: is no file"):
+        load(tmp_path, file=str(tmp_path))
+
+
+@pytest.mark.parametrize("damaged", ["train.tokens", "vocabulary.json"])
+def test_what_is_kept_is_checked(damaged: str, tmp_path: Path) -> None:
+    keys = {"file": write(tmp_path / "a.txt", LINES)}
+    load(tmp_path, **keys)
+    (folder,) = (tmp_path / "data" / "rnn_jax_text").iterdir()
+    content = bytearray((folder / damaged).read_bytes())
+    content[40] ^= 1
+    (folder / damaged).write_bytes(content)
+    with pytest.raises(UserError, match=f"{damaged}: damaged; delete its folder"):
+        load(tmp_path, **keys)
+
+
+def test_a_split_without_a_word_is_told_and_not_kept(tmp_path: Path) -> None:
+    files = {
+        name: write(tmp_path / f"{name}.txt", "text\n") for name in ("file", "validation_file", "test_file")
+    }
+    write(tmp_path / "validation_file.txt", "   ")
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"validation_file.txt: empty: there is no token for validation"):
+            load(tmp_path, tokens="words", **files)
+    assert list((tmp_path / "data" / "rnn_jax_text").iterdir()) == []
+
+
+def test_a_character_of_another_split_is_unknown_where_the_vocabulary_has_a_size(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.txt", LINES + "Zebra\n")
+    found = load(tmp_path, file=file, vocabulary_size=1_000)
+    assert found.vocabulary is not None
+    assert found.vocabulary.unknown is not None
+    assert "Z" not in found.vocabulary.tokens

@@ -1,0 +1,138 @@
+"""IDX files, sound and broken, and the digits."""
+
+import gzip
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from idx_files import idx
+
+from rnn_jax import datasets
+from rnn_jax.datasets.published import images
+from rnn_jax.runtime.errors import UserError
+
+IMAGES = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
+LABELS = np.array([2, 0], np.uint8)
+SPEC: dict[str, int | str] = {"kind": "image", "height": 4, "width": 3, "classes": 3, "maximum": 255}
+DIGITS_SPLIT = "d13d88eb1fc28a396fe2ba66373b788f6a7e57e08dd35a8defbb9a785c252843"
+COLLECTION = os.environ.get("RNN_JAX_DATA")
+
+
+def write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_reads_what_was_written(tmp_path: Path, pack) -> None:
+    pair = images.read_pair(
+        write(tmp_path / "i", pack(idx(IMAGES))), write(tmp_path / "l", pack(idx(LABELS))), SPEC
+    )
+    np.testing.assert_array_equal(pair["inputs"], IMAGES)
+    np.testing.assert_array_equal(pair["targets"], LABELS)
+    assert (pair["inputs"].dtype, pair["targets"].dtype) == (np.uint8, np.int32)
+
+
+WRONG_IMAGES = {
+    "empty": (b"", "truncated: 0 bytes, should begin with a head of 16"),
+    "half a head": (idx(IMAGES)[:9], "truncated: 9 bytes, should begin with a head of 16"),
+    "cut off": (idx(IMAGES)[:-1], "truncated: 23 bytes of images, its head says 24"),
+    "too long": (idx(IMAGES) + b"0", "too long: 25 bytes of images, its head says 24"),
+    "gzip cut off": (gzip.compress(idx(IMAGES))[:-9], "truncated: its gzip stream has no end"),
+    "gzip damaged": (gzip.compress(idx(IMAGES))[:10] + b"\xff" * 40, "damaged: "),
+    "gzip checksum": (gzip.compress(idx(IMAGES))[:-8] + b"\0" * 8, "damaged: "),
+    "labels": (idx(LABELS), "holds labels (magic number 2049), should hold images (2051)"),
+    "a web page": (
+        b"<!DOCTYPE html>",
+        "no IDX file of bytes (magic number 1008813135), should hold images (2051)",
+    ),
+    "transposed": (idx(IMAGES.swapaxes(1, 2)), "its images are of 3x4 pixels, should be of 4x3"),
+    "none": (idx(IMAGES[:0]), "has no images"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_IMAGES)
+def test_wrong_images(tmp_path: Path, case: str) -> None:
+    data, message = WRONG_IMAGES[case]
+    path = write(tmp_path / "images", data)
+    with pytest.raises(UserError) as raised:
+        images.read_images(path, 4, 3)
+    assert str(raised.value).startswith(f"{path}: ")
+    assert message in str(raised.value)
+
+
+WRONG_LABELS = {
+    "out of range": (idx(np.array([0, 3, 9])), "label 1 is 3, should be in 0 to 2"),
+    "cut off": (idx(LABELS)[:-1], "truncated: 1 bytes of labels, its head says 2"),
+    "images": (idx(IMAGES), "holds images (magic number 2051), should hold labels (2049)"),
+    "none": (idx(LABELS[:0]), "has no labels"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_LABELS)
+def test_wrong_labels(tmp_path: Path, case: str) -> None:
+    data, message = WRONG_LABELS[case]
+    path = write(tmp_path / "labels", data)
+    with pytest.raises(UserError) as raised:
+        images.read_labels(path, 3)
+    assert str(raised.value) == f"{path}: {message}"
+
+
+def test_counts_that_do_not_agree(tmp_path: Path) -> None:
+    images_path, labels_path = write(tmp_path / "i", idx(IMAGES)), write(tmp_path / "l", idx(LABELS[:1]))
+    with pytest.raises(UserError, match=r"i: has 2 images, but l has 1 labels; there should be one for each"):
+        images.read_pair(images_path, labels_path, SPEC)
+
+
+def test_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        images.read_labels(tmp_path, 3)
+
+
+def test_digits() -> None:
+    digits = datasets.build(name="digits", batch_size=64)
+    assert digits.spec == {"kind": "image", "height": 8, "width": 8, "classes": 10, "maximum": 16}
+    counts = {split: len(arrays["targets"]) for split, arrays in digits.splits.items()}
+    assert counts == {"train": 1_257, "validation": 180, "test": 360}
+    whole = np.concatenate([arrays["inputs"] for arrays in digits.splits.values()]).reshape(1_797, 64)
+    assert (
+        len(np.unique(whole, axis=0)) == 1_797
+    )  # the original has no two equal images: none is in two splits
+    assert (whole.dtype, whole.min(), whole.max()) == (np.uint8, 0, 16)
+    labels = np.concatenate([arrays["targets"] for arrays in digits.splits.values()])
+    shares = np.bincount(labels) / 1_797
+    for arrays in digits.splits.values():
+        targets = arrays["targets"]
+        assert targets.dtype == np.int32
+        assert np.abs(np.bincount(targets) - shares * len(targets)).max() <= 1
+
+
+def test_digits_split_stays_as_it_is() -> None:
+    splits = datasets.build(name="digits", batch_size=64).splits
+    digest = hashlib.sha256()
+    for split in ("train", "validation", "test"):
+        digest.update(splits[split]["inputs"].tobytes() + splits[split]["targets"].astype("<i4").tobytes())
+    assert digest.hexdigest() == DIGITS_SPLIT, (
+        "The split of the digits changed, and with it every recorded figure. If meant, give the entry a new "
+        "version, and write the new hash here."
+    )
+
+
+def test_digits_take_no_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"dataset\.manual_dir = .*: not for digits"):
+        datasets.build(name="digits", batch_size=64, manual_dir=str(tmp_path))
+
+
+@pytest.mark.skipif(COLLECTION is None, reason="RNN_JAX_DATA is not set")
+def test_real_mnist(prepared_real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNN_JAX_DATA", str(COLLECTION))
+    mnist = datasets.build(name="mnist", batch_size=128, data_dir=str(prepared_real_data))
+    shapes = {split: arrays["inputs"].shape for split, arrays in mnist.splits.items()}
+    assert shapes == {"train": (55_000, 28, 28), "validation": (5_000, 28, 28), "test": (10_000, 28, 28)}
+    assert list(mnist.splits["validation"]["targets"][:5]) == [5, 0, 4, 1, 9]  # as the file of train begins
+    published = [980, 1_135, 1_032, 1_010, 982, 892, 958, 1_028, 974, 1_009]
+    assert list(np.bincount(mnist.splits["test"]["targets"])) == published
+    train_mean = np.concatenate([mnist.splits[s]["inputs"] for s in ("train", "validation")]).mean() / 255
+    assert round(float(train_mean), 5) == 0.13066

@@ -1,0 +1,40 @@
+"""Jobs small enough to be trained many times."""
+
+from typing import Any
+
+from rnn_jax.config.command_line import load_config
+from rnn_jax.config.schema import Config, validate
+
+TINY: dict[str, Any] = {
+    "dataset.examples": 40,
+    "dataset.batch_size": 12,
+    "model.hidden_size": 6,
+    "train.duration_steps": 12,
+    "train.evaluate_every_steps": 4,
+    "log.every_steps": 3,
+    "log.tensorboard": False,
+}
+TINY_LANGUAGE_MODEL: dict[str, Any] = {
+    "dataset.examples": 98,
+    "dataset.batch_size": 3,
+    "task.window_steps": 5,
+    "task.evaluation_rows": 2,
+    "model.hidden_size": 6,
+    "model.output_dropout": None,
+    "model.embedding_dropout": None,
+    "train.duration_steps": 12,
+    "train.evaluate_every_steps": 4,
+    "log.every_steps": 3,
+    "log.tensorboard": False,
+    "log.sample_tokens": 7,
+}
+
+
+def build_tiny(changes: dict[str, Any] | None = None) -> Config:
+    """A config of twelve steps in batches of twelve, on forty examples."""
+    return validate(load_config("configs/digits.py:smoke", TINY | (changes or {})))[0]
+
+
+def build_tiny_language_model(changes: dict[str, Any] | None = None) -> Config:
+    """A config of twelve steps of a language model, in windows of five tokens."""
+    return validate(load_config("configs/shakespeare.py:smoke", TINY_LANGUAGE_MODEL | (changes or {})))[0]
