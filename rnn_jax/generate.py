@@ -125,7 +125,7 @@ def _score(
     author: "Author", known: Vocabulary, tokens: np.ndarray, console: Console, checkpoint: str
 ) -> None:
     """Prints how well the model tells a text, and on a terminal each token in the colour of its surprise."""
-    from rnn_jax.tasks.language_modelling import figures_of
+    from rnn_jax.tasks.language_modelling import metrics_of_loss
 
     surprises, _ = author.score(author.begin(known.start), tokens)
     decode = known.decoder()
@@ -135,8 +135,8 @@ def _score(
     if known.unknown is not None and (unknown := int((tokens == known.unknown).sum())):
         notes.append(f"{unknown:,} of them are {vocabularies.UNKNOWN}, not in the vocabulary")
     mean = float(surprises.mean(dtype=np.float64))
-    figures = figures_of(known.unit, mean) | {"perplexity": figures_of("word", mean)["perplexity"]}
-    console.results([("score", figures)], notes)
+    metrics = metrics_of_loss(known.unit, mean) | {"perplexity": metrics_of_loss("word", mean)["perplexity"]}
+    console.results([("score", metrics)], notes)
 
 
 if __name__ == "__main__":

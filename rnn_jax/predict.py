@@ -17,7 +17,7 @@ from rnn_jax.runtime.closed_output import end_unheard
 from rnn_jax.runtime.errors import UserError, as_user_error
 
 if TYPE_CHECKING:
-    from rnn_jax.datasets.dataset_info import KnownData
+    from rnn_jax.datasets.dataset_info import DatasetInfo
     from rnn_jax.inference.predictor import Answerer
 
 TOP = 3
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         from rnn_jax.datasets import dataset_info
         from rnn_jax.inference.predictor import load_answerer
 
-        known = dataset_info.read(command.workdir)
+        known = dataset_info.load(command.workdir)
         if known.spec["kind"] != kind.data:
             raise UserError(f"{command.workdir}: its dataset.json is of another run: {known.spec['kind']}")
         with jax.default_matmul_precision(config.runtime.matmul_precision):
@@ -118,13 +118,13 @@ class Kind(NamedTuple):
     data: str
     """The kind of data that they are, see `datasets.dataset.Loaded`."""
     check: Callable[[Sequence[str]], None]
-    read: Callable[[Sequence[str], "KnownData", str], Iterator[list[Asked]]]
+    read: Callable[[Sequence[str], "DatasetInfo", str], Iterator[list[Asked]]]
     answer: Callable[["Answerer", list[np.ndarray]], np.ndarray]
     show: Callable[[str], str] = str
     """How people are shown an input's name."""
 
 
-def _read_texts(names: Sequence[str], known: "KnownData", encoding: str) -> Iterator[list[Asked]]:
+def _read_texts(names: Sequence[str], known: "DatasetInfo", encoding: str) -> Iterator[list[Asked]]:
     if known.vocabulary is None:
         raise UserError("the run folder has no vocabulary.json")
     return inputs.read_texts(names, known.vocabulary, encoding)

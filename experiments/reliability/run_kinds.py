@@ -81,7 +81,7 @@ OF_SEQUENCES = {
 def _read_known(folder: Path) -> Any:
     from rnn_jax.datasets import dataset_info
 
-    known = dataset_info.read(folder)
+    known = dataset_info.load(folder)
     spec = known.spec
     assert len(known.classes) == spec.get("classes", 0), "the classes are not as many as said"
     if spec["kind"] == "image":

@@ -199,4 +199,4 @@ def _write(at: Path, texts: Mapping[str, str | bytes]) -> None:
 def _begin(workdir: Path, config: str) -> None:
     """The folder of a run before its first checkpoint."""
     found = parse(["--config", config]).config
-    dataset_info.keep(build(found), open_run(workdir, found))
+    dataset_info.save(build(found).data, open_run(workdir, found), has_checkpoint=False)

@@ -146,7 +146,7 @@ def _task(workload: Workload) -> Task:
     return Task(
         spec=spec,
         objective=("loss", "min"),
-        figures=("loss",) if words else ("loss", "accuracy"),
+        metrics=("loss",) if words else ("loss", "accuracy"),
         batches={"train": Fraction(1)},
         select=lambda split, seed, step: np.arange(workload.batch, dtype=np.int32),
         fetch=fetch,

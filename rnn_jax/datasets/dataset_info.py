@@ -1,83 +1,80 @@
-"""What a run folder keeps of the data that its model was trained on: enough to answer to new inputs.
+"""Dataset info: the part of its data set that a run folder keeps, enough to predict new inputs.
 
-`dataset.json` has the name, the version and the spec of the data set, the names of the classes and the
-background of its images; `vocabulary.json` the tokens of a text.
+`dataset.json` has the name, version and spec of the data set, the class names and the background of images;
+`vocabulary.json` has the tokens of a text.
 """
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rnn_jax.checkpoints import checkpoint
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.datasets import specs, untrusted
 from rnn_jax.datasets import vocabulary as vocabularies
+from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.datasets.own_files import pictures
 from rnn_jax.datasets.own_files.pictures import Background
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
-from rnn_jax.training.build import Job
 
 
-class KnownData(NamedTuple):
-    """What a model knows of the data that it was trained on."""
+class DatasetInfo(NamedTuple):
+    """Facts about the data set that a model was trained on."""
 
     name: str
     spec: dict[str, Any]
     classes: tuple[str, ...]
     background: Background
-    """Of images: what is at their edges."""
+    """Of the edges of its images; 'mixed' for other kinds of data."""
     vocabulary: Vocabulary | None
 
 
-def keep(job: Job, folder: RunFolder) -> None:
-    """Writes what is known of a job's data into a run folder that has no checkpoint yet.
+def save(data: Dataset, folder: RunFolder, *, has_checkpoint: bool) -> None:
+    """Write `dataset.json`, and the vocabulary where the run has no checkpoint yet.
 
     Raises:
-        UserError: it has one, of a model that was trained on other data.
+        UserError: the run has a checkpoint of a model that was trained on another version of the data.
     """
-    data = job.data
-    if checkpoint.steps(folder.checkpoints):
-        check(job, folder)
+    if has_checkpoint:
+        check_version(data, folder)
     elif data.vocabulary is not None:
         data.vocabulary.save(folder.vocabulary, data.version)
-    known = {"name": data.name, "version": data.version, "spec": data.spec, "classes": list(data.classes)}
+    info = {"name": data.name, "version": data.version, "spec": data.spec, "classes": list(data.classes)}
     if data.spec["kind"] == "image":
-        background = pictures.background_of(data.splits["train"]["inputs"], int(data.spec["maximum"]))
-        known["background"] = background
-    write_json(folder.dataset, known)
+        info["background"] = pictures.background_of(data.splits["train"]["inputs"], int(data.spec["maximum"]))
+    write_json(folder.dataset, info)
 
 
-def check(job: Job, folder: RunFolder) -> None:
-    """Raises UserError where a run folder's checkpoints are of a model that was trained on other data."""
-    before = None
+def check_version(data: Dataset, folder: RunFolder) -> None:
+    """Raise UserError if the run folder's model was trained on another version of the data."""
+    version = None
     for file in (folder.dataset, folder.vocabulary):
-        if before is None and file.exists():
-            before = untrusted.read_json(file).get("version")
-    if before is None:
-        said = (folder.read_summary() or {}).get("dataset")
-        before = said.get("version") if isinstance(said, dict) else None
-    if before not in (None, job.data.version):
+        if version is None and file.exists():
+            version = untrusted.read_json(file).get("version")
+    if version is None:
+        summary = (folder.read_summary() or {}).get("dataset")
+        version = summary.get("version") if isinstance(summary, dict) else None
+    if version not in (None, data.version):
         raise UserError(
-            f"{folder.path}: trained on version {before} of {job.data.name} so far, and here is "
-            f"{job.data.version}; give another --workdir, or the data it had"
+            f"{folder.path}: trained on version {version} of {data.name}, but the data have version "
+            f"{data.version}; restore the original data, or give another --workdir"
         )
 
 
-def read(workdir: Path) -> KnownData:
-    """Reads what a run folder keeps; raises UserError where there is nothing, or it is damaged."""
+def load(workdir: Path) -> DatasetInfo:
+    """Load the dataset info of a run folder; raise UserError if it is missing or damaged."""
     folder = RunFolder(workdir)
     if not folder.dataset.exists():
-        raise UserError(f"{folder.dataset}: missing; going on with the run, --workdir {workdir}, writes it")
-    found = untrusted.read_json(folder.dataset)
-    spec, classes = found.get("spec"), found.get("classes")
-    background = found.get("background", "mixed")
+        raise UserError(f"{folder.dataset}: missing; resume the run with --workdir {workdir} to write it")
+    info = untrusted.read_json(folder.dataset)
+    spec, classes = info.get("spec"), info.get("classes")
+    background = info.get("background", "mixed")
     if not (isinstance(spec, dict) and isinstance(classes, list)):
         raise UserError(f"{folder.dataset}: damaged")
     if not all(isinstance(name, str) for name in classes):
-        raise UserError(f"{folder.dataset}: damaged: its classes are no names")
+        raise UserError(f"{folder.dataset}: damaged: the class names must be strings")
     if background not in ("dark", "light", "mixed"):
-        raise UserError(f"{folder.dataset}: damaged: the background is {background!r}")
-    known = vocabularies.load(folder.vocabulary) if folder.vocabulary.exists() else None
-    specs.check(spec, tuple(classes), known, str(folder.dataset))
-    return KnownData(str(found.get("name")), spec, tuple(classes), background, known)
+        raise UserError(f"{folder.dataset}: damaged: background = {background!r}: dark, light or mixed")
+    vocabulary = vocabularies.load(folder.vocabulary) if folder.vocabulary.exists() else None
+    specs.check(spec, tuple(classes), vocabulary, str(folder.dataset))
+    return DatasetInfo(str(info.get("name")), spec, tuple(classes), background, vocabulary)

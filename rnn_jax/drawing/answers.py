@@ -8,7 +8,7 @@ import numpy as np
 from rnn_jax.drawing import picture
 
 if TYPE_CHECKING:
-    from rnn_jax.datasets.dataset_info import KnownData
+    from rnn_jax.datasets.dataset_info import DatasetInfo
     from rnn_jax.inference.image_reading import Reader
 
 
@@ -19,7 +19,7 @@ class Stopped(Exception):
 class Answers:
     """Answers to drawings, one at a time, from any thread."""
 
-    def __init__(self, reader: "Reader", known: "KnownData", about: str, *, bidirectional: bool) -> None:
+    def __init__(self, reader: "Reader", known: "DatasetInfo", about: str, *, bidirectional: bool) -> None:
         """`about` says in a few words for people which network it is."""
         self._reader, self._known, self._about, self._bidirectional = reader, known, about, bidirectional
         self._turn, self._stopped = threading.Lock(), False

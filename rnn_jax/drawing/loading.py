@@ -21,7 +21,7 @@ def load(config: Config, workdir: Path, which: Which) -> Answers:
         UserError: the run folder is not one of images.
         CheckpointError: there is no valid checkpoint of that kind.
     """
-    known = dataset_info.read(workdir)
+    known = dataset_info.load(workdir)
     if known.spec["kind"] != "image":
         raise UserError(f"{workdir}: its dataset.json is of another run: {known.spec['kind']}")
     with jax.default_matmul_precision(config.runtime.matmul_precision):

@@ -85,7 +85,7 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     if not checkpoint.steps(folder.checkpoints):
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     job = build(config)
-    dataset_info.check(job, folder)
+    dataset_info.check_version(job.data, folder)
     runtime = devices.alone(sections["runtime"])
     where = devices.build(devices.paying_cores(*job.batch_shape), **runtime)
     with memory.telling(config), jax.default_matmul_precision(where.matmul_precision):

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_jax.datasets.dataset_info import KnownData
+from rnn_jax.datasets.dataset_info import DatasetInfo
 from rnn_jax.inference.predictor import Trained
 from rnn_jax.models.network import Network
 from rnn_jax.tasks.task import Task
@@ -37,7 +37,7 @@ class Reader:
     """[rows, pixels of a row], int: the pixels that are read from one row's end to the next, counted row by
     row through the image."""
 
-    def __init__(self, known: KnownData, trained: Trained) -> None:
+    def __init__(self, known: DatasetInfo, trained: Trained) -> None:
         """Compiles; the data are images, and the task is to name their class."""
         height, width = int(known.spec["height"]), int(known.spec["width"])
         steps = int(trained.task.spec["time_steps"])

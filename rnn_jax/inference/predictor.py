@@ -16,7 +16,7 @@ from rnn_jax.checkpoints import checkpoint
 from rnn_jax.checkpoints.checkpoint import Which
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import Config, split_hyper
-from rnn_jax.datasets.dataset_info import KnownData
+from rnn_jax.datasets.dataset_info import DatasetInfo
 from rnn_jax.models.network import Network
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import CheckpointError
@@ -41,7 +41,7 @@ class Answerer:
     """A network that answers once to each input: with a probability for each class, or with numbers."""
 
     def __init__(
-        self, known: KnownData, task: Task, network: Network, parameters: Any, kept: Kept | None = None
+        self, known: DatasetInfo, task: Task, network: Network, parameters: Any, kept: Kept | None = None
     ) -> None:
         """Compiles nothing yet; `parameters` are the network's, wherever they lie.
 
@@ -134,7 +134,7 @@ class Trained(NamedTuple):
     """A line for every damaged checkpoint that was passed over."""
 
 
-def load_trained(config: Config, known: KnownData, workdir: Path, which: Which) -> Trained:
+def load_trained(config: Config, known: DatasetInfo, workdir: Path, which: Which) -> Trained:
     """The model that a run folder holds, ready for one device: its data is not needed.
 
     Raises:
@@ -151,7 +151,7 @@ def load_trained(config: Config, known: KnownData, workdir: Path, which: Which) 
 
 
 def load_answerer(
-    config: Config, known: KnownData, workdir: Path, which: Which
+    config: Config, known: DatasetInfo, workdir: Path, which: Which
 ) -> tuple[Answerer, int, list[str]]:
     """The answerer that a run folder holds: its data is not needed.
 

@@ -10,7 +10,7 @@ def deciding_by(figure: str | None, job: Job) -> Job:
     Raises:
         UserError: validation never has such a figure.
     """
-    figures = job.task.figures
+    figures = job.task.metrics
     if figure is None or figure == job.task.objective[0]:
         return job
     if figure not in figures:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from rnn_jax.checkpoints import retention
+from rnn_jax.checkpoints import checkpoint, retention
 from rnn_jax.config.run_folder import make_folder, open_run
 from rnn_jax.config.schema import split_hyper
 from rnn_jax.datasets import dataset_info
@@ -183,7 +183,7 @@ def _train(group: Group, folder: SweepFolder, console: Console, before: Before, 
         how = population.lay_out(where.mesh.devices.flat[0].platform)
         folders = [open_run(folder.member(each.number).path, each.config) for each in group.members]
         for own in folders:
-            dataset_info.keep(group.job, own)
+            dataset_info.save(group.job.data, own, has_checkpoint=bool(checkpoint.steps(own.checkpoints)))
         course = Course(
             members=_varied(group.members),
             folders=folders,

@@ -58,7 +58,7 @@ def build(
             "head": "last",
         },
         objective=("accuracy", "max"),
-        figures=("loss", "accuracy"),
+        metrics=("loss", "accuracy"),
         batches=ordering.batches(splits, batch_size),
         select=ordering.build(splits, batch_size),
         fetch=_build_fetch(float(data_spec["maximum"]), (time_steps, input_size), order, shift_pixels),

@@ -62,7 +62,7 @@ def build(
             "head": "every",
         },
         objective=("loss", "min"),
-        figures=("loss", "accuracy"),
+        metrics=("loss", "accuracy"),
         batches=ordering.batches(splits, batch_size),
         select=ordering.build(splits, batch_size),
         fetch=fetch,

@@ -27,7 +27,7 @@ from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task
 EVALUATED_TOKENS = 1_024
 """So many are evaluated at a time at least: windows of few rows are longer, which changes no figure."""
 
-FIGURES: dict[str, tuple[str, Callable[[float], float]]] = {
+METRICS: dict[str, tuple[str, Callable[[float], float]]] = {
     "word": ("perplexity", math.exp),
     "piece": ("perplexity", math.exp),
     "character": ("bits_per_character", lambda nats: nats / math.log(2)),
@@ -87,18 +87,18 @@ def build(
         rows_read = batch.weights.max(axis=1).sum()
         return total, count if loss_per == "token" else rows_read, {"loss": (total, count)}
 
-    def present(figures: dict[str, float]) -> dict[str, float]:
-        return {**figures, **figures_of(unit, figures["loss"])}
+    def finalize(metrics: dict[str, float]) -> dict[str, float]:
+        return {**metrics, **metrics_of_loss(unit, metrics["loss"])}
 
     return Task(
         spec=spec_of(int(data_spec["vocabulary"]), window_steps),
-        objective=(FIGURES[unit][0], "min"),
-        figures=("loss",),
+        objective=(METRICS[unit][0], "min"),
+        metrics=("loss",),
         batches={split: Fraction(cut.windows) for split, cut in cuts.items()},
         select=select,
         fetch=fetch,
         loss=loss,
-        present=present,
+        finalize=finalize,
         carry_rows=rows,
         reads_on_host=True,
         unit="tokens",
@@ -166,9 +166,9 @@ def spec_of(vocabulary: int, window_steps: int) -> dict[str, int | str]:
     }
 
 
-def figures_of(unit: str, loss: float) -> dict[str, float]:
+def metrics_of_loss(unit: str, loss: float) -> dict[str, float]:
     """The mean loss of a token of that unit, in nats, and the figure that the field gives for it."""
-    name, of_nats = FIGURES[unit]
+    name, of_nats = METRICS[unit]
     try:
         return {"loss": loss, name: of_nats(loss)}
     except OverflowError:

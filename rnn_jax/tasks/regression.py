@@ -42,7 +42,7 @@ def build_adding(data_spec: Mapping[str, Any], splits: Splits, batch_size: int, 
     return Task(
         spec={"input_size": 2, "time_steps": time_steps, "output_size": 1, "head": "last"},
         objective=("loss", "min"),
-        figures=("loss", "accuracy"),
+        metrics=("loss", "accuracy"),
         batches=ordering.batches(splits, batch_size),
         select=ordering.build(splits, batch_size),
         fetch=fetch,

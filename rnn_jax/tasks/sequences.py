@@ -43,7 +43,7 @@ def build_text(data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *,
         read=lambda tokens: tokens,
         loss=cross_entropy,
         objective=("accuracy", "max"),
-        figures=("loss", "accuracy"),
+        metrics=("loss", "accuracy"),
     )
 
 
@@ -68,7 +68,7 @@ def build_classification(
         read=_in_own_units(data_spec),
         loss=cross_entropy,
         objective=("accuracy", "max"),
-        figures=("loss", "accuracy"),
+        metrics=("loss", "accuracy"),
     )
 
 
@@ -106,7 +106,7 @@ def build_regression(data_spec: Mapping[str, Any], splits: Splits, batch_size: i
         read=_in_own_units(data_spec),
         loss=loss,
         objective=("loss", "min"),
-        figures=("loss", "mean_squared_error", "mean_absolute_error"),
+        metrics=("loss", "mean_squared_error", "mean_absolute_error"),
     )
 
 
@@ -124,7 +124,7 @@ def _build(
     read: Callable[[jax.Array], jax.Array],
     loss: Callable[[jax.Array, Batch, Hyper], tuple[jax.Array, jax.Array, Metrics]],
     objective: tuple[str, Any],
-    figures: tuple[str, ...],
+    metrics: tuple[str, ...],
 ) -> Task:
     select, batches = bucketing.build(splits, batch_size, buckets)
 
@@ -141,7 +141,7 @@ def _build(
     return Task(
         spec={**spec, "time_steps": bucketing.typical(splits), "head": "last"},
         objective=objective,
-        figures=figures,
+        metrics=metrics,
         batches=batches,
         select=select,
         fetch=fetch,

@@ -25,7 +25,7 @@ Hyper = Mapping[str, jax.Array]
 """Numeric hyperparameters by their config key: scalars, arguments of the compiled step."""
 
 Metrics = dict[str, tuple[jax.Array, jax.Array]]
-"""Figures as (sum, count): merged by adding, divided once at the end."""
+"""Metrics as (sum, count): merged by adding, divided once at the end."""
 
 _EXAMPLES = 20_261_101  # the seed of the examples that tasks draw: another one makes other data sets
 
@@ -51,8 +51,8 @@ class Task(NamedTuple):
     spec: Mapping[str, Any]
     """Plain values the model is built from: `input_size`, `time_steps`, `output_size`, `head`."""
     objective: tuple[str, Literal["max", "min"]]
-    """The figure that decides best, early stopping and sweeps, and its better direction."""
-    figures: tuple[str, ...]
+    """The metric that decides best, early stopping and sweeps, and its better direction."""
+    metrics: tuple[str, ...]
     """The names of the metrics that `loss` returns."""
     batches: Mapping[str, Fraction]
     """How many batches go through each split once; the last may be ragged."""
@@ -65,8 +65,8 @@ class Task(NamedTuple):
     random."""
     loss: Callable[[Any, Batch, Hyper], tuple[jax.Array, jax.Array, Metrics]]
     """(outputs, batch, hyper) -> (sum of losses, their count, metrics)."""
-    present: Callable[[dict[str, float]], dict[str, float]] = dict
-    """(merged figures) -> the same and what follows from them: a perplexity from a mean loss. On the host."""
+    finalize: Callable[[dict[str, float]], dict[str, float]] = dict
+    """(merged metrics) -> the same and what follows from them: a perplexity from a mean loss. On the host."""
     carry_rows: Mapping[str, int] | None = None
     """Where the carry passes from batch to batch, for how many rows in each split; None: it does not."""
     reads_on_host: bool = False

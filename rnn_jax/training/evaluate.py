@@ -28,7 +28,7 @@ def evaluate(
         indices, data = program.indices(split, step), program.data[split]
         part, carry = program.settle(program.eval_step(parameters, carry, program.hyper, data, indices))
         parts.append(part)
-    return program.job.task.present(metrics.merge(placement.fetch(parts)))
+    return program.job.task.finalize(metrics.merge(placement.fetch(parts)))
 
 
 def training_batch(program: Program, parameters: Any, step: int) -> dict[str, float]:

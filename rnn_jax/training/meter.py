@@ -99,7 +99,7 @@ class Meter:
         if arrived is None:
             return
         step, sums = arrived
-        figures = self._program.job.task.present(metrics.merge([sums]))
+        figures = self._program.job.task.finalize(metrics.merge([sums]))
         self._log.metrics(step, "train", figures)
         self._log_behind()
         unit, seconds = self._program.job.task.unit, self._measured[1]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rnn_jax.checkpoints import checkpoint
 from rnn_jax.config.run_folder import (
     OwnFolder,
     RunFolder,
@@ -107,7 +108,7 @@ def _set_up(config: Config, folder: RunFolder, stop: Stop) -> tuple[Job, Devices
         joining.join(team)
     with stop.at_once() if team.alone else contextlib.nullcontext():
         job = build(config)
-        dataset_info.keep(job, folder)
+        dataset_info.save(job.data, folder, has_checkpoint=bool(checkpoint.steps(folder.checkpoints)))
         sections, _ = split_hyper(config)
         rows, time_steps = job.batch_shape
         paying = devices.paying_cores(rows // team.count, time_steps)

@@ -71,7 +71,7 @@ def init(job: Job, hyper: Hyper, key: jax.Array) -> State:
         key=run_key,
         # A copy: a donated buffer cannot stand in two places of the state.
         averaged=None if job.optimizer.average is None else jax.tree.map(jnp.copy, parameters),
-        metrics={name: (zero, zero) for name in job.task.figures},
+        metrics={name: (zero, zero) for name in job.task.metrics},
         diverged_at=jnp.full((), -1, jnp.int32),
         skipped=jnp.zeros((), jnp.int32),
     )

@@ -1,6 +1,5 @@
-"""What a run folder keeps of its data, and data that changed since."""
+"""The dataset info in a run folder, and data that changed after training."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,35 +7,34 @@ import numpy as np
 import pytest
 
 from rnn_jax.config.run_folder import RunFolder
-from rnn_jax.config.schema import Config
 from rnn_jax.datasets import dataset_info, vocabulary
+from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.main import main
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import read_json, write_json
-from rnn_jax.training.build import build
 
-Tiny = Callable[..., Config]
+IMAGES = {"kind": "image", "height": 8, "width": 8, "classes": 10, "maximum": 16}
+MEASURED = {"kind": "sequences", "features": 1, "means": [0.0], "deviations": [1.0], "classes": 10}
 
 
-def test_what_was_kept_is_known_again(tiny: Tiny, tmp_path: Path) -> None:
-    job = build(tiny())
-    dataset_info.keep(job, RunFolder(tmp_path))
-    found = dataset_info.read(tmp_path)
-    assert found.name == "synthetic"
-    assert found.spec == job.data.spec
-    assert found.classes == job.data.classes == tuple("0123456789")
-    assert found.vocabulary is None
+def images(value: int = 3) -> Dataset:
+    arrays = {"inputs": np.full((20, 8, 8), value, np.uint8), "targets": np.arange(20, dtype=np.int32) % 10}
+    splits = {"train": arrays, "validation": arrays, "test": arrays}
+    return Dataset("dots", "1", IMAGES, splits, 4, classes=tuple("0123456789"))
+
+
+def test_saved_info_loads_again(tmp_path: Path) -> None:
+    data = images()
+    dataset_info.save(data, RunFolder(tmp_path), has_checkpoint=False)
+    info = dataset_info.load(tmp_path)
+    assert (info.name, info.spec, info.classes) == (data.name, data.spec, data.classes)
+    assert info.vocabulary is None
 
 
 @pytest.mark.parametrize(("value", "background"), [(0, "dark"), (16, "light")])
-def test_the_background_is_the_training_images(
-    value: int, background: str, tiny: Tiny, tmp_path: Path
-) -> None:
-    job = build(tiny())
-    images = np.full_like(job.data.splits["train"]["inputs"], value)
-    splits = {**job.data.splits, "train": {**job.data.splits["train"], "inputs": images}}
-    dataset_info.keep(job._replace(data=job.data._replace(splits=splits)), RunFolder(tmp_path))
-    assert dataset_info.read(tmp_path).background == background
+def test_the_background_is_that_of_the_training_images(value: int, background: str, tmp_path: Path) -> None:
+    dataset_info.save(images(value), RunFolder(tmp_path), has_checkpoint=False)
+    assert dataset_info.load(tmp_path).background == background
 
 
 def written(folder: Path, shift: int = 0) -> str:
@@ -45,8 +43,10 @@ def written(folder: Path, shift: int = 0) -> str:
     return str(folder / "a.tsv")
 
 
-def test_other_data_than_the_model_was_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The file has changed since: neither resuming nor evaluating takes it for the old one."""
+def test_a_run_rejects_data_that_changed_after_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file has changed: resuming and evaluating both fail."""
     steps = [
         "--config.train.duration_steps=2",
         "--config.dataset.batch_size=4",
@@ -67,17 +67,13 @@ def test_other_data_than_the_model_was_trained_on(tmp_path: Path, capsys: pytest
     assert {path: path.read_bytes() for path in kept} == kept
 
 
-IMAGES = {"kind": "image", "height": 8, "width": 8, "classes": 10, "maximum": 16}
-MEASURED = {"kind": "sequences", "features": 1, "means": [0.0], "deviations": [1.0], "classes": 10}
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"spec": None}, "dataset.json: damaged"),
         ({"classes": "abc"}, "dataset.json: damaged"),
-        ({"background": "green"}, "dataset.json: damaged: the background is 'green'"),
-        ({"classes": [1] * 10}, "dataset.json: damaged: its classes are no names"),
+        ({"background": "green"}, "dataset.json: damaged: background = 'green'"),
+        ({"classes": [1] * 10}, "dataset.json: damaged: the class names must be strings"),
         ({"classes": ["a"]}, "dataset.json: damaged: has the names of 1 classes, of 10"),
         ({"spec": {"kind": "sound"}}, "dataset.json: damaged: its kind of data is 'sound'"),
         ({"spec": {**IMAGES, "height": 10**9}}, "dataset.json: damaged: height is 1000000000"),
@@ -87,31 +83,30 @@ MEASURED = {"kind": "sequences", "features": 1, "means": [0.0], "deviations": [1
         ({"spec": {**MEASURED, "classes": 0}, "classes": []}, "dataset.json: damaged: classes is 0"),
     ],
 )
-def test_a_damaged_file(change: dict[str, Any], message: str, tiny: Tiny, tmp_path: Path) -> None:
+def test_damaged_info_is_an_error(change: dict[str, Any], message: str, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    dataset_info.keep(build(tiny()), folder)
+    dataset_info.save(images(), folder, has_checkpoint=False)
     write_json(folder.dataset, read_json(folder.dataset) | change)
     with pytest.raises(UserError, match=message):
-        dataset_info.read(tmp_path)
+        dataset_info.load(tmp_path)
 
 
-def test_a_vocabulary_of_another_run(tiny: Tiny, tmp_path: Path) -> None:
+def test_the_vocabulary_of_another_run_is_an_error(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    dataset_info.keep(build(tiny()), folder)
+    dataset_info.save(images(), folder, has_checkpoint=False)
     of_text = {"kind": "text", "unit": "character", "vocabulary": 4}
     write_json(folder.dataset, read_json(folder.dataset) | {"spec": of_text, "classes": []})
     vocabulary.characters(["abcd"]).save(folder.vocabulary, "1")
-    assert dataset_info.read(tmp_path).vocabulary is not None
+    assert dataset_info.load(tmp_path).vocabulary is not None
     vocabulary.characters(["abc"]).save(folder.vocabulary, "1")
     with pytest.raises(UserError, match="its vocabulary is of 3 characters, and should be of 4 characters"):
-        dataset_info.read(tmp_path)
+        dataset_info.load(tmp_path)
 
 
-def test_a_summary_that_is_none(tiny: Tiny, tmp_path: Path) -> None:
-    """Whatever it holds, it is no traceback."""
-    folder, job = RunFolder(tmp_path), build(tiny())
+def test_without_dataset_json_the_summary_has_the_version(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
     write_json(folder.summary, {"dataset": ["no"]})
-    dataset_info.check(job, folder)
+    dataset_info.check_version(images(), folder)
     write_json(folder.summary, {"dataset": {"version": "another"}})
     with pytest.raises(UserError, match="trained on version another"):
-        dataset_info.check(job, folder)
+        dataset_info.check_version(images(), folder)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from rnn_jax import drawing
-from rnn_jax.datasets.dataset_info import KnownData
+from rnn_jax.datasets.dataset_info import DatasetInfo
 from rnn_jax.drawing import server as serving
 from rnn_jax.drawing.answers import Answers, Stopped
 from rnn_jax.drawing.server import Server
@@ -52,7 +52,7 @@ class Fake:
 
 @contextmanager
 def running(reader: Fake) -> Iterator[Server]:
-    known = KnownData("mnist", SPEC, ("<b>", "one", "two"), "dark", None)
+    known = DatasetInfo("mnist", SPEC, ("<b>", "one", "two"), "dark", None)
     with Server(0) as server:
         answers = Answers(cast(Reader, reader), known, "a fake", bidirectional=False)
         thread = threading.Thread(target=server.serve, args=(answers,))

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from rnn_jax import models, tasks
-from rnn_jax.datasets.dataset_info import KnownData
+from rnn_jax.datasets.dataset_info import DatasetInfo
 from rnn_jax.inference.image_reading import Reader
 from rnn_jax.inference.predictor import Answerer, Trained
 
 HEIGHT, WIDTH, CLASSES = 6, 5, 4
 SPEC = {"kind": "image", "height": HEIGHT, "width": WIDTH, "classes": CLASSES, "maximum": 16}
-KNOWN = KnownData("drawn", SPEC, tuple("abcd"), "dark", None)
+KNOWN = DatasetInfo("drawn", SPEC, tuple("abcd"), "dark", None)
 LAST_ROWS = np.random.default_rng(5).integers(0, 17, (2, WIDTH)).astype(np.uint8)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rnn_jax import tasks
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.tasks.language_modelling import EVALUATED_TOKENS, Cut, figures_of
+from rnn_jax.tasks.language_modelling import EVALUATED_TOKENS, Cut, metrics_of_loss
 from rnn_jax.tasks.task import Batch
 
 SPEC = {"kind": "text", "unit": "word", "vocabulary": 11}
@@ -91,12 +91,12 @@ def test_the_loss_is_a_mean_over_tokens_or_rows_and_the_figure_over_tokens(loss_
 
 
 def test_figures_follow_from_the_mean_loss() -> None:
-    assert build().present({"loss": math.log(50)}) == pytest.approx({"loss": math.log(50), "perplexity": 50})
-    assert figures_of("character", 2 * math.log(2))["bits_per_character"] == pytest.approx(2)
-    assert figures_of("byte", math.log(2))["bits_per_byte"] == pytest.approx(1)
-    assert figures_of("piece", 0.0)["perplexity"] == 1
-    assert figures_of("word", 1e9)["perplexity"] == math.inf
-    assert math.isnan(figures_of("word", math.nan)["perplexity"])
+    assert build().finalize({"loss": math.log(50)}) == pytest.approx({"loss": math.log(50), "perplexity": 50})
+    assert metrics_of_loss("character", 2 * math.log(2))["bits_per_character"] == pytest.approx(2)
+    assert metrics_of_loss("byte", math.log(2))["bits_per_byte"] == pytest.approx(1)
+    assert metrics_of_loss("piece", 0.0)["perplexity"] == 1
+    assert metrics_of_loss("word", 1e9)["perplexity"] == math.inf
+    assert math.isnan(metrics_of_loss("word", math.nan)["perplexity"])
 
 
 @pytest.mark.parametrize(

@@ -65,9 +65,9 @@ def test_numbers_are_told_in_their_own_units_and_learned_in_the_training_sets() 
     answers[order[2], 0] += 1
     total, count, metrics = task.loss(jnp.asarray(answers), batch, {})
     assert (float(total), float(count)) == pytest.approx((0.5, 3))
-    assert set(metrics) == set(task.figures)
-    figures = {name: float(found / number) for name, (found, number) in metrics.items()}
-    assert figures == pytest.approx(
+    assert set(metrics) == set(task.metrics)
+    means = {name: float(found / number) for name, (found, number) in metrics.items()}
+    assert means == pytest.approx(
         {"loss": 0.5 / 3, "mean_squared_error": 12.5 / 3, "mean_absolute_error": 2.5 / 3}
     )
 

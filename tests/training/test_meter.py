@@ -16,7 +16,7 @@ def test_an_evaluation_does_not_disturb_the_rate(monkeypatch: pytest.MonkeyPatch
     clock, rates = SimpleNamespace(now=100.0), []
     monkeypatch.setattr(meters.time, "perf_counter", lambda: clock.now)
     taken = Taken({}, jnp.int32(-1), jnp.int32(0))
-    job = SimpleNamespace(task=SimpleNamespace(unit="examples", present=lambda sums: {}), units_per_step=4)
+    job = SimpleNamespace(task=SimpleNamespace(unit="examples", finalize=lambda sums: {}), units_per_step=4)
     program = SimpleNamespace(job=job, take_metrics=lambda state: (state, taken))
     console = SimpleNamespace(logged=lambda step, figures, rate: rates.append((step, rate)))
     log = SimpleNamespace(console=console, metrics=lambda *_: None, timing=lambda *_: None)
@@ -41,7 +41,7 @@ def test_lines_come_in_the_order_of_their_steps_whenever_they_are_flushed() -> N
     def logged(*flushed: int) -> list[tuple[int, str]]:
         found: list[tuple[int, str]] = []
         taken = Taken({}, jnp.int32(-1), jnp.int32(0))
-        task = SimpleNamespace(unit="examples", present=lambda sums: {})
+        task = SimpleNamespace(unit="examples", finalize=lambda sums: {})
         job = SimpleNamespace(task=task, units_per_step=4)
         program = SimpleNamespace(job=job, take_metrics=lambda state: (state, taken))
         console = SimpleNamespace(logged=lambda *_: None)

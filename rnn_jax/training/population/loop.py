@@ -222,11 +222,11 @@ class _Loop:
             return
         (step, taken), self._pending = self._pending, None
         sums, diverged, _ = placement.fetch(taken)
-        present = self.program.job.task.present
+        finalize = self.program.job.task.finalize
         for number, place in self.places.running().items():
             if diverged[place] < 0:
                 figures = {name: float(total[place] / count[place]) for name, (total, count) in sums.items()}
-                self.files.note(number, step, "train", present(figures))
+                self.files.note(number, step, "train", finalize(figures))
 
     def _done(self) -> int:
         """Updates of the whole sweep, those counted in that members no longer make."""
@@ -282,6 +282,6 @@ def evaluate(
             total, count = np.asarray(pairs, np.float64).sum(axis=0)
             means[name] = total / count
     return [
-        task.present(dict(zip(means, map(float, each), strict=True)))
+        task.finalize(dict(zip(means, map(float, each), strict=True)))
         for each in zip(*means.values(), strict=True)
     ]
