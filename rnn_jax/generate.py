@@ -15,9 +15,9 @@ from rnn_jax.datasets import specs, untrusted
 from rnn_jax.datasets import vocabulary as vocabularies
 from rnn_jax.datasets.own_files import text_files
 from rnn_jax.datasets.vocabulary import Vocabulary
-from rnn_jax.reporting import token_colours
 from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.reporting.formatting import printable
+from rnn_jax.reporting.terminal import print_tokens
 from rnn_jax.runtime.closed_output import end_unheard
 from rnn_jax.runtime.errors import UserError, as_user_error
 
@@ -130,7 +130,7 @@ def _score(
     surprises, _ = author.score(author.begin(known.start), tokens)
     decode = known.decoder()
     if sys.stdout.isatty():
-        token_colours.show([decode(int(token)) for token in tokens], surprises)
+        print_tokens([decode(int(token)) for token in tokens], surprises)
     notes = [f"{len(tokens):,} tokens, {checkpoint}"]
     if known.unknown is not None and (unknown := int((tokens == known.unknown).sum())):
         notes.append(f"{unknown:,} of them are {vocabularies.UNKNOWN}, not in the vocabulary")

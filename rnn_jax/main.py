@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from rnn_jax.config.command_line import Command, parse
 from rnn_jax.config.run_folder import RunFolder, default_workdir
-from rnn_jax.reporting.console import Console, build_console, saying_what_is_logged, silent_console
+from rnn_jax.reporting.console import Console, build_console, logging_to, silent_console
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.closed_output import go_on_unheard
 from rnn_jax.runtime.errors import DivergedError, UserError, as_user_error
@@ -24,9 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         command = parse(arguments)
         console = build_console() if _team(command).leads else silent_console()
-        with saying_what_is_logged(console):
+        with logging_to(console):
             for note in command.notes:
-                console.note(note)
+                console.info(note)
             return _evaluate(command, console) if command.mode == "eval" else _train(command, console)
     except KeyboardInterrupt:
         print("interrupted before the first checkpoint", file=sys.stderr)
@@ -62,7 +62,7 @@ def _train(command: Command, console: Console) -> int:
         again = f"python -m rnn_jax.main --workdir {shlex.quote(str(workdir))}"
         if not _team(command).alone:
             again = "the same commands" + _or_alone(again, summary)
-        console.note(again)
+        console.info(again)
         if is_waiting():
             _end_at_once(exit_status(number))
         return exit_status(number)

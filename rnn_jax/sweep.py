@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rnn_jax.config.run_folder import default_name, default_workdir
 from rnn_jax.reporting import ranking
-from rnn_jax.reporting.console import Console, build_console, saying_what_is_logged
+from rnn_jax.reporting.console import Console, build_console, logging_to
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.closed_output import go_on_unheard
 from rnn_jax.runtime.errors import DivergedError, as_user_error
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         study = None if command.study is None else command.study.name
         SweepFolder(workdir).check(command.base, command.sweep, study)
         try:
-            with saying_what_is_logged(console):
+            with logging_to(console):
                 finished = _run(command, workdir, arguments, console)
         except Interrupted as interrupted:
             _say_how_to_go_on(interrupted.signal.name, workdir, command, console)
@@ -85,9 +85,9 @@ def _say_how_to_go_on(signal: str, workdir: Path, command: Command, console: Con
         return
     console.warn(f"{signal}, everything is saved. To go on:")
     if command.study is not None:  # whose database the folder does not name
-        console.note("the same command")
+        console.info("the same command")
         return
-    console.note(f"python -m rnn_jax.sweep --workdir {shlex.quote(str(workdir))}")
+    console.info(f"python -m rnn_jax.sweep --workdir {shlex.quote(str(workdir))}")
 
 
 def _default(command: Command) -> Path:

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rnn_jax import generate, main
 from rnn_jax.config.run_folder import RunFolder
-from rnn_jax.reporting import token_colours
+from rnn_jax.reporting import terminal
 
 SMALL = ["--config.train.duration_steps=20", "--config.log.tensorboard=False", "--config.model.hidden_size=8"]
 
@@ -108,16 +109,18 @@ def test_scores_standard_input(
     assert "4 tokens" in out
 
 
-def test_surprises_have_colours(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_are_coloured_by_likelihood(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLORTERM", "truecolor")
-    token_colours.show(["ex", "pected", "\n", "\x07"], token_colours.np.array([0.1, 4.0, 9.0, 0.2]))
+    terminal.print_tokens(["ex", "pected", "\n", "\x07"], np.array([0.1, 4.0, 9.0, 0.2]))
     out = capsys.readouterr().out
     assert "\x1b[48;2;128;56;0mpected\x1b[0m" in out
     assert "↵" in out
     assert "\x07" not in out
-    assert token_colours.style_of(0.1) == ""
-    assert token_colours.style_of(99.0) == token_colours.BEYOND
+    assert terminal.token_style(0.1) == ""
+    assert terminal.token_style(99.0) == terminal.UNLIKELIEST
 
 
 @pytest.mark.parametrize(

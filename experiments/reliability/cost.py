@@ -45,11 +45,11 @@ def _epochs(folder: Path, count: int) -> dict[str, Any]:
     from rnn_jax.checkpoints import checkpoint
     from rnn_jax.checkpoints.saver import Saver
     from rnn_jax.main import main
-    from rnn_jax.reporting.plain import PlainConsole
+    from rnn_jax.reporting.console import Console
 
-    ends, waits, saved, save, evaluated = [], [], [], Saver.save, PlainConsole.evaluated
+    ends, waits, saved, save, evaluated = [], [], [], Saver.save, Console.log_evaluation
 
-    def note(console: PlainConsole, *arguments: Any) -> None:
+    def note(console: Console, *arguments: Any) -> None:
         ends.append(time.perf_counter())
         evaluated(console, *arguments)
 
@@ -60,7 +60,7 @@ def _epochs(folder: Path, count: int) -> dict[str, Any]:
             save(saver, *arguments, **more)
             waits.append(time.perf_counter() - began)
 
-    for owner, name, instead in ((PlainConsole, "evaluated", note), (Saver, "save", save_every_second)):
+    for owner, name, instead in ((Console, "log_evaluation", note), (Saver, "save", save_every_second)):
         setattr(owner, name, instead)
     epochs = 2 * count + 3  # the first two pay for imports and compilations
     overrides = {"train.duration_epochs": float(epochs), "train.report_test": False}

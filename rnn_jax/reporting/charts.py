@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
-from rnn_jax.reporting.formatting import format_figure
+from rnn_jax.reporting.formatting import format_metric
 from rnn_jax.runtime.files import replacing
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def draw_metric(
             color=LEVEL_COLOUR,
             linestyle="--",
             linewidth=1.2,
-            label=f"test {format_figure(name, level)}",
+            label=f"test {format_metric(name, level)}",
         )
     axes.set_title(name)
     axes.set_xlabel("step")

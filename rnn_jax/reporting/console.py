@@ -1,106 +1,138 @@
-"""What a run says while it runs: a progress bar and tables on a terminal, plain lines anywhere else."""
+"""Reports the progress and results of a run: plain lines here, a progress bar and tables on a terminal."""
 
-import io
 import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol, TextIO
+from typing import TextIO
 
 import numpy as np
 
-from rnn_jax.reporting.plain import PlainConsole
-from rnn_jax.reporting.terminal import TerminalConsole
+from rnn_jax.reporting.formatting import (
+    METRIC_WIDTH,
+    align,
+    confusion_lines,
+    format_metric,
+    format_metrics,
+    format_rate,
+    format_seconds,
+    in_order,
+)
+
+Results = Sequence[tuple[str, Mapping[str, float | None]]]
+"""Rows of the closing table: a label ('best validation, step 430', 'test') and its metrics."""
+
+SPLIT_WIDTH = len("validation")
 
 
-class Console(Protocol):
-    """Where a run speaks. Every method may be called at any time, before `start` and after `stop` too."""
+class Console:
+    """Prints plain aligned lines, one per event, each flushed at once: no escape codes, no wrapping.
+
+    Every method may be called at any time, before `start` and after `stop` too. `TerminalConsole` overrides
+    what a terminal can show better. A console without a stream prints nothing.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._last_step = 0
+        self._unit = "steps"
+        self._units_per_step = 1.0
 
     def header(self, rows: Mapping[str, str]) -> None:
-        """What runs where: data, model, devices, run folder, one row each."""
-        ...
+        """Print data, model, devices and run folder, one row each."""
+        width = max(map(len, rows), default=0)
+        for name, text in rows.items():
+            self.info(f"{name:<{width}}  {text}")
 
-    def note(self, text: str) -> None:
-        """One line that a person may want to know."""
-        ...
+    def info(self, text: str) -> None:
+        """Print one line of information."""
+        if self._stream is not None:
+            print(text.rstrip(), file=self._stream, flush=True)
 
     def warn(self, text: str) -> None:
-        """One line that a person should not miss."""
-        ...
+        """Print one line of warning."""
+        self.info(f"warning: {text}")
 
     def start(self, first_step: int, last_step: int, unit: str, units_per_step: float = 1) -> None:
-        """Training begins after `first_step` updates and ends after `last_step`.
+        """Begin training after `first_step` updates, to end after `last_step`.
 
-        Rates are given to `logged` in `unit` a second ('steps', 'examples', 'tokens'); one step is
-        `units_per_step` of them.
+        Throughput is reported in `unit` ('steps', 'examples', 'tokens'), `units_per_step` of them per step.
         """
-        ...
+        self._last_step, self._unit, self._units_per_step = last_step, unit, units_per_step
+        self.info(f"training from step {first_step} to step {last_step}")
 
     def tick(self, step: int) -> None:
-        """`step` updates are done. Cheap: to be called after every one."""
-        ...
+        """Record that `step` updates are done. Cheap: called after every update."""
 
-    def logged(self, step: int, figures: Mapping[str, float], rate: float) -> None:
-        """The train figures of a logging interval, and its rate in units a second."""
-        ...
+    def log_training(self, step: int, metrics: Mapping[str, float], rate: float) -> None:
+        """Print the training metrics of a logging interval, and its throughput in units per second."""
+        self._log_step(step, "train", metrics, self._speed(step, rate))
 
-    def progressed(self, step: int, figures: Mapping[str, float], rate: float) -> None:
-        """How far many runs together have come: their best figures so far, and the rate in units a second."""
-        ...
+    def log_population(self, step: int, metrics: Mapping[str, float], rate: float) -> None:
+        """Print the best metrics of a population so far, and its throughput in units per second."""
+        done = f"{step:>{len(f'{self._last_step:,}')},} of {self._last_step:,} {self._unit}"
+        self.info(f"{done}  {format_metrics(metrics)}  {self._speed(step, rate)}")
 
-    def evaluated(self, step: int, split: str, figures: Mapping[str, float], best: bool) -> None:
-        """The figures of a whole split, and whether they are the best so far."""
-        ...
+    def log_evaluation(self, step: int, split: str, metrics: Mapping[str, float], best: bool) -> None:
+        """Print the metrics of a whole split, and whether they are the best so far."""
+        self._log_step(step, split, metrics, "best" if best else "")
 
-    def sample(self, text: str) -> None:
-        """What a language model writes by now: shown on a terminal, where somebody looks on."""
-        ...
+    def log_sample(self, text: str) -> None:
+        """Show text sampled from a language model; on a terminal only."""
 
     def stop(self) -> None:
-        """Training is over, for whatever reason: the progress bar is let go."""
-        ...
+        """End training, for whatever reason, and release the progress bar."""
 
-    def results(
-        self, rows: Sequence[tuple[str, Mapping[str, float | None]]], notes: Sequence[str] = ()
-    ) -> None:
-        """The closing table: a row's label ('best validation, step 430'; 'test') and its figures."""
-        ...
+    def results(self, rows: Results, notes: Sequence[str] = ()) -> None:
+        """Print the closing table and lines below it."""
+        for line in (*align(result_cells(rows), first="<", width=METRIC_WIDTH), *notes):
+            self.info(line)
 
     def confusion(self, matrix: np.ndarray, names: Sequence[str]) -> None:
-        """A confusion matrix [classes, classes] of counts (row: label, column: answer)."""
-        ...
+        """Print a confusion matrix [classes, classes] of counts (row: label, column: prediction)."""
+        for line in confusion_lines(matrix, names):
+            self.info(line)
+
+    def _log_step(self, step: int, split: str, metrics: Mapping[str, float], rest: str) -> None:
+        width = len(str(self._last_step))
+        self.info(f"step {step:>{width}}  {split:<{SPLIT_WIDTH}}  {format_metrics(metrics)}  {rest}")
+
+    def _speed(self, step: int, rate: float) -> str:
+        """Throughput and the estimated remaining time."""
+        left = (self._last_step - step) * self._units_per_step / rate if rate > 0 else float("inf")
+        return f"{format_rate(rate, self._unit)}  {format_seconds(left)} left"
 
 
-class _Nowhere(io.TextIOBase):
-    """A stream that keeps nothing."""
+def result_cells(rows: Results) -> list[list[str]]:
+    """The closing table as text: a heading row with the metrics' names, then a row per label."""
+    names = in_order(name for _, metrics in rows for name in metrics)
+    cells = [[format_metric(name, m[name]) if name in m else "" for name in names] for _, m in rows]
+    return [["", *names], *([label, *texts] for (label, _), texts in zip(rows, cells, strict=True))]
 
-    def write(self, text: str, /) -> int:
-        return len(text)
 
-
-class _Saying(logging.Handler):
-    """Passes what the package logs on to a console."""
+class _ConsoleHandler(logging.Handler):
+    """Prints log records on a console."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        say = self._console.note if record.levelno < logging.WARNING else self._console.warn
-        say(record.getMessage())
+        write = self._console.info if record.levelno < logging.WARNING else self._console.warn
+        write(record.getMessage())
 
 
 @contextmanager
-def saying_what_is_logged(console: Console) -> Iterator[None]:
-    """Inside, the console shows what the package logs: that data is downloaded or prepared, that it waits.
+def logging_to(console: Console) -> Iterator[None]:
+    """Within the context, print the package's log records (downloads, waiting for a lock) on `console`.
 
-    Afterwards the logger is as it was: a command called from a program leaves nothing behind in it.
+    Afterwards the logger is as it was, so that calling a command from a program leaves nothing behind.
     """
     logger = logging.getLogger("rnn_jax")
     before = logger.level, logger.handlers
     logger.setLevel(logging.INFO)
-    logger.handlers = [_Saying(console)]
+    logger.handlers = [_ConsoleHandler(console)]
     try:
         yield
     finally:
@@ -109,14 +141,18 @@ def saying_what_is_logged(console: Console) -> Iterator[None]:
 
 
 def silent_console() -> Console:
-    """The console of a process that is not to speak."""
-    return PlainConsole(_Nowhere())  # pyright: ignore[reportArgumentType]
+    """A console that prints nothing, for all processes but the coordinator."""
+    return Console(None)
 
 
 def build_console(stream: TextIO | None = None, *, force_terminal: bool | None = None) -> Console:
-    """The console that fits `stream` (default: standard output), or what `force_terminal` says it is."""
+    """The console for `stream` (default: standard output), a terminal or not (None: ask the stream)."""
     output = sys.stdout if stream is None else stream
     is_terminal = force_terminal
     if is_terminal is None:
         is_terminal = output.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-    return TerminalConsole(output) if is_terminal else PlainConsole(output)
+    if not is_terminal:
+        return Console(output)
+    from rnn_jax.reporting.terminal import TerminalConsole
+
+    return TerminalConsole(output)

@@ -1,4 +1,4 @@
-"""How figures are written for people: one place, so that the console, the figures and the tables agree."""
+"""Metrics, durations and tables as text, the same in the console, the plots and the reports."""
 
 import math
 import statistics
@@ -7,14 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-FIGURE_WIDTH = len("100.00 %")
+METRIC_WIDTH = len("100.00 %")
 
 
-def format_figure(name: str, value: float | None) -> str:
+def is_percentage(name: str) -> bool:
+    """Whether a metric is shown in percent: accuracies are."""
+    return name.endswith("accuracy")
+
+
+def format_metric(name: str, value: float | None) -> str:
     """A metric as text: accuracies in percent, perplexities with two decimals; None and NaN are 'nan'."""
     if value is None or not math.isfinite(value):
         return "nan" if value is None else str(value)
-    if name.endswith("accuracy"):
+    if is_percentage(name):
         return f"{100 * value:.2f} %"
     if name.endswith("perplexity"):
         return f"{value:.2f}"
@@ -24,10 +29,10 @@ def format_figure(name: str, value: float | None) -> str:
 
 
 def format_spread(name: str, values: Sequence[float]) -> str:
-    """Mean ± sample standard deviation of a metric; one value has no deviation, and none is a dash."""
+    """Mean ± sample standard deviation of a metric; the mean alone for one value, a dash for none."""
     if not values:
         return "–"
-    text = format_figure(name, statistics.mean(values))
+    text = format_metric(name, statistics.mean(values))
     if len(values) == 1:
         return text
     mean, space, percent = text.partition(" ")
@@ -37,17 +42,17 @@ def format_spread(name: str, values: Sequence[float]) -> str:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Each name once, the loss first and the others as they come."""
+    """Each name once, the loss first and the others in their order."""
     return sorted(dict.fromkeys(names), key=lambda name: name != "loss")
 
 
-def format_figures(figures: Mapping[str, float | None], width: int = FIGURE_WIDTH) -> str:
-    """Name and value of each metric, the values right-aligned so that one line stands under another."""
-    return "  ".join(f"{name} {format_figure(name, figures[name]):>{width}}" for name in in_order(figures))
+def format_metrics(metrics: Mapping[str, float | None], width: int = METRIC_WIDTH) -> str:
+    """Name and value of each metric, the values right-aligned to `width`."""
+    return "  ".join(f"{name} {format_metric(name, metrics[name]):>{width}}" for name in in_order(metrics))
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration as `m:ss`, from an hour on as `h:mm:ss`; '?' where it is not finite."""
+    """A duration as `m:ss`, from an hour on as `h:mm:ss`; '?' if it is not finite."""
     if not math.isfinite(seconds):
         return "?"
     minutes, rest = divmod(round(seconds), 60)
@@ -56,12 +61,12 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_rate(rate: float, unit: str) -> str:
-    """So many units a second, with three digits at least: `64.1 steps/s`, `8,204 examples/s`."""
+    """A throughput with at least three digits: `64.1 steps/s`, `8,204 examples/s`."""
     return f"{rate:,.{0 if rate >= 1000 else 1}f} {unit}/s"
 
 
 def printable(text: str) -> str:
-    """The text without control characters, which a terminal would obey; a line's end and a tab stay."""
+    """The text with control characters replaced, which a terminal would obey; newlines and tabs stay."""
     return "".join(
         character
         if character in "\n\t" or unicodedata.category(character) != "Cc"
@@ -70,17 +75,27 @@ def printable(text: str) -> str:
     )
 
 
-def confusion_lines(matrix: np.ndarray, names: Sequence[str]) -> list[str]:
-    """A confusion matrix [classes, classes] of counts (row: label, column: answer) as aligned text.
+def align(rows: Sequence[Sequence[str]], *, first: str = ">", width: int = 0) -> list[str]:
+    """Rows of cells as lines with aligned columns: `first` ('<' or '>') aligns the first, '>' the others.
 
-    Cells without a count are a dot, so that the mistakes stand out.
+    Every column but the first is at least `width` wide.
+    """
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    widths = [widths[0], *(max(width, own) for own in widths[1:])]
+    sides = [first, *(">" * (len(widths) - 1))]
+    return [
+        "  ".join(f"{cell:{side}{own}}" for cell, side, own in zip(row, sides, widths, strict=True))
+        for row in rows
+    ]
+
+
+def confusion_lines(matrix: np.ndarray, names: Sequence[str]) -> list[str]:
+    """A confusion matrix [classes, classes] of counts (row: label, column: prediction) as aligned text.
+
+    Zeros are dots, so that the mistakes stand out.
     """
     cells = [[f"{count:d}" if count else "." for count in row] for row in matrix]
+    rows = [[name, *row] for name, row in zip(names, cells, strict=True)]
     width = max(len(text) for text in [*names, *(cell for row in cells for cell in row)])
-    label_width = max(len("label"), *(len(name) for name in names))
-    heading = "label".rjust(label_width) + "  " + "  ".join(name.rjust(width) for name in names)
-    rows = [
-        name.rjust(label_width) + "  " + "  ".join(cell.rjust(width) for cell in row)
-        for name, row in zip(names, cells, strict=True)
-    ]
-    return [" " * label_width + "  answered", heading, *rows]
+    lines = align([["label", *names], *rows], width=width)
+    return [" " * max(len("label"), *map(len, names)) + "  predicted", *lines]

@@ -26,6 +26,7 @@ class Log:
         self,
         folder: RunFolder,
         console: Console,
+        *,
         every_steps: int,
         batch_accuracy_every_steps: int | None,
         tensorboard: bool,
@@ -70,7 +71,7 @@ class Log:
     def sample(self, step: int, text: str) -> None:
         """Keeps what a language model writes, and shows it to who looks on."""
         self._samples.append(step, text)
-        self.console.sample(text)
+        self.console.log_sample(text)
 
     def timing(self, step: int, figures: Mapping[str, float]) -> None:
         """Logs rates and times, which no two runs share."""
@@ -146,19 +147,6 @@ class Lines:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-
-def build(
-    folder: RunFolder,
-    console: Console,
-    *,
-    every_steps: int,
-    batch_accuracy_every_steps: int | None,
-    tensorboard: bool,
-    sample_tokens: int | None,
-) -> Log:
-    """The log of a run folder, from the config section `log`. The folder's files are created if need be."""
-    return Log(folder, console, every_steps, batch_accuracy_every_steps, tensorboard, sample_tokens)
 
 
 def read_lines(path: Path) -> list[dict]:

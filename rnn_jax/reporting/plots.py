@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_jax.reporting.charts import Series, add_legend, draw_metric, new_figure, save, scaled, styled
-from rnn_jax.reporting.formatting import format_figure
+from rnn_jax.reporting.formatting import format_metric
 from rnn_jax.reporting.log import read_lines
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> Path:
         )
     _label_classes(axes, names, recalls)
     right, total = int(np.trace(matrix)), int(matrix.sum())
-    axes.set_title(f"{right:,} of {total:,} right ({format_figure('accuracy', right / max(total, 1))})")
+    axes.set_title(f"{right:,} of {total:,} right ({format_metric('accuracy', right / max(total, 1))})")
     save(figure, path)
     return path
 
@@ -138,7 +138,7 @@ def _mark_best(axes: "Axes", name: str, validation: Series, step: int) -> None:
             markeredgewidth=1.8,
             color=SPLIT_COLOURS["validation"],
             linestyle="",
-            label=f"best, step {step:,}: {format_figure(name, here[0])}",
+            label=f"best, step {step:,}: {format_metric(name, here[0])}",
         )
 
 

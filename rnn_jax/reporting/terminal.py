@@ -1,43 +1,43 @@
-"""The console on a terminal: a header, a progress bar with what happens above it, a closing table."""
+"""Rendering on a terminal, with rich: a progress bar with events above it, tables, coloured tokens."""
 
 import time
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 import numpy as np
+import rich.console
 from rich import box
-from rich.console import Console
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from rnn_jax.reporting.formatting import (
-    confusion_lines,
-    format_figure,
-    format_figures,
-    format_rate,
-    format_seconds,
-    in_order,
-    printable,
-)
+from rnn_jax.reporting.console import SPLIT_WIDTH, Console, Results, result_cells
+from rnn_jax.reporting.formatting import format_metrics, printable
 
 SECONDS_BETWEEN_REDRAWS = 0.2  # a redraw costs milliseconds, a training step may take one
 
+# Negative log-likelihood of a token in nats: the background of each range up to its bound.
+TOKEN_COLOURS = (
+    (0.5, ""),
+    (1.5, "on #3a3000"),
+    (3.0, "on #5a4000"),
+    (5.0, "on #803800"),
+    (8.0, "on #a02020"),
+)
+UNLIKELIEST = "bold on #d00050"
 
-class TerminalConsole:
-    """Draws with rich. See `rnn_jax.reporting.console.Console` for the methods."""
+
+class TerminalConsole(Console):
+    """A `Console` that draws a progress bar, panels and tables."""
 
     def __init__(self, stream: TextIO) -> None:
-        # Texts are shown as they are: no markup, so that `[1, 2]` in a path or a value survives.
-        self._rich = Console(file=stream, force_terminal=True, markup=False, emoji=False, highlight=False)
+        super().__init__(stream)
+        self._rich = _rich_console(stream)
         self._progress: Progress | None = None
         self._task = TaskID(0)
         self._step = 0
-        self._last_step = 0
-        self._unit = "steps"
-        self._units_per_step = 1.0
         self._next_redraw = float("inf")
 
     def header(self, rows: Mapping[str, str]) -> None:
@@ -48,7 +48,7 @@ class TerminalConsole:
             grid.add_row(name, text)
         self._rich.print(Panel(grid, box=box.ROUNDED, border_style="cyan", expand=False))
 
-    def note(self, text: str) -> None:
+    def info(self, text: str) -> None:
         self._rich.print(text, soft_wrap=True)
 
     def warn(self, text: str) -> None:
@@ -57,20 +57,18 @@ class TerminalConsole:
     def start(self, first_step: int, last_step: int, unit: str, units_per_step: float = 1) -> None:
         self.stop()
         self._step = first_step
-        self._last_step = last_step
-        self._unit = unit
-        self._units_per_step = units_per_step
+        self._last_step, self._unit, self._units_per_step = last_step, unit, units_per_step
         # Redrawn by `tick` alone: a thread would take the interpreter from the training loop.
         self._progress = Progress(
             BarColumn(bar_width=None, complete_style="cyan", finished_style="green"),
             TextColumn(f"{{task.completed:>{len(f'{last_step:,}')},.0f}}/{{task.total:,.0f}}"),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[text]}"),
             console=self._rich,
             auto_refresh=False,
             expand=True,
         )
         self._task = self._progress.add_task(
-            "", total=last_step, completed=first_step, figures="compiling the training step"
+            "", total=last_step, completed=first_step, text="compiling the training step"
         )
         self._progress.start()
         self._next_redraw = time.perf_counter() + SECONDS_BETWEEN_REDRAWS
@@ -82,25 +80,22 @@ class TerminalConsole:
             self._next_redraw = now + SECONDS_BETWEEN_REDRAWS
             self._redraw()
 
-    def logged(self, step: int, figures: Mapping[str, float], rate: float) -> None:
-        left = (self._last_step - step) * self._units_per_step / rate if rate > 0 else float("inf")
-        text = f"{format_rate(rate, self._unit)}  {format_seconds(left)} left  {format_figures(figures, 0)}"
+    def log_training(self, step: int, metrics: Mapping[str, float], rate: float) -> None:
         if self._progress is not None:  # shown by the next redraw
-            self._progress.update(self._task, figures=text)
+            text = f"{self._speed(step, rate)}  {format_metrics(metrics, 0)}"
+            self._progress.update(self._task, text=text)
 
-    def progressed(self, step: int, figures: Mapping[str, float], rate: float) -> None:
-        self.logged(step, figures, rate)
+    def log_population(self, step: int, metrics: Mapping[str, float], rate: float) -> None:
+        self.log_training(step, metrics, rate)
 
-    def evaluated(self, step: int, split: str, figures: Mapping[str, float], best: bool) -> None:
-        place = f"step {step:>{len(f'{self._last_step:,}')},}  {split:<10}  "
+    def log_evaluation(self, step: int, split: str, metrics: Mapping[str, float], best: bool) -> None:
+        place = f"step {step:>{len(f'{self._last_step:,}')},}  {split:<{SPLIT_WIDTH}}  "
         mark = ("  best", "bold green") if best else ""
         self._step = step
-        if self._progress is not None:
-            self._progress.update(self._task, completed=step)
-        self._rich.print(Text.assemble((place, "dim"), format_figures(figures), mark), soft_wrap=True)
+        self._rich.print(Text.assemble((place, "dim"), format_metrics(metrics), mark), soft_wrap=True)
         self._redraw()
 
-    def sample(self, text: str) -> None:
+    def log_sample(self, text: str) -> None:
         self._rich.print(Padding(Text(printable(text), style="italic cyan"), (0, 0, 0, 4), expand=False))
         self._redraw()
 
@@ -111,24 +106,45 @@ class TerminalConsole:
         self._progress = None
         self._next_redraw = float("inf")
 
-    def results(
-        self, rows: Sequence[tuple[str, Mapping[str, float | None]]], notes: Sequence[str] = ()
-    ) -> None:
-        names = in_order(name for _, figures in rows for name in figures)
+    def results(self, rows: Results, notes: Sequence[str] = ()) -> None:
+        heading, *cells = result_cells(rows)
         table = Table(box=box.ROUNDED, border_style="cyan")
-        table.add_column("")
-        for name in names:
-            table.add_column(name, justify="right", no_wrap=True)
-        for label, figures in rows:
-            table.add_row(label, *(format_figure(n, figures[n]) if n in figures else "" for n in names))
+        for name in heading:
+            table.add_column(name, justify="right" if name else "left", no_wrap=bool(name))
+        for row in cells:
+            table.add_row(*row)
         self._rich.print(table)
         for text in notes:
-            self.note(text)
-
-    def confusion(self, matrix: np.ndarray, names: Sequence[str]) -> None:
-        for line in confusion_lines(matrix, names):
-            self.note(line)
+            self.info(text)
 
     def _redraw(self) -> None:
         if self._progress is not None:
             self._progress.update(self._task, completed=self._step, refresh=True)
+
+
+def _rich_console(stream: TextIO | None = None) -> rich.console.Console:
+    """A console that prints texts as they are: without markup, `[1, 2]` in a path or a value survives."""
+    return rich.console.Console(
+        file=stream, force_terminal=stream and True, markup=False, emoji=False, highlight=False
+    )
+
+
+def print_tokens(tokens: Sequence[str], negative_log_likelihoods: np.ndarray) -> None:
+    """Print tokens on their negative log-likelihoods' [tokens] colours, in nats, and a legend."""
+    console = _rich_console()
+    text = Text()
+    for token, nats in zip(tokens, negative_log_likelihoods, strict=True):
+        style = token_style(float(nats))
+        # The colour of a newline would be invisible.
+        ends_line = style and token.startswith("\n")
+        text.append(printable(f"↵{token}" if ends_line else token), style)
+    console.print(text, soft_wrap=True)
+    legend = Text("negative log-likelihood in nats: ")
+    for bound, style in TOKEN_COLOURS:
+        legend.append(f" ≤ {bound:g} ", style)
+    console.print(legend + Text(" more ", UNLIKELIEST))
+
+
+def token_style(nats: float) -> str:
+    """The rich style of a token with this negative log-likelihood; none for a likely token."""
+    return next((style for bound, style in TOKEN_COLOURS if nats <= bound), UNLIKELIEST)

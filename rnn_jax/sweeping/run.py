@@ -106,7 +106,7 @@ def _train_all(
         for group in groups:
             stop.check()
             if len(groups) > 1:
-                console.note(
+                console.info(
                     f"program {group.number + 1} of {len(groups)}: {_describe(group, command.sweep)}"
                 )
             before = Before(done, ranking.best_value(rows, objective))

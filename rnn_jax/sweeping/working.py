@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from rnn_jax.reporting.console import Console
-from rnn_jax.reporting.formatting import format_figure
+from rnn_jax.reporting.formatting import format_metric
 from rnn_jax.runtime.devices import available_cores
 from rnn_jax.runtime.signals import Interrupted, Stop
 from rnn_jax.sweeping import trial
@@ -43,7 +43,7 @@ def work(study: Study, setting: Setting, stop: Stop, console: Console) -> None:
             return
         if missing != waiting:
             trials = "a trial" if missing == 1 else f"{missing} trials"
-            console.note(f"waiting for {trials} that other workers are at work on")
+            console.info(f"waiting for {trials} that other workers are at work on")
             waiting = missing
         time.sleep(LOOKS_EVERY_SECONDS)
 
@@ -51,24 +51,24 @@ def work(study: Study, setting: Setting, stop: Stop, console: Console) -> None:
 def _tried(asked: Asked, setting: Setting, stop: Stop, console: Console) -> float:
     """Trains a trial, and says what came of it."""
     name = f"trial {asked.number}"
-    console.note(f"{name}: {', '.join(f'{key} = {value}' for key, value in asked.point.items())}")
+    console.info(f"{name}: {', '.join(f'{key} = {value}' for key, value in asked.point.items())}")
     began = time.perf_counter()
     try:
         value = trial.train(asked, setting, stop)
     except PrunedError:
-        console.note(f"{name}: given up, it falls behind")
+        console.info(f"{name}: given up, it falls behind")
         raise
     except GivenUpError as error:
         console.warn(f"{name}: no result, {error}")
         raise
     except PutBackError:
-        console.note(f"{name}: put back, with a checkpoint")
+        console.info(f"{name}: put back, with a checkpoint")
         raise
     except TakenError:
         console.warn(f"{name}: somebody else took it, since nothing was heard of this worker")
         raise
     seconds = time.perf_counter() - began
-    console.note(f"{name}: {setting.figure} {format_figure(setting.figure, value)}, {seconds:,.0f} s")
+    console.info(f"{name}: {setting.figure} {format_metric(setting.figure, value)}, {seconds:,.0f} s")
     return value
 
 

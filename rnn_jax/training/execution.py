@@ -13,8 +13,9 @@ from rnn_jax.checkpoints.saver import Saver
 from rnn_jax.config.run_folder import MAY_DIFFER, OF_ONE_START, RunFolder
 from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.datasets.description import describe
-from rnn_jax.reporting import log, plots
+from rnn_jax.reporting import plots
 from rnn_jax.reporting.console import Console
+from rnn_jax.reporting.log import Log
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.distributed.synchronization import Agreement
 from rnn_jax.runtime.errors import UserError, as_user_error
@@ -68,7 +69,7 @@ def execute(
             state, progress = _begin(program, folder, console, agreement)
             summary = Summary(program, folder, state, started)
         try:
-            run_log = closing.enter_context(contextlib.closing(log.build(folder, console, **sections["log"])))
+            run_log = closing.enter_context(contextlib.closing(Log(folder, console, **sections["log"])))
             run_log.resume(int(state.step), progress.evaluated_at)
             keeper = retention.build(**sections["checkpoint"])
             saver = Saver(folder.checkpoints, keeper, job.task.objective[1], agreement)
@@ -142,7 +143,7 @@ def _begin(
                 "runtime.allow_device_change=True."
             )
         progress = dataclasses.replace(progress, devices=program.devices.number)
-    console.note(f"going on after step {int(state.step):,}")
+    console.info(f"going on after step {int(state.step):,}")
     return state, progress
 
 

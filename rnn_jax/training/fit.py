@@ -121,7 +121,7 @@ class Loop:
         found = evaluate(run.program, self.state.evaluated, "validation", run.stop.check)
         after = self.progress.evaluated(self.step, found, run.program.job.task.objective)
         run.log.metrics(self.step, "validation", found)
-        run.console.evaluated(self.step, "validation", found, after.best_step == self.step)
+        run.console.log_evaluation(self.step, "validation", found, after.best_step == self.step)
         vocabulary, tokens = run.program.job.data.vocabulary, run.log.sample_tokens
         if vocabulary is not None and tokens is not None:
             run.log.sample(self.step, sample(run.program, self.state, vocabulary, tokens))

@@ -104,7 +104,7 @@ class Meter:
         self._log_behind()
         unit, seconds = self._program.job.task.unit, self._measured[1]
         self._log.timing(step, {f"{unit}_per_second": self._rate, "training_seconds": seconds})
-        self._log.console.logged(step, figures, self._rate)
+        self._log.console.log_training(step, figures, self._rate)
 
     def rate(self, step: int) -> float | None:
         """Examples, or tokens, a second up to `step`, which is done; None before the first step."""

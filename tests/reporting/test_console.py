@@ -1,4 +1,4 @@
-"""What a run says, on a terminal and without one."""
+"""The console of a run, on a terminal and without one."""
 
 import io
 import logging
@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 
 from rnn_jax.reporting import terminal
-from rnn_jax.reporting.console import Console, build_console, saying_what_is_logged
+from rnn_jax.reporting.console import Console, build_console, logging_to
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 LONG = "a folder with a long name " * 12
 
 
-def tell_everything(console: Console) -> None:
+def use_every_method(console: Console) -> None:
     console.header({"data": "digits: 1,257 train", "run folder": "runs/[red]/one"})
-    console.note("gru has no forget_bias")
+    console.info("gru has no forget_bias")
     console.warn("checkpoint 40 is damaged")
     console.start(40, 1500, "examples", units_per_step=64)
     console.tick(41)
-    console.logged(100, {"accuracy": 0.925, "loss": 0.5}, 6400.0)
-    console.evaluated(1000, "validation", {"loss": 0.25, "accuracy": 1.0}, True)
-    console.evaluated(1500, "validation", {"loss": float("nan"), "accuracy": 0.5}, False)
+    console.log_training(100, {"accuracy": 0.925, "loss": 0.5}, 6400.0)
+    console.log_evaluation(1000, "validation", {"loss": 0.25, "accuracy": 1.0}, True)
+    console.log_evaluation(1500, "validation", {"loss": float("nan"), "accuracy": 0.5}, False)
     console.tick(1500)
     console.stop()
     console.results(
@@ -39,23 +39,23 @@ run folder  runs/[red]/one
 gru has no forget_bias
 warning: checkpoint 40 is damaged
 training from step 40 to step 1500
-step  100  train       loss   0.5000  accuracy  92.50 %  rate 6,400 examples/s  left 0:14
+step  100  train       loss   0.5000  accuracy  92.50 %  6,400 examples/s  0:14 left
 step 1000  validation  loss   0.2500  accuracy 100.00 %  best
 step 1500  validation  loss      nan  accuracy  50.00 %
                                 loss  accuracy
 best validation, step 1000    0.2500  100.00 %
 test                                   97.50 %
 360 images
-       answered
+       predicted
 label  a  b
     a  3  .
     b  1  2
 """
 
 
-def test_without_a_terminal_there_are_plain_lines() -> None:
+def test_without_a_terminal_lines_are_plain() -> None:
     stream = io.StringIO()
-    tell_everything(build_console(stream))
+    use_every_method(build_console(stream))
     assert stream.getvalue() == PLAIN
 
 
@@ -68,7 +68,7 @@ def test_plain_lines_are_written_at_once_and_never_wrapped() -> None:
 
     stream = Stream()
     console = build_console(stream)
-    console.note(LONG)
+    console.info(LONG)
     console.header({"run folder": LONG})
     assert stream.getvalue().splitlines() == [LONG.rstrip(), f"run folder  {LONG}".rstrip()]
     assert stream.flushed == 2
@@ -82,8 +82,8 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     return io.StringIO()
 
 
-def test_a_terminal_shows_the_bar_and_what_happens_above_it(screen: io.StringIO) -> None:
-    tell_everything(build_console(screen, force_terminal=True))
+def test_a_terminal_shows_events_above_the_progress_bar(screen: io.StringIO) -> None:
+    use_every_method(build_console(screen, force_terminal=True))
     assert ESCAPES.search(screen.getvalue())
     shown = ESCAPES.sub("", screen.getvalue()).replace("\r", "\n")
     lines = [line.rstrip() for line in shown.splitlines()]
@@ -101,9 +101,9 @@ def test_a_terminal_shows_the_bar_and_what_happens_above_it(screen: io.StringIO)
     assert max(map(len, lines)) <= 100
 
 
-def test_a_terminal_breaks_long_lines_itself(screen: io.StringIO) -> None:
+def test_long_lines_are_left_to_the_terminal_to_wrap(screen: io.StringIO) -> None:
     console = build_console(screen, force_terminal=True)
-    console.note(LONG)
+    console.info(LONG)
     console.warn(LONG)
     assert ESCAPES.sub("", screen.getvalue()).splitlines() == [LONG, f"warning: {LONG}"]
 
@@ -126,34 +126,34 @@ def test_the_bar_is_redrawn_a_few_times_a_second(
     console.stop()
 
 
-def test_the_bar_is_gone_when_training_stops(screen: io.StringIO) -> None:
+def test_stopping_ends_the_progress_bar(screen: io.StringIO) -> None:
     console = build_console(screen, force_terminal=True)
     console.start(0, 10, "steps")
     console.tick(7)
     console.stop()
     stopped = len(screen.getvalue())
     assert " 7/10" in ESCAPES.sub("", screen.getvalue())
-    console.evaluated(7, "test", {"loss": 1.0}, False)
+    console.log_evaluation(7, "test", {"loss": 1.0}, False)
     console.tick(8)
     assert ESCAPES.sub("", screen.getvalue()[stopped:]) == "step  7  test        loss   1.0000\n"
 
 
-def test_what_the_package_logs_is_shown() -> None:
+def test_log_records_are_printed() -> None:
     logger = logging.getLogger("rnn_jax")
     before = logger.level, logger.handlers
     outer, inner = io.StringIO(), io.StringIO()
-    with saying_what_is_logged(build_console(outer)):
-        with saying_what_is_logged(build_console(inner)):
+    with logging_to(build_console(outer)):
+        with logging_to(build_console(inner)):
             logging.getLogger("rnn_jax.datasets").info("preparing %s", "mnist")
         logging.getLogger("rnn_jax.datasets").warning("waiting")
-        logging.getLogger("rnn_jax.datasets").debug("nothing to see")
-    logging.getLogger("rnn_jax.datasets").info("nobody looks on any more")
+        logging.getLogger("rnn_jax.datasets").debug("not shown")
+    logging.getLogger("rnn_jax.datasets").info("not shown")
     assert inner.getvalue() == "preparing mnist\n"
     assert outer.getvalue() == "warning: waiting\n"
     assert (logger.level, logger.handlers) == before
 
 
-def test_the_cursor_comes_back_when_training_stops(screen: io.StringIO) -> None:
+def test_stopping_shows_the_cursor_again(screen: io.StringIO) -> None:
     console = build_console(screen, force_terminal=True)
     console.start(0, 10, "steps")
     assert screen.getvalue().count("\x1b[?25l") == 1
@@ -179,8 +179,8 @@ def test_every_method_may_be_called_at_any_time(is_terminal: bool) -> None:
     console = build_console(io.StringIO(), force_terminal=is_terminal)
     console.stop()
     console.tick(1)
-    console.logged(1, {"loss": 1.0}, 0.0)
-    console.evaluated(1, "validation", {}, False)
+    console.log_training(1, {"loss": 1.0}, 0.0)
+    console.log_evaluation(1, "validation", {}, False)
     console.results([])
     console.header({})
 
@@ -198,11 +198,11 @@ def test_a_tick_costs_less_than_five_microseconds(is_terminal: bool) -> None:
     assert seconds / ticks < 5e-6
 
 
-def test_samples_are_shown_on_a_terminal_alone_and_harmless() -> None:
+def test_samples_are_shown_on_terminals_without_control_characters() -> None:
     stream = io.StringIO()
-    build_console(stream, force_terminal=True).sample("ROMEO:\nBut [soft]\x1b[2J")
+    build_console(stream, force_terminal=True).log_sample("ROMEO:\nBut [soft]\x1b[2J")
     assert "ROMEO:" in stream.getvalue()
     assert "But [soft]\N{REPLACEMENT CHARACTER}[2J" in stream.getvalue()
     stream = io.StringIO()
-    build_console(stream).sample("ROMEO:")
+    build_console(stream).log_sample("ROMEO:")
     assert stream.getvalue() == ""

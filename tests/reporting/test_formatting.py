@@ -21,7 +21,7 @@ from rnn_jax.reporting import formatting
     ],
 )
 def test_a_figure_is_written_by_what_it_is(name: str, value: float | None, text: str) -> None:
-    assert formatting.format_figure(name, value) == text
+    assert formatting.format_metric(name, value) == text
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_rate_has_three_digits_at_least() -> None:
 def test_a_confusion_matrix_is_aligned_and_its_empty_cells_are_dots() -> None:
     matrix = np.array([[36, 0, 1], [0, 1035, 0], [2, 0, 7]])
     assert formatting.confusion_lines(matrix, ["0", "1", "ten"]) == [
-        "       answered",
+        "       predicted",
         "label     0     1   ten",
         "    0    36     .     1",
         "    1     .  1035     .",

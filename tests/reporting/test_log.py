@@ -13,7 +13,7 @@ import pytest
 
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.console import build_console
-from rnn_jax.reporting.log import Log, build, read_lines
+from rnn_jax.reporting.log import Log, read_lines
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def logs(tmp_path: Path) -> Iterator[list[Log]]:
 
 def open_log(folder: Path, logs: list[Log], *, tensorboard: bool = False) -> Log:
     console = build_console(io.StringIO())
-    log = build(
+    log = Log(
         RunFolder(folder),
         console,
         every_steps=5,

@@ -15,7 +15,7 @@ import pytest
 from rnn_jax.config.command_line import load_config
 from rnn_jax.config.schema import Config, split_hyper, validate
 from rnn_jax.models.network import Network
-from rnn_jax.reporting.plain import PlainConsole
+from rnn_jax.reporting.console import Console
 from rnn_jax.runtime import devices
 from rnn_jax.training import program
 from rnn_jax.training.build import build
@@ -162,7 +162,7 @@ def test_the_same_on_any_number_of_devices(number: int) -> None:
     )
 
 
-class Interrupting(PlainConsole):
+class Interrupting(Console):
     """Sends this process a signal once `step` updates are done."""
 
     def __init__(self, step: int | None = None) -> None:

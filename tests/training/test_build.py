@@ -9,7 +9,7 @@ import pytest
 from rnn_jax import datasets, models, tasks
 from rnn_jax.checkpoints import retention
 from rnn_jax.config.schema import KEYS, SECTIONS, Hyper
-from rnn_jax.reporting import log
+from rnn_jax.reporting.log import Log
 from rnn_jax.runtime import devices
 from rnn_jax.training import optimizer, plan
 
@@ -20,7 +20,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "optimizer": optimizer.build,
     "train": plan.build,
     "checkpoint": retention.build,
-    "log": log.build,
+    "log": Log,
     "runtime": devices.build,
 }
 

@@ -15,7 +15,7 @@ import pytest
 
 from rnn_jax.checkpoints import checkpoint
 from rnn_jax.config.schema import Config
-from rnn_jax.reporting.plain import PlainConsole
+from rnn_jax.reporting.console import Console
 from rnn_jax.training import run
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.run import train
@@ -52,8 +52,8 @@ def spoiling(monkeypatch: pytest.MonkeyPatch, is_spoilt: Callable[[Any, Any], An
     monkeypatch.setattr(run, "build", spoilt)
 
 
-def console() -> PlainConsole:
-    return PlainConsole(io.StringIO())
+def console() -> Console:
+    return Console(io.StringIO())
 
 
 def batch_of(config: Config, step: int) -> np.ndarray:
@@ -144,7 +144,7 @@ def test_where_it_goes_back_to_does_not_depend_on_a_signal(
     spoiling(monkeypatch, lambda inputs, now: at(inputs, now) & (now > 0.7 * rate))
     train(config, tmp_path / "straight", console=console())
 
-    class Stopping(PlainConsole):
+    class Stopping(Console):
         def tick(self, step: int) -> None:
             if step == 6 and not checkpoint.steps(tmp_path / "stopped" / "checkpoints")[1:]:
                 os.kill(os.getpid(), signal.SIGTERM)

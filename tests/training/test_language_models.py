@@ -20,7 +20,7 @@ from rnn_jax.config.schema import Config, split_hyper, validate
 from rnn_jax.datasets import vocabulary
 from rnn_jax.inference.evaluation import evaluate_run
 from rnn_jax.inference.generator import Author
-from rnn_jax.reporting.plain import PlainConsole
+from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.samples import read_samples
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import UserError
@@ -191,7 +191,7 @@ def test_a_small_vocabulary_is_a_product_and_gives_the_same() -> None:
     assert "gather" not in loops.partition("scan")[0]
 
 
-class Interrupting(PlainConsole):
+class Interrupting(Console):
     """Sends this process a signal once `step` updates are done."""
 
     def __init__(self, step: int | None = None) -> None:

@@ -17,7 +17,7 @@ import pytest
 from rnn_jax.checkpoints import checkpoint
 from rnn_jax.config.schema import Config
 from rnn_jax.reporting import log as records_of_runs
-from rnn_jax.reporting.plain import PlainConsole
+from rnn_jax.reporting.console import Console
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import CheckpointError, StorageError, UserError
 from rnn_jax.runtime.lock import LockedError, locked
@@ -29,7 +29,7 @@ from rnn_jax.training.run import train
 Tiny = Callable[..., Config]
 
 
-class Interrupting(PlainConsole):
+class Interrupting(Console):
     """Sends this process a signal once `step` updates are done."""
 
     def __init__(self, step: int | None = None, sent: signal.Signals = signal.SIGTERM) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from rnn_jax.checkpoints import checkpoint
 from rnn_jax.config.schema import Config
-from rnn_jax.reporting.plain import PlainConsole
+from rnn_jax.reporting.console import Console
 from rnn_jax.runtime.lock import NAME, LockedError, locked
 from rnn_jax.training import execution, fit, run
 from rnn_jax.training.run import train
@@ -21,8 +21,8 @@ Tiny = Callable[..., Config]
 FULL = {"optimizer.average_decay": 0.9, "checkpoint.every_steps": 5}
 
 
-def quiet() -> PlainConsole:
-    return PlainConsole(io.StringIO())
+def quiet() -> Console:
+    return Console(io.StringIO())
 
 
 def lasting(summary: dict[str, Any]) -> dict[str, Any]:

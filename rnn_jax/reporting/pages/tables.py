@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from rnn_jax.reporting.formatting import format_figure, format_seconds, format_spread, in_order
+from rnn_jax.reporting.formatting import format_metric, format_seconds, format_spread, in_order
 from rnn_jax.reporting.pages import points
 from rnn_jax.reporting.pages.differences import SEED, value_of, written
 from rnn_jax.reporting.pages.reading import TESTED, Run, is_number
@@ -118,7 +118,7 @@ def _value(run: Run, key: str) -> Cell:
 
 
 def _figure(name: str, value: float | None) -> Cell:
-    return NOTHING if value is None else (format_figure(name, value), value)
+    return NOTHING if value is None else (format_metric(name, value), value)
 
 
 def _step(step: int | None) -> Cell:

@@ -122,7 +122,7 @@ class _Loop:
             self._place(places)
         else:
             self._pack(places, list(places.running().values()))
-        self.course.console.note(f"going on after step {self.step:,}")
+        self.course.console.info(f"going on after step {self.step:,}")
 
     def update(self) -> None:
         """One update of every running member, and what is logged of it."""
@@ -239,7 +239,7 @@ class _Loop:
         now = time.perf_counter()
         figures = {} if (best := self._best_so_far()) is None else {f"best {self.objective.name}": best}
         rate = (self._updates - self._began[1]) / (now - self._began[0])
-        self.course.console.progressed(self._done(), figures, rate)
+        self.course.console.log_population(self._done(), figures, rate)
         if not self._first_said:  # what comes later is not measured by the first steps, which are compiled
             self._first_said, self._began = True, (now, self._updates)
 
@@ -254,7 +254,7 @@ class _Loop:
         going_on = ends.pop(status.RUNNING, 0)
         if ends and going_on:
             said = ", ".join(f"{count} {status}" for status, count in ends.items())
-            self.course.console.note(f"step {self.step:,}: {said}; {going_on} members go on")
+            self.course.console.info(f"step {self.step:,}: {said}; {going_on} members go on")
 
 
 def evaluate(

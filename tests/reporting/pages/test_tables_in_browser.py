@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
 from rnn_jax import report
-from rnn_jax.reporting.formatting import format_figure
+from rnn_jax.reporting.formatting import format_metric
 
 
 def click_heading(driver: Chrome, heading: str) -> str | None:
@@ -109,7 +109,7 @@ def test_figures_are_written_as_the_console_writes_them(opened: Chrome, page: Pa
     told = json.loads(page.read_text().partition('id="data">')[2].partition("</script>")[0])
     accuracies = [run["figures"]["validation"]["accuracy"] for run in told["runs"]]
     found = opened.find_elements(By.CSS_SELECTOR, "#curves-legend .figure")
-    assert [figure.text for figure in found] == [format_figure("accuracy", value) for value in accuracies]
+    assert [figure.text for figure in found] == [format_metric("accuracy", value) for value in accuracies]
 
 
 def test_ties_and_small_and_large_figures(browser: Chrome, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_ties_and_small_and_large_figures(browser: Chrome, tmp_path: Path) -> No
     visit(browser, page.as_uri())
     Select(browser.find_element(By.CSS_SELECTOR, "#curves-controls select")).select_by_visible_text("loss")
     found = browser.find_elements(By.CSS_SELECTOR, "#curves-legend .figure")
-    assert [figure.text for figure in found] == [format_figure("loss", loss) for loss in sorted(losses)]
+    assert [figure.text for figure in found] == [format_metric("loss", loss) for loss in sorted(losses)]
     assert chart(browser, "c.layout.yaxis.title.text") == "loss"  # a squared error, and not nats
 
 
