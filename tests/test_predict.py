@@ -74,7 +74,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def pictures_of_digits(folder: Path, *, inverted: bool = False) -> list[Path]:
     """The test images as PNG files of three times their size."""
-    images = datasets.build(name="digits", batch_size=1).splits["test"]["inputs"]
+    images = datasets.build_dataset(name="digits", batch_size=1).splits["test"]["inputs"]
     paths = []
     for number, image in enumerate(images):
         grey = np.rint(image * (255 / 16)).astype(np.uint8)

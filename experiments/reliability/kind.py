@@ -75,7 +75,7 @@ def check_dataset(data: Dataset) -> list[Any]:
 def build(name: str, place: Path, **keys: Any) -> list[Any]:
     """Builds a data set from the files in a folder, and checks it."""
     data_dir = str(place.parent / "data")
-    return check_dataset(datasets.build(name=name, batch_size=2, data_dir=data_dir, **keys))
+    return check_dataset(datasets.build_dataset(name=name, batch_size=2, data_dir=data_dir, **keys))
 
 
 def digest_of(read: Any) -> str:

@@ -119,7 +119,7 @@ def _kept() -> Files:
 def _read_kept(folder: Path) -> Any:
     (folder / "a.tsv").write_bytes(table_of("\t"))
     keys = {"label_column": "label", "text_column": "text", "has_header": True, "encoding": "utf-8"}
-    data = datasets.build(
+    data = datasets.build_dataset(
         name="labelled_text",
         batch_size=2,
         file=str(folder / "a.tsv"),

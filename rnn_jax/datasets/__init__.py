@@ -1,7 +1,7 @@
 """Data sets: NumPy arrays in splits, made from original files, from a package, or drawn at random.
 
-`build` takes the config's section `dataset` as its keyword arguments. A new data set is an `Entry` in the
-table `DATASETS`, and its name and keys in the schema: `images.py` shows one from IDX files and one from a
+`build_dataset` takes the config's section `dataset` as its keyword arguments. A new data set is an `Entry` in
+the table `DATASETS`, and its name and keys in the schema: `images.py` shows one from IDX files and one from a
 package. A new kind of data (`spec["kind"]`) also has a line in `synthetic.py` and one in `specs.py`.
 """
 
@@ -14,7 +14,7 @@ from rnn_jax.datasets.own_files import image_files, labelled_texts, sequences, t
 from rnn_jax.datasets.published import images, imdb, texts, tfds_images
 from rnn_jax.runtime.errors import UserError
 
-__all__ = ["DATASETS", "Dataset", "build", "own_keys"]
+__all__ = ["DATASETS", "Dataset", "build_dataset", "own_keys"]
 
 
 def _load_synthetic(*, like: str | None, examples: int | None) -> Loaded:
@@ -64,7 +64,7 @@ def own_keys(entry: Entry) -> tuple[str, ...]:
     return tuple(inspect.signature(entry.load).parameters)
 
 
-def build(*, name: str, batch_size: int, **options: Any) -> Dataset:
+def build_dataset(*, name: str, batch_size: int, **options: Any) -> Dataset:
     """Loads the data set `name`, which prepares it first where that has not been done.
 
     Args:

@@ -144,7 +144,7 @@ def load_trained(config: Config, known: DatasetInfo, workdir: Path, which: Which
     checkpoints = RunFolder(workdir).checkpoints
     if not checkpoint.steps(checkpoints):
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
-    task = tasks.build(known.spec, _one_example(known.spec), 1, **sections["task"])
+    task = tasks.build_task(known.spec, _one_example(known.spec), 1, **sections["task"])
     network = models.build(task.spec, **sections["model"])
     devices.build(1, **devices.alone({**sections["runtime"], "devices": 1}))
     return Trained(task, network, *checkpoint.restore_evaluated(checkpoints, which))

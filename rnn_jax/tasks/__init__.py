@@ -8,13 +8,13 @@ from rnn_jax.tasks import classification, copying, language_modelling, regressio
 from rnn_jax.tasks.task import Batch, Splits, Task
 
 TASKS: dict[str, Callable[..., Task]] = {
-    "classification": classification.build,
-    "text_classification": sequences.build_text,
-    "sequence_classification": sequences.build_classification,
-    "sequence_regression": sequences.build_regression,
+    "classification": classification.build_classification,
+    "text_classification": sequences.build_text_classification,
+    "sequence_classification": sequences.build_sequence_classification,
+    "sequence_regression": sequences.build_sequence_regression,
     "adding": regression.build_adding,
-    "copying": copying.build,
-    "language_modelling": language_modelling.build,
+    "copying": copying.build_copying,
+    "language_modelling": language_modelling.build_language_modelling,
 }
 """By name the builder, whose keyword-only arguments are those keys of the config section that are its own."""
 
@@ -25,7 +25,7 @@ def own_keys(name: str) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
 
 
-def build(
+def build_task(
     data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, name: str, **options: Any
 ) -> Task:
     """Builds the task called `name` for data of that spec in those splits.
@@ -43,4 +43,4 @@ def build(
     return TASKS[name](data_spec, splits, batch_size, **{key: options[key] for key in own_keys(name)})
 
 
-__all__ = ["TASKS", "Batch", "Task", "build", "own_keys"]
+__all__ = ["TASKS", "Batch", "Task", "build_task", "own_keys"]

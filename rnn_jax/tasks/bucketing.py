@@ -69,7 +69,7 @@ def _order_of_batches(batches: tuple[int, ...], epoch: int) -> np.ndarray:
     return np.random.default_rng((_SHUFFLED, epoch)).permutation(buckets)
 
 
-def build(
+def build_select(
     splits: Splits, batch_size: int, buckets: int
 ) -> tuple[Callable[[str, int, int], np.ndarray], dict[str, Fraction]]:
     """Builds `select` for splits of `lengths` [examples], and how many batches go through each split once.

@@ -22,7 +22,7 @@ from rnn_jax.tasks import ordering
 from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task
 
 
-def build(
+def build_classification(
     data_spec: Mapping[str, Any],
     splits: Splits,
     batch_size: int,
@@ -60,7 +60,7 @@ def build(
         objective=("accuracy", "max"),
         metrics=("loss", "accuracy"),
         batches=ordering.batches(splits, batch_size),
-        select=ordering.build(splits, batch_size),
+        select=ordering.build_select(splits, batch_size),
         fetch=_build_fetch(float(data_spec["maximum"]), (time_steps, input_size), order, shift_pixels),
         loss=cross_entropy,
     )

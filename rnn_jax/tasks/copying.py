@@ -23,7 +23,7 @@ from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task, key_
 BLANK = 0
 
 
-def build(
+def build_copying(
     data_spec: Mapping[str, Any],
     splits: Splits,
     batch_size: int,
@@ -64,7 +64,7 @@ def build(
         objective=("loss", "min"),
         metrics=("loss", "accuracy"),
         batches=ordering.batches(splits, batch_size),
-        select=ordering.build(splits, batch_size),
+        select=ordering.build_select(splits, batch_size),
         fetch=fetch,
         loss=loss,
     )

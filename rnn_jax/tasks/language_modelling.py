@@ -36,7 +36,7 @@ METRICS: dict[str, tuple[str, Callable[[float], float]]] = {
 """By the unit of a token: the figure that the field gives, and how it follows from the mean loss in nats."""
 
 
-def build(
+def build_language_modelling(
     data_spec: Mapping[str, Any],
     splits: Splits,
     batch_size: int,

@@ -19,7 +19,7 @@ def batches(splits: Splits, batch_size: int) -> dict[str, Fraction]:
     return {split: Fraction(count, batch_size) for split, count in counts(splits).items()}
 
 
-def build(splits: Splits, batch_size: int) -> Callable[[str, int, int], np.ndarray]:
+def build_select(splits: Splits, batch_size: int) -> Callable[[str, int, int], np.ndarray]:
     """Builds `select(split, seed, step) -> indices [batch_size]`, int32.
 
     In training, position p = step · batch + row is example order(seed, p // N)[p % N], where every epoch has

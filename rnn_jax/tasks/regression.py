@@ -44,7 +44,7 @@ def build_adding(data_spec: Mapping[str, Any], splits: Splits, batch_size: int, 
         objective=("loss", "min"),
         metrics=("loss", "accuracy"),
         batches=ordering.batches(splits, batch_size),
-        select=ordering.build(splits, batch_size),
+        select=ordering.build_select(splits, batch_size),
         fetch=fetch,
         loss=squared_error,
     )

@@ -26,7 +26,9 @@ from rnn_jax.tasks.classification import cross_entropy
 from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task
 
 
-def build_text(data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, buckets: int) -> Task:
+def build_text_classification(
+    data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, buckets: int
+) -> Task:
     """Builds the task of naming the class of a text.
 
     Args:
@@ -47,10 +49,10 @@ def build_text(data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *,
     )
 
 
-def build_classification(
+def build_sequence_classification(
     data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, buckets: int
 ) -> Task:
-    """Builds the task of naming the class of a measured sequence; see `build_text`.
+    """Builds the task of naming the class of a measured sequence; see `build_text_classification`.
 
     Raises:
         UserError: the sequences have numbers to be told, and no classes.
@@ -72,8 +74,10 @@ def build_classification(
     )
 
 
-def build_regression(data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, buckets: int) -> Task:
-    """Builds the task of telling numbers from a measured sequence; see `build_text`.
+def build_sequence_regression(
+    data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, buckets: int
+) -> Task:
+    """Builds the task of telling numbers from a measured sequence; see `build_text_classification`.
 
     Raises:
         UserError: the sequences have classes, and no numbers.
@@ -126,7 +130,7 @@ def _build(
     objective: tuple[str, Any],
     metrics: tuple[str, ...],
 ) -> Task:
-    select, batches = bucketing.build(splits, batch_size, buckets)
+    select, batches = bucketing.build_select(splits, batch_size, buckets)
 
     def fetch(data: Arrays, indices: jax.Array, keys: jax.Array | None) -> Batch:
         del keys

@@ -54,8 +54,8 @@ def build(config: Config, data: Dataset | None = None) -> Job:
         UserError: the data cannot be had.
     """
     sections, hyper = split_hyper(config)
-    data = data or datasets.build(**sections["dataset"])
-    task = tasks.build(data.spec, data.splits, data.batch_size, **sections["task"])
+    data = data or datasets.build_dataset(**sections["dataset"])
+    task = tasks.build_task(data.spec, data.splits, data.batch_size, **sections["task"])
     network = models.build(task.spec, **sections["model"])
     schedule = plan.build(task.batches["train"], **sections["train"])
     return Job(

@@ -8,7 +8,7 @@ from rnn_jax import datasets
 
 def load_text(path: Path, encoding: str, tokens: str = "words") -> Any:
     """The data set of a file, prepared beside it."""
-    return datasets.build(
+    return datasets.build_dataset(
         name="text",
         batch_size=2,
         file=str(path),

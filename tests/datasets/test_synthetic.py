@@ -10,7 +10,7 @@ IMAGES = [like for like, spec in datasets.DOUBLES.items() if spec["kind"] == "im
 
 
 def build(like: str, examples: int) -> datasets.Dataset:
-    return datasets.build(name="synthetic", batch_size=8, like=like, examples=examples)
+    return datasets.build_dataset(name="synthetic", batch_size=8, like=like, examples=examples)
 
 
 @pytest.mark.parametrize("like", IMAGES)
@@ -94,4 +94,4 @@ WRONG = {
 def test_wrong_arguments(case: str) -> None:
     arguments, message = WRONG[case]
     with pytest.raises(UserError, match=message):
-        datasets.build(batch_size=8, **arguments)
+        datasets.build_dataset(batch_size=8, **arguments)

@@ -56,7 +56,7 @@ def test_it_is_scaled_to_20_pixels_and_its_centre_of_mass_is_the_middle(
 
 
 def test_digits_fill_all_rows_as_the_training_images_do() -> None:
-    images = datasets.build(name="digits", batch_size=1).splits["train"]["inputs"]
+    images = datasets.build_dataset(name="digits", batch_size=1).splits["train"]["inputs"]
     heights = [np.ptp(np.flatnonzero(image.any(axis=1))) + 1 for image in images]
     assert np.mean(np.equal(heights, 8)) == 1
     image = picture.as_image(drawn(SEVEN, (100, 60), 120), DIGITS, "digits", "dark")

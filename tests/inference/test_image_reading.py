@@ -22,7 +22,7 @@ def trained(reading: str = "rows", seed: int | None = None, **changes: Any) -> T
     """A network as it is drawn."""
     arrays = {"inputs": np.zeros((1, HEIGHT, WIDTH), np.uint8), "targets": np.zeros(1, np.int32)}
     options = {"reading": reading, "permutation_seed": seed, "shift_pixels": 1}
-    task = tasks.build(SPEC, {"train": arrays}, 1, name="classification", **options)
+    task = tasks.build_task(SPEC, {"train": arrays}, 1, name="classification", **options)
     settings: dict[str, Any] = {
         "cell": "lstm",
         "implementation": "auto",

@@ -8,7 +8,7 @@ import numpy as np
 from rnn_jax import tasks
 
 
-def build_task(
+def make_task(
     data_spec: dict[str, Any],
     splits: Mapping[str, int | dict[str, np.ndarray]],
     batch_size: int,
@@ -20,4 +20,4 @@ def build_task(
         split: {"numbers": np.zeros(found)} if isinstance(found, int) else found
         for split, found in splits.items()
     }
-    return tasks.build(data_spec, arrays, batch_size, **unset | keys)
+    return tasks.build_task(data_spec, arrays, batch_size, **unset | keys)

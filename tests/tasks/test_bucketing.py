@@ -54,7 +54,7 @@ COUNTS = {"train": 203, "validation": 30, "test": 17}
 
 def test_training_goes_through_every_bucket_again_and_again_and_drops_nothing() -> None:
     arrays = splits(COUNTS)
-    select, batches = bucketing.build(arrays, 8, 4)
+    select, batches = bucketing.build_select(arrays, 8, 4)
     assert batches["train"] == pytest.approx(203 / 8)
     seen = np.zeros(203, int)
     for step in range(round(20 * 203 / 8)):
@@ -69,8 +69,8 @@ def test_training_goes_through_every_bucket_again_and_again_and_drops_nothing() 
 
 def test_shapes_depend_on_the_step_alone_and_rows_on_the_seed() -> None:
     arrays = splits(COUNTS)
-    select, _ = bucketing.build(arrays, 8, 4)
-    again, _ = bucketing.build(arrays, 8, 4)
+    select, _ = bucketing.build_select(arrays, 8, 4)
+    again, _ = bucketing.build_select(arrays, 8, 4)
     shapes = []
     for step in (0, 1, 2, 57, 13, 4_000):
         first, other = select("train", 0, step), select("train", 1, step)
@@ -100,7 +100,7 @@ def test_an_evaluation_reads_every_row_once_and_whole(split: str, buckets: int) 
     arrays = splits(COUNTS)
     lengths = arrays[split]["lengths"]
     begins = np.cumsum(lengths) - lengths
-    select, batches = bucketing.build(arrays, 8, buckets)
+    select, batches = bucketing.build_select(arrays, 8, buckets)
     seen = []
     for step in range(int(batches[split])):
         found = select(split, 0, step)
@@ -119,5 +119,5 @@ def test_an_evaluation_reads_every_row_once_and_whole(split: str, buckets: int) 
 def test_longer_rows_than_training_has_are_read_whole() -> None:
     arrays = splits(COUNTS)
     arrays["test"]["lengths"][3] = 100
-    select, batches = bucketing.build(arrays, 8, 3)
+    select, batches = bucketing.build_select(arrays, 8, 3)
     assert max(select("test", 0, step).shape[1] for step in range(int(batches["test"]))) == 101

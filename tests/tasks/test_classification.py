@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from building import build_task
+from building import make_task
 
 from rnn_jax import tasks
 from rnn_jax.runtime.errors import UserError
@@ -19,7 +19,7 @@ SPEC = {"kind": "image", "height": 2, "width": 3, "classes": 4, "maximum": 255}
 def build(**changes: Any) -> tasks.Task:
     counts = {"train": 10, "validation": 5, "test": 3}
     settings: dict[str, Any] = {"name": "classification", "reading": "rows", "shift_pixels": 0}
-    return build_task(SPEC, counts, 4, **settings | changes)
+    return make_task(SPEC, counts, 4, **settings | changes)
 
 
 def test_an_image_is_read_as_its_rows() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from building import build_task
+from building import make_task
 
 from rnn_jax import tasks
 from rnn_jax.tasks.copying import cross_entropy, lay_out
@@ -16,7 +16,7 @@ COUNTS = {"train": 1_000, "validation": 50, "test": 30}
 
 def build(**changes: Any) -> tasks.Task:
     own: dict[str, Any] = {"name": "copying", "delay_steps": 4, "copied_symbols": 3, "alphabet_size": 5}
-    return build_task({"kind": "numbers"}, COUNTS, 200, **own | changes)
+    return make_task({"kind": "numbers"}, COUNTS, 200, **own | changes)
 
 
 def test_the_example_of_the_module() -> None:

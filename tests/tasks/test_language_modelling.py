@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from building import build_task as unset
+from building import make_task as unset
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,7 +11,7 @@ def splits(name: str, count: int) -> dict[str, dict[str, np.ndarray]]:
 
 
 def test_epochs_run_into_one_another_and_drop_nothing() -> None:
-    select = ordering.build(splits("train", 10), batch_size=4)
+    select = ordering.build_select(splits("train", 10), batch_size=4)
     seen = np.concatenate([select("train", 0, step) for step in range(5)])
     assert sorted(seen[:10]) == list(range(10))
     assert sorted(seen[10:]) == list(range(10))
@@ -19,12 +19,12 @@ def test_epochs_run_into_one_another_and_drop_nothing() -> None:
 
 
 def test_a_batch_larger_than_the_set_spans_epochs() -> None:
-    select = ordering.build(splits("train", 3), batch_size=8)
+    select = ordering.build_select(splits("train", 3), batch_size=8)
     assert sorted(select("train", 0, 0)[:6]) == [0, 0, 1, 1, 2, 2]
 
 
 def test_the_order_is_a_function_of_seed_and_step() -> None:
-    select, again = (ordering.build(splits("train", 50), batch_size=20) for _ in range(2))
+    select, again = (ordering.build_select(splits("train", 50), batch_size=20) for _ in range(2))
     np.testing.assert_array_equal(select("train", 3, 7), again("train", 3, 7))
     assert select("train", 3, 7).tolist() != select("train", 4, 7).tolist()
 
@@ -36,6 +36,6 @@ def test_the_order_is_the_one_that_records_were_made_with() -> None:
 
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_other_splits_are_read_once_and_padded(split: str) -> None:
-    select = ordering.build(splits(split, 5), batch_size=4)
+    select = ordering.build_select(splits(split, 5), batch_size=4)
     assert select(split, 9, 0).tolist() == [0, 1, 2, 3]
     assert select(split, 9, 1).tolist() == [4, -1, -1, -1]

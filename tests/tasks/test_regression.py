@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from building import build_task
+from building import make_task
 
 from rnn_jax import tasks
 from rnn_jax.tasks.regression import squared_error
@@ -16,7 +16,7 @@ COUNTS = {"train": 1_000, "validation": 50, "test": 30}
 
 def build(**changes: Any) -> tasks.Task:
     settings: dict[str, Any] = {"name": "adding", "time_steps": 7} | changes
-    return build_task({"kind": "numbers"}, COUNTS, 200, **settings)
+    return make_task({"kind": "numbers"}, COUNTS, 200, **settings)
 
 
 def test_two_numbers_are_marked_and_added() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from building import build_task
+from building import make_task
 
 from rnn_jax.runtime.errors import UserError
 
@@ -31,7 +31,7 @@ def fetch(task: Any, split: dict[str, np.ndarray]) -> Any:
 def test_a_text_is_read_token_by_token() -> None:
     split = arrays(np.array([1, 0, 1], np.int32), np.array([5, 6, 7, 8, 9, 4], np.int32))
     spec = {"kind": "labelled_text", "unit": "plain_word", "vocabulary": 10, "classes": 2}
-    task = build_task(spec, {"train": split, "test": split}, 4, name="text_classification", buckets=1)
+    task = make_task(spec, {"train": split, "test": split}, 4, name="text_classification", buckets=1)
     assert dict(task.spec) == {"vocabulary": 10, "output_size": 2, "time_steps": 2, "head": "last"}
     assert task.objective == ("accuracy", "max")
     batch, order = fetch(task, split)
@@ -47,7 +47,7 @@ def test_a_text_is_read_token_by_token() -> None:
 
 def test_measured_steps_are_read_in_the_training_sets_units() -> None:
     split = arrays(np.array([2, 0, 1], np.int32))
-    task = build_task(LABELLED, {"train": split, "test": split}, 3, name="sequence_classification", buckets=1)
+    task = make_task(LABELLED, {"train": split, "test": split}, 3, name="sequence_classification", buckets=1)
     assert dict(task.spec) == {"input_size": 2, "output_size": 3, "time_steps": 2, "head": "last"}
     batch, order = fetch(task, split)
     row = order[1]  # the one of two steps: [0, 1] and [2, 3]
@@ -57,7 +57,7 @@ def test_measured_steps_are_read_in_the_training_sets_units() -> None:
 def test_numbers_are_told_in_their_own_units_and_learned_in_the_training_sets() -> None:
     targets = np.array([[10.0, 0.0], [15.0, 2.0], [20.0, -4.0]], np.float32)
     split = arrays(targets)
-    task = build_task(TOLD, {"train": split, "test": split}, 3, name="sequence_regression", buckets=1)
+    task = make_task(TOLD, {"train": split, "test": split}, 3, name="sequence_regression", buckets=1)
     assert task.objective == ("loss", "min")
     batch, order = fetch(task, split)
     # Right but for the first number of the longest row, by 5, which is one deviation.
@@ -82,4 +82,4 @@ def test_numbers_are_told_in_their_own_units_and_learned_in_the_training_sets() 
 def test_the_other_task_is_named(name: str, spec: dict[str, Any], message: str) -> None:
     split = arrays(np.zeros(3, np.int32))
     with pytest.raises(UserError, match=message):
-        build_task(spec, {"train": split, "test": split}, 3, name=name, buckets=1)
+        make_task(spec, {"train": split, "test": split}, 3, name=name, buckets=1)

@@ -14,8 +14,8 @@ from rnn_jax.runtime import devices
 from rnn_jax.training import optimizer, plan
 
 BUILDERS: dict[str, Callable[..., Any]] = {
-    "dataset": datasets.build,
-    "task": tasks.build,
+    "dataset": datasets.build_dataset,
+    "task": tasks.build_task,
     "model": models.build,
     "optimizer": optimizer.build,
     "train": plan.build,

@@ -17,7 +17,7 @@ from rnn_jax.runtime.errors import UserError
 
 def load(name: str, folder: Path, tmp_path: Path, **changes: Any) -> Dataset:
     keys = {"name": name, "batch_size": 4, "folder": str(folder), "data_dir": str(tmp_path / "data")}
-    return datasets.build(**keys | changes)
+    return datasets.build_dataset(**keys | changes)
 
 
 def write_pictures(folder: Path, contents: Splits) -> None:

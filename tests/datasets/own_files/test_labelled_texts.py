@@ -47,7 +47,7 @@ def load(tmp_path: Path, file: str, **changes: Any) -> Dataset:
         "tokens": "words",
         "kept_end": "first",
     }
-    return datasets.build(**keys | changes)
+    return datasets.build_dataset(**keys | changes)
 
 
 def texts(found: Dataset, split: str) -> list[str]:

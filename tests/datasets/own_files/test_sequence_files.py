@@ -30,7 +30,7 @@ def write(path: Path, **arrays: Any) -> str:
 
 
 def load(file: str, **changes: Any) -> Dataset:
-    return datasets.build(
+    return datasets.build_dataset(
         **{"name": "sequences", "batch_size": 4, "file": file, "kept_end": "first"} | changes
     )
 

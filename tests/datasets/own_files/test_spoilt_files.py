@@ -150,7 +150,7 @@ def test_halves_of_characters(tmp_path: Path) -> None:
     keys = {"label_column": "1", "text_column": "2", "has_header": False, "encoding": "utf-7"}
     for tokens in ("words", "bytes"):
         with pytest.raises(UserError, match=r"a.tsv: not utf-7: .*surrogates not allowed"):
-            datasets.build(
+            datasets.build_dataset(
                 name="labelled_text",
                 batch_size=2,
                 file=str(path),

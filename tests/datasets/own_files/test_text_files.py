@@ -17,7 +17,7 @@ LINES = "".join(f"line number {number} of a text\n" for number in range(200))
 
 def load(tmp_path: Path, **changes: Any) -> Dataset:
     keys = {"name": "text", "batch_size": 2, "data_dir": str(tmp_path / "data"), "tokens": "characters"}
-    return datasets.build(**{**keys, "encoding": "utf-8", **changes})
+    return datasets.build_dataset(**{**keys, "encoding": "utf-8", **changes})
 
 
 def write(path: Path, text: str | bytes) -> str:

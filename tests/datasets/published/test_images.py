@@ -92,7 +92,7 @@ def test_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_digits() -> None:
-    digits = datasets.build(name="digits", batch_size=64)
+    digits = datasets.build_dataset(name="digits", batch_size=64)
     assert digits.spec == {"kind": "image", "height": 8, "width": 8, "classes": 10, "maximum": 16}
     counts = {split: len(arrays["targets"]) for split, arrays in digits.splits.items()}
     assert counts == {"train": 1_257, "validation": 180, "test": 360}
@@ -110,7 +110,7 @@ def test_digits() -> None:
 
 
 def test_digits_split_stays_as_it_is() -> None:
-    splits = datasets.build(name="digits", batch_size=64).splits
+    splits = datasets.build_dataset(name="digits", batch_size=64).splits
     digest = hashlib.sha256()
     for split in ("train", "validation", "test"):
         digest.update(splits[split]["inputs"].tobytes() + splits[split]["targets"].astype("<i4").tobytes())
@@ -122,13 +122,13 @@ def test_digits_split_stays_as_it_is() -> None:
 
 def test_digits_take_no_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"dataset\.manual_dir = .*: not for digits"):
-        datasets.build(name="digits", batch_size=64, manual_dir=str(tmp_path))
+        datasets.build_dataset(name="digits", batch_size=64, manual_dir=str(tmp_path))
 
 
 @pytest.mark.skipif(COLLECTION is None, reason="RNN_JAX_DATA is not set")
 def test_real_mnist(prepared_real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RNN_JAX_DATA", str(COLLECTION))
-    mnist = datasets.build(name="mnist", batch_size=128, data_dir=str(prepared_real_data))
+    mnist = datasets.build_dataset(name="mnist", batch_size=128, data_dir=str(prepared_real_data))
     shapes = {split: arrays["inputs"].shape for split, arrays in mnist.splits.items()}
     assert shapes == {"train": (55_000, 28, 28), "validation": (5_000, 28, 28), "test": (10_000, 28, 28)}
     assert list(mnist.splits["validation"]["targets"][:5]) == [5, 0, 4, 1, 9]  # as the file of train begins

@@ -82,7 +82,7 @@ FORMS: dict[str, Callable[[Path], Path]] = {
 def load(tmp_path: Path, folder: Path | None, **changes: Any) -> Dataset:
     keys: dict[str, Any] = {"name": "imdb", "batch_size": 2, "tokens": "words", "kept_end": "last"}
     manual_dir = None if folder is None else str(folder)
-    return datasets.build(data_dir=str(tmp_path / "data"), manual_dir=manual_dir, **keys | changes)
+    return datasets.build_dataset(data_dir=str(tmp_path / "data"), manual_dir=manual_dir, **keys | changes)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -158,7 +158,7 @@ COLLECTION = os.environ.get("RNN_JAX_DATA")
 def test_the_real_reviews(prepared_real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.setenv("RNN_JAX_DATA", str(COLLECTION))
-    found = datasets.build(
+    found = datasets.build_dataset(
         name="imdb",
         batch_size=2,
         data_dir=str(prepared_real_data),

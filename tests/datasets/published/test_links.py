@@ -38,12 +38,12 @@ def test_links_out_of_a_folder_of_pictures_are_not_followed(through: str, tmp_pa
         (folder / "b").symlink_to(outside)
     keys: dict[str, Any] = {"name": "image_folder", "batch_size": 2, "data_dir": str(tmp_path / "data")}
     with pytest.raises(UserError, match=r"\.png: leads out of .*pictures; nothing outside is read"):
-        datasets.build(folder=str(folder), **keys)
+        datasets.build_dataset(folder=str(folder), **keys)
     (folder / "b" / "z.png" if through == "a file" else folder / "b").unlink()
     (tmp_path / "another").symlink_to(tmp_path / "pictures")  # what a person names may be a link
     if through == "a file":
         (folder / "b" / "z.png").symlink_to(folder / "a" / "0.png")  # inside
-        assert sum(datasets.build(folder=str(tmp_path / "another"), **keys).counts.values()) == 21
+        assert sum(datasets.build_dataset(folder=str(tmp_path / "another"), **keys).counts.values()) == 21
 
 
 def test_links_out_of_a_folder_of_idx_files_are_not_followed(tmp_path: Path) -> None:
@@ -51,14 +51,14 @@ def test_links_out_of_a_folder_of_idx_files_are_not_followed(tmp_path: Path) -> 
     path = tmp_path / "idx" / labels_name("test")
     path.symlink_to(path.rename(tmp_path / "outside.gz"))
     with pytest.raises(UserError, match=r"t10k-labels.*: leads out of .*idx"):
-        datasets.build(name="idx", batch_size=2, folder=str(tmp_path / "idx"))
+        datasets.build_dataset(name="idx", batch_size=2, folder=str(tmp_path / "idx"))
 
 
 def test_a_label_that_was_never_trained_on(tmp_path: Path) -> None:
     write_files(tmp_path / "idx")
     (tmp_path / "idx" / labels_name("test")).write_bytes(idx(np.array([0, 1, 2, 9, 0, 1])))
     with pytest.raises(UserError, match=r"t10k-labels.*: label 3 is 9, which no training image has"):
-        datasets.build(name="idx", batch_size=2, folder=str(tmp_path / "idx"))
+        datasets.build_dataset(name="idx", batch_size=2, folder=str(tmp_path / "idx"))
 
 
 def test_links_out_of_a_run_folder_are_not_followed(tmp_path: Path) -> None:
@@ -103,14 +103,14 @@ def test_prepared_data_names_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(UserError, match=r"features.json: damaged: 'harmful.Feature' is none of TFDS's"):
         builder.check_features(tmp_path / "own" / "1.0.0")
     with pytest.raises(UserError, match=r"features.json: damaged: 'harmful.Feature' is none of TFDS's"):
-        datasets.build(name="tfds:own", batch_size=2, data_dir=str(tmp_path))
+        datasets.build_dataset(name="tfds:own", batch_size=2, data_dir=str(tmp_path))
     assert "harmful" not in sys.modules
 
 
 @pytest.mark.parametrize("name", ["kaggle:some/thing", "../own", "own/../../other", "/etc"])
 def test_names_of_tfds(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"should be a name of TFDS's own"):
-        datasets.build(name=f"tfds:{name}", batch_size=2, data_dir=str(tmp_path))
+        datasets.build_dataset(name=f"tfds:{name}", batch_size=2, data_dir=str(tmp_path))
 
 
 def test_an_image_file_that_is_none(tmp_path: Path) -> None:
@@ -118,4 +118,4 @@ def test_an_image_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "idx" / images_name("test")).unlink()
     os.mkfifo(tmp_path / "idx" / images_name("test"))  # reading would wait for ever
     with pytest.raises(UserError, match=r"has no t10k-images-idx3-ubyte.gz"):
-        datasets.build(name="idx", batch_size=2, folder=str(tmp_path / "idx"))
+        datasets.build_dataset(name="idx", batch_size=2, folder=str(tmp_path / "idx"))

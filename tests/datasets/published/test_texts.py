@@ -40,7 +40,7 @@ def test_shakespeare_is_cut_where_tfds_cuts_it(tmp_path: Path) -> None:
 
 
 def test_synthetic_doubles_have_vocabularies_and_can_be_learned() -> None:
-    found = datasets.build(name="synthetic", batch_size=2, like="tiny_shakespeare", examples=200)
+    found = datasets.build_dataset(name="synthetic", batch_size=2, like="tiny_shakespeare", examples=200)
     assert found.vocabulary is not None
     assert len(found.vocabulary) == found.spec["vocabulary"] == 65
     assert found.counts == {"train": 200, "validation": 50, "test": 50}
@@ -56,20 +56,24 @@ REAL = pytest.mark.skipif(DATA is None, reason="RNN_JAX_DATA names no folder wit
 
 @REAL
 def test_the_real_treebank(tmp_path: Path) -> None:
-    found = datasets.build(name="ptb", batch_size=20, data_dir=str(tmp_path), manual_dir=f"{DATA}/ptb")
+    found = datasets.build_dataset(
+        name="ptb", batch_size=20, data_dir=str(tmp_path), manual_dir=f"{DATA}/ptb"
+    )
     assert found.counts == {"train": 929_589, "validation": 73_760, "test": 82_430}
     assert found.vocabulary is not None
     assert found.vocabulary.tokens[:3] == ("the", "<unk>", "<eos>")
     assert len(found.vocabulary) == 10_000
     begins = found.vocabulary.decode(found.splits["validation"]["tokens"][:5])
     assert begins == "consumers may want to move"
-    again = datasets.build(name="ptb", batch_size=20, data_dir=str(tmp_path), manual_dir=f"{DATA}/ptb")
+    again = datasets.build_dataset(
+        name="ptb", batch_size=20, data_dir=str(tmp_path), manual_dir=f"{DATA}/ptb"
+    )
     np.testing.assert_array_equal(again.splits["train"]["tokens"], found.splits["train"]["tokens"])
 
 
 @REAL
 def test_the_real_shakespeare(tmp_path: Path) -> None:
-    found = datasets.build(
+    found = datasets.build_dataset(
         name="tiny_shakespeare", batch_size=20, data_dir=str(tmp_path), manual_dir=f"{DATA}/tiny_shakespeare"
     )
     assert found.counts == {"train": 1_003_854, "validation": 55_770, "test": 55_770}

@@ -86,7 +86,7 @@ def prepare(kind: type[Prepared], tmp_path: Path) -> None:
 
 
 def load(name: str, tmp_path: Path) -> Dataset:
-    return datasets.build(name=f"tfds:{name}", batch_size=4, data_dir=str(tmp_path / "data"))
+    return datasets.build_dataset(name=f"tfds:{name}", batch_size=4, data_dir=str(tmp_path / "data"))
 
 
 @pytest.mark.parametrize("kind", [ColouredPets, GreyPets])
