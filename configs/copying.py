@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
     """The recipe of `configs/adding.py`; a hundred steps between the symbols and their copy."""
     sections = adding.get_config().to_dict()
     sections["task"] = dict(name="copying", delay_steps=100, copied_symbols=10, alphabet_size=8)
-    for key in ("input_layer", "pool"):  # of networks that answer once
+    for key in ("input_projection_size", "pool"):  # of networks that answer once
         del sections["model"][key]
     for key in ("embedding_size", "embedding_scale", "embedding_dropout", "input_dropout", "output_dropout"):
         sections["model"][key] = None

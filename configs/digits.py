@@ -19,7 +19,7 @@ def get_config() -> ConfigDict:
         model=dict(
             cell="lstm",
             implementation="auto",
-            checkpoint_steps=None,
+            remat_steps=None,
             hidden_size=128,
             layers=1,
             bidirectional=False,
@@ -29,7 +29,7 @@ def get_config() -> ConfigDict:
             recurrent_dropout=None,
             weight_drop=None,
             variational_dropout=None,
-            input_layer=None,
+            input_projection_size=None,
             pool="last",
             forget_bias=1.0,
             chrono_steps=None,
@@ -47,7 +47,7 @@ def get_config() -> ConfigDict:
             warmup_steps=None,
             final_fraction=0.0,
             weight_decay=0.01,
-            clip=1.0,
+            clip_norm=1.0,
             beta1=0.9,
             beta2=0.999,
             epsilon=1e-8,
@@ -61,7 +61,7 @@ def get_config() -> ConfigDict:
             duration_steps=None,
             evaluate_every_epochs=7.0,
             evaluate_every_steps=None,
-            stop_after_evaluations=None,
+            early_stopping_patience=None,
             report_test=True,
             divergence="stop",
         ),
@@ -71,8 +71,8 @@ def get_config() -> ConfigDict:
             devices=None,
             matmul_precision="float32",
             allow_device_change=False,
-            processes=None,
-            process=None,
+            process_count=None,
+            process_index=None,
             coordinator=None,
         ),
     )
@@ -81,7 +81,7 @@ def get_config() -> ConfigDict:
 def smoke(config: ConfigDict) -> None:
     """Seconds long, without any data: a small network on synthetic images."""
     config.update(
-        dataset=dict(like="digits", name="synthetic", examples=256, batch_size=32),
+        dataset=dict(template="digits", name="synthetic", examples=256, batch_size=32),
         model=dict(hidden_size=32),
         train=dict(
             duration_epochs=None,

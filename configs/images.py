@@ -32,7 +32,7 @@ def get_config() -> ConfigDict:
         model=dict(
             cell="lstm",
             implementation="auto",
-            checkpoint_steps=None,
+            remat_steps=None,
             hidden_size=128,
             layers=1,
             bidirectional=False,
@@ -42,7 +42,7 @@ def get_config() -> ConfigDict:
             recurrent_dropout=None,
             weight_drop=None,
             variational_dropout=None,
-            input_layer=None,
+            input_projection_size=None,
             pool="last",
             forget_bias=1.0,
             chrono_steps=None,
@@ -60,7 +60,7 @@ def get_config() -> ConfigDict:
             warmup_steps=None,
             final_fraction=0.0,
             weight_decay=0.1,
-            clip=1.0,
+            clip_norm=1.0,
             beta1=0.9,
             beta2=0.999,
             epsilon=1e-8,
@@ -74,7 +74,7 @@ def get_config() -> ConfigDict:
             duration_steps=None,
             evaluate_every_epochs=1.0,
             evaluate_every_steps=None,
-            stop_after_evaluations=None,
+            early_stopping_patience=None,
             report_test=True,
             divergence="stop",
         ),
@@ -84,8 +84,8 @@ def get_config() -> ConfigDict:
             devices=None,
             matmul_precision="float32",
             allow_device_change=False,
-            processes=None,
-            process=None,
+            process_count=None,
+            process_index=None,
             coordinator=None,
         ),
     )
@@ -101,7 +101,8 @@ def smoke(config: ConfigDict) -> None:
     """Seconds long, without any data: a small network on synthetic images."""
     of_folders = ("folder", "validation_examples")
     config.update(
-        dataset=dict(like="mnist", name="synthetic", examples=256, batch_size=32) | dict.fromkeys(of_folders),
+        dataset=dict(template="mnist", name="synthetic", examples=256, batch_size=32)
+        | dict.fromkeys(of_folders),
         model=dict(hidden_size=32),
         train=dict(
             duration_epochs=None,

@@ -21,16 +21,16 @@ def get_config() -> ConfigDict:
             batch_size=128,
             data_dir=None,
             manual_dir=None,
-            tokens="words",
+            tokenizer="words",
             vocabulary_size=20_000,
-            maximum_steps=800,
-            kept_end="last",
+            max_length=800,
+            truncate="keep_last",
         ),
         task=dict(name="text_classification", buckets=6, label_smoothing=None),
         model=dict(
             cell="lstm",
             implementation="auto",
-            checkpoint_steps=None,
+            remat_steps=None,
             hidden_size=64,
             layers=1,
             bidirectional=True,
@@ -61,7 +61,7 @@ def get_config() -> ConfigDict:
             warmup_steps=100,
             final_fraction=0.0,
             weight_decay=0.01,
-            clip=1.0,
+            clip_norm=1.0,
             beta1=0.9,
             beta2=0.99,
             epsilon=1e-8,
@@ -75,7 +75,7 @@ def get_config() -> ConfigDict:
             duration_steps=None,
             evaluate_every_epochs=1.0,
             evaluate_every_steps=None,
-            stop_after_evaluations=None,
+            early_stopping_patience=None,
             report_test=True,
             divergence="stop",
         ),
@@ -85,8 +85,8 @@ def get_config() -> ConfigDict:
             devices=None,
             matmul_precision="float32",
             allow_device_change=False,
-            processes=None,
-            process=None,
+            process_count=None,
+            process_index=None,
             coordinator=None,
         ),
     )
@@ -99,9 +99,10 @@ def padded(config: ConfigDict) -> None:
 
 def smoke(config: ConfigDict) -> None:
     """Seconds long, without any data: a small network on synthetic texts."""
-    of_texts = ("tokens", "vocabulary_size", "maximum_steps", "kept_end")
+    of_texts = ("tokenizer", "vocabulary_size", "max_length", "truncate")
     config.update(
-        dataset=dict(like="imdb", name="synthetic", examples=256, batch_size=16) | dict.fromkeys(of_texts),
+        dataset=dict(template="imdb", name="synthetic", examples=256, batch_size=16)
+        | dict.fromkeys(of_texts),
         task=dict(buckets=1),
         model=dict(hidden_size=32, embedding_size=16),
         train=dict(

@@ -33,16 +33,16 @@ def get_config() -> ConfigDict:
             text_column="text",
             has_header=True,
             encoding="utf-8",
-            tokens="words",
+            tokenizer="words",
             vocabulary_size=20_000,
-            maximum_steps=800,
-            kept_end="first",
+            max_length=800,
+            truncate="keep_first",
         ),
         task=dict(name="text_classification", buckets=4, label_smoothing=None),
         model=dict(
             cell="lstm",
             implementation="auto",
-            checkpoint_steps=None,
+            remat_steps=None,
             hidden_size=64,
             layers=1,
             bidirectional=True,
@@ -73,7 +73,7 @@ def get_config() -> ConfigDict:
             warmup_steps=20,
             final_fraction=0.0,
             weight_decay=0.01,
-            clip=1.0,
+            clip_norm=1.0,
             beta1=0.9,
             beta2=0.99,
             epsilon=1e-8,
@@ -87,7 +87,7 @@ def get_config() -> ConfigDict:
             duration_steps=None,
             evaluate_every_epochs=1.0,
             evaluate_every_steps=None,
-            stop_after_evaluations=None,
+            early_stopping_patience=None,
             report_test=True,
             divergence="stop",
         ),
@@ -97,8 +97,8 @@ def get_config() -> ConfigDict:
             devices=None,
             matmul_precision="float32",
             allow_device_change=False,
-            processes=None,
-            process=None,
+            process_count=None,
+            process_index=None,
             coordinator=None,
         ),
     )
@@ -107,7 +107,7 @@ def get_config() -> ConfigDict:
 def characters(config: ConfigDict) -> None:
     """Character by character."""
     if config.to_dict()["dataset"]["name"] == "labelled_text":
-        config.update(dataset=dict(tokens="characters", vocabulary_size=None, maximum_steps=1_000))
+        config.update(dataset=dict(tokenizer="characters", vocabulary_size=None, max_length=1_000))
 
 
 def smoke(config: ConfigDict) -> None:
@@ -121,9 +121,9 @@ def smoke(config: ConfigDict) -> None:
         "has_header",
         "encoding",
     )
-    of_texts = ("tokens", "vocabulary_size", "maximum_steps", "kept_end")
+    of_texts = ("tokenizer", "vocabulary_size", "max_length", "truncate")
     config.update(
-        dataset=dict(like="imdb", name="synthetic", examples=256, batch_size=16)
+        dataset=dict(template="imdb", name="synthetic", examples=256, batch_size=16)
         | dict.fromkeys(of_tables + of_texts),
         task=dict(buckets=1),
         model=dict(hidden_size=32, embedding_size=16),

@@ -34,7 +34,7 @@ def permuted(config: ConfigDict) -> None:
 def smoke(config: ConfigDict) -> None:
     """Seconds long, without any data: a small network on synthetic images of 8×8 pixels."""
     mnist.smoke(config)
-    config.update(dataset=dict(like="digits"), model=dict(chrono_steps=64.0))
+    config.update(dataset=dict(template="digits"), model=dict(chrono_steps=64.0))
 
 
 VARIANTS: dict[str, Callable[[ConfigDict], None]] = {"permuted": permuted, "smoke": smoke}

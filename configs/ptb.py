@@ -26,7 +26,7 @@ TUTORIAL = dict(
     decay_every_steps=None,
     decay_factor=0.5,
     weight_decay=None,
-    clip=5.0,
+    clip_norm=5.0,
     momentum=None,
     average_decay=None,
     average_from_epochs=None,
@@ -46,11 +46,11 @@ def get_config() -> ConfigDict:
     """
     return create(
         dataset=dict(name="ptb", batch_size=20, data_dir=None, manual_dir=None),
-        task=dict(name="language_modelling", window_steps=20, evaluation_rows=1, loss_per="row"),
+        task=dict(name="language_modelling", bptt_steps=20, eval_batch_size=1, loss_per="row"),
         model=dict(
             cell="lstm",
             implementation="auto",
-            checkpoint_steps=None,
+            remat_steps=None,
             hidden_size=200,
             layers=2,
             bidirectional=False,
@@ -80,7 +80,7 @@ def get_config() -> ConfigDict:
             duration_steps=None,
             evaluate_every_epochs=1.0,
             evaluate_every_steps=None,
-            stop_after_evaluations=None,
+            early_stopping_patience=None,
             report_test=True,
             divergence="stop",
         ),
@@ -90,8 +90,8 @@ def get_config() -> ConfigDict:
             devices=None,
             matmul_precision="float32",
             allow_device_change=False,
-            processes=None,
-            process=None,
+            process_count=None,
+            process_index=None,
             coordinator=None,
         ),
     )
@@ -105,7 +105,7 @@ def small(config: ConfigDict) -> None:
 def medium(config: ConfigDict) -> None:
     """The tutorial's medium model: 2 × 650 units, dropout 0.5, 39 epochs. Its test perplexity: 82.07."""
     config.update(
-        task=dict(window_steps=35),
+        task=dict(bptt_steps=35),
         model=dict(hidden_size=650, dropout=0.5, input_dropout=0.5, output_dropout=0.5, init_scale=0.05),
         optimizer=dict(TUTORIAL, **WITHOUT_ADAM, decay_from_epochs=6.0, decay_factor=0.8),
         train=dict(duration_epochs=39.0, duration_steps=None),
@@ -115,9 +115,11 @@ def medium(config: ConfigDict) -> None:
 def large(config: ConfigDict) -> None:
     """The tutorial's large model: 2 × 1,500 units, dropout 0.65, 55 epochs. Its test perplexity: 78.29."""
     config.update(
-        task=dict(window_steps=35),
+        task=dict(bptt_steps=35),
         model=dict(hidden_size=1_500, dropout=0.65, input_dropout=0.65, output_dropout=0.65, init_scale=0.04),
-        optimizer=dict(TUTORIAL, **WITHOUT_ADAM, decay_from_epochs=14.0, decay_factor=1 / 1.15, clip=10.0),
+        optimizer=dict(
+            TUTORIAL, **WITHOUT_ADAM, decay_from_epochs=14.0, decay_factor=1 / 1.15, clip_norm=10.0
+        ),
         train=dict(duration_epochs=55.0, duration_steps=None),
     )
 
@@ -126,7 +128,7 @@ def tied(config: ConfigDict) -> None:
     """Tied embeddings, the same dropout at every step, dropped weights, AdamW: our best in two hours."""
     config.update(
         dataset=dict(batch_size=32),
-        task=dict(window_steps=35, loss_per="token"),
+        task=dict(bptt_steps=35, loss_per="token"),
         model=dict(
             hidden_size=400,
             dropout=0.25,
@@ -152,7 +154,7 @@ def tied(config: ConfigDict) -> None:
             decay_factor=None,
             final_fraction=0.0,
             weight_decay=0.02,
-            clip=1.0,
+            clip_norm=1.0,
             beta1=0.9,
             beta2=0.99,
             epsilon=1e-8,
@@ -164,8 +166,8 @@ def tied(config: ConfigDict) -> None:
 def smoke(config: ConfigDict) -> None:
     """Seconds long, without any data: a small network on a synthetic text of as many words."""
     config.update(
-        dataset=dict(like="ptb", name="synthetic", examples=256, batch_size=4),
-        task=dict(window_steps=8),
+        dataset=dict(template="ptb", name="synthetic", examples=256, batch_size=4),
+        task=dict(bptt_steps=8),
         model=dict(hidden_size=32),
         train=dict(
             duration_epochs=None,

@@ -26,14 +26,14 @@ def get_config() -> ConfigDict:
             file="sequences.npz",
             validation_file=None,
             test_file=None,
-            maximum_steps=None,
-            kept_end="first",
+            max_length=None,
+            truncate="keep_first",
         ),
         task=dict(name="sequence_classification", buckets=4, label_smoothing=None),
         model=dict(
             cell="lstm",
             implementation="auto",
-            checkpoint_steps=None,
+            remat_steps=None,
             hidden_size=64,
             layers=1,
             bidirectional=True,
@@ -43,7 +43,7 @@ def get_config() -> ConfigDict:
             variational_dropout=None,
             recurrent_dropout=None,
             weight_drop=None,
-            input_layer=None,
+            input_projection_size=None,
             pool="max",
             forget_bias=1.0,
             chrono_steps=None,
@@ -61,7 +61,7 @@ def get_config() -> ConfigDict:
             warmup_steps=20,
             final_fraction=0.0,
             weight_decay=0.01,
-            clip=1.0,
+            clip_norm=1.0,
             beta1=0.9,
             beta2=0.99,
             epsilon=1e-8,
@@ -75,7 +75,7 @@ def get_config() -> ConfigDict:
             duration_steps=None,
             evaluate_every_epochs=2.0,
             evaluate_every_steps=None,
-            stop_after_evaluations=None,
+            early_stopping_patience=None,
             report_test=True,
             divergence="stop",
         ),
@@ -85,8 +85,8 @@ def get_config() -> ConfigDict:
             devices=None,
             matmul_precision="float32",
             allow_device_change=False,
-            processes=None,
-            process=None,
+            process_count=None,
+            process_index=None,
             coordinator=None,
         ),
     )
@@ -98,15 +98,16 @@ def regression(config: ConfigDict) -> None:
         task=dict(name="sequence_regression", label_smoothing=None), log=dict(batch_accuracy_every_steps=None)
     )
     if config.to_dict()["dataset"]["name"] == "synthetic":
-        config.update(dataset=dict(like="measurements"))
+        config.update(dataset=dict(template="measurements"))
 
 
 def smoke(config: ConfigDict) -> None:
     """Seconds long, without any data: a small network on synthetic waves."""
-    like = "measurements" if config.to_dict()["task"]["name"] == "sequence_regression" else "sequences"
-    of_files = ("file", "validation_file", "test_file", "maximum_steps", "kept_end")
+    template = "measurements" if config.to_dict()["task"]["name"] == "sequence_regression" else "sequences"
+    of_files = ("file", "validation_file", "test_file", "max_length", "truncate")
     config.update(
-        dataset=dict(like=like, name="synthetic", examples=256, batch_size=16) | dict.fromkeys(of_files),
+        dataset=dict(template=template, name="synthetic", examples=256, batch_size=16)
+        | dict.fromkeys(of_files),
         task=dict(buckets=1),
         model=dict(hidden_size=32),
         train=dict(

@@ -19,11 +19,11 @@ def get_config() -> ConfigDict:
     """The recipe we recommend."""
     return create(
         dataset=dict(name="tiny_shakespeare", batch_size=64, data_dir=None, manual_dir=None),
-        task=dict(name="language_modelling", window_steps=128, evaluation_rows=4, loss_per="token"),
+        task=dict(name="language_modelling", bptt_steps=128, eval_batch_size=4, loss_per="token"),
         model=dict(
             cell="lstm",
             implementation="auto",
-            checkpoint_steps=None,
+            remat_steps=None,
             hidden_size=512,
             layers=1,
             bidirectional=False,
@@ -54,7 +54,7 @@ def get_config() -> ConfigDict:
             warmup_steps=200,
             final_fraction=0.0,
             weight_decay=0.1,
-            clip=1.0,
+            clip_norm=1.0,
             beta1=0.9,
             beta2=0.99,
             epsilon=1e-8,
@@ -68,7 +68,7 @@ def get_config() -> ConfigDict:
             duration_steps=None,
             evaluate_every_epochs=1.0,
             evaluate_every_steps=None,
-            stop_after_evaluations=None,
+            early_stopping_patience=None,
             report_test=True,
             divergence="stop",
         ),
@@ -78,8 +78,8 @@ def get_config() -> ConfigDict:
             devices=None,
             matmul_precision="float32",
             allow_device_change=False,
-            processes=None,
-            process=None,
+            process_count=None,
+            process_index=None,
             coordinator=None,
         ),
     )
@@ -89,7 +89,7 @@ def small(config: ConfigDict) -> None:
     """As large as nanoGPT's example for a CPU: 0.8 million parameters. There: 1.88 in three minutes."""
     config.update(
         dataset=dict(batch_size=32),
-        task=dict(window_steps=64),
+        task=dict(bptt_steps=64),
         model=dict(hidden_size=400, embedding_size=80, output_dropout=None, embedding_dropout=None),
         train=dict(duration_epochs=1.5, duration_steps=None),
     )
@@ -98,8 +98,8 @@ def small(config: ConfigDict) -> None:
 def smoke(config: ConfigDict) -> None:
     """Seconds long, without any data: a small network on a synthetic text."""
     config.update(
-        dataset=dict(like="tiny_shakespeare", name="synthetic", examples=256, batch_size=4),
-        task=dict(window_steps=8),
+        dataset=dict(template="tiny_shakespeare", name="synthetic", examples=256, batch_size=4),
+        task=dict(bptt_steps=8),
         model=dict(hidden_size=32, embedding_size=None),
         optimizer=dict(warmup_steps=5),
         train=dict(

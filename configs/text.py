@@ -28,7 +28,7 @@ def get_config() -> ConfigDict:
         file="text.txt",
         validation_file=None,
         test_file=None,
-        tokens="characters",
+        tokenizer="characters",
         vocabulary_size=None,
         encoding="utf-8",
     )
@@ -39,16 +39,16 @@ def words(config: ConfigDict) -> None:
     """Words, which stand between spaces: the 10,000 most frequent ones."""
     _read_as(config, "words", 10_000)
     config.update(
-        task=dict(window_steps=35),
+        task=dict(bptt_steps=35),
         log=dict(sample_tokens=60),
     )
 
 
-def pieces(config: ConfigDict) -> None:
-    """Pieces of words, learned from the file by byte-pair encoding: pip install -e '.[pieces]'."""
-    _read_as(config, "pieces", 2_000)
+def bpe(config: ConfigDict) -> None:
+    """Pieces of words, learned from the file by byte-pair encoding: pip install -e '.[bpe]'."""
+    _read_as(config, "bpe", 2_000)
     config.update(
-        task=dict(window_steps=64),
+        task=dict(bptt_steps=64),
         log=dict(sample_tokens=120),
     )
 
@@ -56,15 +56,15 @@ def pieces(config: ConfigDict) -> None:
 def smoke(config: ConfigDict) -> None:
     """Seconds long, without any data: a small network on a synthetic text."""
     shakespeare.smoke(config)
-    of_words = config.to_dict()["dataset"]["tokens"] in ("words", "pieces")
-    of_files = ("file", "validation_file", "test_file", "tokens", "vocabulary_size", "encoding")
-    config.update(dataset=dict(like="ptb" if of_words else "tiny_shakespeare") | dict.fromkeys(of_files))
+    of_words = config.to_dict()["dataset"]["tokenizer"] in ("words", "bpe")
+    of_files = ("file", "validation_file", "test_file", "tokenizer", "vocabulary_size", "encoding")
+    config.update(dataset=dict(template="ptb" if of_words else "tiny_shakespeare") | dict.fromkeys(of_files))
 
 
-def _read_as(config: ConfigDict, tokens: str, vocabulary_size: int) -> None:
+def _read_as(config: ConfigDict, tokenizer: str, vocabulary_size: int) -> None:
     dataset = config.to_dict()["dataset"]
     if dataset["name"] == "text":
-        config.update(dataset=dict(tokens=tokens, vocabulary_size=vocabulary_size))
+        config.update(dataset=dict(tokenizer=tokenizer, vocabulary_size=vocabulary_size))
 
 
-VARIANTS: dict[str, Callable[[ConfigDict], None]] = {"words": words, "pieces": pieces, "smoke": smoke}
+VARIANTS: dict[str, Callable[[ConfigDict], None]] = {"words": words, "bpe": bpe, "smoke": smoke}

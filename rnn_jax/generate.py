@@ -73,7 +73,7 @@ def _read_run(workdir: Path) -> tuple[Config, Vocabulary]:
 
 def _read_text(name: str, config: Config) -> str:
     """The text to be scored, read as the text was that the model was trained on."""
-    tokens, encoding = config.dataset.tokens or "", config.dataset.encoding or "utf-8"
+    tokens, encoding = config.dataset.tokenizer or "", config.dataset.encoding or "utf-8"
     try:
         if name == "-" and sys.stdin is None:
             raise UserError("--score -: there is no standard input")

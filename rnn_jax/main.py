@@ -68,7 +68,8 @@ def _train(command: Command, console: Console) -> int:
         return exit_status(number)
     if status == "diverged":
         raise DivergedError(
-            f"diverged: {summary['reason']}\nA lower optimizer.learning_rate, or optimizer.clip, may help."
+            f"diverged: {summary['reason']}\n"
+            "A lower optimizer.learning_rate, or optimizer.clip_norm, may help."
         )
     best, rows = summary["best"], []
     if best is not None:
@@ -127,7 +128,7 @@ def _has_joined_others() -> bool:
 
 def _team(command: Command) -> Team:
     runtime = command.config.runtime
-    return team(runtime.processes, runtime.process, runtime.coordinator)
+    return team(runtime.process_count, runtime.process_index, runtime.coordinator)
 
 
 def _figures(row: dict[str, Any]) -> dict[str, float]:

@@ -22,7 +22,7 @@ def config_of(changes: Row) -> dict[str, Row]:
         "model.cell": "lstm",
         "model.hidden_size": 32,
         "optimizer.learning_rate": 0.004,
-        "optimizer.clip": None,
+        "optimizer.clip_norm": None,
         "task.name": "classification",
         "dataset.name": "digits",
         "train.seed": 0,

@@ -70,7 +70,11 @@ def test_the_jobs_commands_are_ours() -> None:
     found = command_line.parse(
         [word for word in arguments if not word.startswith("--workdir")]
     ).config.runtime
-    assert (found.processes, found.process, found.coordinator) == (2, 1, "mnist-run-0.mnist-run:1234")
+    assert (found.process_count, found.process_index, found.coordinator) == (
+        2,
+        1,
+        "mnist-run-0.mnist-run:1234",
+    )
 
 
 def commands(language: str) -> list[list[str]]:

@@ -81,12 +81,12 @@ def test_a_model_scores_the_file_it_was_trained_on(
     keys = {
         "dataset.file": tmp_path / "a.txt",
         "dataset.data_dir": tmp_path / "data",
-        "dataset.tokens": tokens,
+        "dataset.tokenizer": tokens,
         "dataset.encoding": encoding,
     }
     keys |= {
         "dataset.batch_size": 2,
-        "task.window_steps": 8,
+        "task.bptt_steps": 8,
         "train.duration_steps": 2,
         "model.hidden_size": 8,
     }

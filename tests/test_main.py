@@ -75,7 +75,7 @@ def test_eval_without_a_checkpoint_ends_with_4(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_divergence_ends_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    hot = ["--config.optimizer.learning_rate=1e38", "--config.optimizer.clip=None"]
+    hot = ["--config.optimizer.learning_rate=1e38", "--config.optimizer.clip_norm=None"]
     status, _, err = ends([*SMOKE, "--workdir", str(tmp_path / "run"), *hot], capsys)
     assert status == 3
     assert "diverged" in err

@@ -151,7 +151,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"--config.dataset.file={file}",
         f"--config.dataset.test_file={file}",
         "--config.dataset.encoding=latin-1",
-        "--config.dataset.maximum_steps=6",
+        "--config.dataset.max_length=6",
         "--config.dataset.batch_size=8",
         "--config.task.buckets=1",
     )

@@ -17,8 +17,8 @@ TINY: dict[str, Any] = {
 TINY_LANGUAGE_MODEL: dict[str, Any] = {
     "dataset.examples": 98,
     "dataset.batch_size": 3,
-    "task.window_steps": 5,
-    "task.evaluation_rows": 2,
+    "task.bptt_steps": 5,
+    "task.eval_batch_size": 2,
     "model.hidden_size": 6,
     "model.output_dropout": None,
     "model.embedding_dropout": None,

@@ -2,7 +2,7 @@
 
 # What takes hours on a CPU: the first steps. Evaluated in twenty rows: word after word takes longer still.
 BRIEF = {
-    "task.evaluation_rows": 20,
+    "task.eval_batch_size": 20,
     "train.duration_epochs": None,
     "train.duration_steps": 200,
     "train.evaluate_every_epochs": None,

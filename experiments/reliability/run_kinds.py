@@ -123,8 +123,8 @@ def _read_kept(folder: Path) -> Any:
         name="labelled_text",
         batch_size=2,
         file=str(folder / "a.tsv"),
-        tokens="words",
-        kept_end="last",
+        tokenizer="words",
+        truncate="keep_last",
         data_dir=str(folder / "data"),
         **keys,
     )

@@ -50,7 +50,7 @@ def _read_sequences(folder: Path) -> Any:
     assert len(found.lengths) == len(found.answers) == len(found.rows), "counts differ"
     assert len(found.steps) == int(found.lengths.sum()), "lengths are not those of the steps"
     assert np.isfinite(found.steps).all(), "a number is not finite"
-    return build("sequences", folder, file=str(folder / "a.npz"), kept_end="first")
+    return build("sequences", folder, file=str(folder / "a.npz"), truncate="keep_first")
 
 
 def _arrays(**changed: Any) -> Callable[[Files, int], Files]:

@@ -35,8 +35,8 @@ OVERRIDES = SMALL | {
 SWEEP = """\
 def get_sweep():
     rate, clip = dict(log_uniform=(1e-4, 1e-1)), dict(uniform=(0.1, 9.0))
-    ranges = {"optimizer.learning_rate": rate, "optimizer.clip": clip}
-    return dict(ranges=ranges, draws=DRAWS, pruning=dict(kind="percentile"))
+    ranges = {"optimizer.learning_rate": rate, "optimizer.clip_norm": clip}
+    return dict(ranges=ranges, num_trials=DRAWS, pruning=dict(kind="percentile"))
 """
 
 Begin = Callable[[bool], Process]
@@ -131,7 +131,7 @@ def _open(url: str, trials: int) -> Any:
     from rnn_jax.sweeping import definition
     from rnn_jax.sweeping.study.opening import open_study
 
-    fields = {"ranges": {"x": {"uniform": (0.0, 1.0)}}, "draws": trials}
+    fields = {"ranges": {"x": {"uniform": (0.0, 1.0)}}, "num_trials": trials}
     sweep = definition.check(fields, "trivial", in_study=True)
     return open_study(
         url,

@@ -57,7 +57,7 @@ def _kinds(scratch: Path) -> dict[str, Kind]:
         "train.duration_steps": 600,
         "train.evaluate_every_epochs": None,
         "train.evaluate_every_steps": EVALUATE_EVERY,
-        "train.stop_after_evaluations": 15,
+        "train.early_stopping_patience": 15,
         "task.shift_pixels": 1,
         "optimizer.warmup_epochs": None,
         "optimizer.average_decay": 0.9,

@@ -15,9 +15,9 @@ from rnn_jax.datasets.own_files import labelled_texts
 TEXT = "".join(f"the {animal} sat on line {line}\n" for line in range(30) for animal in ("cat", "café"))
 
 
-def _read_text(tokens: str, encoding: str = "utf-8") -> Callable[[Path], Any]:
+def _read_text(tokenizer: str, encoding: str = "utf-8") -> Callable[[Path], Any]:
     def read(folder: Path) -> Any:
-        return build("text", folder, file=str(folder / "a.txt"), tokens=tokens, encoding=encoding)
+        return build("text", folder, file=str(folder / "a.txt"), tokenizer=tokenizer, encoding=encoding)
 
     return read
 
@@ -28,13 +28,18 @@ def table_of(separator: str) -> bytes:
     return "\n".join([f"label{separator}text", *rows]).encode() + b"\n"
 
 
-def read_table(ending: str, tokens: str) -> Callable[[Path], Any]:
+def read_table(ending: str, tokenizer: str) -> Callable[[Path], Any]:
     """Reads such a table."""
 
     def read(folder: Path) -> Any:
         keys = {"label_column": "label", "text_column": "text", "has_header": True, "encoding": "utf-8"}
         return build(
-            "labelled_text", folder, file=str(folder / f"a{ending}"), tokens=tokens, kept_end="last", **keys
+            "labelled_text",
+            folder,
+            file=str(folder / f"a{ending}"),
+            tokenizer=tokenizer,
+            truncate="keep_last",
+            **keys,
         )
 
     return read
@@ -87,7 +92,7 @@ def _tar(packing: str) -> bytes:
 
 
 def _read_imdb(folder: Path) -> Any:
-    return build("imdb", folder, manual_dir=str(folder), tokens="words", kept_end="last")
+    return build("imdb", folder, manual_dir=str(folder), tokenizer="words", truncate="keep_last")
 
 
 def kinds() -> dict[str, Kind]:

@@ -42,7 +42,7 @@ def values() -> list[Wrong]:
     for key in ("runtime.devices", "checkpoint.keep", "train.evaluate_every_steps", "dataset.examples"):
         found += _of(DIGITS, key, "0", "-1", "9" * 30)
     found += _of(DIGITS, "train.seed", "-1", "4294967296", "1e20", "None", "7.5", "seven")
-    for key in ("optimizer.clip", "optimizer.weight_decay", "model.init_scale"):
+    for key in ("optimizer.clip_norm", "optimizer.weight_decay", "model.init_scale"):
         found += _of(DIGITS, key, "-1", "nan", "x")
     for key in ("model.dropout", "model.output_dropout", "task.label_smoothing", "optimizer.beta1"):
         found += _of(DIGITS, key, "1", "-0.1", "nan")
@@ -56,7 +56,7 @@ def values() -> list[Wrong]:
     found += _of("configs/imdb.py:smoke", "model.embedding_size", "0", "9" * 30)
     found += _of("configs/adding.py:smoke", "task.time_steps", "1", "9" * 30)
     found += _of("configs/copying.py:smoke", "task.alphabet_size", "1", "9" * 30)
-    return found + _of(SHAKESPEARE, "task.window_steps", "0", "9" * 30)
+    return found + _of(SHAKESPEARE, "task.bptt_steps", "0", "9" * 30)
 
 
 def names() -> list[Wrong]:
@@ -69,7 +69,7 @@ def names() -> list[Wrong]:
     )
     for key in ("model.pool", "model.kernel_init", "model.recurrent_init", "runtime.matmul_precision"):
         found += _of(DIGITS, key, "zufall", "[]")
-    found += _of(DIGITS, "task.reading", "columns", "None") + _of(DIGITS, "dataset.like", "mnits", "None")
+    found += _of(DIGITS, "task.reading", "columns", "None") + _of(DIGITS, "dataset.template", "mnits", "None")
     for key in ("model.cel", "optimizer.lr", "train.sed", "modl.cell", "model", "dataset.", ".name", "a.b.c"):
         found += _of(DIGITS, key, "1")
     found += _of(DIGITS, "model.cell.name", "1") + _of(DIGITS, "модель.ячейка", "1") + _of(DIGITS, "", "1")
@@ -100,22 +100,22 @@ def contradictions() -> list[Wrong]:
         ("--config.optimizer.decay_factor=0.5",): "optimizer.decay_factor",
         ("--config.optimizer.schedule=step",): "optimizer.decay_factor",
         ("--config.optimizer.schedule=constant", "--config.optimizer.final_fraction=0"): "final_fraction",
-        ("--config.optimizer.name=rmsprop",): "optimizer.decay",
+        ("--config.optimizer.name=rmsprop",): "optimizer.rms_decay",
         ("--config.task.permutation_seed=1",): "task.permutation_seed",
-        ("--config.task.window_steps=5",): "task.window_steps",
+        ("--config.task.bptt_steps=5",): "task.bptt_steps",
         ("--config.model.tied_embedding=True",): "model.tied_embedding",
         ("--config.dataset.file=a.txt",): "dataset.file",
         ("--config.dataset.folder=a",): "dataset.folder",
-        ("--config.dataset.maximum_steps=9",): "dataset.maximum_steps",
+        ("--config.dataset.max_length=9",): "dataset.max_length",
         ("--config.log.sample_tokens=9",): "log.sample_tokens",
         ("--config.train.duration_steps=9", "--config.train.duration_epochs=1"): "train.duration_epochs",
         ("--config.train.duration_steps=None",): "train.duration_epochs",
         ("--config.train.evaluate_every_steps=None",): "train.evaluate_every_epochs",
         ("--config.optimizer.warmup_steps=9", "--config.optimizer.warmup_epochs=1"): "warmup_epochs",
         ("--config.optimizer.average_decay=0.9", "--config.optimizer.average_from_steps=1"): "average_decay",
-        ("--config.task.name=language_modelling",): "dataset.like",
+        ("--config.task.name=language_modelling",): "dataset.template",
         ("--config.task.name=adding",): "task.time_steps",
-        ("--config.dataset.name=synthetic", "--config.dataset.like=ptb"): "dataset.like",
+        ("--config.dataset.name=synthetic", "--config.dataset.template=ptb"): "dataset.template",
         ("--config.dataset.name=generated",): "dataset.name",
         ("--config.dataset.name=idx",): "dataset.folder",
         ("--config.model.implementation=parallel",): "model.implementation",
@@ -132,11 +132,11 @@ def contradictions() -> list[Wrong]:
             "model.embedding_size",
             *("--config.model.tied_embedding=True", "--config.model.embedding_size=5"),
         ),
-        _typed(SHAKESPEARE, "task.evaluation_rows", "--config.task.evaluation_rows=100000"),
+        _typed(SHAKESPEARE, "task.eval_batch_size", "--config.task.eval_batch_size=100000"),
         _typed(SHAKESPEARE, "dataset.batch_size", "--config.dataset.batch_size=100000"),
         _typed(text, "dataset.test_file", "--config.dataset.validation_file=a", "--config.dataset.file=b"),
-        _typed(text, "dataset.vocabulary_size", "--config.dataset.tokens=pieces"),
-        _typed(f"{text}:pieces", "dataset.vocabulary_size", "--config.dataset.vocabulary_size=2"),
+        _typed(text, "dataset.vocabulary_size", "--config.dataset.tokenizer=bpe"),
+        _typed(f"{text}:bpe", "dataset.vocabulary_size", "--config.dataset.vocabulary_size=2"),
     ]
 
 
@@ -166,7 +166,7 @@ def folders() -> list[Wrong]:
             found.append(Wrong(command, ("--workdir", f"{{at}}/damaged/{name}"), name))
         found.append(Wrong("sweep", ("--workdir", f"{{at}}/damaged_sweeps/{name}"), name))
     evaluated = ("--mode", "eval", "--workdir")
-    grid = ("--config", DIGITS, "--grid", "optimizer.clip=1,2", "--workdir")
+    grid = ("--config", DIGITS, "--grid", "optimizer.clip_norm=1,2", "--workdir")
     for command, begin in (("main", ("--config", DIGITS, "--workdir")), ("sweep", grid)):
         for place in ("a_file", "a_file/below", "others", "/dev/null/run", "/proc/run", "x" * 300):
             at = place if place.startswith(("/", "x")) else f"{{at}}/{place}"
@@ -253,7 +253,7 @@ def sweeps() -> list[Wrong]:
         "dataset.batch_size=9" + "0" * 30: "dataset.batch_size",
     }
     found = [Wrong("sweep", ("--config", DIGITS, "--grid", grid), named) for grid, named in grids.items()]
-    ordinary = ("--config", DIGITS, "--grid", "optimizer.clip=1,2")
+    ordinary = ("--config", DIGITS, "--grid", "optimizer.clip_norm=1,2")
     for seeds in ("0", "-1", "x", "1.5", "True", "1e9", "4294967297", "9" * 30):
         found.append(Wrong("sweep", (*ordinary, "--seeds", seeds), "seeds"))
     for name, text in SWEEPS.items():
@@ -262,11 +262,11 @@ def sweeps() -> list[Wrong]:
     return [
         *found,
         Wrong("sweep", (*ordinary, "--sweep", "{at}/sweep_0.py"), "--sweep and --grid"),
-        Wrong("sweep", (*ordinary, "--grid", "optimizer.clip=3"), "optimizer.clip"),
+        Wrong("sweep", (*ordinary, "--grid", "optimizer.clip_norm=3"), "optimizer.clip_norm"),
         Wrong("sweep", (*ordinary, "--mode", "eval"), "--mode"),
         Wrong("sweep", ("--config", DIGITS), "--sweep"),
         Wrong("sweep", ("--config", DIGITS, "--sweep", "nowhere.py"), "nowhere.py"),
-        Wrong("sweep", ("--grid", "optimizer.clip=1,2"), "--config"),
+        Wrong("sweep", ("--grid", "optimizer.clip_norm=1,2"), "--config"),
         Wrong("sweep", ("--workdir", "{at}/nowhere"), "{at}/nowhere"),
         Wrong("sweep", (*ordinary, "--workdir", "{at}/digits"), "{at}/digits"),
         Wrong("sweep", (*ordinary, "--config.model.cell=foo"), "model.cell"),

@@ -85,7 +85,7 @@ def job(workload: Workload, options: Ours) -> Job:
         task.spec,
         cell=options.cell,
         implementation=options.implementation,
-        checkpoint_steps=None,
+        remat_steps=None,
         hidden_size=workload.units,
         layers=workload.layers,
         bidirectional=False,
@@ -93,14 +93,14 @@ def job(workload: Workload, options: Ours) -> Job:
         variational_dropout=None,
         tied_embedding=None,
         embedding_size=None,
-        input_layer=workload.units if workload.input_layer else None,
+        input_projection_size=workload.units if workload.input_layer else None,
         pool="last",
         kernel_init="lecun_normal",
         recurrent_init="orthogonal",
         dense_init="lecun_normal",
     )
     inputs, targets = arrays(workload)
-    rates = {"learning_rate": 1.0, "clip": 5.0} if words else {"learning_rate": 1e-3}
+    rates = {"learning_rate": 1.0, "clip_norm": 5.0} if words else {"learning_rate": 1e-3}
     return Job(
         task=task,
         data=Dataset("speed", "1", {}, {"train": {"inputs": inputs, "targets": targets}}, workload.batch),
@@ -113,7 +113,7 @@ def job(workload: Workload, options: Ours) -> Job:
             duration_steps=1,
             evaluate_every_epochs=None,
             evaluate_every_steps=1,
-            stop_after_evaluations=None,
+            early_stopping_patience=None,
             report_test=False,
             divergence="stop",
             divergence_limit=None,
@@ -173,7 +173,7 @@ def _optimizer(name: str) -> optimizer.Optimizer:
         beta2=0.999 if adam else None,
         epsilon=1e-8 if adam else None,
         momentum=None,
-        decay=None,
+        rms_decay=None,
         average_decay=None,
         average_from_epochs=None,
         average_from_steps=None,

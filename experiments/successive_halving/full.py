@@ -4,7 +4,7 @@ from typing import Any
 
 GRID = {
     "optimizer.learning_rate": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1),
-    "optimizer.clip": (0.1, 1.0, 10.0),
+    "optimizer.clip_norm": (0.1, 1.0, 10.0),
 }
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 GRID = {
     "optimizer.learning_rate": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1),
-    "optimizer.clip": (0.1, 1.0, 10.0),
+    "optimizer.clip_norm": (0.1, 1.0, 10.0),
 }
 
 
 def get_sweep() -> dict[str, Any]:
     """Successive halving."""
-    return dict(grid=GRID, duration_steps=600, halving=dict(first_share=0.15, keep=0.5))
+    return dict(grid=GRID, duration_steps=600, halving=dict(min_resource_fraction=0.15, reduction_factor=2))

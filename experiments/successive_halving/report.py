@@ -8,7 +8,7 @@ from rnn_jax.reporting import records
 from rnn_jax.reporting.charts import new_figure, styled
 from rnn_jax.reporting.records import Record
 
-RATE, CLIP = "optimizer.learning_rate", "optimizer.clip"
+RATE, CLIP = "optimizer.learning_rate", "optimizer.clip_norm"
 
 
 def _of(rows: Sequence[Record], sweep: str) -> list[Record]:

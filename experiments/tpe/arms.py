@@ -9,7 +9,7 @@ STUDIES = {
     "loss": (BASE, {}, "sweep_loss.py", 2),
     "loss_seed_1": (BASE, {"train.seed": 1}, "sweep_loss.py", 2),
 }
-KEYS = ("optimizer.learning_rate", "optimizer.clip", "model.output_dropout")
+KEYS = ("optimizer.learning_rate", "optimizer.clip_norm", "model.output_dropout")
 WINNERS = {
     "winner": (0.010152, 0.67504, 0.058476),
     "winner_seed_1": (0.015549, 0.25228, 0.12308),

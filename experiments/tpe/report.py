@@ -10,7 +10,7 @@ from rnn_jax.reporting.charts import new_figure, styled
 from rnn_jax.reporting.records import Record
 
 GRID = Path(__file__).resolve().parents[1] / "learning_rate" / "results.jsonl"
-RATE, CLIP, DROPOUT = "optimizer.learning_rate", "optimizer.clip", "model.output_dropout"
+RATE, CLIP, DROPOUT = "optimizer.learning_rate", "optimizer.clip_norm", "model.output_dropout"
 STUDIES = {
     "share_80": "TPE, the worst fifth given up, seed 0",
     **{f"share_80_seed_{seed}": f"the same, seed {seed}" for seed in (1, 2, 3, 4)},

@@ -8,10 +8,10 @@ def get_sweep() -> dict[str, Any]:
     return dict(
         ranges={
             "optimizer.learning_rate": dict(log_uniform=(1e-4, 1.28e-1)),
-            "optimizer.clip": dict(log_uniform=(0.1, 10.0)),
+            "optimizer.clip_norm": dict(log_uniform=(0.1, 10.0)),
             "model.output_dropout": dict(uniform=(0.0, 0.5)),
         },
-        draws=40,
+        num_trials=40,
         pruning=dict(kind="percentile", keep=0.8),
         duration_epochs=5.0,
     )

@@ -28,7 +28,7 @@ OWN_FILES = ("text", "labelled_text", "sequences")
 OF_LENGTHS = ("imdb", "labelled_text", "sequences")
 OF_TOKENS = ("text", "labelled_text", "imdb")
 
-# What the data of a set is; of a synthetic one, that of its double (dataset.like).
+# What the data of a set is; of a synthetic one, that of its double (dataset.template).
 KINDS_OF_DATA = {
     "mnist": "images",
     "fashion_mnist": "images",
@@ -109,22 +109,22 @@ class Dataset(Section):
     has_header: Annotated[bool | None, only(name="labelled_text", required=True)] = Field(
         None, description="whether the first line names the columns"
     )
-    tokens: Annotated[
-        Literal["characters", "bytes", "words", "pieces"] | None, only(name=OF_TOKENS, required=True)
+    tokenizer: Annotated[
+        Literal["characters", "bytes", "words", "bpe"] | None, only(name=OF_TOKENS, required=True)
     ] = Field(None, description="what a token is (words of labelled texts: in lower case, and marks apart)")
-    vocabulary_size: Annotated[int | None, only(tokens=("characters", "words", "pieces"))] = Field(
-        None, ge=3, description="the most frequent tokens, or pieces, that are told apart (None: all)"
+    vocabulary_size: Annotated[int | None, only(tokenizer=("characters", "words", "bpe"))] = Field(
+        None, ge=3, description="the most frequent tokens, or BPE tokens, that are told apart (None: all)"
     )
     encoding: Annotated[str | None, only(name=("text", "labelled_text"), required=True)] = Field(
         None, description="the encoding of the text files"
     )
-    maximum_steps: Annotated[int | None, only(name=OF_LENGTHS)] = Field(
+    max_length: Annotated[int | None, only(name=OF_LENGTHS)] = Field(
         None, ge=1, description="longer sequences are cut to so many steps (None: none is)"
     )
-    kept_end: Annotated[Literal["first", "last"] | None, only(name=OF_LENGTHS, required=True)] = Field(
-        None, description="which steps of a sequence that is cut are kept"
+    truncate: Annotated[Literal["keep_first", "keep_last"] | None, only(name=OF_LENGTHS, required=True)] = (
+        Field(None, description="which steps of a sequence that is cut are kept")
     )
-    like: Annotated[
+    template: Annotated[
         Literal[
             "mnist",
             "fashion_mnist",
@@ -185,10 +185,10 @@ class Task(Section):
     alphabet_size: Annotated[int | None, only(name="copying", required=True)] = Field(
         None, ge=2, description="different symbols that there are"
     )
-    window_steps: Annotated[int | None, only(name="language_modelling", required=True)] = Field(
+    bptt_steps: Annotated[int | None, only(name="language_modelling", required=True)] = Field(
         None, ge=1, description="steps of a text after which an update is made and gradients stop"
     )
-    evaluation_rows: Annotated[int | None, only(name="language_modelling", required=True)] = Field(
+    eval_batch_size: Annotated[int | None, only(name="language_modelling", required=True)] = Field(
         None, ge=1, description="streams that a text is cut into where it is evaluated"
     )
     loss_per: Annotated[Literal["token", "row"] | None, only(name="language_modelling", required=True)] = (
@@ -215,7 +215,7 @@ class Model(Section):
     implementation: Literal["auto", "scan", "fused", "parallel"] = Field(
         description="how the cell is run over time (auto: the fastest that fits)"
     )
-    checkpoint_steps: int | None = Field(
+    remat_steps: int | None = Field(
         None, ge=1, description="steps between what is kept for the backward pass (None: all is kept)"
     )
     hidden_size: int = Field(ge=1, description="units of each recurrence")
@@ -252,7 +252,7 @@ class Model(Section):
     embedding_size: Annotated[int | None, only(task__name=READING_TOKENS)] = Field(
         None, ge=1, description="numbers that stand for a token (None: as many as units)"
     )
-    input_layer: Annotated[int | None, only(task__name=READING_FEATURES)] = Field(
+    input_projection_size: Annotated[int | None, only(task__name=READING_FEATURES)] = Field(
         None, ge=1, description="units of a linear layer before the recurrence (None: no such layer)"
     )
     pool: Annotated[Literal["last", "mean", "max"] | None, only(task__name=ANSWERING_ONCE, required=True)] = (

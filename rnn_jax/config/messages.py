@@ -21,6 +21,30 @@ LIKENESS = 0.6
 SAME_SECTION = 0.1
 MOST_TOLD = 6
 
+FORMER_NAMES = {
+    "bpe": "pieces",
+    "bptt_steps": "window_steps",
+    "clip_norm": "clip",
+    "early_stopping_patience": "stop_after_evaluations",
+    "eval_batch_size": "evaluation_rows",
+    "input_projection_size": "input_layer",
+    "keep_first": "first",
+    "keep_last": "last",
+    "max_length": "maximum_steps",
+    "min_resource_fraction": "first_share",
+    "num_trials": "draws",
+    "process_count": "processes",
+    "process_index": "process",
+    "reduction_factor": "keep",
+    "remat_steps": "checkpoint_steps",
+    "resource_factor": "growth",
+    "rms_decay": "decay",
+    "template": "like",
+    "tokenizer": "tokens",
+    "truncate": "kept_end",
+}
+"""Names of keys and of their values, and what each was called before: who types that is pointed to this."""
+
 
 class Mistake(NamedTuple):
     """A key (`section.key`) and what is wrong with it."""
@@ -125,7 +149,9 @@ def told(lines: Sequence[str]) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like the given one, if any is alike."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=LIKENESS)), None)
+    names = list(known)
+    former = [other for other in names if FORMER_NAMES.get(other) == name]
+    return next(iter(former or difflib.get_close_matches(name, names, n=1, cutoff=LIKENESS)), None)
 
 
 def nearest_key(key: str, known: Collection[str]) -> str | None:
@@ -141,7 +167,8 @@ def nearest_key(key: str, known: Collection[str]) -> str | None:
     def likeness(other: str) -> float:
         there, _, full = other.partition(".")
         initials = "".join(word[0] for word in full.split("_"))
-        alike = 1.0 if name == initials != name[:1] else difflib.SequenceMatcher(None, name, full).ratio()
+        is_meant = name == FORMER_NAMES.get(full) or name == initials != name[:1]
+        alike = 1.0 if is_meant else difflib.SequenceMatcher(None, name, full).ratio()
         return alike + (SAME_SECTION if there == section else 0.0)
 
     best = max(known, key=likeness)

@@ -119,7 +119,7 @@ def unpaired(sections: Sections, fields: Fields) -> list[Mistake]:
 def misfits(sections: Sections, fields: Fields) -> list[Mistake]:
     """A task on data that it cannot be asked of."""
     task, name = _get(sections, "task.name"), _get(sections, "dataset.name")
-    key = "dataset.like" if name == "synthetic" else "dataset.name"
+    key = "dataset.template" if name == "synthetic" else "dataset.name"
     data = _get(sections, key)
     kinds = {field: _mark(fields[field], Kinds) for field in ("dataset.name", "task.name")}
     found, needed = kinds["dataset.name"].of(data), kinds["task.name"].of(task)
@@ -140,7 +140,7 @@ def both_ways(sections: Sections, fields: Fields) -> list[Mistake]:
 
 
 def text_files(sections: Sections, fields: Fields) -> list[Mistake]:
-    """Half of the files of a text; pieces of words without their number."""
+    """Half of the files of a text; byte-pair encoding without their number."""
     del fields
     found = []
     is_text = _get(sections, "dataset.name") == "text"  # labelled texts are divided example by example
@@ -155,9 +155,9 @@ def text_files(sections: Sections, fields: Fields) -> list[Mistake]:
                 cause=f"dataset.{other}",
             )
         )
-    if _get(sections, "dataset.tokens") == "pieces" and _get(sections, "dataset.vocabulary_size") is None:
-        what = "must be given where dataset.tokens is pieces: a whole number from 256 on"
-        found.append(Mistake("dataset.vocabulary_size", what, cause="dataset.tokens"))
+    if _get(sections, "dataset.tokenizer") == "bpe" and _get(sections, "dataset.vocabulary_size") is None:
+        what = "must be given where dataset.tokenizer is bpe: a whole number from 256 on"
+        found.append(Mistake("dataset.vocabulary_size", what, cause="dataset.tokenizer"))
     return found
 
 
@@ -188,15 +188,15 @@ def processes(sections: Sections, fields: Fields) -> list[Mistake]:
     del fields
     found = []
     count, process, place = (
-        _get(sections, f"runtime.{key}") for key in ("processes", "process", "coordinator")
+        _get(sections, f"runtime.{key}") for key in ("process_count", "process_index", "coordinator")
     )
-    for key, value in (("runtime.process", process), ("runtime.coordinator", place)):
+    for key, value in (("runtime.process_index", process), ("runtime.coordinator", place)):
         if value is not None and count in (None, 1):
-            what = "only with runtime.processes, how many there are: at least 2"
-            found.append(Mistake(key, what, shown(value), cause="runtime.processes"))
+            what = "only with runtime.process_count, how many there are: at least 2"
+            found.append(Mistake(key, what, shown(value), cause="runtime.process_count"))
     if isinstance(count, int) and isinstance(process, int) and 1 < count <= process:
-        what = f"must be less than runtime.processes = {count}; the first is 0"
-        found.append(Mistake("runtime.process", what, shown(process), cause="runtime.processes"))
+        what = f"must be less than runtime.process_count = {count}; the first is 0"
+        found.append(Mistake("runtime.process_index", what, shown(process), cause="runtime.process_count"))
     if isinstance(place, str) and place_of(place) is None:
         what = "must be HOST:PORT, a name or an address and a number from 1 to 65535"
         found.append(Mistake("runtime.coordinator", what, shown(place)))

@@ -40,7 +40,7 @@ MAY_DIFFER = (
     "log.",
     "runtime.",
 )
-OF_ONE_START = ("processes", "process", "coordinator")
+OF_ONE_START = ("process_count", "process_index", "coordinator")
 """Keys of `runtime` that say how a run was started this time: config.json does not keep them."""
 DURATIONS = ("train.duration_epochs", "train.duration_steps")
 

@@ -52,7 +52,7 @@ class Optimizer(Section):
     weight_decay: Annotated[float | None, Hyper, only(name=("adamw", "sgd", "rmsprop"))] = Field(
         None, ge=0, description="weight decay, not on biases (None: none)"
     )
-    clip: Annotated[float | None, Hyper] = Field(
+    clip_norm: Annotated[float | None, Hyper] = Field(
         None, ge=0, description="largest global norm of the gradient (None: no clipping)"
     )
     beta1: Annotated[float | None, only(name=ADAM, required=True)] = Field(
@@ -67,7 +67,7 @@ class Optimizer(Section):
     momentum: Annotated[float | None, only(name=("sgd", "rmsprop"))] = Field(
         None, ge=0, lt=1, description="decay of the accumulated steps (None: no momentum)"
     )
-    decay: Annotated[float | None, only(name="rmsprop", required=True)] = Field(
+    rms_decay: Annotated[float | None, only(name="rmsprop", required=True)] = Field(
         None, ge=0, lt=1, description="decay of the mean squared gradient"
     )
     average_decay: float | None = Field(
@@ -89,7 +89,7 @@ class Train(Section):
     duration_steps: int | None = Field(None, ge=1, description="steps of training")
     evaluate_every_epochs: float | None = Field(None, gt=0, description="epochs between evaluations")
     evaluate_every_steps: int | None = Field(None, ge=1, description="steps between evaluations")
-    stop_after_evaluations: int | None = Field(
+    early_stopping_patience: int | None = Field(
         None, ge=1, description="stop after so many evaluations without improvement (None: never)"
     )
     report_test: bool = Field(description="evaluate the best checkpoint on the test split at the end")
@@ -138,8 +138,8 @@ class Runtime(Section):
         description="precision of matrix products"
     )
     allow_device_change: bool = Field(description="resume on another number of devices, with other last bits")
-    processes: int | None = Field(
+    process_count: int | None = Field(
         None, ge=1, description="processes of this run (None: as the cluster says, or one)"
     )
-    process: int | None = Field(None, ge=0, description="which of them this is, from 0")
+    process_index: int | None = Field(None, ge=0, description="which of them this is, from 0")
     coordinator: str | None = Field(None, description="HOST:PORT where the first one waits for the others")

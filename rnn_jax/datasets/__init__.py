@@ -17,17 +17,17 @@ from rnn_jax.runtime.errors import UserError
 __all__ = ["DATASETS", "Dataset", "build_dataset", "own_keys"]
 
 
-def _load_synthetic(*, like: str | None, examples: int | None) -> Loaded:
-    """A double of the data set `like`, with so many training examples; of a text, tokens."""
-    if like is None or examples is None:
-        raise UserError("dataset.name = synthetic: needs dataset.like and dataset.examples as well")
-    if like not in DOUBLES:
-        raise UserError(f"dataset.like = {like}: unknown; there are {', '.join(DOUBLES)}")
-    spec = dict(DOUBLES[like])
+def _load_synthetic(*, template: str | None, examples: int | None) -> Loaded:
+    """A double of the data set `template`, with so many training examples; of a text, tokens."""
+    if template is None or examples is None:
+        raise UserError("dataset.name = synthetic: needs dataset.template and dataset.examples as well")
+    if template not in DOUBLES:
+        raise UserError(f"dataset.template = {template}: unknown; there are {', '.join(DOUBLES)}")
+    spec = dict(DOUBLES[template])
     splits, known = synthetic.draw(spec, examples), None
     if "unit" in spec:
         known = vocabulary.made_up(str(spec["unit"]), int(spec["vocabulary"]))
-    if like in DATASETS and DATASETS[like].has_last_tenth:
+    if template in DATASETS and DATASETS[template].has_last_tenth:
         splits = texts.with_last_tenth(splits)
     classes = tuple(str(number) for number in range(spec.get("classes", 0)))
     return Loaded(synthetic.VERSION, spec, splits, known, classes)
@@ -56,7 +56,7 @@ DOUBLES = {
     **{name: entry.spec for name, entry in DATASETS.items() if entry.spec is not None},
     **synthetic.SPECS,
 }
-"""By every value of `dataset.like` the spec of the double."""
+"""By every value of `dataset.template` the spec of the double."""
 
 
 def own_keys(entry: Entry) -> tuple[str, ...]:

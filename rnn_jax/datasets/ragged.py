@@ -7,7 +7,7 @@ import numpy as np
 
 from rnn_jax.datasets.dataset import Loaded
 
-End = Literal["first", "last"]
+End = Literal["keep_first", "keep_last"]
 
 
 def join(sequences: Sequence[np.ndarray], targets: np.ndarray) -> dict[str, np.ndarray]:
@@ -32,12 +32,11 @@ def cut(loaded: Loaded, maximum: int | None, kept: End | None) -> Loaded:
     for split, arrays in loaded.splits.items():
         lengths = arrays["lengths"]
         ends = np.cumsum(lengths)
-        place = np.arange(len(arrays["steps"])) - np.repeat(
-            ends - lengths, lengths
-        )  # of a step in its sequence
+        place = np.arange(len(arrays["steps"])) - np.repeat(ends - lengths, lengths)  # in its sequence
         surplus = np.maximum(lengths - maximum, 0)
-        keep = place < maximum if kept == "first" else place >= np.repeat(surplus, lengths)
+        keep = place < maximum if kept == "keep_first" else place >= np.repeat(surplus, lengths)
         found[split] = {**arrays, "lengths": lengths - surplus, "steps": arrays["steps"][keep]}
         longer, examples = longer + int((surplus > 0).sum()), examples + len(lengths)
-    note = f"{longer:,} of {examples:,} cut to their {kept} {maximum:,} steps"
+    end = str(kept).removeprefix("keep_")
+    note = f"{longer:,} of {examples:,} cut to their {end} {maximum:,} steps"
     return loaded._replace(splits=found, notes=(*loaded.notes, *([note] if longer else [])))

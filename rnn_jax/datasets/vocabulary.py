@@ -341,7 +341,7 @@ def _tokenizers() -> Any:
         import tokenizers
     except ImportError as error:
         raise UserError(
-            "dataset.tokens = pieces: needs the library tokenizers, pip install -e '.[pieces]'"
+            "dataset.tokenizer = bpe: needs the library tokenizers, pip install -e '.[bpe]'"
         ) from error
     return tokenizers
 

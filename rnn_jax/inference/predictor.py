@@ -34,7 +34,7 @@ class Kept(NamedTuple):
 
     steps: int
     end: str
-    """'first' or 'last'."""
+    """'keep_first' or 'keep_last'."""
 
 
 class Answerer:
@@ -71,7 +71,9 @@ class Answerer:
     def _cut(self, sequence: np.ndarray) -> np.ndarray:
         if self._kept is None:
             return sequence
-        return sequence[: self._kept.steps] if self._kept.end == "first" else sequence[-self._kept.steps :]
+        return (
+            sequence[: self._kept.steps] if self._kept.end == "keep_first" else sequence[-self._kept.steps :]
+        )
 
     def _in_batches(self, inputs: Any, batch_of: Any) -> np.ndarray:
         parts = []
@@ -163,9 +165,9 @@ def load_answerer(
         CheckpointError: there is no valid checkpoint of that kind.
     """
     trained = load_trained(config, known, workdir, which)
-    maximum, kept = config.dataset.maximum_steps, None
+    maximum, kept = config.dataset.max_length, None
     if maximum is not None:
-        kept = Kept(maximum, str(config.dataset.kept_end))
+        kept = Kept(maximum, str(config.dataset.truncate))
     answerer = Answerer(known, trained.task, trained.network, trained.parameters, kept)
     return answerer, trained.step, trained.damaged
 

@@ -16,7 +16,7 @@ def build(
     *,
     cell: str,
     implementation: Implementation,
-    checkpoint_steps: int | None,
+    remat_steps: int | None,
     hidden_size: int,
     layers: int,
     bidirectional: bool,
@@ -24,7 +24,7 @@ def build(
     variational_dropout: bool | None,
     embedding_size: int | None,
     tied_embedding: bool | None,
-    input_layer: int | None,
+    input_projection_size: int | None,
     pool: str | None,
     kernel_init: str,
     recurrent_init: str | None,
@@ -36,7 +36,9 @@ def build(
         UserError: the implementation does not fit the cell.
     """
     reads = (
-        (embedding_size or hidden_size) if "vocabulary" in spec else (input_layer or int(spec["input_size"]))
+        (embedding_size or hidden_size)
+        if "vocabulary" in spec
+        else (input_projection_size or int(spec["input_size"]))
     )
     layout = Layout(
         cell=cell,
@@ -48,14 +50,14 @@ def build(
         kernel_init=kernel_init,
         recurrent_init=recurrent_init,
         implementation=implementation,
-        checkpoint_steps=checkpoint_steps,
+        remat_steps=remat_steps,
         variational_dropout=bool(variational_dropout),
     )
     layout.check()
     return HEADS[str(spec["head"])](
         spec,
         layout,
-        input_layer=input_layer,
+        input_projection_size=input_projection_size,
         pool=pool,
         dense_init=dense_init,
         tied_embedding=tied_embedding,

@@ -47,7 +47,7 @@ def build(
     spec: Mapping[str, Any],
     layout: Layout,
     *,
-    input_layer: int | None,
+    input_projection_size: int | None,
     pool: str | None,
     dense_init: str,
     tied_embedding: bool | None,
@@ -59,7 +59,7 @@ def build(
     Args:
         spec: the task's: `input_size`, or `vocabulary` where it reads tokens, and `output_size`.
         layout: the recurrences.
-        input_layer: units of the linear layer before them; None: there is none.
+        input_projection_size: units of the linear layer before them; None: there is none.
         pool: which hidden states the answer is read from: a key of `POOLS`.
         dense_init: how the kernels of the linear layers are drawn.
         tied_embedding: of other networks.
@@ -75,8 +75,8 @@ def build(
         if reads_tokens:
             size = layout.input_size
             drawn["embedding"] = embedding.init(draw, input_key, spec["vocabulary"], size, hyper)
-        elif input_layer:
-            drawn["input"] = dense(draw, input_key, spec["input_size"], input_layer, hyper)
+        elif input_projection_size:
+            drawn["input"] = dense(draw, input_key, spec["input_size"], input_projection_size, hyper)
         return {"params": scale_matrices(drawn, hyper)}
 
     def unrolled(

@@ -18,7 +18,7 @@ def build(
     spec: Mapping[str, Any],
     layout: Layout,
     *,
-    input_layer: int | None,
+    input_projection_size: int | None,
     pool: str | None,
     dense_init: str,
     tied_embedding: bool | None,
@@ -28,7 +28,7 @@ def build(
     Args:
         spec: the task's: `vocabulary`, `output_size`.
         layout: the recurrences; as many numbers as they read stand for a token.
-        input_layer: of other networks: an embedding is a linear layer.
+        input_projection_size: of other networks: an embedding is a linear layer.
         pool: of other networks.
         dense_init: how the embedding and the kernel of the linear layer are drawn.
         tied_embedding: the kernel of the last layer is the embedding, transposed, and no parameter of its
@@ -37,7 +37,7 @@ def build(
     Raises:
         UserError: the embedding is to be tied, and its size is not that of the last layer's inputs.
     """
-    del input_layer, pool
+    del input_projection_size, pool
     draw = initializers.INITIALIZERS[dense_init]
     if tied_embedding and layout.input_size != layout.output_size:
         raise UserError(

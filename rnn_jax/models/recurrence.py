@@ -66,7 +66,7 @@ def unroll(
     reverse: bool = False,
     input_map: dict[str, jax.Array] | None = None,
     mask: jax.Array | None = None,
-    checkpoint_steps: int | None = None,
+    remat_steps: int | None = None,
     implementation: Implementation = "auto",
 ) -> tuple[jax.Array, Carry]:
     """Runs a cell over the time steps of a batch.
@@ -82,7 +82,7 @@ def unroll(
         input_map: `kernel` [features, mapped] and `bias` [mapped] of a linear layer between inputs and cell.
         mask: [batch, hidden], multiplies the hidden state where a product reads it, the same at every step;
             None: ones.
-        checkpoint_steps: keep for the backward pass what is between stretches of so many steps, and compute
+        remat_steps: keep for the backward pass what is between stretches of so many steps, and compute
             what is inside them again; None: keep everything.
         implementation: 'scan' is `nn.scan` over the cell; 'fused' is the LSTM with a backward pass of its
             own, or a linear recurrence that computes each step again instead of keeping it; 'parallel'
@@ -115,10 +115,10 @@ def unroll(
         carry, states = states_of(cell, parameters, carry, inputs, padding, reverse)
         return carry, read(cell, parameters, states, inputs, padding)
 
-    if checkpoint_steps is None or checkpoint_steps >= inputs.shape[1]:
+    if remat_steps is None or remat_steps >= inputs.shape[1]:
         carry, outputs = run(carry, inputs, padding)
     else:
-        carry, outputs = in_stretches(jax.checkpoint(run), carry, inputs, padding, reverse, checkpoint_steps)
+        carry, outputs = in_stretches(jax.checkpoint(run), carry, inputs, padding, reverse, remat_steps)
     return outputs, carry
 
 

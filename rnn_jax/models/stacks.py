@@ -28,7 +28,7 @@ class Layout(NamedTuple):
     kernel_init: str
     recurrent_init: str | None
     implementation: Implementation
-    checkpoint_steps: int | None
+    remat_steps: int | None
     variational_dropout: bool = False
     """The same values are dropped at every time step."""
 
@@ -143,7 +143,7 @@ def apply(
                 reverse=backwards,
                 input_map=first_map,
                 mask=_state_mask(layout, layer_keys, number, len(inputs), hyper),
-                checkpoint_steps=layout.checkpoint_steps,
+                remat_steps=layout.remat_steps,
                 implementation=layout.implementation,
             )
             last = _last(layout, layer, parameters[name], seen, first_map, after[name], lengths, backwards)

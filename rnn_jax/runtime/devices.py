@@ -66,8 +66,8 @@ def build(
     devices: int | None,
     matmul_precision: str,
     allow_device_change: bool,
-    processes: int | None = None,
-    process: int | None = None,
+    process_count: int | None = None,
+    process_index: int | None = None,
     coordinator: str | None = None,
 ) -> Devices:
     """Starts JAX on so many devices (the config section `runtime`), of processes that have joined.
@@ -77,7 +77,7 @@ def build(
         devices: how many, of all processes; None: every accelerator, or as many CPU cores as pay.
         matmul_precision: of float32 matrix products: 'float32', 'tensorfloat32' or 'bfloat16'.
         allow_device_change: whether a run may go on with another count than it began with.
-        processes, process, coordinator: see `processes.team`.
+        process_count, process_index, coordinator: see `processes.team`.
 
     Raises:
         UserError: there are fewer devices than that; JAX cannot start on the platform that was asked for;
@@ -85,7 +85,7 @@ def build(
     """
     _quieten()
     keep_freed_memory()
-    team = find_team(processes, process, coordinator)
+    team = find_team(process_count, process_index, coordinator)
     if devices is not None and devices % team.count:
         raise UserError(f"runtime.devices = {devices}: must be a multiple of the {team.count} processes")
     each = paying if devices is None else devices // team.count
@@ -111,7 +111,7 @@ def build(
 
 def alone(runtime: Mapping[str, Any]) -> dict[str, Any]:
     """The config section `runtime` for what is never done by several processes together."""
-    return {**runtime, "processes": 1, "process": None, "coordinator": None}
+    return {**runtime, "process_count": 1, "process_index": None, "coordinator": None}
 
 
 def _by_process(available: Sequence[Any]) -> list[list[Any]]:

@@ -67,31 +67,31 @@ CLUSTERS = {
 }
 
 
-def team(processes: int | None, process: int | None, coordinator: str | None) -> Team:
+def team(process_count: int | None, process_index: int | None, coordinator: str | None) -> Team:
     """The processes of a run, by keys of the config section `runtime`, or by what the cluster says.
 
     Args:
-        processes: how many; None: as the cluster says, and this one alone where it says nothing.
-        process: which of them this is, from 0; None: as the cluster says.
+        process_count: how many; None: as the cluster says, and this one alone where it says nothing.
+        process_index: which of them this is, from 0; None: as the cluster says.
         coordinator: HOST:PORT at which the first one waits for the others; None: as the cluster says.
 
     Raises:
         UserError: there are several, and it is not known which one this is, or where they meet.
     """
-    if processes == 1:
+    if process_count == 1:
         return ALONE
-    if processes is not None and process is not None and coordinator is not None:
-        return Team(processes, process, coordinator)
+    if process_count is not None and process_index is not None and coordinator is not None:
+        return Team(process_count, process_index, coordinator)
     told = _told_by_cluster(os.environ)
     if told is None:
-        if processes is None:
+        if process_count is None:
             return ALONE
         raise UserError(
-            f"runtime.processes = {processes}: no cluster says which one this is (runtime.process=0, 1, ...) "
-            "and where they meet (runtime.coordinator=HOST:PORT); give both"
+            f"runtime.process_count = {process_count}: no cluster says which one this is "
+            "(runtime.process_index=0, 1, ...) and where they meet (runtime.coordinator=HOST:PORT); give both"
         )
-    if processes not in (None, told.count):
-        raise UserError(f"runtime.processes = {processes}: the cluster has started {told.count}")
+    if process_count not in (None, told.count):
+        raise UserError(f"runtime.process_count = {process_count}: the cluster has started {told.count}")
     return ALONE if told.count == 1 else told
 
 

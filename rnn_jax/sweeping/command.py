@@ -111,7 +111,7 @@ def _what(
         if sweep.grid:
             _refuse_trials(flags)
         elif "trials" in flags:
-            sweep = sweep.model_copy(update={"draws": _whole("trials", flags, 1)})
+            sweep = sweep.model_copy(update={"num_trials": _whole("trials", flags, 1)})
         return Base(base.source, sections, said), sweep, str(workdir)
     if "config" not in flags:
         raise UserError(f"--config is missing\n{config_files.listed()}")
@@ -127,7 +127,7 @@ def _sweep(flags: Mapping[str, list[str]]) -> tuple[Sweep, str]:
         raise UserError(
             "--sweep and --grid: give one of them" if both else "--sweep FILE or --grid KEY=V1,V2 is missing"
         )
-    fields = {"seeds": "seeds", "trials": "draws"}
+    fields = {"seeds": "seeds", "trials": "num_trials"}
     typed = {field: _whole(name, flags, 1) for name, field in fields.items() if name in flags}
     in_study = "storage" in flags
     if "sweep" in flags:

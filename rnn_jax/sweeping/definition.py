@@ -8,7 +8,7 @@ A sweep file defines `get_sweep()`, which returns the fields of `Sweep`:
                 "optimizer.learning_rate": dict(log_uniform=(1e-4, 1e-1)),
                 "model.cell": dict(choice=("lstm", "gru")),
             },
-            draws=32,
+            num_trials=32,
             seeds=3,
         )
 """
@@ -54,11 +54,13 @@ class Range(_Strict):
 class Halving(_Strict):
     """Successive halving (Jamieson and Talwalkar 2016, arXiv 1502.07943): the worst points are given up."""
 
-    first_share: float = Field(
-        gt=0, lt=1, description="of the steps; at the next evaluation points are first given up"
+    min_resource_fraction: float = Field(
+        gt=0, lt=1, description="fraction of the steps before points are first pruned, at the next evaluation"
     )
-    keep: float = Field(gt=0, lt=1, description="share of the points that go on, each time")
-    growth: float = Field(2.0, ge=1.1, description="how many times as far they then go until the next time")
+    reduction_factor: float = Field(gt=1, description="each time, one in this many points goes on")
+    resource_factor: float = Field(
+        2.0, ge=1.1, description="factor on the steps from one pruning to the next"
+    )
 
 
 class Pruning(_Strict):
@@ -82,7 +84,7 @@ class Sweep(_Strict):
 
     grid: dict[str, tuple[Any, ...]] = Field({}, description="values of keys, in all combinations")
     ranges: dict[str, Range] = Field({}, description="ranges of keys, from which values are drawn")
-    draws: int | None = Field(None, ge=1, description="how many points are drawn from the ranges")
+    num_trials: int | None = Field(None, ge=1, description="how many points are drawn from the ranges")
     draw_seed: int = Field(0, ge=0, description="decides what is drawn")
     seeds: int = Field(
         1, ge=1, description="how often each point is trained: train.seed from the config's on"
@@ -152,10 +154,10 @@ def _contradictions(sweep: Sweep) -> list[str]:
             mistakes.append(f"grid of {key}: empty; give at least one value")
         twice = [value for number, value in enumerate(values) if value in values[:number]]
         mistakes += [f"grid of {key}: {shown(value)} stands there twice" for value in twice[:1]]
-    if sweep.ranges and sweep.draws is None:
-        mistakes.append("draws: must be given with ranges, how many points are drawn")
-    if sweep.grid and sweep.draws is not None:
-        mistakes.append("draws: only with ranges; a grid has all its combinations")
+    if sweep.ranges and sweep.num_trials is None:
+        mistakes.append("num_trials: must be given with ranges, how many points are drawn")
+    if sweep.grid and sweep.num_trials is not None:
+        mistakes.append("num_trials: only with ranges; a grid has all its combinations")
     if sweep.duration_steps is not None and sweep.duration_epochs is not None:
         mistakes.append("duration_steps and duration_epochs say the same; give one of them")
     for key, found in sweep.ranges.items():

@@ -159,7 +159,7 @@ def comparable(content: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in flat.items()
-        if not key.startswith(MAY_DIFFER) and not (study and key == "draws")
+        if not key.startswith(MAY_DIFFER) and not (study and key == "num_trials")
     }
 
 

@@ -97,7 +97,7 @@ def build(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | None = No
 
 
 def _refuse_multitudes(sweep: Sweep, origin: str) -> None:
-    count = sweep.draws if sweep.draws is not None else math.prod(map(len, sweep.grid.values()))
+    count = sweep.num_trials if sweep.num_trials is not None else math.prod(map(len, sweep.grid.values()))
     if count * sweep.seeds > MOST:
         what = f"{shown(count)} points with {shown(sweep.seeds)} seeds"
         raise UserError(f"{origin}: {what} are too many members; a sweep has at most {MOST:,}")
@@ -109,8 +109,8 @@ def points(sweep: Sweep) -> list[Point]:
         return [
             dict(zip(sweep.grid, values, strict=True)) for values in itertools.product(*sweep.grid.values())
         ]
-    assert sweep.draws is not None
-    drawn = draw(sweep.ranges, sweep.draws, sweep.draw_seed)
+    assert sweep.num_trials is not None
+    drawn = draw(sweep.ranges, sweep.num_trials, sweep.draw_seed)
     # Of few choices the same may be drawn again, which would be the same model again.
     return list({json.dumps(point): point for point in drawn}.values())
 

@@ -135,14 +135,14 @@ def _groups(command: Command) -> list[Group]:
 def _halving(sweep: Sweep, plan: Plan, count: int) -> Halving:
     """After which evaluations how many points of a program with `count` members go on."""
     rungs, points, halving = [], count // sweep.seeds, sweep.halving
-    share = halving.first_share if halving is not None else 1.0
+    share = halving.min_resource_fraction if halving is not None else 1.0
     while halving is not None and share < 1:
-        points = max(1, math.ceil(points * halving.keep))
+        points = max(1, math.ceil(points / halving.reduction_factor))
         step = max(1, round(share * plan.last_step))
         while not plan.evaluates_after(step):
             step += 1
         rungs.append(Rung(step, points))
-        share *= halving.growth
+        share *= halving.resource_factor
     # At the end nobody is given up; where several fall on one evaluation, the last one says how many go on.
     by_step = {rung.step: rung for rung in rungs if rung.step < plan.last_step}
     return Halving(list(by_step.values()), sweep.seeds)

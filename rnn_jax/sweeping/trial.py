@@ -37,11 +37,11 @@ NAME_LENGTH = 12
 IN_STUDIES = {
     "train.report_test": False,  # it is looked at for the winner alone
     "runtime.allow_device_change": True,  # who takes a trial over may have other cores
-    "runtime.processes": None,
-    "runtime.process": None,
+    "runtime.process_count": None,
+    "runtime.process_index": None,
     "runtime.coordinator": None,
 }
-ALONE = ("--config.runtime.processes=1",)
+ALONE = ("--config.runtime.process_count=1",)
 """The processes that a cluster started are workers, and train nothing together."""
 SAME_REQUEST_SECONDS = 10
 """Who stops all processes of a job stops those of its workers too, which they then ask to stop themselves."""
@@ -156,7 +156,7 @@ def _open(training: Training, setting: Setting, point: Point) -> None:
 
 
 def _of_one_point(sweep: Sweep, point: Point) -> Sweep:
-    nothing = {"ranges": {}, "draws": None, "sampler": None, "pruning": None}
+    nothing = {"ranges": {}, "num_trials": None, "sampler": None, "pruning": None}
     return sweep.model_copy(update={"grid": {key: (value,) for key, value in point.items()}, **nothing})
 
 

@@ -27,7 +27,7 @@ or a population of its seeds. The same command, on this machine or others, takes
   --storage URL             sqlite:///FILE for one machine, postgresql://USER@HOST/DATABASE for many; a
                             password is best left to PGPASSWORD or ~/.pgpass
   --study NAME              the study's name in the database (default: the config's)
-  --trials N                how many points are drawn from ranges (default: the sweep file's draws)
+  --trials N                how many points are drawn from ranges (default: the sweep file's num_trials)
   --workers N               processes that take trials here, each on its share of the CPU cores (default: 1)
   --heartbeat SECONDS       how often a worker says that it is at work; the trial of one that missed six is
                             tried again by another, from its checkpoint (default: 10)

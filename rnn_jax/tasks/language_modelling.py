@@ -41,8 +41,8 @@ def build_language_modelling(
     splits: Splits,
     batch_size: int,
     *,
-    window_steps: int,
-    evaluation_rows: int,
+    bptt_steps: int,
+    eval_batch_size: int,
     loss_per: str,
 ) -> Task:
     """Builds the task.
@@ -51,8 +51,8 @@ def build_language_modelling(
         data_spec: the data set's spec, of kind 'text': `unit`, `vocabulary`.
         splits: of each split `tokens` [tokens].
         batch_size: rows of a training batch.
-        window_steps: steps of a training window, after which gradients stop.
-        evaluation_rows: rows of a batch in an evaluation; with one, every token has all of the split before
+        bptt_steps: steps of a training window, after which gradients stop.
+        eval_batch_size: rows of a batch in an evaluation; with one, every token has all of the split before
             it to be told from.
         loss_per: what the loss whose gradient is taken is a mean over: 'token', or 'row', where it is a sum
             over the steps of the window, as in Zaremba et al. 2014.
@@ -60,12 +60,12 @@ def build_language_modelling(
     Raises:
         UserError: the training text is shorter than a batch, or another split has nothing to tell.
     """
-    _check(splits, batch_size, window_steps, evaluation_rows)
+    _check(splits, batch_size, bptt_steps, eval_batch_size)
     unit = str(data_spec["unit"])
-    rows = {split: batch_size if split == "train" else evaluation_rows for split in splits}
-    evaluated = max(window_steps, EVALUATED_TOKENS // evaluation_rows)
+    rows = {split: batch_size if split == "train" else eval_batch_size for split in splits}
+    evaluated = max(bptt_steps, EVALUATED_TOKENS // eval_batch_size)
     cuts = {
-        split: Cut(arrays["tokens"], rows[split], window_steps if split == "train" else evaluated)
+        split: Cut(arrays["tokens"], rows[split], bptt_steps if split == "train" else evaluated)
         for split, arrays in splits.items()
     }
 
@@ -91,7 +91,7 @@ def build_language_modelling(
         return {**metrics, **metrics_of_loss(unit, metrics["loss"])}
 
     return Task(
-        spec=spec_of(int(data_spec["vocabulary"]), window_steps),
+        spec=spec_of(int(data_spec["vocabulary"]), bptt_steps),
         objective=(METRICS[unit][0], "min"),
         metrics=("loss",),
         batches={split: Fraction(cut.windows) for split, cut in cuts.items()},
@@ -102,27 +102,27 @@ def build_language_modelling(
         carry_rows=rows,
         reads_on_host=True,
         unit="tokens",
-        units_per_row=window_steps,
+        units_per_row=bptt_steps,
     )
 
 
-def _check(splits: Splits, batch_size: int, window_steps: int, evaluation_rows: int) -> None:
+def _check(splits: Splits, batch_size: int, bptt_steps: int, eval_batch_size: int) -> None:
     for split, arrays in splits.items():
         if len(arrays["tokens"]) < 2:
             raise UserError(
                 f"the text to be used for {split} has {len(arrays['tokens'])} tokens, and needs two"
             )
-        if split != "train" and evaluation_rows >= len(arrays["tokens"]):
+        if split != "train" and eval_batch_size >= len(arrays["tokens"]):
             raise UserError(
-                f"task.evaluation_rows = {evaluation_rows}: more rows than {split} has tokens to tell, "
+                f"task.eval_batch_size = {eval_batch_size}: more rows than {split} has tokens to tell, "
                 f"{len(arrays['tokens']) - 1:,}"
             )
     tokens = len(splits["train"]["tokens"])
-    largest = (tokens - 1) // window_steps
+    largest = (tokens - 1) // bptt_steps
     if batch_size > largest:
         raise UserError(
             f"dataset.batch_size = {batch_size}: the training text has {tokens:,} tokens, too few for so "
-            f"many rows of task.window_steps = {window_steps}; "
+            f"many rows of task.bptt_steps = {bptt_steps}; "
             + (f"{largest:,} would do" if largest else f"even for one: {tokens - 1:,} steps would do")
         )
 
@@ -156,12 +156,12 @@ class Cut:
         return found
 
 
-def spec_of(vocabulary: int, window_steps: int) -> dict[str, int | str]:
+def spec_of(vocabulary: int, bptt_steps: int) -> dict[str, int | str]:
     """What a network for so many tokens is built from."""
     return {
         "vocabulary": vocabulary,
         "output_size": vocabulary,
-        "time_steps": window_steps,
+        "time_steps": bptt_steps,
         "head": "every",
     }
 

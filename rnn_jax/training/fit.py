@@ -226,7 +226,7 @@ class Loop:
         self._skipped = max(self._skipped, run.meter.skipped)
 
     def _stops_early(self) -> bool:
-        patience = self._run.program.job.plan.stop_after_evaluations
+        patience = self._run.program.job.plan.early_stopping_patience
         return patience is not None and self.progress.evaluations_since_best >= patience
 
     @property

@@ -23,15 +23,15 @@ SIZES = ("dataset.batch_size", "model.hidden_size", "model.layers")
 # number.
 TIME_STEPS = {
     "classification": "task.reading",
-    "text_classification": "dataset.maximum_steps",
-    "sequence_classification": "dataset.maximum_steps",
-    "sequence_regression": "dataset.maximum_steps",
+    "text_classification": "dataset.max_length",
+    "sequence_classification": "dataset.max_length",
+    "sequence_regression": "dataset.max_length",
     "adding": "task.time_steps",
     "copying": "task.delay_steps",
-    "language_modelling": "task.window_steps",
+    "language_modelling": "task.bptt_steps",
 }
 ABOUT = {"rows": 28, "pixels": 784, None: 500}
-MAY_BE_LOWERED = ("dataset.maximum_steps", "task.window_steps")
+MAY_BE_LOWERED = ("dataset.max_length", "task.bptt_steps")
 """Of these: what makes the others smaller makes another task of it."""
 
 # Of one layer, in units of hidden_size numbers: what a row keeps of a time step for the backward pass (gates

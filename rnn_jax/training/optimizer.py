@@ -49,7 +49,7 @@ def build(
     beta2: float | None,
     epsilon: float | None,
     momentum: float | None,
-    decay: float | None,
+    rms_decay: float | None,
     average_decay: float | None,
     average_from_epochs: float | None,
     average_from_steps: int | None,
@@ -71,9 +71,9 @@ def build(
     )
 
     def chain(rate: jax.Array | float, hyper: Hyper) -> optax.GradientTransformation:
-        parts = [_direction(name, beta1, beta2, epsilon, momentum, decay)]
-        if "clip" in hyper:
-            parts.insert(0, optax.clip_by_global_norm(hyper["clip"]))
+        parts = [_direction(name, beta1, beta2, epsilon, momentum, rms_decay)]
+        if "clip_norm" in hyper:
+            parts.insert(0, optax.clip_by_global_norm(hyper["clip_norm"]))
         if "weight_decay" in hyper:
             parts.append(optax.add_decayed_weights(hyper["weight_decay"], mask=_all_but_biases))
         return optax.chain(*parts, optax.scale(-rate))
@@ -99,7 +99,7 @@ def _direction(
     beta2: float | None,
     epsilon: float | None,
     momentum: float | None,
-    decay: float | None,
+    rms_decay: float | None,
 ) -> optax.GradientTransformation:
     """What a step goes along, before it is scaled by the rate."""
     if name in ("adam", "adamw"):
@@ -110,9 +110,9 @@ def _direction(
     accumulate = optax.identity() if momentum is None else optax.trace(momentum)
     if name == "sgd":
         return accumulate
-    assert decay is not None
+    assert rms_decay is not None
     assert epsilon is not None
-    return optax.chain(optax.scale_by_rms(decay, epsilon), accumulate)
+    return optax.chain(optax.scale_by_rms(rms_decay, epsilon), accumulate)
 
 
 def _all_but_biases(parameters: Any) -> Any:

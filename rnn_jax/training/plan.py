@@ -14,7 +14,7 @@ class Plan(NamedTuple):
     epoch_steps: Fraction
     evaluate_every_steps: int | None
     evaluate_every_epochs: float | None
-    stop_after_evaluations: int | None
+    early_stopping_patience: int | None
     report_test: bool
     divergence: str
     """What follows an update whose loss or gradient is not finite: 'stop', 'skip' or 'restore'."""
@@ -48,7 +48,7 @@ def build(
     duration_steps: int | None,
     evaluate_every_epochs: float | None,
     evaluate_every_steps: int | None,
-    stop_after_evaluations: int | None,
+    early_stopping_patience: int | None,
     report_test: bool,
     divergence: str,
     divergence_limit: int | None,
@@ -63,7 +63,7 @@ def build(
         epoch_steps=epoch_steps,
         evaluate_every_steps=evaluate_every_steps,
         evaluate_every_epochs=evaluate_every_epochs,
-        stop_after_evaluations=stop_after_evaluations,
+        early_stopping_patience=early_stopping_patience,
         report_test=report_test,
         divergence=divergence,
         divergence_limit=divergence_limit or 0,

@@ -94,7 +94,9 @@ def _train_along(config: Config, workdir: Path, started: float) -> dict[str, Any
 
 
 def _team(config: Config) -> processes.Team:
-    return processes.team(config.runtime.processes, config.runtime.process, config.runtime.coordinator)
+    return processes.team(
+        config.runtime.process_count, config.runtime.process_index, config.runtime.coordinator
+    )
 
 
 def _set_up(config: Config, folder: RunFolder, stop: Stop) -> tuple[Job, Devices]:

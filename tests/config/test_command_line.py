@@ -34,7 +34,7 @@ def test_a_config_with_variants_and_other_values():
             "--config=configs/mnist.py:seed,smoke",
             "--config.log.tensorboard",
             "false",
-            "--config.model.input_layer=None",
+            "--config.model.input_projection_size=None",
             "--config.task.label_smoothing",
             "0",
             "--config.dataset.data_dir='a folder'",
@@ -43,7 +43,7 @@ def test_a_config_with_variants_and_other_values():
     config = command.config
     assert (config.optimizer.name, config.optimizer.learning_rate) == ("adam", 0.01)
     assert (config.train.duration_steps, config.model.hidden_size) == (1000, 32)
-    assert (config.log.tensorboard, config.model.input_layer) == (False, None)
+    assert (config.log.tensorboard, config.model.input_projection_size) == (False, None)
     assert (config.task.label_smoothing, config.dataset.data_dir) == (0.0, "a folder")
     assert command.source == "configs/mnist.py:seed,smoke"
     assert command.workdir == Path("somewhere")
@@ -52,7 +52,7 @@ def test_a_config_with_variants_and_other_values():
         "optimizer.learning_rate",
         "train.duration_steps",
         "log.tensorboard",
-        "model.input_layer",
+        "model.input_projection_size",
         "task.label_smoothing",
         "dataset.data_dir",
     }
@@ -62,7 +62,7 @@ FLAGS = {
     "--config": "configs/digits.py",
     "--workdir": "a",
     "--config.train.seed": "7",
-    "--config.optimizer.clip": "None",
+    "--config.optimizer.clip_norm": "None",
     "--config.optimizer.learning_rate": "-0.0",
 }
 
@@ -75,7 +75,7 @@ def test_order_and_equals_signs_do_not_matter(names, joined):
         arguments += [f"{name}={FLAGS[name]}"] if together else [name, FLAGS[name]]
     command = parse(arguments)
     assert command == parse([f"{name}={value}" for name, value in FLAGS.items()])
-    assert (command.config.train.seed, command.config.optimizer.clip) == (7, None)
+    assert (command.config.train.seed, command.config.optimizer.clip_norm) == (7, None)
 
 
 def test_the_last_of_several_alike_counts():
@@ -144,14 +144,14 @@ def test_notes_tell_what_was_passed_over():
             [
                 "--config.task: is a section, with the keys name, reading, permutation_seed, shift_pixels, "
                 "buckets, label_smoothing, time_steps, delay_steps, copied_symbols, alphabet_size, "
-                "window_steps, evaluation_rows, loss_per"
+                "bptt_steps, eval_batch_size, loss_per"
             ],
         ),
         (
-            (*MNIST, "--config.optimizer.learning_rate=nan", "--config.optimizer.clip", "-1"),
+            (*MNIST, "--config.optimizer.learning_rate=nan", "--config.optimizer.clip_norm", "-1"),
             [
                 "--config.optimizer.learning_rate = nan: must be a finite number, at least 0",
-                "--config.optimizer.clip = -1: must be at least 0",
+                "--config.optimizer.clip_norm = -1: must be at least 0",
             ],
         ),
         (
@@ -161,7 +161,7 @@ def test_notes_tell_what_was_passed_over():
         (
             (*MNIST, "--config.dataset.name=synthetic", "--config.dataset.examples=100"),
             [
-                "--config.dataset.like: must be given where dataset.name is synthetic: one of mnist, "
+                "--config.dataset.template: must be given where dataset.name is synthetic: one of mnist, "
                 "fashion_mnist, digits, ptb, tiny_shakespeare, imdb, sequences, measurements"
             ],
         ),
@@ -184,12 +184,14 @@ def test_what_a_person_may_mistype(arguments, lines):
 
 
 def test_a_config_where_a_flag_should_be():
-    assert mistakes("configs/mnist.py", "--config.optimizer.clip=-1", "--config.optimizer.cip=1") == [
+    assert mistakes(
+        "configs/mnist.py", "--config.optimizer.clip_norm=-1", "--config.optimizer.clp_norm=1"
+    ) == [
         "configs/mnist.py: belongs to no flag; did you mean --config configs/mnist.py?",
-        "--config.optimizer.cip: no such key; did you mean optimizer.clip?",
+        "--config.optimizer.clp_norm: no such key; did you mean optimizer.clip_norm?",
         "--config is missing, and no --workdir is given",
         CONFIGS,
-        "--config.optimizer.clip = -1: must be at least 0",
+        "--config.optimizer.clip_norm = -1: must be at least 0",
     ]
 
 

@@ -15,7 +15,7 @@ from rnn_jax.config.schema import KEYS, SECTIONS
 HEAVY = ("jax", "numpy", "flax", "optax", "orbax", "tensorflow_datasets", "matplotlib", "sklearn")
 PROGRAM = f"""
 import sys
-from rnn_jax.runtime.config import parse
+from rnn_jax.config.command_line import parse
 try:
     parse(sys.argv[1:])
 finally:

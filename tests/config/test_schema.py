@@ -45,7 +45,11 @@ class Mute:
         ("optimizer__learning_rate", None, "optimizer.learning_rate = None: must be a finite number"),
         ("optimizer__beta1", 1.0, "optimizer.beta1 = 1.0: must be at least 0 and less than 1"),
         ("optimizer__epsilon", 0.0, "optimizer.epsilon = 0.0: must be more than 0"),
-        ("optimizer__clip", "1", "optimizer.clip = '1': must be a finite number, at least 0, or None"),
+        (
+            "optimizer__clip_norm",
+            "1",
+            "optimizer.clip_norm = '1': must be a finite number, at least 0, or None",
+        ),
         ("optimizer__name", "adma", "must be one of adam, adamw, sgd, rmsprop; did you mean adam?"),
         ("model__hidden_size", 1.5, "model.hidden_size = 1.5: must be a whole number, at least 1"),
         ("model__hidden_size", True, "model.hidden_size = True: must be a whole number, at least 1"),
@@ -72,12 +76,12 @@ def test_a_wrong_value_is_told_with_what_is_allowed(key, value, line):
 
 def test_all_mistakes_are_told_at_once():
     config = config_with(
-        optimizer__lerning_rate=1.0, optimizer__clip=-1.0, model__cell="gruu", train__duration_steps=3
+        optimizer__lerning_rate=1.0, optimizer__clip_norm=-1.0, model__cell="gruu", train__duration_steps=3
     )
     assert [line.partition(":")[0] for line in mistakes(config)] == [
         "optimizer.lerning_rate",
         "model.cell = 'gruu'",
-        "optimizer.clip = -1.0",
+        "optimizer.clip_norm = -1.0",
         "train.duration_epochs = 15.0",
     ]
 
@@ -100,13 +104,17 @@ def test_missing_keys_and_sections_are_told():
         ("optimizer.lerning_rate", "optimizer.learning_rate"),
         ("optimizer.lr", "optimizer.learning_rate"),
         ("lr", "optimizer.learning_rate"),
-        ("optimiser.clip", "optimizer.clip"),
+        ("optimiser.clip", "optimizer.clip_norm"),
         ("optimiser.name", "optimizer.name"),
         ("model.learning_rate", "optimizer.learning_rate"),
         ("model.lerning_rate", "optimizer.learning_rate"),
         ("train.epochs", "train.duration_epochs"),
         ("model.hidden", "model.hidden_size"),
         ("batch_size", "dataset.batch_size"),
+        # What a key was called before.
+        ("task.window_steps", "task.bptt_steps"),
+        ("dataset.like", "dataset.template"),
+        ("processes", "runtime.process_count"),
         ("optimizer.zzz", None),
         ("zzz", None),
     ],
@@ -128,10 +136,10 @@ def test_an_unknown_key_without_a_near_one_is_told_what_there_is():
 
 
 def test_mistakes_say_where_they_come_from():
-    config = config_with(optimizer__clip=-1, optimizer__learning_rate=-1)
-    assert mistakes(config, said=["optimizer.clip"], origin="configs/mine.py") == [
+    config = config_with(optimizer__clip_norm=-1, optimizer__learning_rate=-1)
+    assert mistakes(config, said=["optimizer.clip_norm"], origin="configs/mine.py") == [
         "configs/mine.py: optimizer.learning_rate = -1: must be at least 0",
-        "--config.optimizer.clip = -1: must be at least 0",
+        "--config.optimizer.clip_norm = -1: must be at least 0",
     ]
 
 
@@ -158,7 +166,7 @@ def test_none_may_be_typed_for_a_key_of_another_kind():
         (
             {"dataset__name": "synthetic"},
             [
-                "dataset.like: must be given where dataset.name is synthetic: one of mnist, fashion_mnist",
+                "dataset.template: must be given where dataset.name is synthetic: one of mnist, fashion",
                 "dataset.examples: must be given where dataset.name is synthetic: a whole number",
             ],
         ),
@@ -172,7 +180,7 @@ def test_none_may_be_typed_for_a_key_of_another_kind():
         ),
         (
             {"optimizer__name": "rmsprop"},
-            ["optimizer.decay: must be given where optimizer.name is rmsprop: a finite number, at least 0"],
+            ["optimizer.rms_decay: must be given where optimizer.name is rmsprop: a finite number, at least"],
         ),
         (
             {"optimizer__warmup_steps": 5},
@@ -211,9 +219,9 @@ def test_two_typed_durations_are_refused():
 
 
 def test_a_whole_number_is_a_number():
-    config, _ = validate(config_with(optimizer__clip=1))
-    assert config.optimizer.clip == 1.0
-    assert type(config.optimizer.clip) is float
+    config, _ = validate(config_with(optimizer__clip_norm=1))
+    assert config.optimizer.clip_norm == 1.0
+    assert type(config.optimizer.clip_norm) is float
 
 
 def test_validation_leaves_its_argument_alone():
@@ -224,9 +232,9 @@ def test_validation_leaves_its_argument_alone():
 
 
 def test_hyperparameters_are_taken_out_of_their_sections():
-    config, _ = validate(config_with(optimizer__clip=2))
+    config, _ = validate(config_with(optimizer__clip_norm=2))
     sections, hyper = split_hyper(config)
-    assert hyper == {"forget_bias": 1.0, "learning_rate": 4e-3, "weight_decay": 0.1, "clip": 2.0}
+    assert hyper == {"forget_bias": 1.0, "learning_rate": 4e-3, "weight_decay": 0.1, "clip_norm": 2.0}
     marked = {key for key, field in KEYS.items() if Hyper in field.metadata}
     left = {f"{section}.{key}" for section, keys in sections.items() for key in keys}
     assert left == set(KEYS) - marked
@@ -266,8 +274,8 @@ def text_with(source: str = "configs/text.py", **changes: object) -> dict[str, A
             "dataset.validation_file: must be given as well where dataset.test_file is",
         ),
         (
-            {"dataset__tokens": "pieces"},
-            "dataset.vocabulary_size: must be given where dataset.tokens is pieces: a whole number from 256",
+            {"dataset__tokenizer": "bpe"},
+            "dataset.vocabulary_size: must be given where dataset.tokenizer is bpe: a whole number from 256",
         ),
         (
             {"optimizer__average_decay": 0.9, "optimizer__average_from_steps": 5},
@@ -287,11 +295,11 @@ def test_what_language_models_may_not_be(changes: dict[str, Any], line: str) -> 
 
 
 def test_synthetic_data_must_be_of_the_tasks_kind() -> None:
-    config = text_with("configs/ptb.py:smoke", dataset__like="mnist")
+    config = text_with("configs/ptb.py:smoke", dataset__template="mnist")
     assert mistakes(config) == [
-        "dataset.like = 'mnist': the task language_modelling needs a text: ptb, tiny_shakespeare"
+        "dataset.template = 'mnist': the task language_modelling needs a text: ptb, tiny_shakespeare"
     ]
-    assert validate(text_with("configs/ptb.py:smoke", dataset__like="tiny_shakespeare"))[1] == []
+    assert validate(text_with("configs/ptb.py:smoke", dataset__template="tiny_shakespeare"))[1] == []
 
 
 def test_keys_of_language_models_are_passed_over_elsewhere() -> None:

@@ -55,9 +55,9 @@ def test_smoke_is_small_and_needs_no_data(source, variants):
         assert config.dataset.name == "generated"
     else:  # of the same spec, or of smaller images where many steps would take long
         assert config.dataset.name == "synthetic"
-        assert config.dataset.like in DOUBLES.get(base.dataset.name, (base.dataset.name, "digits"))
+        assert config.dataset.template in DOUBLES.get(base.dataset.name, (base.dataset.name, "digits"))
     assert config.model.hidden_size == 32
-    assert config.model.input_layer in (32, None)
+    assert config.model.input_projection_size in (32, None)
     assert config.dataset.examples is not None
     assert config.train.duration_steps is not None
     assert config.dataset.examples <= 256
@@ -84,13 +84,18 @@ def test_configs_import_ml_collections_and_other_configs_only(file: Path):
 def test_the_seed_script():
     config, _ = validate(config_files.load("configs/mnist.py:seed"))
     model, optimizer, train = config.model, config.optimizer, config.train
-    assert (model.cell, model.hidden_size, model.input_layer, model.pool) == ("lstm", 128, 128, "last")
+    assert (model.cell, model.hidden_size, model.input_projection_size, model.pool) == (
+        "lstm",
+        128,
+        128,
+        "last",
+    )
     assert (model.kernel_init, model.recurrent_init) == ("joint_glorot_uniform", "joint_glorot_uniform")
     assert (model.dense_init, model.dense_bias, model.forget_bias) == ("normal", 0.1, 1.0)
     assert model.init_scale is None
     assert (optimizer.name, optimizer.learning_rate, optimizer.schedule) == ("adam", 1e-3, "constant")
     assert (optimizer.beta1, optimizer.beta2, optimizer.epsilon) == (0.9, 0.999, 1e-8)
-    assert (optimizer.clip, optimizer.weight_decay, optimizer.average_decay) == (None, None, None)
+    assert (optimizer.clip_norm, optimizer.weight_decay, optimizer.average_decay) == (None, None, None)
     assert (optimizer.warmup_epochs, optimizer.warmup_steps) == (None, None)
     assert (config.dataset.name, config.dataset.batch_size, config.task.shift_pixels) == ("mnist", 128, 0)
     assert (train.duration_steps, config.log.batch_accuracy_every_steps) == (100_000, 50)
@@ -119,12 +124,12 @@ def test_tensorflows_word_models(
     config, _ = validate(config_files.load(f"configs/ptb.py:{variant}"))
     model, optimizer, task = config.model, config.optimizer, config.task
     assert (config.dataset.name, config.dataset.batch_size) == ("ptb", 20)
-    assert (task.window_steps, task.loss_per, task.evaluation_rows) == (window, "row", 1)
+    assert (task.bptt_steps, task.loss_per, task.eval_batch_size) == (window, "row", 1)
     assert (model.cell, model.layers, model.hidden_size, model.tied_embedding) == ("lstm", 2, units, False)
     assert (model.dropout, model.input_dropout, model.output_dropout) == (dropout, dropout, dropout)
     assert (model.kernel_init, model.recurrent_init, model.dense_init) == ("uniform", "uniform", "uniform")
     assert (model.init_scale, model.forget_bias, model.embedding_size) == (init, 0.0, None)
-    assert (optimizer.name, optimizer.learning_rate, optimizer.clip) == ("sgd", 1.0, clip)
+    assert (optimizer.name, optimizer.learning_rate, optimizer.clip_norm) == ("sgd", 1.0, clip)
     assert (optimizer.schedule, optimizer.decay_factor) == ("step", factor)
     assert (optimizer.decay_from_epochs, optimizer.decay_every_epochs) == (at_the_peak, 1)
     assert config.train.duration_epochs == epochs

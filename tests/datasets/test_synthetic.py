@@ -9,14 +9,14 @@ from rnn_jax.runtime.errors import UserError
 IMAGES = [like for like, spec in datasets.DOUBLES.items() if spec["kind"] == "image"]
 
 
-def build(like: str, examples: int) -> datasets.Dataset:
-    return datasets.build_dataset(name="synthetic", batch_size=8, like=like, examples=examples)
+def build(template: str, examples: int) -> datasets.Dataset:
+    return datasets.build_dataset(name="synthetic", batch_size=8, template=template, examples=examples)
 
 
-@pytest.mark.parametrize("like", IMAGES)
-def test_has_the_spec_of_the_original(like: str) -> None:
-    double = build(like, 42)
-    spec = datasets.DOUBLES[like]
+@pytest.mark.parametrize("template", IMAGES)
+def test_has_the_spec_of_the_original(template: str) -> None:
+    double = build(template, 42)
+    spec = datasets.DOUBLES[template]
     assert (double.name, double.spec, double.batch_size) == ("synthetic", spec, 8)
     assert {split: len(arrays["targets"]) for split, arrays in double.splits.items()} == {
         "train": 42,
@@ -38,10 +38,10 @@ def test_is_the_same_every_time() -> None:
     assert not np.array_equal(first["validation"]["inputs"], first["test"]["inputs"])
 
 
-@pytest.mark.parametrize("like", IMAGES)
-def test_is_learnable_but_not_trivial(like: str) -> None:
+@pytest.mark.parametrize("template", IMAGES)
+def test_is_learnable_but_not_trivial(template: str) -> None:
     """The nearest class mean finds most labels; guessing finds a tenth."""
-    splits = build(like, 400).splits
+    splits = build(template, 400).splits
     inputs, targets = splits["train"]["inputs"].astype(float), splits["train"]["targets"]
     means = np.stack([inputs[targets == label].mean(axis=0) for label in range(10)])
     tested = splits["test"]["inputs"].astype(float)
@@ -56,9 +56,9 @@ def test_few_examples_give_at_least_one_to_each_split() -> None:
     assert len(build("digits", 3).splits["test"]["targets"]) == 1
 
 
-@pytest.mark.parametrize("like", ["imdb", "sequences", "measurements"])
-def test_sequences_are_of_many_lengths(like: str) -> None:
-    double = build(like, 400)
+@pytest.mark.parametrize("template", ["imdb", "sequences", "measurements"])
+def test_sequences_are_of_many_lengths(template: str) -> None:
+    double = build(template, 400)
     for arrays in double.splits.values():
         assert list(arrays) == ["lengths", "targets", "steps"]
         assert arrays["lengths"].sum() == len(arrays["steps"])
@@ -81,10 +81,10 @@ WRONG = {
         r"dataset\.name = minst: unknown; there are mnist, fashion_mnist, digits, ",
     ),
     "none of TFDS": ({"name": "tfds"}, r"dataset\.name = tfds: unknown; .*tfds.* \(as tfds:NAME\)"),
-    "half of a double": ({"name": "synthetic"}, "needs dataset.like and dataset.examples as well"),
+    "half of a double": ({"name": "synthetic"}, "needs dataset.template and dataset.examples as well"),
     "a double of nothing": (
-        {"name": "synthetic", "like": "synthetic", "examples": 20},
-        "dataset.like = synthetic: unknown; there are mnist, fashion_mnist, digits, ",
+        {"name": "synthetic", "template": "synthetic", "examples": 20},
+        "dataset.template = synthetic: unknown; there are mnist, fashion_mnist, digits, ",
     ),
     "another one's key": ({"name": "digits", "file": "a.txt"}, r"dataset\.file = a.txt: not for digits"),
 }

@@ -26,7 +26,7 @@ def trained(reading: str = "rows", seed: int | None = None, **changes: Any) -> T
     settings: dict[str, Any] = {
         "cell": "lstm",
         "implementation": "auto",
-        "checkpoint_steps": None,
+        "remat_steps": None,
         "hidden_size": 7,
         "layers": 1,
         "bidirectional": False,
@@ -34,7 +34,7 @@ def trained(reading: str = "rows", seed: int | None = None, **changes: Any) -> T
         "variational_dropout": None,
         "tied_embedding": None,
         "embedding_size": None,
-        "input_layer": None,
+        "input_projection_size": None,
         "pool": "last",
         "kernel_init": "lecun_normal",
         "recurrent_init": "orthogonal",
@@ -53,7 +53,7 @@ KINDS: list[dict[str, Any]] = [
     {},
     {"bidirectional": True, "pool": "mean"},
     {"bidirectional": True, "layers": 2, "residual": True},
-    {"cell": "lru", "input_layer": 3},
+    {"cell": "lru", "input_projection_size": 3},
     {"reading": "pixels"},
     {"reading": "pixels", "seed": 2, "cell": "gru"},
 ]

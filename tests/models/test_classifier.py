@@ -17,7 +17,7 @@ def build(**changes: Any) -> models.Network:
     settings: dict[str, Any] = {
         "cell": "lstm",
         "implementation": "auto",
-        "checkpoint_steps": None,
+        "remat_steps": None,
         "hidden_size": 64,
         "layers": 1,
         "bidirectional": False,
@@ -25,7 +25,7 @@ def build(**changes: Any) -> models.Network:
         "variational_dropout": None,
         "tied_embedding": None,
         "embedding_size": None,
-        "input_layer": None,
+        "input_projection_size": None,
         "pool": "last",
         "kernel_init": "lecun_normal",
         "recurrent_init": "orthogonal",
@@ -40,7 +40,7 @@ def init(network: models.Network, **hyper: float) -> dict[str, Any]:
 
 
 def test_sizes_come_from_the_spec_and_names_are_flaxs() -> None:
-    network = build(input_layer=11)
+    network = build(input_projection_size=11)
     parameters = init(network)
     shapes = {
         jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape
@@ -63,7 +63,7 @@ def test_without_input_layer_the_cell_reads_the_inputs() -> None:
 
 
 def test_hyperparameters_of_the_initial_values() -> None:
-    network = build(input_layer=11)
+    network = build(input_projection_size=11)
     plain = init(network)
     changed = init(network, forget_bias=1.5, dense_bias=0.1, init_scale=3.0)
     assert (changed["recurrence_0"]["hf"]["bias"] == 1.5).all()

@@ -18,7 +18,7 @@ def build(**changes: Any) -> models.Network:
     settings: dict[str, Any] = {
         "cell": "lstm",
         "implementation": "auto",
-        "checkpoint_steps": None,
+        "remat_steps": None,
         "hidden_size": 6,
         "layers": 2,
         "bidirectional": False,
@@ -26,7 +26,7 @@ def build(**changes: Any) -> models.Network:
         "variational_dropout": None,
         "tied_embedding": None,
         "embedding_size": None,
-        "input_layer": None,
+        "input_projection_size": None,
         "pool": None,
         "kernel_init": "lecun_normal",
         "recurrent_init": "orthogonal",

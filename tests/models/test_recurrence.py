@@ -170,7 +170,7 @@ def test_the_ways_of_a_linear_recurrence_are_equal(
 def test_stretches_of_time_change_nothing(name: str, reverse: bool, lengths: Any) -> None:
     drawn = draw(name, 10)
     options = {"lengths": lengths, "reverse": reverse}
-    whole, cut = scores(drawn, options), scores(drawn, {**options, "checkpoint_steps": 2})
+    whole, cut = scores(drawn, options), scores(drawn, {**options, "remat_steps": 2})
     close(cut, whole, 1e-5)
 
 

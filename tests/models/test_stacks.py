@@ -28,7 +28,7 @@ def layout(cell: str = "lstm", **changes: Any) -> Layout:
         "kernel_init": "lecun_normal",
         "recurrent_init": "orthogonal",
         "implementation": "auto",
-        "checkpoint_steps": None,
+        "remat_steps": None,
     }
     return Layout(**settings | changes)
 

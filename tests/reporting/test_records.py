@@ -61,7 +61,7 @@ def test_a_run_is_recorded_once_a_commit(tmp_path: Path) -> None:
     assert not add(path, 0, 0.98)
     assert add(path, 1, 0.98)
     assert add(path, 0, 0.98, commit="def")
-    assert add(path, 0, 0.98, overrides={"optimizer.clip": None})
+    assert add(path, 0, 0.98, overrides={"optimizer.clip_norm": None})
     assert add(path, 0, 0.98, config="configs/mnist.py:seed")
     assert len(records.read(path)) == 5
 
@@ -76,7 +76,7 @@ def test_the_newest_record_of_a_run_is_found(tmp_path: Path) -> None:
     assert found is not None
     assert found["test"]["accuracy"] == 0.99
     assert records.find(rows, "configs/mnist.py", {}, 1) is None
-    assert records.find(rows, "configs/mnist.py", {"optimizer.clip": 1.0}, 0) is None
+    assert records.find(rows, "configs/mnist.py", {"optimizer.clip_norm": 1.0}, 0) is None
 
 
 COLUMNS = (

@@ -70,23 +70,32 @@ def test_a_cluster_of_one_is_one_process(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_several_that_nobody_introduces_are_refused() -> None:
-    with pytest.raises(UserError, match=r"runtime\.process=0, 1, \.\.\."):
+    with pytest.raises(UserError, match=r"runtime\.process_index=0, 1, \.\.\."):
         team(2, None, None)
 
 
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"process": 1}, "runtime.process = 1: only with runtime.processes"),
-        ({"coordinator": "a:1"}, "runtime.coordinator = 'a:1': only with runtime.processes"),
-        ({"processes": 1, "process": 0}, "runtime.process = 0: only with runtime.processes"),
-        ({"processes": 2, "process": 2, "coordinator": "a:1"}, "must be less than runtime.processes = 2"),
-        ({"processes": 2, "process": 0, "coordinator": "a"}, "runtime.coordinator = 'a': must be HOST:PORT"),
+        ({"process_index": 1}, "runtime.process_index = 1: only with runtime.process_count"),
+        ({"coordinator": "a:1"}, "runtime.coordinator = 'a:1': only with runtime.process_count"),
+        (
+            {"process_count": 1, "process_index": 0},
+            "runtime.process_index = 0: only with runtime.process_count",
+        ),
+        (
+            {"process_count": 2, "process_index": 2, "coordinator": "a:1"},
+            "must be less than runtime.process_count = 2",
+        ),
+        (
+            {"process_count": 2, "process_index": 0, "coordinator": "a"},
+            "runtime.coordinator = 'a': must be HOST:PORT",
+        ),
         *(
-            ({"processes": 2, "process": 0, "coordinator": place}, f"'{place}': must be HOST:PORT")
+            ({"process_count": 2, "process_index": 0, "coordinator": place}, f"'{place}': must be HOST:PORT")
             for place in ("a:0", "a:65536", ":1234", "[]:1234", "256.1.1.1:1234")
         ),
-        ({"processes": 0}, "runtime.processes = 0"),
+        ({"process_count": 0}, "runtime.process_count = 0"),
     ],
 )
 def test_what_no_processes_can_be_is_told(keys: dict[str, object], said: str) -> None:

@@ -22,12 +22,12 @@ def write(folder: Path, text: str) -> list[str]:
 
 def test_a_grid_has_every_combination_and_every_seed() -> None:
     found = parse(
-        [*CONFIG, *RATES, "--grid", "optimizer.clip=0.5,1", "--seeds", "2", "--config.train.seed=5"]
+        [*CONFIG, *RATES, "--grid", "optimizer.clip_norm=0.5,1", "--seeds", "2", "--config.train.seed=5"]
     )
     assert [member.number for member in found.members] == list(range(12))
     assert [member.seed for member in found.members] == [5, 6] * 6
     assert [member.point for member in found.members[::2]] == [
-        {"optimizer.learning_rate": rate, "optimizer.clip": clip}
+        {"optimizer.learning_rate": rate, "optimizer.clip_norm": clip}
         for rate in (1e-3, 3e-3, 1e-2)
         for clip in (0.5, 1.0)
     ]
@@ -39,7 +39,15 @@ def test_a_grid_has_every_combination_and_every_seed() -> None:
 
 def test_what_changes_shapes_or_mechanisms_makes_groups() -> None:
     found = parse(
-        [*CONFIG, "--grid", "model.hidden_size=8,16", "--grid", "optimizer.clip=None,1,2", "--seeds", "2"]
+        [
+            *CONFIG,
+            "--grid",
+            "model.hidden_size=8,16",
+            "--grid",
+            "optimizer.clip_norm=None,1,2",
+            "--seeds",
+            "2",
+        ]
     )
     parts = groups(found.members)
     assert sorted(map(len, parts)) == [2, 2, 4, 4]
@@ -54,11 +62,11 @@ def get_sweep():
     return dict(
         ranges={
             "optimizer.learning_rate": dict(log_uniform=(1e-4, 1e-1)),
-            "optimizer.clip": dict(uniform=(0.5, 2.0)),
+            "optimizer.clip_norm": dict(uniform=(0.5, 2.0)),
             "model.hidden_size": dict(integer=(8, 10)),
             "model.cell": dict(choice=("lstm", "gru")),
         },
-        draws=NUMBER,
+        num_trials=NUMBER,
         duration_steps=7,
     )
 """
@@ -113,21 +121,24 @@ def test_mistakes_are_told(arguments: list[str], said: str) -> None:
     ("fields", "said"),
     [
         ("", "nothing is varied"),
-        ("grid={'model.layers': (1,)}, ranges={'model.layers': dict(choice=(1,))}, draws=1", "not both"),
-        ("ranges={'model.layers': dict(integer=(1, 2))}", "draws: must be given"),
-        ("ranges={'model.layers': dict(integer=(2, 1))}, draws=1", "the smaller number comes first"),
-        ("ranges={'model.layers': dict(log_uniform=(0, 1))}, draws=1", "must be more than 0"),
+        ("grid={'model.layers': (1,)}, ranges={'model.layers': dict(choice=(1,))}, num_trials=1", "not both"),
+        ("ranges={'model.layers': dict(integer=(1, 2))}", "num_trials: must be given"),
+        ("ranges={'model.layers': dict(integer=(2, 1))}, num_trials=1", "the smaller number comes first"),
+        ("ranges={'model.layers': dict(log_uniform=(0, 1))}, num_trials=1", "must be more than 0"),
         (
-            "ranges={'optimizer.clip': dict(uniform=(-1e308, 1e308))}, draws=1",
+            "ranges={'optimizer.clip_norm': dict(uniform=(-1e308, 1e308))}, num_trials=1",
             "no number is as large as what lies between",
         ),
-        ("ranges={'model.layers': dict(integer=(1, 2))}, draws=10**30", "are too many members"),
-        ("ranges={'model.layers': dict()}, draws=1", "must be one of uniform"),
-        ("ranges={'model.layers': dict(intger=(1, 2))}, draws=1", "did you mean integer?"),
-        ("ranges={'model.layers': dict(uniform=None)}, draws=1", "must be one of uniform"),
-        ("grid={'model.layers': (1,)}, halving=dict(first_share=0.5)", "halving.keep: must be given"),
+        ("ranges={'model.layers': dict(integer=(1, 2))}, num_trials=10**30", "are too many members"),
+        ("ranges={'model.layers': dict()}, num_trials=1", "must be one of uniform"),
+        ("ranges={'model.layers': dict(intger=(1, 2))}, num_trials=1", "did you mean integer?"),
+        ("ranges={'model.layers': dict(uniform=None)}, num_trials=1", "must be one of uniform"),
+        (
+            "grid={'model.layers': (1,)}, halving=dict(min_resource_fraction=0.5)",
+            "halving.reduction_factor: must be given",
+        ),
         ("girds={}", "did you mean grid?"),
-        ("grid={'model.layers': (1,)}, draws=3", "only with ranges"),
+        ("grid={'model.layers': (1,)}, num_trials=3", "only with ranges"),
         ("grid={'model.layers': (1,)}, sampler='tpe'", "sampler: only with --storage"),
         ("grid={'model.layers': (1,)}, pruning=dict(kind='halving')", "pruning: only with --storage"),
         ("grid={'model.layers': (1,)}, pruning=dict(kin='halving')", "did you mean kind?"),
@@ -144,23 +155,28 @@ def test_mistakes_of_a_sweep_file_are_told(fields: str, said: str, tmp_path: Pat
 
 def test_a_sweep_goes_on_from_its_folder_alone_and_refuses_another(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
-    first = parse([*CONFIG, *RATES, "--seeds", "2", "--config.optimizer.clip=3"])
+    first = parse([*CONFIG, *RATES, "--seeds", "2", "--config.optimizer.clip_norm=3"])
     SweepFolder(folder).open(first.base, first.sweep)
     again = parse(["--workdir", str(folder)])
     assert [member.config for member in again.members] == [member.config for member in first.members]
     SweepFolder(folder).open(again.base, again.sweep)
-    same = parse([*CONFIG, *RATES, "--seeds", "2", "--config.optimizer.clip=3", "--config.runtime.devices=1"])
+    same = parse(
+        [*CONFIG, *RATES, "--seeds", "2", "--config.optimizer.clip_norm=3", "--config.runtime.devices=1"]
+    )
     SweepFolder(folder).check(same.base, same.sweep)  # where it runs may differ
-    other = parse([*CONFIG, *RATES, "--seeds", "3", "--config.optimizer.clip=2"])
-    with pytest.raises(UserError, match=r"another sweep: seeds is 2 there and 3 here; optimizer\.clip is 3"):
+    other = parse([*CONFIG, *RATES, "--seeds", "3", "--config.optimizer.clip_norm=2"])
+    with pytest.raises(
+        UserError, match=r"another sweep: seeds is 2 there and 3 here; optimizer\.clip_norm is 3"
+    ):
         SweepFolder(folder).open(other.base, other.sweep)
 
 
 def test_a_folder_keeps_the_order_of_keys(tmp_path: Path) -> None:
     """On it depends what is drawn, and which member has which number."""
-    text = "def get_sweep():\n    return dict(ranges={RANGES}, draws=5)\n"
+    text = "def get_sweep():\n    return dict(ranges={RANGES}, num_trials=5)\n"
     ranges = (
-        "'optimizer.learning_rate': dict(log_uniform=(1e-4, 1)), 'optimizer.clip': dict(uniform=(0.1, 9))"
+        "'optimizer.learning_rate': dict(log_uniform=(1e-4, 1)), "
+        "'optimizer.clip_norm': dict(uniform=(0.1, 9))"
     )
     first = parse(write(tmp_path, text.replace("RANGES", ranges)))
     SweepFolder(tmp_path / "sweep").open(first.base, first.sweep)
@@ -171,7 +187,7 @@ def test_a_folder_keeps_the_order_of_keys(tmp_path: Path) -> None:
 
 
 def test_points_that_are_drawn_again_are_left_out(tmp_path: Path) -> None:
-    text = "def get_sweep():\n    return dict(ranges={'model.layers': dict(choice=(1, 2))}, draws=9)\n"
+    text = "def get_sweep():\n    return dict(ranges={'model.layers': dict(choice=(1, 2))}, num_trials=9)\n"
     assert sorted(member.config.model.layers for member in parse(write(tmp_path, text)).members) == [1, 2]
 
 

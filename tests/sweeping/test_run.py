@@ -85,7 +85,7 @@ def test_a_member_has_the_figures_of_its_own_run(whole: Path, tmp_path: Path) ->
 
 
 def test_members_stop_early_where_their_own_runs_would(tmp_path: Path) -> None:
-    changes = SMALL | {"train.duration_steps": 40, "train.stop_after_evaluations": 2}
+    changes = SMALL | {"train.duration_steps": 40, "train.early_stopping_patience": 2}
     command = ["--config", "configs/digits.py:smoke", *(f"--config.{key}={v}" for key, v in changes.items())]
     folder = tmp_path / "sweep"
     assert sweep.main([*command, "--grid", "optimizer.learning_rate=0,1e-2", "--workdir", str(folder)]) == 0
@@ -177,7 +177,7 @@ def test_another_number_of_devices_is_refused_or_allowed(
 
 
 def test_where_all_diverge_the_report_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    grid = ["--grid", "optimizer.learning_rate=1e20,1e25", "--grid", "optimizer.clip=1,2"]
+    grid = ["--grid", "optimizer.learning_rate=1e20,1e25", "--grid", "optimizer.clip_norm=1,2"]
     folder = tmp_path / "sweep"
     assert sweep.main([*COMMAND, *grid, "--workdir", str(folder)]) == 3
     assert "4 of 4 members diverged" in capsys.readouterr().out
@@ -189,7 +189,7 @@ def test_where_all_diverge_the_report_says_so(tmp_path: Path, capsys: pytest.Cap
 def test_what_diverged_is_not_tested_though_it_was_evaluated_before(tmp_path: Path) -> None:
     grid = ["--grid", "optimizer.learning_rate=1e25,1e26", "--config.train.evaluate_every_steps=1"]
     folder = tmp_path / "sweep"
-    assert sweep.main([*COMMAND, *grid, "--config.optimizer.clip=None", "--workdir", str(folder)]) == 3
+    assert sweep.main([*COMMAND, *grid, "--config.optimizer.clip_norm=None", "--workdir", str(folder)]) == 3
     assert [row["status"] for row in rows(folder)] == ["diverged"] * 2
     assert any(row["best"] for row in rows(folder))
     assert [row["test"] for row in rows(folder)] == [None] * 2
@@ -219,7 +219,7 @@ def test_halving_gives_up_the_worst(
     file.write_text(
         "def get_sweep():\n"
         "    rates = (1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2)\n"
-        "    halving = dict(first_share=0.25, keep=0.5)\n"
+        "    halving = dict(min_resource_fraction=0.25, reduction_factor=2)\n"
         "    return dict(grid={'optimizer.learning_rate': rates}, halving=halving)\n"
     )
     folder = tmp_path / "sweep"
@@ -250,7 +250,7 @@ def test_the_seeds_of_a_point_are_given_up_together(tmp_path: Path) -> None:
     file.write_text(
         "def get_sweep():\n"
         "    rates = (1e-5, 1e-3, 1e-2, 3e-2)\n"
-        "    halving = dict(first_share=0.25, keep=0.5)\n"
+        "    halving = dict(min_resource_fraction=0.25, reduction_factor=2)\n"
         "    return dict(grid={'optimizer.learning_rate': rates}, halving=halving, seeds=2)\n"
     )
     assert sweep.main([*COMMAND, "--sweep", str(file), "--workdir", str(tmp_path / "sweep")]) == 0

@@ -113,7 +113,7 @@ def test_another_figure_than_the_tasks_own_decides(tmp_path: Path) -> None:
 
 def test_where_all_diverge_nobody_wins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Though there was an evaluation before."""
-    diverging = ["--config.optimizer.clip=None", "--config.train.evaluate_every_steps=1"]
+    diverging = ["--config.optimizer.clip_norm=None", "--config.train.evaluate_every_steps=1"]
     grid = ["--grid", "optimizer.learning_rate=1e25,1e26"]
     assert sweep.main([*command(tmp_path), *grid, *diverging]) == 3
     found = read_lines(tmp_path / "sweep" / "results.jsonl")
@@ -154,7 +154,7 @@ def test_what_is_wrong_is_told_before_anything_is_written(
 ) -> None:
     fields = {
         "OBJECTIVE": "objective='f1'",
-        "HALVING": "halving=dict(first_share=0.1, keep=0.5)",
+        "HALVING": "halving=dict(min_resource_fraction=0.1, reduction_factor=2)",
         "SAMPLER": "sampler='tpe'",
         "PRUNING": "pruning=dict(kind='halving', keep=0.5)",
     }

@@ -195,7 +195,7 @@ def test_the_command_is_of_one_process_whatever_a_cluster_says(
     asked = Recorded()
     train(asked, setting, "say(status='finished', best=dict(accuracy=1.0), said=sys.argv[2:])", monkeypatch)
     said = json.loads((folder_of(asked, setting) / "summary.json").read_text())["said"]
-    assert said[:2] == ["main", "--config.runtime.processes=1"]
+    assert said[:2] == ["main", "--config.runtime.process_count=1"]
 
 
 def test_the_same_point_twice_is_trained_one_after_the_other(

@@ -21,7 +21,7 @@ SPEC = {"kind": "text", "unit": "word", "vocabulary": 11}
 def build(tokens: int = 41, rows: int = 2, **changes: Any) -> tasks.Task:
     text = np.arange(tokens, dtype=np.uint16) % 11
     splits = {"train": {"tokens": text}, "validation": {"tokens": text[:20]}, "test": {"tokens": text[5:]}}
-    keys = {"window_steps": 4, "evaluation_rows": 1, "loss_per": "token"} | changes
+    keys = {"bptt_steps": 4, "eval_batch_size": 1, "loss_per": "token"} | changes
     return unset(SPEC, splits, rows, name="language_modelling", **keys)
 
 
@@ -103,11 +103,11 @@ def test_figures_follow_from_the_mean_loss() -> None:
     ("changes", "message"),
     [
         ({"rows": 11}, "dataset.batch_size = 11: the training text has 41 tokens.*; 10 would do"),
-        ({"tokens": 30, "window_steps": 32}, "even for one: 29 steps would do"),
+        ({"tokens": 30, "bptt_steps": 32}, "even for one: 29 steps would do"),
         ({"tokens": 6}, "used for test has 1 tokens, and needs two"),
         (
-            {"evaluation_rows": 20},
-            "task.evaluation_rows = 20: more rows than validation has tokens to tell, 19",
+            {"eval_batch_size": 20},
+            "task.eval_batch_size = 20: more rows than validation has tokens to tell, 19",
         ),
     ],
 )

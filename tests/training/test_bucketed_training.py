@@ -43,7 +43,7 @@ PLAIN: dict[str, Any] = {
     "optimizer.schedule": "constant",
     "optimizer.learning_rate": 0.5,
     "optimizer.warmup_steps": None,
-    "optimizer.clip": None,
+    "optimizer.clip_norm": None,
     "optimizer.weight_decay": None,
     "optimizer.beta1": None,
     "optimizer.beta2": None,

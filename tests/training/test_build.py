@@ -57,7 +57,7 @@ def test_the_choices_are_the_tables() -> None:
         "model.cell": CELLS,
         "model.pool": POOLS,
         "dataset.name": set(datasets.DATASETS) - {"tfds"},
-        "dataset.like": datasets.DOUBLES,
+        "dataset.template": datasets.DOUBLES,
     }
     for key, table in tables.items():
         assert set(choices_of(KEYS[key].annotation)) == set(table), key

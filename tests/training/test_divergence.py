@@ -173,7 +173,7 @@ def test_restore_ends_after_so_many_returns(
 
 def test_parameters_that_overflow_are_not_kept(tiny: Tiny, tmp_path: Path) -> None:
     """Loss and gradient are finite, and the update leads out of the numbers."""
-    huge = {"optimizer.learning_rate": 3e38, "optimizer.weight_decay": 1e30, "optimizer.clip": None}
+    huge = {"optimizer.learning_rate": 3e38, "optimizer.weight_decay": 1e30, "optimizer.clip_norm": None}
     summary = train(
         tiny(CONSTANT | huge | {"checkpoint.every_steps": 1, "optimizer.name": "sgd"} | NO_ADAM),
         tmp_path,

@@ -49,7 +49,7 @@ SGD: dict[str, Any] = {
     "optimizer.schedule": "constant",
     "optimizer.learning_rate": 1.0,
     "optimizer.warmup_steps": None,
-    "optimizer.clip": None,
+    "optimizer.clip_norm": None,
     "optimizer.weight_decay": None,
     "optimizer.beta1": None,
     "optimizer.beta2": None,
@@ -144,7 +144,7 @@ def test_the_same_on_any_number_of_devices(number: int, changes: dict[str, Any])
 
 
 def test_an_evaluation_tells_every_token_from_all_before_it() -> None:
-    loaded = start(build_tiny_language_model({"task.evaluation_rows": 1}))
+    loaded = start(build_tiny_language_model({"task.eval_batch_size": 1}))
     parameters, tokens = loaded.init().parameters, loaded.job.data.splits["test"]["tokens"]
     logits, _ = loaded.job.network.apply(parameters, tokens[None, :-1].astype(int), None, None, {}, None)
     surprises = -np.asarray(jax.nn.log_softmax(logits[0]))[np.arange(len(tokens) - 1), tokens[1:]]
@@ -294,7 +294,7 @@ def own_text(tmp_path: Path) -> Config:
     sizes = {
         key: value
         for key, value in TINY_LANGUAGE_MODEL.items()
-        if key not in ("dataset.examples", "task.evaluation_rows")
+        if key not in ("dataset.examples", "task.eval_batch_size")
     }
     length = {"train.duration_epochs": None, "train.evaluate_every_epochs": None}
     return validate(load_config("configs/text.py", sizes | keys | length))[0]

@@ -63,9 +63,8 @@ def told(error: Exception, config: Config, members: int = 1) -> str:
             {"dataset__batch_size": 9_000},
             [
                 "out of memory on CPU, which was asked for 25.6 GB at once, with dataset.batch_size = 9000, "
-                "model.hidden_size = 200, model.layers = 2, task.window_steps = 20",
-                "Lower dataset.batch_size, then task.window_steps, then model.hidden_size, "
-                "then model.layers.",
+                "model.hidden_size = 200, model.layers = 2, task.bptt_steps = 20",
+                "Lower dataset.batch_size, then task.bptt_steps, then model.hidden_size, then model.layers.",
             ],
         ),
     ],

@@ -160,7 +160,7 @@ def test_a_longer_training_goes_on_where_the_schedule_is_constant(tiny: Tiny, tm
 
 
 def test_stops_early_after_so_many_evaluations_without_improvement(tiny: Tiny, tmp_path: Path) -> None:
-    changes = {"optimizer.learning_rate": 0.0, "train.stop_after_evaluations": 1}
+    changes = {"optimizer.learning_rate": 0.0, "train.early_stopping_patience": 1}
     summary = train(tiny(changes), tmp_path / "run", console=Interrupting())
     assert summary["status"] == "finished"
     assert summary["step"] == 8
@@ -168,7 +168,7 @@ def test_stops_early_after_so_many_evaluations_without_improvement(tiny: Tiny, t
 
 DIVERGING = CONSTANT | {
     "optimizer.learning_rate": 1e38,
-    "optimizer.clip": None,
+    "optimizer.clip_norm": None,
     "optimizer.weight_decay": None,
 }
 

@@ -80,7 +80,9 @@ def start_two(job: Job, folder: Path, other: Path | None = None) -> list["subpro
     """Two of them that train one run, in one folder but for `other`; what they say is beside it."""
     place, seen = f"127.0.0.1:{free_port()}", (folder, other or folder)
     return [
-        start(job, seen[index], log_of(folder, index), processes=2, process=index, coordinator=place)
+        start(
+            job, seen[index], log_of(folder, index), process_count=2, process_index=index, coordinator=place
+        )
         for index in (0, 1)
     ]
 
@@ -223,7 +225,7 @@ def test_a_file_system_may_take_a_moment(
 def test_a_signal_ends_the_first_process_while_it_waits(number: signal.Signals, tmp_path: Path) -> None:
     port, folder = free_port(), tmp_path / "two"
     place, log = f"127.0.0.1:{port}", log_of(folder, 0)
-    process = start(IMAGES, folder, log, processes=2, process=0, coordinator=place)
+    process = start(IMAGES, folder, log, process_count=2, process_index=0, coordinator=place)
     wait_until_it_listens(port)
     process.send_signal(number)
     assert ends_soon(process) == 128 + number
@@ -237,7 +239,7 @@ def test_a_signal_ends_another_process_while_it_waits_in_jax(tmp_path: Path) -> 
     with socket.create_server(("127.0.0.1", 0)) as first:  # which is there, and does not answer
         first.settimeout(60)
         place, log = f"127.0.0.1:{first.getsockname()[1]}", log_of(tmp_path / "two", 1)
-        process = start(IMAGES, tmp_path / "two", log, processes=2, process=1, coordinator=place)
+        process = start(IMAGES, tmp_path / "two", log, process_count=2, process_index=1, coordinator=place)
         for _ in range(2):  # what looks whether the first one is there, and JAX
             first.accept()[0].close()
         process.send_signal(signal.SIGTERM)
@@ -298,7 +300,7 @@ def test_a_first_process_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPa
 
 
 def test_devices_are_shared_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    together: dict[str, Any] = {"processes": 2, "process": 0, "coordinator": "127.0.0.1:1"}
+    together: dict[str, Any] = {"process_count": 2, "process_index": 0, "coordinator": "127.0.0.1:1"}
     with pytest.raises(UserError, match=r"runtime\.devices = 3: must be a multiple of the 2 processes"):
         devices.build(1, devices=3, matmul_precision="float32", allow_device_change=False, **together)
 
@@ -321,7 +323,7 @@ def test_others_restore_what_the_first_one_restored(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("key", "value", "is_the_same"),
     [
-        ("runtime.process", 1, True),
+        ("runtime.process_index", 1, True),
         ("dataset.data_dir", "elsewhere", True),
         ("checkpoint.every_steps", 7, False),
         ("log.every_steps", 7, False),
@@ -330,7 +332,7 @@ def test_others_restore_what_the_first_one_restored(monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_what_processes_must_have_in_common(key: str, value: Any, is_the_same: bool) -> None:
-    together = {"runtime.processes": 2, "runtime.process": 0, "runtime.coordinator": "a:1"}
+    together = {"runtime.process_count": 2, "runtime.process_index": 0, "runtime.coordinator": "a:1"}
     one, other = (
         validate(load_config(IMAGES[0], IMAGES[1] | together | changes))[0] for changes in ({}, {key: value})
     )
@@ -338,7 +340,7 @@ def test_what_processes_must_have_in_common(key: str, value: Any, is_the_same: b
 
 
 def test_processes_share_a_folder_that_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    together = ["--config.runtime.processes=2", "--config.runtime.process=0"]
+    together = ["--config.runtime.process_count=2", "--config.runtime.process_index=0"]
     command = ["--config", IMAGES[0], *together, "--config.runtime.coordinator=127.0.0.1:1"]
     assert main(command) == 2
     assert "--workdir is missing" in capsys.readouterr().err

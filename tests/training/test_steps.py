@@ -25,7 +25,7 @@ SGD = {
     "optimizer.epsilon": None,
     "optimizer.final_fraction": None,
     "optimizer.warmup_epochs": None,
-    "optimizer.clip": None,
+    "optimizer.clip_norm": None,
     "optimizer.learning_rate": 1.0,
 }
 

@@ -45,7 +45,7 @@ class Examples(NamedTuple):
 class Reading(NamedTuple):
     """How texts become tokens: keys of the config section `dataset`."""
 
-    tokens: str
+    tokenizer: str
     vocabulary_size: int | None
 
 
@@ -58,10 +58,10 @@ def load(
     text_column: str | None,
     has_header: bool | None,
     encoding: str | None,
-    tokens: str | None,
+    tokenizer: str | None,
     vocabulary_size: int | None,
-    maximum_steps: int | None,
-    kept_end: End | None,
+    max_length: int | None,
+    truncate: End | None,
     data_dir: str | None = None,
 ) -> Loaded:
     """Loads tables of labelled texts of one's own.
@@ -74,10 +74,10 @@ def load(
         text_column: likewise of the texts.
         has_header: whether the first line names the columns.
         encoding: of the files.
-        tokens: what a token is: 'words' (in lower case, and marks apart), 'characters', 'bytes' or 'pieces'.
+        tokenizer: what a token is: 'words' (in lower case, and marks apart), 'characters', 'bytes' or 'bpe'.
         vocabulary_size: how many there are; None: all that the training texts have more than once.
-        maximum_steps: longer texts are cut to so many tokens.
-        kept_end: which of them are kept.
+        max_length: longer texts are cut to so many tokens.
+        truncate: which of them are kept.
         data_dir: the folder of prepared data; None: that of TFDS.
 
     Raises:
@@ -86,7 +86,7 @@ def load(
         StorageError: the disk is full.
     """
     assert encoding is not None
-    assert tokens is not None
+    assert tokenizer is not None
     text_files.check_encoding(encoding)
     paths = own.files(file, validation_file, test_file)
     columns = Columns(str(label_column), str(text_column), bool(has_header))
@@ -104,10 +104,8 @@ def load(
         return Examples(_divided(splits, str(paths["train"])), notes)
 
     origin = ", ".join(str(path) for path in paths.values())
-    reading = Reading(tokens, vocabulary_size)
-    return ragged.cut(
-        in_tokens("labelled_text", said, reading, read, origin, data_dir), maximum_steps, kept_end
-    )
+    reading = Reading(tokenizer, vocabulary_size)
+    return ragged.cut(in_tokens("labelled_text", said, reading, read, origin, data_dir), max_length, truncate)
 
 
 def _divided(splits: Mapping[str, Labelled], where: str) -> dict[str, Labelled]:
@@ -277,7 +275,7 @@ def _prepare(examples: Examples, reading: Reading, version: str, origin: str, fo
     if len(classes) == 1:
         raise UserError(f"{origin}: every label is {classes[0]!r}; there must be two classes to tell apart")
     numbers = {name: number for number, name in enumerate(classes)}
-    known = _VOCABULARIES[reading.tokens](examples.splits["train"].texts, reading.vocabulary_size)
+    known = _VOCABULARIES[reading.tokenizer](examples.splits["train"].texts, reading.vocabulary_size)
     arrays: dict[str, Any] = {}
     for split, (texts, labels) in examples.splits.items():
         if foreign := sorted(set(labels) - set(classes)):
@@ -302,5 +300,5 @@ _VOCABULARIES: dict[str, Callable[[list[str], int | None], Vocabulary]] = {
     "words": vocabulary.plain_words,
     "characters": lambda texts, most: vocabulary.characters(texts, most or _MOST_CHARACTERS),
     "bytes": lambda texts, most: Vocabulary("byte"),
-    "pieces": _learn_pieces,
+    "bpe": _learn_pieces,
 }

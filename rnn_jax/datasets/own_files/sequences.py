@@ -154,8 +154,8 @@ def load(
     file: str | None,
     validation_file: str | None,
     test_file: str | None,
-    maximum_steps: int | None,
-    kept_end: End | None,
+    max_length: int | None,
+    truncate: End | None,
 ) -> Loaded:
     """Loads sequences of one's own.
 
@@ -163,8 +163,8 @@ def load(
         file: the sequences to train with; a split without a file of its own is a tenth of it, stratified.
         validation_file: those to validate with.
         test_file: those to test with.
-        maximum_steps: longer ones are cut to so many steps.
-        kept_end: which of them are kept.
+        max_length: longer ones are cut to so many steps.
+        truncate: which of them are kept.
 
     Raises:
         UserError: a file is not what it should be, or does not fit the others; a class has one example.
@@ -195,7 +195,7 @@ def load(
     notes = (f"{left_out:,} sequences without a step left out",) if left_out else ()
     version = own.digest_of({split: sources.checksum(path) for split, path in paths.items()})[: own.SHOWN]
     ordered = {split: splits[split] for split in SPLITS}
-    loaded = ragged.cut(Loaded(version, {}, ordered, None, classes, notes), maximum_steps, kept_end)
+    loaded = ragged.cut(Loaded(version, {}, ordered, None, classes, notes), max_length, truncate)
     return loaded._replace(spec=spec_of(loaded.splits["train"], classes))
 
 

@@ -20,7 +20,7 @@ from rnn_jax.datasets.published import sources
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.runtime.errors import UserError
 
-UNITS = {"words": "word", "characters": "character", "bytes": "byte", "pieces": "piece"}
+UNITS = {"words": "word", "characters": "character", "bytes": "byte", "bpe": "piece"}
 _BLOCK = 1 << 16  # characters that are read at a time at most
 _READING = 1  # to be counted up where files are read otherwise than before
 
@@ -28,7 +28,7 @@ _READING = 1  # to be counted up where files are read otherwise than before
 class Reading(NamedTuple):
     """How files become tokens: keys of the config section `dataset`."""
 
-    tokens: str
+    tokenizer: str
     """A key of `UNITS`."""
     vocabulary_size: int | None
     encoding: str
@@ -39,7 +39,7 @@ def load(
     file: str | None,
     validation_file: str | None,
     test_file: str | None,
-    tokens: str | None,
+    tokenizer: str | None,
     vocabulary_size: int | None,
     encoding: str | None,
     data_dir: str | None = None,
@@ -51,7 +51,7 @@ def load(
         validation_file: the file to validate with; where it is None, so is `test_file`, and both splits are
             cut from `file`.
         test_file: the file to test with.
-        tokens: what a token is, a key of `UNITS`.
+        tokenizer: what a token is, a key of `UNITS`.
         vocabulary_size: how many there are; None: all words or characters of the training text.
         encoding: the encoding of the files.
         data_dir: the folder of prepared data; None: that of TFDS.
@@ -61,10 +61,10 @@ def load(
             vocabulary.
         StorageError: the disk is full.
     """
-    assert tokens is not None
+    assert tokenizer is not None
     assert encoding is not None
-    reading = Reading(tokens, vocabulary_size, encoding)
-    check_encoding(encoding, tokens)
+    reading = Reading(tokenizer, vocabulary_size, encoding)
+    check_encoding(encoding, tokenizer)
     paths = own.files(file, validation_file, test_file)
     digests = {split: sources.checksum(path) for split, path in paths.items()}
     digest = own.digest_of([_READING, digests, reading])
@@ -114,7 +114,7 @@ def _write_tokens(part: "_Part", of: Vocabulary, split: str, path: Path) -> None
 def _learn(parts: Mapping[str, "_Part"], reading: Reading) -> Vocabulary:
     """The vocabulary of the training part; of characters, all that there are have a number."""
     train, most = parts["train"], reading.vocabulary_size
-    if reading.tokens == "words":
+    if reading.tokenizer == "words":
         known = vocabulary.words(train, most, unknown=False)
         foreign = any(
             word not in known.numbers
@@ -123,10 +123,10 @@ def _learn(parts: Mapping[str, "_Part"], reading: Reading) -> Vocabulary:
             for word in vocabulary.split_words(text)
         )
         return vocabulary.words(train, most) if foreign else known
-    if reading.tokens == "characters":
+    if reading.tokenizer == "characters":
         everything = (text for part in parts.values() for text in part)
         return vocabulary.characters(everything if most is None else train, most)
-    if reading.tokens == "pieces":
+    if reading.tokenizer == "bpe":
         assert most is not None
         return vocabulary.pieces(iter(train), most)
     return Vocabulary("byte")
@@ -152,8 +152,8 @@ class _Part:
     def __init__(self, path: Path, reading: Reading, begin: int, end: float, block: int) -> None:
         """The blocks of a file that begin from character `begin` to `end`."""
         self.path, self._block = path, block
-        self._tokens, self._encoding = reading.tokens, reading.encoding
-        self._whole_words = reading.tokens in ("words", "pieces")
+        self._tokens, self._encoding = reading.tokenizer, reading.encoding
+        self._whole_words = reading.tokenizer in ("words", "bpe")
         self._from, self._to = begin, end
 
     def __iter__(self) -> Iterator[str]:

@@ -124,35 +124,35 @@ def examples(data_dir: str | None = None, manual_dir: str | None = None) -> Exam
 
 def load(
     *,
-    tokens: str | None,
+    tokenizer: str | None,
     vocabulary_size: int | None,
-    maximum_steps: int | None,
-    kept_end: End | None,
+    max_length: int | None,
+    truncate: End | None,
     data_dir: str | None = None,
     manual_dir: str | None = None,
 ) -> Loaded:
     """Loads the reviews; see `labelled_texts.load` for the arguments that are the same there.
 
     Args:
-        tokens: what a token is.
+        tokenizer: what a token is.
         vocabulary_size: how many there are.
-        maximum_steps: longer reviews are cut to so many tokens.
-        kept_end: which of them are kept.
+        max_length: longer reviews are cut to so many tokens.
+        truncate: which of them are kept.
         data_dir: the folder of prepared data.
         manual_dir: a folder with the authors' archive, or `aclImdb`, or an archive of it; None: see
             `builder`.
     """
-    assert tokens is not None
+    assert tokenizer is not None
     sources.locate(_SOURCE, manual_dir)  # wrong files are an error also where all was prepared before
     loaded = labelled_texts.in_tokens(
         "imdb_tokens",
         [_SOURCE.name, _SOURCE.version],
-        Reading(tokens, vocabulary_size),
+        Reading(tokenizer, vocabulary_size),
         lambda: examples(data_dir, manual_dir),
         "the reviews",
         data_dir,
     )
-    return ragged.cut(loaded, maximum_steps, kept_end)
+    return ragged.cut(loaded, max_length, truncate)
 
 
 _SOURCE = Source(

@@ -53,7 +53,7 @@ class Study:
         self._patience = MISSED_BEATS * heartbeat_seconds
         self._first_seen: dict[tuple[int, str], float] = {}
         self._stops: UserError | None = None
-        number = len(points) if points else sweep.draws
+        number = len(points) if points else sweep.num_trials
         assert number is not None
         self._own_number = number
 

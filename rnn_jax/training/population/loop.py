@@ -164,8 +164,8 @@ class _Loop:
             is_better[place] = self.objective.note(fate, self.step, figures)
             if self.step == plan.last_step:
                 fate.status = status.FINISHED
-            elif plan.stop_after_evaluations is not None and (
-                fate.evaluations_since_best >= plan.stop_after_evaluations
+            elif plan.early_stopping_patience is not None and (
+                fate.evaluations_since_best >= plan.early_stopping_patience
             ):
                 fate.status = status.STOPPED_EARLY
         self.best = self.program.take_better(self.best, self.states, self.program.put(is_better))

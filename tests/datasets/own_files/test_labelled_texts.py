@@ -44,8 +44,8 @@ def load(tmp_path: Path, file: str, **changes: Any) -> Dataset:
         "text_column": "text",
         "has_header": True,
         "encoding": "utf-8",
-        "tokens": "words",
-        "kept_end": "first",
+        "tokenizer": "words",
+        "truncate": "keep_first",
     }
     return datasets.build_dataset(**keys | changes)
 
@@ -93,8 +93,8 @@ def test_long_texts_are_cut_and_it_is_said(tmp_path: Path) -> None:
     whole = load(tmp_path, file)
     assert not whole.notes
     longer = sum(len(text.split()) > 3 for _, text in rows(100))
-    for kept, part in (("first", slice(3)), ("last", slice(-3, None))):
-        found = load(tmp_path, file, maximum_steps=3, kept_end=kept)
+    for kept, part in (("keep_first", slice(3)), ("keep_last", slice(-3, None))):
+        found = load(tmp_path, file, max_length=3, truncate=kept)
         assert texts(found, "train") == [" ".join(text.split()[part]) for text in texts(whole, "train")]
         assert found.notes == (f"{longer} of 100 cut to their {kept} 3 steps",)
         assert max(arrays["lengths"].max() for arrays in found.splits.values()) == 3
@@ -112,10 +112,10 @@ def test_another_encoding(tmp_path: Path) -> None:
         load(tmp_path, file)
 
 
-@pytest.mark.parametrize("tokens", ["characters", "bytes", "pieces"])
-def test_other_tokens(tokens: str, tmp_path: Path) -> None:
-    size = 300 if tokens == "pieces" else None
-    found = load(tmp_path, write(tmp_path / "a.tsv", rows(100)), tokens=tokens, vocabulary_size=size)
+@pytest.mark.parametrize("tokenizer", ["characters", "bytes", "bpe"])
+def test_other_tokens(tokenizer: str, tmp_path: Path) -> None:
+    size = 300 if tokenizer == "bpe" else None
+    found = load(tmp_path, write(tmp_path / "a.tsv", rows(100)), tokenizer=tokenizer, vocabulary_size=size)
     assert found.vocabulary is not None
     expected = sorted(text for _, text in rows(100))
     assert sorted(text for split in found.splits for text in texts(found, split)) == expected
@@ -123,11 +123,11 @@ def test_other_tokens(tokens: str, tmp_path: Path) -> None:
 
 def test_what_no_training_text_has_is_unknown(tmp_path: Path) -> None:
     test = write(tmp_path / "test.tsv", [("good", "fine 漢字 fine!")])
-    for tokens, expected in (
+    for tokenizer, expected in (
         ("words", "fine <unk> fine <unk>"),
         ("characters", "fine \ufffd\ufffd fine\ufffd"),
     ):
-        found = load(tmp_path, write(tmp_path / "a.tsv", rows(100)), test_file=test, tokens=tokens)
+        found = load(tmp_path, write(tmp_path / "a.tsv", rows(100)), test_file=test, tokenizer=tokenizer)
         assert texts(found, "test") == [expected]
 
 
@@ -251,6 +251,8 @@ def test_a_long_field_is_no_mistake(tmp_path: Path) -> None:
 
 def test_the_reading_is_part_of_the_name(tmp_path: Path) -> None:
     file = write(tmp_path / "a.tsv", rows(100))
-    versions = {load(tmp_path, file, tokens=tokens).version for tokens in ("words", "characters", "bytes")}
+    versions = {
+        load(tmp_path, file, tokenizer=tokenizer).version for tokenizer in ("words", "characters", "bytes")
+    }
     assert len(versions | {load(tmp_path, file, vocabulary_size=5).version}) == 4
     assert labelled_texts._READING == 1

@@ -31,7 +31,7 @@ def write(path: Path, **arrays: Any) -> str:
 
 def load(file: str, **changes: Any) -> Dataset:
     return datasets.build_dataset(
-        **{"name": "sequences", "batch_size": 4, "file": file, "kept_end": "first"} | changes
+        **{"name": "sequences", "batch_size": 4, "file": file, "truncate": "keep_first"} | changes
     )
 
 
@@ -112,7 +112,7 @@ def test_real_numbers_to_tell(tmp_path: Path) -> None:
 def test_files_of_their_own(tmp_path: Path) -> None:
     train, test = (write(tmp_path / f"{name}.npz", y=LABELS, **FORMS["ragged"]) for name in ("train", "test"))
     assert load(train, test_file=test).counts == {"train": 45, "validation": 5, "test": 50}
-    found = load(train, test_file=test, maximum_steps=3, kept_end="last")
+    found = load(train, test_file=test, max_length=3, truncate="keep_last")
     assert found.notes == (f"{2 * (LENGTHS > 3).sum()} of 100 cut to their last 3 steps",)
     np.testing.assert_array_equal(
         found.splits["test"]["steps"], np.concatenate([wave[-3:] for wave in WAVES])

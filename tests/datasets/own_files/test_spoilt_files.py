@@ -148,14 +148,14 @@ def test_halves_of_characters(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a.tsv: not utf-7: .*surrogates not allowed; dataset.encoding says"):
         load_text(path, "utf-7")
     keys = {"label_column": "1", "text_column": "2", "has_header": False, "encoding": "utf-7"}
-    for tokens in ("words", "bytes"):
+    for tokenizer in ("words", "bytes"):
         with pytest.raises(UserError, match=r"a.tsv: not utf-7: .*surrogates not allowed"):
             datasets.build_dataset(
                 name="labelled_text",
                 batch_size=2,
                 file=str(path),
-                tokens=tokens,
-                kept_end="last",
+                tokenizer=tokenizer,
+                truncate="keep_last",
                 data_dir=str(tmp_path),
                 **keys,
             )

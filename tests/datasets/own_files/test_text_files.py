@@ -16,7 +16,7 @@ LINES = "".join(f"line number {number} of a text\n" for number in range(200))
 
 
 def load(tmp_path: Path, **changes: Any) -> Dataset:
-    keys = {"name": "text", "batch_size": 2, "data_dir": str(tmp_path / "data"), "tokens": "characters"}
+    keys = {"name": "text", "batch_size": 2, "data_dir": str(tmp_path / "data"), "tokenizer": "characters"}
     return datasets.build_dataset(**{**keys, "encoding": "utf-8", **changes})
 
 
@@ -30,12 +30,12 @@ def texts(found: Dataset) -> dict[str, str]:
     return {split: found.vocabulary.decode(arrays["tokens"]) for split, arrays in found.splits.items()}
 
 
-@pytest.mark.parametrize("tokens", ["characters", "bytes", "words", "pieces"])
-def test_a_file_is_cut_into_tenths_at_its_lines(tokens: str, tmp_path: Path) -> None:
-    size = 300 if tokens == "pieces" else None
-    found = load(tmp_path, file=write(tmp_path / "a.txt", LINES), tokens=tokens, vocabulary_size=size)
+@pytest.mark.parametrize("tokenizer", ["characters", "bytes", "words", "bpe"])
+def test_a_file_is_cut_into_tenths_at_its_lines(tokenizer: str, tmp_path: Path) -> None:
+    size = 300 if tokenizer == "bpe" else None
+    found = load(tmp_path, file=write(tmp_path / "a.txt", LINES), tokenizer=tokenizer, vocabulary_size=size)
     parts = texts(found)
-    if tokens == "words":  # each number is there once
+    if tokenizer == "words":  # each number is there once
         assert set("".join(parts.values()).splitlines()) == {"line number <unk> of a text"}
     else:
         assert "".join(parts.values()) == LINES
@@ -44,17 +44,17 @@ def test_a_file_is_cut_into_tenths_at_its_lines(tokens: str, tmp_path: Path) -> 
     assert parts["test"].startswith("line")
     assert len(parts["train"]) == pytest.approx(0.8 * written, abs=80)
     assert len(parts["validation"]) == pytest.approx(0.1 * written, abs=80)
-    assert found.spec["unit"] == text_files.UNITS[tokens]
+    assert found.spec["unit"] == text_files.UNITS[tokenizer]
     assert found.vocabulary is not None
     assert found.spec["vocabulary"] == len(found.vocabulary)
 
 
-@pytest.mark.parametrize("tokens", ["characters", "words"])
-def test_one_long_line_is_cut_too(tokens: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tokenizer", ["characters", "words"])
+def test_one_long_line_is_cut_too(tokenizer: str, tmp_path: Path) -> None:
     text = " ".join(f"word{number % 50}" for number in range(2_000)) + " end"
-    parts = texts(load(tmp_path, file=write(tmp_path / "a.txt", text), tokens=tokens))
+    parts = texts(load(tmp_path, file=write(tmp_path / "a.txt", text), tokenizer=tokenizer))
     assert len(parts["validation"]) == pytest.approx(0.1 * len(text), rel=0.1)
-    if tokens == "characters":
+    if tokenizer == "characters":
         assert "".join(parts.values()) == text
     else:  # no word is cut in two
         assert " ".join(parts.values()) == text.removesuffix("end") + "<unk>"
@@ -66,7 +66,7 @@ def test_files_of_their_own_for_each_split(tmp_path: Path) -> None:
         "validation_file": write(tmp_path / "b.txt", "to see\n"),
         "test_file": write(tmp_path / "c.txt", "or not to see\n"),
     }
-    found = load(tmp_path, tokens="words", **files)
+    found = load(tmp_path, tokenizer="words", **files)
     assert texts(found) == {
         # Of words that train has not, something can be learned: those that it has once are unknown too.
         "train": "to be <unk> <unk> to be\n",
@@ -75,7 +75,7 @@ def test_files_of_their_own_for_each_split(tmp_path: Path) -> None:
     }
     # Where every word is known there is no unknown one.
     known = load(
-        tmp_path, tokens="words", **files | {"validation_file": files["file"], "test_file": files["file"]}
+        tmp_path, tokenizer="words", **files | {"validation_file": files["file"], "test_file": files["file"]}
     )
     assert known.vocabulary is not None
     assert known.vocabulary.unknown is None
@@ -91,7 +91,7 @@ def test_what_was_read_is_kept_and_mapped(tmp_path: Path, caplog: pytest.LogCapt
     assert isinstance(again.splits["train"]["tokens"], np.memmap)
     assert first.version == again.version
     # Another text, or another way of reading it, is another data set.
-    words = load(tmp_path, file=file, tokens="words")
+    words = load(tmp_path, file=file, tokenizer="words")
     write(tmp_path / "a.txt", LINES + "more\n")
     longer = load(tmp_path, file=file)
     assert len({first.version, words.version, longer.version}) == 3
@@ -116,13 +116,13 @@ def test_windows_line_ends_and_a_mark_of_order_are_no_characters(tmp_path: Path)
         (b"a", {}, r"a.txt: empty: nothing is left for train \(a part of the file\)"),
         (b"ab", {}, r"a.txt: empty: nothing is left for validation \(a tenth of the file\)"),
         (None, {}, r"dataset.file = .*a.txt: no such file; --config.dataset.file=FILE names"),
-        (b"abc\n" * 50, {"tokens": "pieces", "vocabulary_size": 9}, r"vocabulary_size = 9: of pieces"),
+        (b"abc\n" * 50, {"tokenizer": "bpe", "vocabulary_size": 9}, r"vocabulary_size = 9: of pieces"),
         (b"abc\n" * 50, {"encoding": "klingon"}, r"dataset.encoding = klingon: no such encoding"),
         (b"abc\n" * 50, {"encoding": "hex"}, r"dataset.encoding = hex: no such encoding of text"),
         (b"abc\n" * 50, {"encoding": "utf-16"}, r"a.txt: not utf-16: .*; dataset.encoding says"),
         (
             b" \n" * 50,
-            {"tokens": "bytes", "encoding": "utf-8", "file": "~nosuch/a.txt"},
+            {"tokenizer": "bytes", "encoding": "utf-8", "file": "~nosuch/a.txt"},
             r"~nosuch/a.txt: .*home",
         ),
     ],
@@ -171,7 +171,7 @@ def test_a_split_without_a_word_is_told_and_not_kept(tmp_path: Path) -> None:
     write(tmp_path / "validation_file.txt", "   ")
     for _ in range(2):
         with pytest.raises(UserError, match=r"validation_file.txt: empty: there is no token for validation"):
-            load(tmp_path, tokens="words", **files)
+            load(tmp_path, tokenizer="words", **files)
     assert list((tmp_path / "data" / "rnn_jax_text").iterdir()) == []
 
 

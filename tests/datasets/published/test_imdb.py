@@ -80,7 +80,7 @@ FORMS: dict[str, Callable[[Path], Path]] = {
 
 
 def load(tmp_path: Path, folder: Path | None, **changes: Any) -> Dataset:
-    keys: dict[str, Any] = {"name": "imdb", "batch_size": 2, "tokens": "words", "kept_end": "last"}
+    keys: dict[str, Any] = {"name": "imdb", "batch_size": 2, "tokenizer": "words", "truncate": "keep_last"}
     manual_dir = None if folder is None else str(folder)
     return datasets.build_dataset(data_dir=str(tmp_path / "data"), manual_dir=manual_dir, **keys | changes)
 
@@ -98,7 +98,7 @@ def test_every_form_gives_the_same(form: str, tmp_path: Path) -> None:
     assert "<" not in first
     again = load(tmp_path, None)  # prepared: nothing is needed
     np.testing.assert_array_equal(again.splits["train"]["steps"], found.splits["train"]["steps"])
-    assert load(tmp_path, None, maximum_steps=3).splits["train"]["lengths"].max() == 3
+    assert load(tmp_path, None, max_length=3).splits["train"]["lengths"].max() == 3
 
 
 def test_reviews_that_are_not_the_original_are_refused(tmp_path: Path) -> None:
@@ -162,10 +162,10 @@ def test_the_real_reviews(prepared_real_data: Path, monkeypatch: pytest.MonkeyPa
         name="imdb",
         batch_size=2,
         data_dir=str(prepared_real_data),
-        tokens="words",
+        tokenizer="words",
         vocabulary_size=20_000,
-        maximum_steps=400,
-        kept_end="last",
+        max_length=400,
+        truncate="keep_last",
     )
     assert found.counts == {"train": 22_500, "validation": 2_500, "test": 25_000}
     assert np.bincount(found.splits["train"]["targets"]).tolist() == [11_250, 11_250]

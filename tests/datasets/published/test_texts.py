@@ -40,7 +40,7 @@ def test_shakespeare_is_cut_where_tfds_cuts_it(tmp_path: Path) -> None:
 
 
 def test_synthetic_doubles_have_vocabularies_and_can_be_learned() -> None:
-    found = datasets.build_dataset(name="synthetic", batch_size=2, like="tiny_shakespeare", examples=200)
+    found = datasets.build_dataset(name="synthetic", batch_size=2, template="tiny_shakespeare", examples=200)
     assert found.vocabulary is not None
     assert len(found.vocabulary) == found.spec["vocabulary"] == 65
     assert found.counts == {"train": 200, "validation": 50, "test": 50}

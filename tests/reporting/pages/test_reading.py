@@ -28,13 +28,13 @@ def read(folder: Path) -> Run:
 
 
 def test_a_run_is_read(tmp_path: Path) -> None:
-    run = read(write_run(tmp_path, {"optimizer.clip": None, "model.layers": [1, 2]}))
+    run = read(write_run(tmp_path, {"optimizer.clip_norm": None, "model.layers": [1, 2]}))
     told = json.loads((tmp_path / "summary.json").read_text())
     assert (run.status, run.reason, run.step, run.best_step) == ("finished", None, 1000, told["best"]["step"])
     assert run.figures["validation"] == {key: told["best"][key] for key in ("accuracy", "loss")}
     assert run.figures["test"] == told["test"]
     assert run.config["optimizer.learning_rate"] == 0.004
-    assert run.config["optimizer.clip"] is None
+    assert run.config["optimizer.clip_norm"] is None
     assert run.config["model.layers"] == "[1, 2]"
 
 

@@ -23,7 +23,7 @@ def test_common_and_own_keys_make_up_each_config(tmp_path: Path) -> None:
         tmp_path,
         {"optimizer.learning_rate": 0.1, "log.every_steps": 5},
         {"model.cell": "gru", "log.every_steps": 6},
-        {"optimizer.clip": 1.0, "model.extra": 7},
+        {"optimizer.clip_norm": 1.0, "model.extra": 7},
     )
     common, own = divide(found.runs)
     for run, settings in zip(found.runs, own, strict=True):
@@ -34,7 +34,7 @@ def test_common_and_own_keys_make_up_each_config(tmp_path: Path) -> None:
         "model.cell",
         "model.extra",
         "optimizer.learning_rate",
-        "optimizer.clip",
+        "optimizer.clip_norm",
         "log.every_steps",
     }
     assert [key.partition(".")[0] for key in keys] == ["model"] * 2 + ["optimizer"] * 2 + ["log"]

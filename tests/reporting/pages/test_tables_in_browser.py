@@ -87,7 +87,7 @@ def test_a_run_has_its_details(opened: Chrome) -> None:
     cells = "[...document.querySelectorAll('details td')]"
     assert opened.execute_script(f"return {cells}.filter(c => c.scrollWidth > c.clientWidth).length") == 0
     assert "optimizer.learning_rate 0.02" in config
-    assert "optimizer.clip None" in config
+    assert "optimizer.clip_norm None" in config
 
 
 def test_hostile_texts_are_shown_as_they_are(opened: Chrome) -> None:

@@ -30,7 +30,9 @@ def join(folder: Path, *, heartbeat: int = MANY_BEATS, points: Any = (), **more:
         "objective": ("loss", "min"),
     }
     said |= {name: more.pop(name) for name in [*said, "commit"] if name in more}
-    fields = {"grid": {"a": [point["a"] for point in points]}} if points else {"ranges": RANGES, "draws": 3}
+    fields = (
+        {"grid": {"a": [point["a"] for point in points]}} if points else {"ranges": RANGES, "num_trials": 3}
+    )
     sweep = definition.check({**fields, **more}, "here", in_study=True)
     url = f"sqlite:///{folder / 'study.db'}"
     return open_study(url, "s", sweep, list(points), heartbeat_seconds=heartbeat, **said)
@@ -69,10 +71,10 @@ def test_two_workers_share_the_trials(tmp_path: Path) -> None:
 
 def test_what_is_drawn_does_not_depend_on_who_draws_it(tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
-    alone = join(tmp_path / "alone", draws=14)
+    alone = join(tmp_path / "alone", num_trials=14)
     all_of(alone, train)
     for number in range(14):
-        assert join(tmp_path, draws=14).next(train), number
+        assert join(tmp_path, num_trials=14).next(train), number
     assert [trial.point for trial in join(tmp_path).ended()] == [trial.point for trial in alone.ended()]
     other = tmp_path / "other"
     other.mkdir()
@@ -132,7 +134,7 @@ def test_one_that_is_put_back_goes_on_with_its_point_and_what_was_reported(tmp_p
 
 
 def test_one_that_falls_behind_is_given_up(tmp_path: Path) -> None:
-    worker = join(tmp_path, draws=9, pruning={"kind": "percentile"})
+    worker = join(tmp_path, num_trials=9, pruning={"kind": "percentile"})
 
     def run(asked: Asked) -> float:
         for evaluation in (1, 2, 3):
@@ -159,7 +161,7 @@ def test_one_that_falls_behind_is_given_up(tmp_path: Path) -> None:
 )
 def test_when_trials_are_given_up(tmp_path: Path, pruning: dict[str, Any], evaluations: list[int]) -> None:
     """Of nine trials the first five, each a bit worse than the one before it, are never given up."""
-    worker = join(tmp_path, draws=9, pruning=pruning)
+    worker = join(tmp_path, num_trials=9, pruning=pruning)
     made: list[int] = []
 
     def run(asked: Asked) -> float:
@@ -245,7 +247,7 @@ def test_a_worker_that_was_taken_for_dead_lets_go_and_its_result_counts_once(tmp
 
 
 def test_one_too_many_is_given_up(tmp_path: Path) -> None:
-    first, second = join(tmp_path, draws=1), join(tmp_path, draws=1)
+    first, second = join(tmp_path, num_trials=1), join(tmp_path, num_trials=1)
 
     def run(asked: Asked) -> float:
         # As if both had seen at once that there is room.
@@ -255,14 +257,14 @@ def test_one_too_many_is_given_up(tmp_path: Path) -> None:
     assert first.next(run)
     assert [trial.number for trial in first.ended()] == [0]
     assert [trial.user_attrs.get(standing.SUPERFLUOUS) for trial in stored(first)] == [None, 1]
-    more = join(tmp_path, draws=2)
+    more = join(tmp_path, num_trials=2)
     assert more.next(train)
     assert not more.next(train)
     assert [trial.number for trial in more.ended()] == [0, 2]
 
 
 def test_whoever_asks_for_most_trials_counts_for_all(tmp_path: Path) -> None:
-    few, many = join(tmp_path, draws=2), join(tmp_path, draws=4)
+    few, many = join(tmp_path, num_trials=2), join(tmp_path, num_trials=4)
 
     def put_back(asked: Asked) -> float:
         raise PutBackError
@@ -281,7 +283,7 @@ def test_whoever_asks_for_most_trials_counts_for_all(tmp_path: Path) -> None:
 
 
 def test_what_ended_beyond_the_last_one_does_not_count_for_it(tmp_path: Path) -> None:
-    first, second = join(tmp_path, draws=2), join(tmp_path, draws=2)
+    first, second = join(tmp_path, num_trials=2), join(tmp_path, num_trials=2)
 
     def run(asked: Asked) -> float:
         assert second.next(train)
@@ -354,7 +356,7 @@ def test_another_commit_is_told(tmp_path: Path) -> None:
 def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "MOST_DEATHS", 3)
     for _ in range(3):
-        dead = join(tmp_path, draws=1)
+        dead = join(tmp_path, num_trials=1)
         dead._put_back_lost_ones()
         if not standing.is_waiting(stored(dead)):
             dead._study._storage.create_new_trial(dead._study._study_id)
@@ -363,7 +365,7 @@ def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path, monkeypatch:
         number = stored(dead)[-1]._trial_id
         dead._study._storage.record_heartbeat(number)  # pyright: ignore[reportAttributeAccessIssue]
         _forget_heartbeats(tmp_path)
-    alive = join(tmp_path, draws=1)
+    alive = join(tmp_path, num_trials=1)
     all_of(alive, train)
     (found,) = alive.ended()
     assert (found.status, found.reason) == (
@@ -454,7 +456,7 @@ def test_who_only_waits_for_others_waits_for_the_database_too(
 ) -> None:
     monkeypatch.setattr(reaching, "PAUSES_SECONDS", (0.01, 0.02))
     monkeypatch.setattr(reaching.time, "sleep", lambda seconds: seconds == 0.02 and _find(tmp_path, "trials"))
-    worker, other = join(tmp_path, draws=1), join(tmp_path, draws=1)
+    worker, other = join(tmp_path, num_trials=1), join(tmp_path, num_trials=1)
 
     def run(asked: Asked) -> float:
         for ask, expected in ((lambda: other.next(train), False), (other.missing, 1), (other.ended, [])):
