@@ -1,20 +1,39 @@
-"""Lists the commands: `python -m rnn_jax`."""
+"""Run a command: `python -m rnn_jax COMMAND`, installed as `rnn-jax COMMAND`."""
 
 import ast
+import difflib
+import importlib
+import sys
 from pathlib import Path
 
-COMMANDS = Path(__file__).parent
+USAGE = "usage: python -m rnn_jax COMMAND [ARGUMENTS]\n\ncommands (--help after one lists its arguments):"
 
 
-def listing() -> str:
-    """One line for each file directly in the package: how to run it, and the first line of its docstring."""
-    files = sorted(file for file in COMMANDS.glob("*.py") if not file.name.startswith("_"))
-    lines = ["commands (each tells its options with --help):"]
-    for file in files:
-        summary = (ast.get_docstring(ast.parse(file.read_bytes())) or "").partition("\n")[0]
-        lines.append(f"  python -m rnn_jax.{file.stem:<10} {summary}")
-    return "\n".join(lines)
+def commands() -> dict[str, str]:
+    """Return the first line of the docstring of each command: a module here that has a function `main`."""
+    found = {}
+    for file in sorted(Path(__file__).parent.glob("[!_]*.py")):
+        module = ast.parse(file.read_bytes())
+        if any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in module.body):
+            found[file.stem] = (ast.get_docstring(module) or "").partition("\n")[0]
+    return found
+
+
+def main() -> int:
+    """Run the command named on the command line and return its exit status."""
+    name, *arguments = sys.argv[1:] or ["--help"]
+    known = commands()
+    if name in ("--help", "-h"):
+        print(USAGE, *(f"  {command:<10} {summary}" for command, summary in known.items()), sep="\n")
+        return 0
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"must be one of {', '.join(known)}"
+        print(f"error: {name}: no such command; {hint}", file=sys.stderr)
+        return 2
+    sys.argv[1:] = arguments
+    return importlib.import_module(f"rnn_jax.{name}").main()
 
 
 if __name__ == "__main__":
-    print(listing())
+    sys.exit(main())

@@ -7,31 +7,28 @@ from rnn_jax.config.draw_command import Command, parse
 from rnn_jax.config.run_folder import read_config
 from rnn_jax.config.schema import Config
 from rnn_jax.drawing.server import ADDRESS, Server
-from rnn_jax.runtime.closed_output import go_on_unheard
-from rnn_jax.runtime.errors import UserError, as_user_error
-from rnn_jax.runtime.signals import Interrupted, Stop, end_by_default, exit_status
+from rnn_jax.runtime.command import run_command
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.signals import Interrupted, Stop
 
 TASK = "classification"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Runs the command and returns its exit status."""
-    try:
-        command = parse(arguments)
-        config = read_config(command.workdir)
-        if config.task.name != TASK:
-            raise UserError(
-                f"{command.workdir}: a run of the task {config.task.name}; a drawing is read by a run that "
-                f"names the class of an image, {TASK}"
-            )
-        with Server(command.port) as server:
-            return _serve(server, config, command)
-    except Exception as error:
-        expected = as_user_error(error)
-        if expected is None:
-            raise
-        print(f"error: {expected}", file=sys.stderr)
-        return expected.exit_status
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return run_command(_run, arguments, long_running=True)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    command = parse(arguments)
+    config = read_config(command.workdir)
+    if config.task.name != TASK:
+        raise UserError(
+            f"{command.workdir}: a run of the task {config.task.name}; a drawing is read by a run that "
+            f"names the class of an image, {TASK}"
+        )
+    with Server(command.port) as server:
+        return _serve(server, config, command)
 
 
 def _serve(server: Server, config: Config, command: Command) -> int:
@@ -45,14 +42,11 @@ def _serve(server: Server, config: Config, command: Command) -> int:
                 answers = load(config, command.workdir, command.checkpoint)
                 print(f"http://{ADDRESS}:{server.port}/  ready; Ctrl-C stops it", flush=True)
                 server.serve(answers)
-        except Interrupted as interrupted:
+        except Interrupted:
             server.finish()
-            print(file=sys.stderr)  # after the terminal's ^C
-            return exit_status(interrupted.signal)
+            raise
     return 0
 
 
 if __name__ == "__main__":
-    end_by_default()
-    go_on_unheard()
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -18,46 +18,38 @@ from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.reporting.formatting import printable
 from rnn_jax.reporting.terminal import print_tokens
-from rnn_jax.runtime.closed_output import end_unheard
-from rnn_jax.runtime.errors import UserError, as_user_error
+from rnn_jax.runtime.command import run_command, warn
+from rnn_jax.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from rnn_jax.inference.generator import Author
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Runs the command and returns its exit status."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # what the terminal cannot show becomes a question mark
-        sys.stdout.reconfigure(errors="replace")
-    try:
-        command, console = parse(arguments), build_console()
-        config, known = _read_run(command.workdir)
-        # What is wrong with a text is found before JAX starts.
-        text = command.prime if command.score is None else _read_text(command.score, config)
-        tokens = _encode(known, text, "--prime" if command.score is None else command.score)
-        if command.score is not None and len(tokens) == 0:
-            raise UserError(f"{command.score}: empty, there is nothing to score")
-        import jax
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return run_command(_run, arguments)
 
-        from rnn_jax.inference.generator import load_author
 
-        with jax.default_matmul_precision(config.runtime.matmul_precision):
-            author, step, damaged = load_author(config, known, command.workdir, command.checkpoint)
-            for line in damaged:
-                print(f"warning: {line}", file=sys.stderr)
-            if command.score is not None:
-                _score(author, known, tokens, console, f"{command.checkpoint} checkpoint, step {step:,}")
-            else:
-                _write(author, known, tokens, command)
-    except KeyboardInterrupt:
-        print()
-        return 130
-    except Exception as error:
-        expected = as_user_error(error)
-        if expected is None:
-            raise
-        print(f"error: {expected}", file=sys.stderr)
-        return expected.exit_status
+def _run(arguments: Sequence[str]) -> int:
+    command, console = parse(arguments), build_console()
+    config, known = _read_run(command.workdir)
+    # What is wrong with a text is found before JAX starts.
+    text = command.prime if command.score is None else _read_text(command.score, config)
+    tokens = _encode(known, text, "--prime" if command.score is None else command.score)
+    if command.score is not None and len(tokens) == 0:
+        raise UserError(f"{command.score}: empty, there is nothing to score")
+    import jax
+
+    from rnn_jax.inference.generator import load_author
+
+    with jax.default_matmul_precision(config.runtime.matmul_precision):
+        author, step, damaged = load_author(config, known, command.workdir, command.checkpoint)
+        for line in damaged:
+            warn(line)
+        if command.score is not None:
+            _score(author, known, tokens, console, f"{command.checkpoint} checkpoint, step {step:,}")
+        else:
+            _write(author, known, tokens, command)
     return 0
 
 
@@ -140,4 +132,4 @@ def _score(
 
 
 if __name__ == "__main__":
-    sys.exit(end_unheard(main, sys.argv[1:]))
+    sys.exit(main())

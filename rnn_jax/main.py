@@ -1,44 +1,34 @@
 """Trains or evaluates what a config describes."""
 
-import os
 import shlex
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from rnn_jax.config.command_line import Command, parse
 from rnn_jax.config.run_folder import RunFolder, default_workdir
 from rnn_jax.reporting.console import Console, build_console, logging_to, silent_console
-from rnn_jax.runtime.allocator import restart_with_huge_pages
-from rnn_jax.runtime.closed_output import go_on_unheard
-from rnn_jax.runtime.errors import DivergedError, UserError, as_user_error
+from rnn_jax.runtime.command import exit_now, run_command
+from rnn_jax.runtime.errors import DivergedError, UserError
 from rnn_jax.runtime.files import write_json
 from rnn_jax.runtime.processes import Team, team
-from rnn_jax.runtime.signals import end_by_default, exit_status
+from rnn_jax.runtime.signals import exit_status
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Runs the command and returns its exit status."""
-    try:
-        command = parse(arguments)
-        console = build_console() if _team(command).leads else silent_console()
-        with logging_to(console):
-            for note in command.notes:
-                console.info(note)
-            return _evaluate(command, console) if command.mode == "eval" else _train(command, console)
-    except KeyboardInterrupt:
-        print("interrupted before the first checkpoint", file=sys.stderr)
-        return 130
-    except Exception as error:
-        expected = as_user_error(error)
-        if expected is None:
-            raise
-        print(f"error: {expected}", file=sys.stderr)
-        if _has_joined_others():  # who may wait for this process, which JAX would make wait for them
-            _end_at_once(expected.exit_status)
-        return expected.exit_status
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return run_command(_run, arguments, long_running=True)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    command = parse(arguments)
+    console = build_console() if _team(command).leads else silent_console()
+    with logging_to(console):
+        for note in command.notes:
+            console.info(note)
+        return _evaluate(command, console) if command.mode == "eval" else _train(command, console)
 
 
 def _train(command: Command, console: Console) -> int:
@@ -64,7 +54,7 @@ def _train(command: Command, console: Console) -> int:
             again = "the same commands" + _or_alone(again, summary)
         console.info(again)
         if is_waiting():
-            _end_at_once(exit_status(number))
+            exit_now(exit_status(number))
         return exit_status(number)
     if status == "diverged":
         raise DivergedError(
@@ -114,18 +104,6 @@ def _or_alone(command: str, summary: Mapping[str, Any]) -> str:
     return f"; or one process, {command} --config.runtime.devices={summary['devices'].partition(' ')[0]}"
 
 
-def _end_at_once(status: int) -> NoReturn:
-    """Ends the process without what JAX does at its end."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
-
-
-def _has_joined_others() -> bool:
-    jax = sys.modules.get("jax")
-    return jax is not None and jax.distributed.is_initialized()
-
-
 def _team(command: Command) -> Team:
     runtime = command.config.runtime
     return team(runtime.process_count, runtime.process_index, runtime.coordinator)
@@ -136,7 +114,4 @@ def _figures(row: dict[str, Any]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    end_by_default()
-    restart_with_huge_pages()
-    go_on_unheard()
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,6 +1,5 @@
 """Answers to new inputs with a trained model."""
 
-import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,8 +12,8 @@ from rnn_jax.config.run_folder import read_config
 from rnn_jax.datasets.own_files import inputs
 from rnn_jax.datasets.own_files.inputs import Asked
 from rnn_jax.reporting.formatting import printable
-from rnn_jax.runtime.closed_output import end_unheard
-from rnn_jax.runtime.errors import UserError, as_user_error
+from rnn_jax.runtime.command import run_command, warn
+from rnn_jax.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from rnn_jax.datasets.dataset_info import DatasetInfo
@@ -24,43 +23,35 @@ TOP = 3
 """Classes that are named, the likeliest first."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Runs the command and returns its exit status."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # what the terminal cannot show becomes a question mark
-        sys.stdout.reconfigure(errors="replace")
-    try:
-        command = parse(arguments)
-        config = read_config(command.workdir)
-        kind = KINDS.get(config.task.name)
-        if kind is None:
-            raise UserError(
-                f"{command.workdir}: a run of the task {config.task.name}; predict answers once to an input, "
-                f"with a run of {', '.join(KINDS)}"
-            )
-        kind.check(command.inputs)  # what is mistyped is found before JAX starts
-        import jax
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return run_command(_run, arguments)
 
-        from rnn_jax.datasets import dataset_info
-        from rnn_jax.inference.predictor import load_answerer
 
-        known = dataset_info.load(command.workdir)
-        if known.spec["kind"] != kind.data:
-            raise UserError(f"{command.workdir}: its dataset.json is of another run: {known.spec['kind']}")
-        with jax.default_matmul_precision(config.runtime.matmul_precision):
-            answerer, _, damaged = load_answerer(config, known, command.workdir, command.checkpoint)
-            for line in damaged:
-                print(f"warning: {line}", file=sys.stderr)
-            encoding = config.dataset.encoding or "utf-8"
-            return _answer(kind, kind.read(command.inputs, known, encoding), answerer, command.json)
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        return 130
-    except Exception as error:
-        expected = as_user_error(error)
-        if expected is None:
-            raise
-        print(f"error: {expected}", file=sys.stderr)
-        return expected.exit_status
+def _run(arguments: Sequence[str]) -> int:
+    command = parse(arguments)
+    config = read_config(command.workdir)
+    kind = KINDS.get(config.task.name)
+    if kind is None:
+        raise UserError(
+            f"{command.workdir}: a run of the task {config.task.name}; predict answers once to an input, "
+            f"with a run of {', '.join(KINDS)}"
+        )
+    kind.check(command.inputs)  # what is mistyped is found before JAX starts
+    import jax
+
+    from rnn_jax.datasets import dataset_info
+    from rnn_jax.inference.predictor import load_answerer
+
+    known = dataset_info.load(command.workdir)
+    if known.spec["kind"] != kind.data:
+        raise UserError(f"{command.workdir}: its dataset.json is of another run: {known.spec['kind']}")
+    with jax.default_matmul_precision(config.runtime.matmul_precision):
+        answerer, _, damaged = load_answerer(config, known, command.workdir, command.checkpoint)
+        for line in damaged:
+            warn(line)
+        encoding = config.dataset.encoding or "utf-8"
+        return _answer(kind, kind.read(command.inputs, known, encoding), answerer, command.json)
 
 
 def _answer(kind: "Kind", blocks: Iterator[list[Asked]], answerer: "Answerer", as_json: bool) -> int:
@@ -158,4 +149,4 @@ KINDS = {
 
 
 if __name__ == "__main__":
-    sys.exit(end_unheard(main, sys.argv[1:]))
+    sys.exit(main())

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from rnn_jax.config.run_folder import default_name, default_workdir
 from rnn_jax.reporting import ranking
 from rnn_jax.reporting.console import Console, build_console, logging_to
-from rnn_jax.runtime.allocator import restart_with_huge_pages
-from rnn_jax.runtime.closed_output import go_on_unheard
-from rnn_jax.runtime.errors import DivergedError, as_user_error
-from rnn_jax.runtime.signals import Interrupted, end_by_default, exit_status
+from rnn_jax.runtime.command import run_command
+from rnn_jax.runtime.errors import DivergedError
+from rnn_jax.runtime.signals import Interrupted, exit_status
 from rnn_jax.sweeping.command import Command, parse
 from rnn_jax.sweeping.folder import SweepFolder
 
@@ -26,33 +25,27 @@ SAID = ("diverged", "failed", "pruned")
 """Fates of members that are counted at the end."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Runs the command and returns its exit status."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return run_command(_run, arguments, long_running=True)
+
+
+def _run(arguments: Sequence[str]) -> int:
     console = build_console()
+    command = parse(arguments)
+    workdir = command.workdir or _default(command)
+    study = None if command.study is None else command.study.name
+    SweepFolder(workdir).check(command.base, command.sweep, study)
     try:
-        command = parse(arguments)
-        workdir = command.workdir or _default(command)
-        study = None if command.study is None else command.study.name
-        SweepFolder(workdir).check(command.base, command.sweep, study)
-        try:
-            with logging_to(console):
-                finished = _run(command, workdir, arguments, console)
-        except Interrupted as interrupted:
-            _say_how_to_go_on(interrupted.signal.name, workdir, command, console)
-            return exit_status(interrupted.signal)
-    except KeyboardInterrupt:
-        print("interrupted before anything was written", file=sys.stderr)
-        return 130
-    except Exception as error:
-        expected = as_user_error(error)
-        if expected is None:
-            raise
-        print(f"error: {expected}", file=sys.stderr)
-        return expected.exit_status
+        with logging_to(console):
+            finished = _sweep(command, workdir, arguments, console)
+    except Interrupted as interrupted:
+        _say_how_to_go_on(interrupted.signal.name, workdir, command, console)
+        return exit_status(interrupted.signal)
     return _say_results(finished, SweepFolder(workdir), console)
 
 
-def _run(command: Command, workdir: Path, arguments: Sequence[str], console: Console) -> "Finished":
+def _sweep(command: Command, workdir: Path, arguments: Sequence[str], console: Console) -> "Finished":
     # JAX starts here, after everything that can be mistyped.
     from rnn_jax.sweeping import run, study_run
 
@@ -98,7 +91,4 @@ def _default(command: Command) -> Path:
 
 
 if __name__ == "__main__":
-    end_by_default()
-    restart_with_huge_pages()
-    go_on_unheard()
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -181,7 +181,7 @@ def test_signals_stop_it_while_requests_are_under_way(
             thread.join()
         for connection in silent:
             connection.close()
-        assert (process.returncode, out, err) == (status, "", "\n")
+        assert (process.returncode, out, err) == (status, "", "")
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_jax import main as command
 from rnn_jax.main import main
+from rnn_jax.runtime import command
 
 ROOT = Path(__file__).parents[1]
 SMOKE = ["--config", "configs/digits.py:smoke"]
@@ -153,7 +153,7 @@ def test_help_and_mistakes_come_before_jax(tmp_path: Path) -> None:
 def test_one_of_several_processes_leaves_at_once_with_its_own_status(monkeypatch: pytest.MonkeyPatch) -> None:
     """JAX's own end would wait for the others, and then forget the status."""
     left: list[int] = []
-    monkeypatch.setattr(command, "_has_joined_others", lambda: True)
+    monkeypatch.setattr(command, "_has_joined_processes", lambda: True)
     monkeypatch.setattr(command.os, "_exit", left.append)
     main(["--config", "configs/nothing.py"])
     assert left == [2]

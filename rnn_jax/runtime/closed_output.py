@@ -1,7 +1,7 @@
-"""Standard output and error whose reader goes away: `| head -1`, a pager that is left, a closed terminal.
+"""Handling of a closed standard output or error: `| head -1`, a closed pager or terminal.
 
-A run must not be lost by that: it goes on without a word (`go_on_unheard`). A command that only has something
-to say has no reason to go on (`end_unheard`). Neither ends in a traceback.
+Training continues (`ignore_closed_output`); a command that only prints results exits without a traceback
+(`exit_on_closed_output`).
 """
 
 import errno
@@ -14,55 +14,54 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-NOBODY_READS = (errno.EPIPE, errno.EIO)
-"""What a pipe without a reader, and a terminal that is gone, answer to a write."""
+CLOSED = (errno.EPIPE, errno.EIO)
+"""Errors of writing to a pipe without a reader and to a closed terminal."""
 
 
-def go_on_unheard() -> None:
-    """From here on, what is written to standard output and error after their reader went away is dropped.
+def ignore_closed_output() -> None:
+    """Discard what is written to standard output and error once they are closed.
 
-    Where there was none to begin with (`>&-`), everything is. Call it before anybody keeps `sys.stdout`.
+    This replaces `sys.stdout` and `sys.stderr`: call it before anything keeps a reference to them.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.flush()
-            setattr(sys, name, _dropping(stream))
-    _open_the_closed()
+            setattr(sys, name, _discarding(stream))
+    _open_missing()
 
 
-def end_unheard(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
-    """The exit status of a command, which ends at once, with 0, when nobody reads it any more."""
-    _open_the_closed()
+def exit_on_closed_output(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """Run a command and return its exit status: 0, at once, when its standard output is closed."""
+    _open_missing()
     try:
         try:
             status = command(arguments)
         except SystemExit as end:  # after `--help`
             status = int(end.code or 0)
-        sys.stdout.flush()  # the interpreter's own, at its end, can only complain
+        sys.stdout.flush()  # here, because an error of the interpreter's flush at exit cannot be caught
         return status
     except BrokenPipeError:
         for stream in (sys.stdout, sys.stderr):
-            _point_nowhere(stream.fileno())
+            _redirect_to_null(stream.fileno())
         return 0
 
 
-class _Dropping(io.FileIO):
-    """A file that takes what it is given and drops it, once nobody reads it."""
+class _DiscardingFile(io.FileIO):
+    """A file that discards what is written to it once its reader is gone."""
 
     def write(self, data: "ReadableBuffer", /) -> int:
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno not in NOBODY_READS:
+            if error.errno not in CLOSED:
                 raise
-            _point_nowhere(self.fileno())
+            _redirect_to_null(self.fileno())
             return super().write(data)
 
 
-def _dropping(stream: io.TextIOWrapper) -> io.TextIOWrapper:
-    """The same stream, but for what is said to nobody."""
-    raw = _Dropping(stream.fileno(), "wb", closefd=False)
+def _discarding(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    raw = _DiscardingFile(stream.fileno(), "wb", closefd=False)
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=stream.encoding,
@@ -72,14 +71,14 @@ def _dropping(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     )
 
 
-def _open_the_closed() -> None:
-    """Python has None for a standard stream that is closed, which nobody looks out for."""
+def _open_missing() -> None:
+    """Replace None, which Python has for a standard stream that was closed at its start."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
-def _point_nowhere(descriptor: int) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+def _redirect_to_null(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)

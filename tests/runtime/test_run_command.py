@@ -1,0 +1,93 @@
+"""Exit statuses and messages that all commands share, and the dispatcher."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from rnn_jax import __main__ as dispatcher
+from rnn_jax import predict
+from rnn_jax.runtime import command
+from rnn_jax.runtime.command import run_command
+from rnn_jax.runtime.errors import CheckpointError
+from rnn_jax.runtime.signals import Interrupted
+
+
+def raising(error: BaseException):
+    def run(arguments: Sequence[str]) -> int:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (CheckpointError("no checkpoint"), 4, "error: no checkpoint\n"),
+        (MemoryError(), 5, "error: out of memory"),
+        (KeyboardInterrupt(), 130, ""),
+        (Interrupted(signal.SIGTERM), 143, ""),
+    ],
+)
+def test_expected_errors_end_in_a_message_and_a_status(
+    error: BaseException, status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(raising(error), []) == status
+    out, err = capsys.readouterr()
+    assert (out, err[: len(message)]) == ("", message)
+    assert bool(message) == bool(err)
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_command(raising(ZeroDivisionError()), [])
+
+
+def test_an_error_of_one_of_several_processes_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JAX's own exit handler would wait for the other processes, and lose the status."""
+    ended: list[int] = []
+    monkeypatch.setattr(command, "_has_joined_processes", lambda: True)
+    monkeypatch.setattr(command.os, "_exit", ended.append)
+    run_command(raising(CheckpointError("no checkpoint")), [])
+    assert ended == [4]
+
+
+def test_unprintable_characters_are_replaced() -> None:
+    program = "from rnn_jax.runtime.command import run_command; run_command(lambda _: print('\u00e9') or 0)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout, done.stderr) == ("?\n", "")
+
+
+def test_without_a_command_the_commands_are_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["rnn_jax"])
+    assert dispatcher.main() == 0
+    listed = capsys.readouterr().out
+    for name in ("main", "sweep", "predict", "generate", "report", "draw"):
+        assert f"\n  {name} " in listed
+    assert predict.__doc__ is not None
+    assert predict.__doc__.partition("\n")[0] in listed
+
+
+def test_an_unknown_command_names_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["rnn_jax", "predit"])
+    assert dispatcher.main() == 2
+    assert capsys.readouterr().err == "error: predit: no such command; did you mean predict?\n"
+
+
+def test_the_dispatcher_runs_the_command() -> None:
+    command_line = [sys.executable, "-m", "rnn_jax", "predict", "--workdir"]
+    done = subprocess.run(command_line, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: argument --workdir: expected one argument")
