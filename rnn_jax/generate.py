@@ -22,7 +22,7 @@ from rnn_jax.runtime.command import run_command, warn
 from rnn_jax.runtime.errors import UserError
 
 if TYPE_CHECKING:
-    from rnn_jax.inference.generator import Author
+    from rnn_jax.models.decoding import TextGenerator
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,16 +40,16 @@ def _run(arguments: Sequence[str]) -> int:
         raise UserError(f"{command.score}: empty, there is nothing to score")
     import jax
 
-    from rnn_jax.inference.generator import load_author
+    from rnn_jax.inference.generator import load_generator
 
     with jax.default_matmul_precision(config.runtime.matmul_precision):
-        author, step, damaged = load_author(config, known, command.workdir, command.checkpoint)
+        generator, step, damaged = load_generator(config, known, command.workdir, command.checkpoint)
         for line in damaged:
             warn(line)
         if command.score is not None:
-            _score(author, known, tokens, console, f"{command.checkpoint} checkpoint, step {step:,}")
+            _score(generator, known, tokens, console, f"{command.checkpoint} checkpoint, step {step:,}")
         else:
-            _write(author, known, tokens, command)
+            _write(generator, known, tokens, command)
     return 0
 
 
@@ -89,18 +89,18 @@ def _encode(known: Vocabulary, text: str, name: str) -> np.ndarray:
         raise UserError(f"{name}: {error}") from error
 
 
-def _write(author: "Author", known: Vocabulary, prime: np.ndarray, command: Command) -> None:
+def _write(generator: "TextGenerator", known: Vocabulary, prime: np.ndarray, command: Command) -> None:
     """Writes to standard output, block by block as it is made."""
     import jax
 
-    from rnn_jax.inference.generator import Sampling
+    from rnn_jax.models.decoding import Sampling
 
     show = printable if sys.stdout.isatty() else str
     sampling = Sampling(command.temperature, command.top_k, command.top_p)
     decode, left = known.decoder(), command.length
     _say(show("".join(decode(int(token)) for token in prime)))
-    memory = author.read(author.begin(known.start), prime)
-    for block in author.write(memory, jax.random.key(command.seed), sampling):
+    state = generator.advance(generator.start(known.start), prime)
+    for block in generator.generate(state, jax.random.key(command.seed), sampling):
         _say(show("".join(decode(int(token)) for token in block[:left])))
         left -= len(block)
         if left <= 0:
@@ -114,19 +114,19 @@ def _say(text: str) -> None:
 
 
 def _score(
-    author: "Author", known: Vocabulary, tokens: np.ndarray, console: Console, checkpoint: str
+    generator: "TextGenerator", known: Vocabulary, tokens: np.ndarray, console: Console, checkpoint: str
 ) -> None:
-    """Prints how well the model tells a text, and on a terminal each token in the colour of its surprise."""
+    """Print the perplexity of a text; on a terminal, colour each token by its negative log-likelihood."""
     from rnn_jax.tasks.language_modelling import metrics_of_loss
 
-    surprises, _ = author.score(author.begin(known.start), tokens)
+    losses, _ = generator.score(generator.start(known.start), tokens)
     decode = known.decoder()
     if sys.stdout.isatty():
-        print_tokens([decode(int(token)) for token in tokens], surprises)
+        print_tokens([decode(int(token)) for token in tokens], losses)
     notes = [f"{len(tokens):,} tokens, {checkpoint}"]
     if known.unknown is not None and (unknown := int((tokens == known.unknown).sum())):
         notes.append(f"{unknown:,} of them are {vocabularies.UNKNOWN}, not in the vocabulary")
-    mean = float(surprises.mean(dtype=np.float64))
+    mean = float(losses.mean(dtype=np.float64))
     metrics = metrics_of_loss(known.unit, mean) | {"perplexity": metrics_of_loss("word", mean)["perplexity"]}
     console.results([("score", metrics)], notes)
 

@@ -10,7 +10,6 @@ import numpy as np
 from rnn_jax.checkpoints import checkpoint
 from rnn_jax.checkpoints.saver import Saver
 from rnn_jax.config.run_folder import RunFolder
-from rnn_jax.inference.generator import sample
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import Log
 from rnn_jax.runtime.distributed import placement
@@ -21,6 +20,7 @@ from rnn_jax.training.evaluate import evaluate, training_batch
 from rnn_jax.training.meter import Meter
 from rnn_jax.training.program import Feed, Program
 from rnn_jax.training.progress import Progress
+from rnn_jax.training.samples import sample
 from rnn_jax.training.state import State
 from rnn_jax.training.summary import Summary
 

@@ -19,7 +19,7 @@ from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import Config, split_hyper, validate
 from rnn_jax.datasets import vocabulary
 from rnn_jax.inference.evaluation import evaluate_run
-from rnn_jax.inference.generator import Author
+from rnn_jax.models.decoding import TextGenerator
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.samples import read_samples
 from rnn_jax.runtime import devices
@@ -147,17 +147,16 @@ def test_an_evaluation_tells_every_token_from_all_before_it() -> None:
     loaded = start(build_tiny_language_model({"task.eval_batch_size": 1}))
     parameters, tokens = loaded.init().parameters, loaded.job.data.splits["test"]["tokens"]
     logits, _ = loaded.job.network.apply(parameters, tokens[None, :-1].astype(int), None, None, {}, None)
-    surprises = -np.asarray(jax.nn.log_softmax(logits[0]))[np.arange(len(tokens) - 1), tokens[1:]]
+    losses = -np.asarray(jax.nn.log_softmax(logits[0]))[np.arange(len(tokens) - 1), tokens[1:]]
     found = evaluate(loaded, parameters, "test")
     assert loaded.job.task.batches["test"] == 3
-    assert found["loss"] == pytest.approx(surprises.mean(), rel=1e-5)
-    assert found["bits_per_character"] == pytest.approx(surprises.mean() / np.log(2), rel=1e-5)
+    assert found["loss"] == pytest.approx(losses.mean(), rel=1e-5)
+    assert found["bits_per_character"] == pytest.approx(losses.mean() / np.log(2), rel=1e-5)
     # Validation and test together are one text.
     joined = loaded.job.data.splits["last_tenth"]["tokens"]
-    surprises, _ = Author(loaded.job.network, parameters).score(
-        Author(loaded.job.network, parameters).begin(int(joined[0])), joined[1:]
-    )
-    assert evaluate(loaded, parameters, "last_tenth")["loss"] == pytest.approx(surprises.mean(), rel=1e-5)
+    generator = TextGenerator(loaded.job.network, parameters)
+    losses, _ = generator.score(generator.start(int(joined[0])), joined[1:])
+    assert evaluate(loaded, parameters, "last_tenth")["loss"] == pytest.approx(losses.mean(), rel=1e-5)
 
 
 def test_a_tied_embedding_has_no_kernel_and_both_gradients() -> None:
