@@ -34,14 +34,14 @@ def _run(arguments: Sequence[str]) -> int:
 def _serve(server: Server, config: Config, command: Command) -> int:
     """Serves until a signal asks to stop; the exit status."""
     # JAX is imported here, after everything that can be mistyped, and before a signal could interrupt it.
-    from rnn_jax.drawing.loading import load
+    from rnn_jax.drawing.predictor import load
 
     with Stop() as stop:
         try:
             with stop.at_once():
-                answers = load(config, command.workdir, command.checkpoint)
+                predictor = load(config, command.workdir, command.checkpoint)
                 print(f"http://{ADDRESS}:{server.port}/  ready; Ctrl-C stops it", flush=True)
-                server.serve(answers)
+                server.serve(predictor)
         except Interrupted:
             server.finish()
             raise

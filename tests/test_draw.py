@@ -1,4 +1,4 @@
-"""The command that opens a page to draw on: what it refuses, and how it ends."""
+"""The command that opens a page to draw on: the input it rejects, and how it ends."""
 
 import contextlib
 import http.client
@@ -19,7 +19,7 @@ from trained import DIGITS, train_once
 from rnn_jax import draw
 from rnn_jax.config.command_line import load_config
 from rnn_jax.config.schema import validate
-from rnn_jax.drawing.server import SILENCE_SECONDS
+from rnn_jax.drawing.server import IDLE_SECONDS
 
 ROOT = Path(__file__).parents[1]
 SIDE = 280
@@ -38,7 +38,7 @@ def ends(arguments: list[Any], capsys: pytest.CaptureFixture[str]) -> tuple[int,
     return status, out, err
 
 
-# What it refuses -------------------------------------------------------------------------------------------
+# Rejected input --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def ends(arguments: list[Any], capsys: pytest.CaptureFixture[str]) -> tuple[int,
         (["--workdir", "a", "seven.png"], ["seven.png", "no such flag"]),
     ],
 )
-def test_wrong_command_lines(
+def test_wrong_flags_are_reported(
     arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, out, err = ends(arguments, capsys)
@@ -66,53 +66,49 @@ def test_wrong_command_lines(
 WITHOUT_JAX = """
 import sys
 from rnn_jax import draw
-from rnn_jax.drawing.server import SILENCE_SECONDS
-status = draw.main(sys.argv[1:])
+from rnn_jax.drawing.server import IDLE_SECONDS
+print([draw.main(["--workdir", folder]) for folder in sys.argv[1:]])
 assert not {"jax", "jaxlib", "flax"} & set(sys.modules)
-sys.exit(status)
 """
 
 
-def test_what_is_no_run_of_images_is_refused_before_jax_starts(tmp_path: Path) -> None:
-    names = ("gone", "empty", "text", "adding")
-    gone, empty, text, adding = (tmp_path / name for name in names)
-    for folder, config in ((empty, None), (text, "configs/shakespeare.py"), (adding, "configs/adding.py")):
-        folder.mkdir()
-        if config is not None:
-            resolved, _ = validate(load_config(config))
-            (folder / "config.json").write_text(json.dumps(resolved.model_dump()))
+def test_runs_without_images_are_rejected_before_jax_starts(tmp_path: Path) -> None:
+    for name, config in (("text", "configs/shakespeare.py"), ("adding", "configs/adding.py")):
+        (tmp_path / name).mkdir()
+        resolved, _ = validate(load_config(config))
+        (tmp_path / name / "config.json").write_text(json.dumps(resolved.model_dump()))
+    (tmp_path / "empty").mkdir()
     other = "a drawing is read by a run that names the class of an image, classification"
-    for folder, message in (
-        (gone, "no run folder (no config.json in it)"),
-        (empty, "no run folder (no config.json in it)"),
-        (text, f"a run of the task language_modelling; {other}"),
-        (adding, f"a run of the task adding; {other}"),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", WITHOUT_JAX, "--workdir", str(folder)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (2, f"error: {folder}: {message}\n")
+    messages = {
+        "gone": "no run folder (no config.json in it)",
+        "empty": "no run folder (no config.json in it)",
+        "text": f"a run of the task language_modelling; {other}",
+        "adding": f"a run of the task adding; {other}",
+    }
+    folders = [str(tmp_path / name) for name in messages]
+    command = [sys.executable, "-c", WITHOUT_JAX, *folders]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout == "[2, 2, 2, 2]\n"
+    assert ended.stderr == "".join(
+        f"error: {folder}: {message}\n" for folder, message in zip(folders, messages.values(), strict=True)
+    )
 
 
-def test_a_port_that_is_taken(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_taken_port_is_reported(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         status, out, err = ends(["--workdir", digits, "--port", port], capsys)
     assert (status, out) == (2, "")
-    assert err == f"error: --port={port}: Address already in use; without it, a free one is taken\n"
+    assert err == f"error: --port={port}: Address already in use; omit it to use a free port\n"
 
 
-def test_damaged_runs(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_runs_are_reported(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (run / "config.json").write_bytes((digits / "config.json").read_bytes())
     status, _, err = ends(["--workdir", run], capsys)
     assert status == 2
-    assert "dataset.json: missing; going on with the run" in err
+    assert "dataset.json: missing; resume the run" in err
     (run / "dataset.json").write_bytes((digits / "dataset.json").read_bytes())
     status, out, err = ends(["--workdir", run], capsys)
     assert (status, out) == (4, "")
@@ -121,15 +117,15 @@ def test_damaged_runs(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     known |= {"spec": {"kind": "numbers"}, "classes": []}
     (run / "dataset.json").write_text(json.dumps(known))
     status, _, err = ends(["--workdir", run], capsys)
-    assert (status, err) == (2, f"error: {run}: its dataset.json is of another run: numbers\n")
+    assert (status, err) == (2, f"error: {run}: dataset.json has data of kind 'numbers', must be 'image'\n")
 
 
-# How it ends -----------------------------------------------------------------------------------------------
+# Shutdown --------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def started(run: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The command in a process of its own, and the port that it says."""
+    """The command in its own process, and the port it prints."""
     command = [sys.executable, "-m", "rnn_jax.draw", "--workdir", str(run), *arguments]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}
@@ -144,39 +140,37 @@ def started(run: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str],
             process.kill()
 
 
-def ask(port: int, body: bytes) -> dict[str, Any]:
+def post(port: int, body: bytes) -> dict[str, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        connection.request("POST", "/read", body)
+        connection.request("POST", "/predict", body)
         return json.loads(connection.getresponse().read())
     finally:
         connection.close()
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_stop_it_while_requests_are_under_way(
-    digits: Path, number: signal.Signals, status: int
-) -> None:
+def test_signals_stop_it_during_requests(digits: Path, number: signal.Signals, status: int) -> None:
     with started(digits) as (process, port):
-        assert len(ask(port, b"\xff" * SIDE * SIDE)["probabilities"]) == 8
-        answered = threading.Semaphore(0)
+        assert len(post(port, b"\xff" * SIDE * SIDE)["probabilities"]) == 8
+        done = threading.Semaphore(0)
 
-        def keep_asking() -> None:
+        def keep_posting() -> None:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 while True:
-                    ask(port, b"\xff" * SIDE * SIDE)
-                    answered.release()
+                    post(port, b"\xff" * SIDE * SIDE)
+                    done.release()
 
-        threads = [threading.Thread(target=keep_asking) for _ in range(4)]
+        threads = [threading.Thread(target=keep_posting) for _ in range(4)]
         for thread in threads:
             thread.start()
-        # Meanwhile one request stops half way, and one connection says nothing.
+        # Meanwhile one request stalls half way, and one connection sends nothing.
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
-        silent[0].sendall(b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 78400\r\n\r\nabc")
+        silent[0].sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 78400\r\n\r\nabc")
         for _ in range(12):
-            assert answered.acquire(timeout=20)
+            assert done.acquire(timeout=20)
         process.send_signal(number)
-        out, err = process.communicate(timeout=SILENCE_SECONDS - 2)  # nobody waits for those
+        out, err = process.communicate(timeout=IDLE_SECONDS - 2)  # without waiting for those
         for thread in threads:
             thread.join()
         for connection in silent:
@@ -186,12 +180,12 @@ def test_signals_stop_it_while_requests_are_under_way(
             socket.create_connection(("127.0.0.1", port))
 
 
-def test_the_port_that_was_asked_for_and_free_again(digits: Path) -> None:
+def test_a_given_port_is_used_and_released(digits: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     for _ in range(2):
         with started(digits, "--port", str(port), "--checkpoint", "latest") as (process, found):
             assert found == port
-            assert ask(port, bytes(SIDE * SIDE)) == {"image": None}
+            assert post(port, bytes(SIDE * SIDE)) == {"image": None}
             process.terminate()
             assert process.wait(timeout=20) == 143

@@ -1,1 +1,1 @@
-"""A page to draw on, that shows how a network reads the drawing row by row."""
+"""A page to draw an image on, which shows how a trained network reads it row by row."""

@@ -1,13 +1,13 @@
-// What a reading looks like: a row of the maps is a row of the picture, and what is not read yet is faint.
+// The maps of a reading: a row of a map is a row of the image, and rows not read yet are faint.
 
 const MINUS = [37, 99, 235];
 const PLUS = [225, 90, 20];
-const BELIEF = [112, 95, 235];
+const PROBABILITY = [112, 95, 235];
 const FAINT = 0.22;
 
-/** Paints cells into a canvas of so many pixels; colour: (row, column) -> [red, green, blue, opacity 0 to 1]. */
+/** Paint a canvas of rows × columns pixels; colour: (row, column) -> [red, green, blue, opacity from 0 to 1]. */
 function paintCells(canvas, rows, columns, colour) {
-  // Colours are laid over the page's own by how opaque they are: light and dark pages need no others.
+  // Opacity blends the colours with the background, so that light and dark pages share them.
   if (canvas.height !== rows) canvas.height = rows;
   if (canvas.width !== columns) canvas.width = columns;
   const context = canvas.getContext("2d");
@@ -21,23 +21,23 @@ function paintCells(canvas, rows, columns, colour) {
   context.putImageData(cells, 0, 0);
 }
 
-/** The picture as the network is given it, in its own greys. when: the row after which each pixel is read. */
-export function paintSeen(canvas, { height, width, maximum }, image, when, row) {
+/** The network's input image in its own greys. when: the row after which each pixel is read. */
+export function paintImage(canvas, { height, width, maximum }, image, when, row) {
   paintCells(canvas, height, width, (y, x) => {
     const grey = (255 * image[y][x]) / maximum;
     return [grey, grey, grey, when[y * width + x] <= row ? 1 : 0.4];
   });
 }
 
-/** Probabilities [rows][classes]; by their roots, so that small ones are seen too. */
-export function paintBelief(canvas, probabilities, row) {
+/** Probabilities [rows][classes]; opacity is their square root, so that small ones are visible. */
+export function paintProbabilities(canvas, probabilities, row) {
   paintCells(canvas, probabilities.length, probabilities[0].length, (y, x) => [
-    ...BELIEF,
+    ...PROBABILITY,
     Math.sqrt(probabilities[y][x]) * (y <= row ? 1 : FAINT),
   ]);
 }
 
-/** States [rows][units], by how large they are beside the largest. */
+/** States [rows][units], relative to the largest absolute value. */
 export function paintStates(canvas, states, largest, row) {
   paintCells(canvas, states.length, states[0].length, (y, x) => {
     const share = states[y][x] / largest;
@@ -45,12 +45,12 @@ export function paintStates(canvas, states, largest, row) {
   });
 }
 
-/** Empties a map. */
+/** Clear a map. */
 export function clearMap(canvas) {
   canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
 }
 
-/** Bars for the classes of those numbers; returns a function that shows probabilities [classes]. */
+/** Bars for the classes with these indices; returns a function that shows probabilities [classes]. */
 export function createBars(list, classes, numbers) {
   const bars = numbers.map((number) => {
     const bar = document.createElement("li");

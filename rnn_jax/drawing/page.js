@@ -1,11 +1,11 @@
-// Draw, ask, show: the pen says what changed, the program answers, and the reading is shown row by row.
+// The pen reports a change, the server predicts, and the page shows the prediction row by row.
 
-import { clearMap, createBars, paintBelief, paintSeen, paintStates, percentage } from "./maps.js";
+import { clearMap, createBars, paintImage, paintProbabilities, paintStates, percentage } from "./maps.js";
 import { createPen } from "./pen.js";
 
 const ROW_MILLISECONDS = 70;
-const BETWEEN_MILLISECONDS = 120; // a pen that is down is asked about at most so often
-const MOST_BARS = 12;
+const MIN_REQUEST_MILLISECONDS = 120; // between requests while the pen is down
+const MAX_BARS = 12;
 
 const find = (id) => document.getElementById(id);
 const model = await (await fetch("model")).json();
@@ -13,13 +13,13 @@ const { height, width } = model.image;
 const rows = model.pixels.length;
 const when = new Array(height * width);
 model.pixels.forEach((pixels, row) => pixels.forEach((pixel) => { when[pixel] = row; }));
-// Read in its own order, a row of the maps is a row of the picture.
+// With a permuted pixel order, a row of the maps is not a row of the image.
 const isScattered = when.some((row, pixel) => row !== Math.floor(pixel / width));
 
-let reading = null; // what the program answered last; null: nothing is drawn
-let row = rows - 1; // that is looked at
-let playing = null; // when playing began, and at which row
-const asked = { isUnderWay: false, isWanted: false, isToPlay: false, timer: null };
+let reading = null; // the latest prediction; null: nothing is drawn
+let row = rows - 1; // shown now
+let playing = null; // when and at which row playing began
+const request = { isRunning: false, isPending: false, isToPlay: false, timer: null };
 let showBars = createBars(find("bars"), model.classes, shownClasses(null));
 
 const brush = find("brush");
@@ -27,65 +27,65 @@ brush.value = Math.round(100 * model.brush);
 const pen = createPen(find("ink"), model.canvas, () => brush.value / 100, (isDown) => {
   find("undo").disabled = find("clear").disabled = pen.isEmpty;
   document.body.classList.toggle("is-drawn", !pen.isEmpty);
-  find("answer").ariaBusy = !pen.isEmpty;
+  find("prediction").ariaBusy = !pen.isEmpty;
   pause();
   if (isDown) {
-    asked.timer ??= setTimeout(() => ask(false), BETWEEN_MILLISECONDS);
+    request.timer ??= setTimeout(() => predict(false), MIN_REQUEST_MILLISECONDS);
     return;
   }
   if (pen.isEmpty) show(null);
-  else ask(true);
+  else predict(true);
 });
 
-// Asking --------------------------------------------------------------------------------------------------
+// Predicting ----------------------------------------------------------------------------------------------
 
-/** Asks what the network makes of the drawing; one question at a time, and the last one is always asked. */
-async function ask(isToPlay) {
-  clearTimeout(asked.timer);
-  asked.timer = null;
-  asked.isWanted = true;
-  asked.isToPlay = isToPlay;
-  if (asked.isUnderWay) return;
-  asked.isUnderWay = true;
+/** Request a prediction for the drawing; one request at a time, and the latest drawing is always requested. */
+async function predict(isToPlay) {
+  clearTimeout(request.timer);
+  request.timer = null;
+  request.isPending = true;
+  request.isToPlay = isToPlay;
+  if (request.isRunning) return;
+  request.isRunning = true;
   try {
-    while (asked.isWanted && !pen.isEmpty) {
-      asked.isWanted = false;
-      const answer = await answerTo(pen.ink());
-      if (!pen.isEmpty && !asked.isWanted) show(answer, asked.isToPlay && !pen.isDown);
+    while (request.isPending && !pen.isEmpty) {
+      request.isPending = false;
+      const prediction = await fetchPrediction(pen.ink());
+      if (!pen.isEmpty && !request.isPending) show(prediction, request.isToPlay && !pen.isDown);
     }
-    say("");
+    showError("");
   } catch (error) {
-    say(error instanceof TypeError ? "The program behind this page does not answer; was it stopped?" : error.message);
+    showError(error instanceof TypeError ? "The server does not respond; was it stopped?" : error.message);
   } finally {
-    asked.isUnderWay = false;
-    find("answer").ariaBusy = pen.isDown;
+    request.isRunning = false;
+    find("prediction").ariaBusy = pen.isDown;
   }
 }
 
-async function answerTo(ink) {
+async function fetchPrediction(ink) {
   const headers = { "Content-Type": "application/octet-stream" };
-  const response = await fetch("read", { method: "POST", headers, body: ink });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(`The program refused: ${answer.error}.`);
-  return answer.image === null ? null : answer;
+  const response = await fetch("predict", { method: "POST", headers, body: ink });
+  const content = await response.json();
+  if (!response.ok) throw new Error(`The server reported an error: ${content.error}.`);
+  return content.image === null ? null : content;
 }
 
-function say(trouble) {
-  find("trouble").textContent = trouble;
-  find("trouble").hidden = trouble === "";
+function showError(message) {
+  find("error").textContent = message;
+  find("error").hidden = message === "";
 }
 
 // Showing -------------------------------------------------------------------------------------------------
 
-function show(answer, isToPlay = false) {
-  reading = answer && { ...answer, largest: largestOf(answer.states) };
+function show(prediction, isToPlay = false) {
+  reading = prediction && { ...prediction, largest: largestOf(prediction.states) };
   find("play").disabled = find("scrubber").disabled = reading === null;
   document.body.classList.toggle("is-empty", reading === null);
-  if (model.classes.length > MOST_BARS) showBars = createBars(find("bars"), model.classes, shownClasses(reading));
+  if (model.classes.length > MAX_BARS) showBars = createBars(find("bars"), model.classes, shownClasses(reading));
   for (const bound of document.querySelectorAll(".bound")) bound.textContent = reading?.largest.toFixed(2) ?? "1";
   find("states-size").textContent = reading ? unitsOf(reading.states[0]) : "";
-  // Said once, and not at every row that is played.
-  find("said").textContent = reading ? summary(reading.probabilities.at(-1)) : "";
+  // For screen readers: once per prediction, not for every row played.
+  find("announcement").textContent = reading ? summaryOf(reading.probabilities.at(-1)) : "";
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (isToPlay && reading && !isStill) play(0);
   else showRow(rows - 1);
@@ -95,17 +95,17 @@ function largestOf(states) {
   return states.flat().reduce((largest, state) => Math.max(largest, Math.abs(state)), 1e-9);
 }
 
-/** Of two directions, the second has read the whole picture before its first row. */
+/** A backward layer has read the whole image before its first row. */
 function unitsOf(state) {
-  return `${state.length} units${model.bidirectional ? ", the right half from the end" : ""}`;
+  return `${state.length} units${model.bidirectional ? "; the right half reads backwards" : ""}`;
 }
 
-function summary(probabilities) {
+function summaryOf(probabilities) {
   const best = probabilities.indexOf(Math.max(...probabilities));
   return `${model.classes[best]}, ${percentage(probabilities[best])}`;
 }
 
-/** Shows what there is after a row has been read. */
+/** Show the prediction after a row. */
 function showRow(next) {
   row = next;
   find("maps").style.setProperty("--row", row);
@@ -115,26 +115,26 @@ function showRow(next) {
   showBars(probabilities, best);
   find("best").textContent = model.classes[best] ?? "–";
   find("best").parentElement.classList.toggle("is-long", (model.classes[best] ?? "").length > 3);
-  find("share").textContent = probabilities === null ? "nothing drawn yet" : percentage(probabilities[best]);
+  find("best-probability").textContent = probabilities === null ? "nothing drawn yet" : percentage(probabilities[best]);
   document.body.classList.toggle("is-unsure", row < rows - 1);
-  find("place").textContent = isScattered
+  find("position").textContent = isScattered
     ? `${Math.round((100 * (row + 1)) / rows)} % of the pixels read`
     : `row ${row + 1} of ${rows}`;
-  find("scrubber").setAttribute("aria-valuetext", find("place").textContent);
+  find("scrubber").setAttribute("aria-valuetext", find("position").textContent);
   if (reading === null) {
-    ["seen", "belief", "states"].forEach((id) => clearMap(find(id)));
+    ["image", "probabilities", "states"].forEach((id) => clearMap(find(id)));
     return;
   }
-  paintSeen(find("seen"), model.image, reading.image, when, row);
-  paintBelief(find("belief"), reading.probabilities, row);
+  paintImage(find("image"), model.image, reading.image, when, row);
+  paintProbabilities(find("probabilities"), reading.probabilities, row);
   paintStates(find("states"), reading.states, reading.largest, row);
 }
 
-/** The numbers of the classes that have a bar: all, or the likeliest, in the data set's order. */
-function shownClasses(answer) {
+/** The indices of the classes with a bar: all, or the most likely ones, in the dataset's order. */
+function shownClasses(prediction) {
   const numbers = model.classes.map((_, number) => number);
-  const most = (number) => Math.max(...(answer?.probabilities ?? []).map((each) => each[number]), 0);
-  return numbers.sort((a, b) => most(b) - most(a)).slice(0, MOST_BARS).sort((a, b) => a - b);
+  const most = (number) => Math.max(...(prediction?.probabilities ?? []).map((each) => each[number]), 0);
+  return numbers.sort((a, b) => most(b) - most(a)).slice(0, MAX_BARS).sort((a, b) => a - b);
 }
 
 // Playing -------------------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ find("scrubber").addEventListener("input", (event) => { pause(); showRow(event.t
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") pen.undo();
 });
-// On the maps too one can point at a row.
+// A row can also be selected on the maps.
 for (const map of document.querySelectorAll(".map")) {
   for (const type of ["pointerdown", "pointermove"]) {
     map.addEventListener(type, (event) => {
@@ -184,8 +184,8 @@ find("about").textContent = `${model.about}, trained on ${model.dataset}`;
 find("scrubber").max = rows;
 find("maps").style.setProperty("--rows", rows);
 find("maps").style.setProperty("--shape", `${width} / ${height}`);
-find("seen-size").textContent = `${height} × ${width}`;
-if (model.classes.length <= MOST_BARS && model.classes.every((name) => name.length <= 2)) {
+find("image-size").textContent = `${height} × ${width}`;
+if (model.classes.length <= MAX_BARS && model.classes.every((name) => name.length <= 2)) {
   find("columns").replaceChildren(...model.classes.map((name) => Object.assign(document.createElement("li"), { textContent: name })));
 }
 document.body.classList.toggle("is-scattered", isScattered);

@@ -1,13 +1,13 @@
-// Strokes by mouse, finger or stylus, and what they amount to as ink.
+// Strokes by mouse, finger or stylus, and the ink they leave.
 
 /**
- * Makes a canvas one to draw on.
+ * Make a canvas to draw on.
  *
- * Strokes are kept as points, in shares of the canvas's longer side: so they can be taken back, and drawn once
- * for people, as sharp as their screen is, and once for the network.
+ * Strokes are kept as points relative to the canvas's longer side, so that they can be undone, and drawn once at
+ * the screen's resolution and once for the network.
  *
  * size: {height, width} of the ink in pixels. brush: () -> thickness as a share of the longer side.
- * changed: (isDown) is called after each change, with whether the pen is still down.
+ * changed: (isDown) is called after each change; isDown: the pen still touches the canvas.
  */
 export function createPen(canvas, size, brush, changed) {
   const longer = Math.max(size.height, size.width);
@@ -49,7 +49,7 @@ export function createPen(canvas, size, brush, changed) {
   }
 
   canvas.addEventListener("pointerdown", (event) => {
-    if (pointer !== null || event.button !== 0) return; // a second finger draws nothing
+    if (pointer !== null || event.button !== 0) return; // ignore a second finger
     event.preventDefault();
     pointer = event.pointerId;
     canvas.setPointerCapture(pointer);
@@ -57,7 +57,7 @@ export function createPen(canvas, size, brush, changed) {
   });
   canvas.addEventListener("pointermove", (event) => {
     if (event.pointerId !== pointer) return;
-    // Browsers hand on one event a frame; a quick pen was in more places than that.
+    // Browsers dispatch one event per frame; the pen may have passed more points.
     const all = event.getCoalescedEvents?.() ?? [];
     strokes.at(-1).points.push(...(all.length ? all : [event]).map(place));
     change(strokes, true);
@@ -79,16 +79,16 @@ export function createPen(canvas, size, brush, changed) {
     get isDown() { return pointer !== null; },
     undo() { if (pointer === null && strokes.length) change(strokes.slice(0, -1), false); },
     clear() { if (pointer === null && strokes.length) change([], false); },
-    /** How much ink each pixel has, 0 to 255, row after row. */
+    /** The ink of each pixel, from 0 to 255, row by row. */
     ink() {
       paint(sheet, longer, "black");
       const { data } = sheet.getImageData(0, 0, size.width, size.height);
-      return Uint8Array.from({ length: data.length / 4 }, (_, pixel) => data[4 * pixel + 3]); // how opaque it is
+      return Uint8Array.from({ length: data.length / 4 }, (_, pixel) => data[4 * pixel + 3]); // opacity
     },
   };
 }
 
-/** A smooth curve: from the middle of two points to the middle of the next two. */
+/** A smooth curve through the midpoints of successive points. */
 function curve(points, scale) {
   const path = new Path2D();
   const at = points.map(([x, y]) => [x * scale, y * scale]);

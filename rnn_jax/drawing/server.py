@@ -1,26 +1,29 @@
-"""A small server on this machine's own address, for the page and what it asks.
+"""A small HTTP server on the loopback address, for the drawing page and its predictions.
 
-    GET  /          the page; its style and its scripts by their names
-    GET  /model     what `Answers.describe` says
-    POST /read      a drawing, one byte a pixel, row after row; what `Answers.answer` says
+    GET  /          the page; its style sheet and scripts by their names
+    GET  /model     `DrawingPredictor.describe`
+    POST /predict   a drawing, one byte per pixel, row by row; `DrawingPredictor.predict`
 
-Any page in any browser here can send requests to it, so it answers only to its own: by the Host header, which
-a page of another name that leads here cannot choose (DNS rebinding), and by the Origin header. It refuses in
-JSON, `{"error": "..."}`. Nothing but the files of the page is ever read from the disk.
+Any web page in any browser on this machine can send requests here, so only the page's own are accepted: by
+the Host header, which a foreign page cannot choose even if its name resolves to this address (DNS rebinding),
+and by the Origin header. Errors are JSON, `{"error": "..."}`. Only the files of the page are ever read.
 """
 
 import json
 import sys
+import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_jax.drawing.answers import Answers, Stopped
 from rnn_jax.runtime.errors import UserError
+
+if TYPE_CHECKING:
+    from rnn_jax.drawing.predictor import DrawingPredictor
 
 ADDRESS = "127.0.0.1"
 NAMES = (ADDRESS, "localhost")
@@ -40,55 +43,68 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-SILENCE_SECONDS = 10.0
-"""After so long without a word a client is given up."""
+IDLE_SECONDS = 10.0
+"""Timeout of a client that sends nothing."""
 
 
 class Server(ThreadingMixIn, TCPServer):
-    """Listens from the beginning; who comes before `serve` waits."""
+    """Listens from construction; requests before `serve` wait."""
 
-    # Not `HTTPServer`, which asks a name server who it is.
+    # Not `HTTPServer`, which looks its own name up in the DNS.
     allow_reuse_address = True
-    daemon_threads = True  # a browser keeps connections open that it asks nothing on
+    daemon_threads = True  # a browser keeps idle connections open
 
     def __init__(self, port: int) -> None:
-        """Listens at a port; 0: any that is free.
+        """Listen at a port; 0: any free one.
 
         Raises:
-            UserError: it is taken, or not for everybody.
+            UserError: the port is taken or privileged.
         """
-        self.answers: Answers | None = None
+        self.predictor: DrawingPredictor | None = None
+        self._busy, self._finished = threading.Lock(), False
         folder = Path(__file__).parent
         self.files = {path: ((folder / name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
         try:
             super().__init__((ADDRESS, port), Handler)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise UserError(f"--port={port}: {reason}; without it, a free one is taken") from error
+            raise UserError(f"--port={port}: {reason}; omit it to use a free port") from error
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port in use."""
         return int(self.server_address[1])
 
-    def serve(self, answers: Answers) -> None:
-        """Answers to requests until an exception, or `shutdown`, ends it."""
-        self.answers = answers
+    def serve(self, predictor: "DrawingPredictor") -> None:
+        """Handle requests until an exception or `shutdown` ends it."""
+        self.predictor = predictor
         self.serve_forever()
 
+    def predict(self, ink: np.ndarray) -> dict[str, Any]:
+        """Run the predictor, for one request at a time.
+
+        Raises:
+            RequestError: after `finish`.
+        """
+        assert self.predictor is not None
+        with self._busy:
+            if self._finished:
+                raise RequestError(HTTPStatus.SERVICE_UNAVAILABLE, "the server is shutting down")
+            return self.predictor.predict(ink)
+
     def finish(self) -> None:
-        """After `serve`: waits for the answer that is being computed, and lets none begin."""
-        if self.answers is not None:
-            self.answers.stop()
+        """Wait for the running prediction and start no other: JAX aborts a process that exits during one."""
+        with self._busy:
+            self._finished = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Passes over clients that went away; anything else is a bug, and keeps its traceback."""
+        """Ignore clients that disconnected; print the traceback of anything else."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
-class Refused(Exception):
-    """A request that is not answered to, and why."""
+class RequestError(Exception):
+    """A request that is rejected, with the HTTP status and the reason."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)
@@ -96,82 +112,70 @@ class Refused(Exception):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers to one request; its connection is then closed."""
+    """Handles one request and closes the connection."""
 
+    server: Server  # pyright: ignore[reportIncompatibleVariableOverride]
     server_version, sys_version = "rnn_jax", ""
-    timeout = SILENCE_SECONDS
+    timeout = IDLE_SECONDS
 
     def do_GET(self) -> None:
-        """The page, and what it needs to know beforehand."""
-        self._reply(self._got)
+        """Send a file of the page, or the model's description."""
+        self._reply(self._get)
 
     def do_POST(self) -> None:
-        """What the network makes of a drawing."""
-        self._reply(self._posted)
+        """Send the prediction for a drawing."""
+        self._reply(self._post)
 
-    def _got(self) -> tuple[bytes, str]:
-        self._refuse_other_pages()
+    def _get(self) -> tuple[bytes, str]:
         if self.path == "/model":
-            return _json(self._answers.describe()), JSON
-        if self.path not in self._server.files:
-            raise Refused(HTTPStatus.NOT_FOUND, "there is no such page")
-        return self._server.files[self.path]
+            assert self.server.predictor is not None
+            return _json(self.server.predictor.describe()), JSON
+        if self.path not in self.server.files:
+            raise RequestError(HTTPStatus.NOT_FOUND, "not found")
+        return self.server.files[self.path]
 
-    def _posted(self) -> tuple[bytes, str]:
-        self._refuse_other_pages()
-        if self.path != "/read":
-            raise Refused(HTTPStatus.NOT_FOUND, "nothing is answered to there")
-        answers = self._answers
-        ink = np.frombuffer(self._body(*answers.canvas), np.uint8).reshape(answers.canvas)
-        try:
-            return _json(answers.answer(ink)), JSON
-        except Stopped as error:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the program is ending") from error
+    def _post(self) -> tuple[bytes, str]:
+        if self.path != "/predict":
+            raise RequestError(HTTPStatus.NOT_FOUND, "not found")
+        assert self.server.predictor is not None
+        canvas = self.server.predictor.canvas
+        return _json(self.server.predict(np.frombuffer(self._body(*canvas), np.uint8).reshape(canvas))), JSON
 
-    @property
-    def _server(self) -> Server:
-        assert isinstance(self.server, Server)
-        return self.server
-
-    @property
-    def _answers(self) -> Answers:
-        assert self._server.answers is not None
-        return self._server.answers
-
-    def _refuse_other_pages(self) -> None:
-        own = [f"{name}{port}" for name in NAMES for port in ("", f":{self._server.port}")]
+    def _require_own_page(self) -> None:
+        own = [f"{name}{port}" for name in NAMES for port in ("", f":{self.server.port}")]
         if self.headers.get("Host", "").lower() not in own:
-            raise Refused(HTTPStatus.FORBIDDEN, "asked under another name than this machine's own")
+            raise RequestError(HTTPStatus.FORBIDDEN, "the Host header is not this server's")
         origin = self.headers.get("Origin")
         if origin is not None and origin not in [f"http://{name}" for name in own]:
-            raise Refused(HTTPStatus.FORBIDDEN, "asked by another page")
+            raise RequestError(HTTPStatus.FORBIDDEN, "the Origin header is not this server's")
 
     def _body(self, height: int, width: int) -> bytes:
         length, expected = self.headers.get("Content-Length", ""), height * width
         if not (length.isascii() and length.isdigit()):
-            raise Refused(HTTPStatus.LENGTH_REQUIRED, "the body's length must be given")
+            raise RequestError(HTTPStatus.LENGTH_REQUIRED, "Content-Length is missing")
         if len(length) > 12 or int(length) > expected:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"larger than {expected:,} bytes")
+            raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {expected:,} bytes")
         body = self.rfile.read(int(length))
         if len(body) != expected:
-            raise Refused(HTTPStatus.BAD_REQUEST, f"a drawing is {height} × {width} bytes, one a pixel")
+            raise RequestError(HTTPStatus.BAD_REQUEST, f"a drawing must be {height} × {width} bytes")
         return body
 
     def _reply(self, content: Any) -> None:
         try:
+            self._require_own_page()
             body, kind = content()
-        except Refused as error:
+        except RequestError as error:
             self.send_error(error.status, str(error))
         except OSError:
             raise
         except Exception:
-            self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, "a bug; the terminal says which")
+            self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the terminal")
             raise
         else:
             self._send(HTTPStatus.OK, body, kind)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuses in JSON what Python's own server would in HTML."""
+        """Send an error as JSON, not as the standard library's HTML."""
         self._send(code, _json({"error": message or HTTPStatus(code).phrase}), JSON)
 
     def _send(self, status: int, body: bytes, kind: str) -> None:
@@ -185,7 +189,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing: the terminal is for people."""
+        """Log no requests: the terminal is for people."""
 
 
 def _json(value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""The page in a browser: what tests draw on it, and what it says."""
+"""The drawing page in a browser: what tests draw on it, and what it shows."""
 
 import contextlib
 import threading
@@ -14,11 +14,11 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
 from rnn_jax.config.run_folder import read_config
-from rnn_jax.drawing.loading import load
+from rnn_jax.drawing.predictor import load
 from rnn_jax.drawing.server import PAGE, Server
 
 Stroke = list[tuple[float, float]]
-# Shares of what is drawn on, from the left and from the top.
+# Relative to the canvas, from the left and from the top.
 DRAWN: dict[str, list[Stroke]] = {
     "0": [
         [
@@ -52,33 +52,33 @@ DRAWN: dict[str, list[Stroke]] = {
 }
 FILES = [path[1:] for path in PAGE]
 CROSSED_SEVEN = [[(0.3, 0.2), (0.7, 0.18), (0.56, 0.5), (0.44, 0.86)], [(0.3, 0.52), (0.72, 0.5)]]
-"""As those are who wrote scikit-learn's digits."""
+"""Drawn like the sevens of scikit-learn's digits."""
 
 
-INK_SEEN = """
-const seen = document.getElementById("seen");
-const copy = new OffscreenCanvas(seen.width, seen.height).getContext("2d", { willReadFrequently: true });
-copy.drawImage(seen, 0, 0);
-const { data } = copy.getImageData(0, 0, seen.width, seen.height);
+MEAN_INK = """
+const image = document.getElementById("image");
+const copy = new OffscreenCanvas(image.width, image.height).getContext("2d", { willReadFrequently: true });
+copy.drawImage(image, 0, 0);
+const { data } = copy.getImageData(0, 0, image.width, image.height);
 return data.reduce((sum, value, place) => sum + (place % 4 ? 0 : value), 0) / (255 * data.length / 4);
 """
-"""How bright what the network sees is, from 0 to 1."""
-PLACE = "document.getElementById('play').textContent + ' ' + document.getElementById('place').textContent"
-NOTE_PLACES = f"""
-window.places = [];
-const note = () => {{
-  const place = {PLACE};
-  if (place !== window.places.at(-1) && (window.places.length || place.startsWith("Pause"))) {{
-    window.places.push(place);
+"""Mean brightness of the network's input image, from 0 to 1."""
+POSITION = "['play', 'position'].map((id) => document.getElementById(id).textContent).join(' ')"
+RECORD_POSITIONS = f"""
+window.positions = [];
+const record = () => {{
+  const position = {POSITION};
+  if (position !== window.positions.at(-1) && (window.positions.length || position.startsWith("Pause"))) {{
+    window.positions.push(position);
   }}
 }};
 const transport = document.querySelector(".transport");
-new MutationObserver(note).observe(transport, {{ childList: true, subtree: true }});
+new MutationObserver(record).observe(transport, {{ childList: true, subtree: true }});
 """
-"""What the button and the place beside the slider say, from when it is played on."""
+"""Records the texts of the button and beside the slider, from the start of playing on."""
 HOLD = f"""
 const play = document.getElementById("play");
-const press = () => {{ play.click(); return {PLACE}; }};
+const press = () => {{ play.click(); return {POSITION}; }};
 return [press(), press()];
 """
 
@@ -87,8 +87,8 @@ return [press(), press()];
 def serving(run: Path) -> Iterator[str]:
     """The address of the page for a run."""
     with Server(0) as server:
-        answers = load(read_config(run), run, "best")
-        thread = threading.Thread(target=server.serve, args=(answers,))
+        predictor = load(read_config(run), run, "best")
+        thread = threading.Thread(target=server.serve, args=(predictor,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.port}/"
@@ -130,23 +130,23 @@ def text(browser: Chrome, name: str) -> str:
     return browser.find_element(By.ID, name).text
 
 
-def said(browser: Chrome) -> str:
-    """The last answer, as it is told to those who do not see the page."""
-    return browser.execute_script("return document.getElementById('said').textContent")
+def announced(browser: Chrome) -> str:
+    """The latest prediction, as screen readers announce it."""
+    return browser.execute_script("return document.getElementById('announcement').textContent")
 
 
-def answer(browser: Chrome, strokes: list[Stroke]) -> str:
-    """What is answered to a drawing."""
+def predict(browser: Chrome, strokes: list[Stroke]) -> str:
+    """Draw, and return the announced prediction."""
     clear = browser.find_element(By.ID, "clear")
     if clear.is_enabled():
         clear.click()
-    until(lambda: said(browser) == "")
+    until(lambda: announced(browser) == "")
     pen(browser, strokes)
-    until(lambda: browser.find_element(By.ID, "answer").get_attribute("aria-busy") == "false")
-    return said(browser)
+    until(lambda: browser.find_element(By.ID, "prediction").get_attribute("aria-busy") == "false")
+    return announced(browser)
 
 
-def look_at(browser: Chrome, row: int) -> None:
+def show_row(browser: Chrome, row: int) -> None:
     browser.execute_script(
         "const slider = document.getElementById('scrubber'); slider.value = arguments[0];"
         "slider.dispatchEvent(new Event('input'))",
@@ -159,10 +159,10 @@ def bars(browser: Chrome) -> list[float]:
     return browser.execute_script(script)
 
 
-def assert_nothing_was_wrong(browser: Chrome, address: str) -> None:
+def assert_no_errors(browser: Chrome, address: str) -> None:
     assert errors(browser) == []
-    assert {asked.removeprefix(address) for asked in requests(browser)} <= {"", "model", "read", *FILES}
-    assert not browser.find_element(By.ID, "trouble").is_displayed()
+    assert {url.removeprefix(address) for url in requests(browser)} <= {"", "model", "predict", *FILES}
+    assert not browser.find_element(By.ID, "error").is_displayed()
 
 
 def brightness(colour: str) -> float:

@@ -1,0 +1,79 @@
+"""The network of a run, which reads a drawing row by row."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from rnn_jax.checkpoints.checkpoint import Which
+from rnn_jax.config.schema import Config
+from rnn_jax.datasets import dataset_info
+from rnn_jax.datasets.dataset_info import DatasetInfo
+from rnn_jax.drawing import preprocessing
+from rnn_jax.inference.image_reading import Reader
+from rnn_jax.inference.predictor import load_trained
+from rnn_jax.runtime.errors import UserError
+
+
+class DrawingPredictor:
+    """Predicts the class of a drawing after each row of the image. Not for several threads at once."""
+
+    def __init__(self, reader: Reader, info: DatasetInfo, about: str, *, bidirectional: bool) -> None:
+        """`about` describes the network to people, in a few words."""
+        self._reader, self._info, self._about, self._bidirectional = reader, info, about, bidirectional
+        self.canvas = preprocessing.canvas_size(info.spec)
+        """Height and width of a drawing in pixels."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the page shows of the network and its data, for JSON."""
+        height, width, maximum = (int(self._info.spec[key]) for key in ("height", "width", "maximum"))
+        return {
+            "about": self._about,
+            "bidirectional": self._bidirectional,
+            "dataset": self._info.name,
+            "classes": list(self._info.classes),
+            "image": {"height": height, "width": width, "maximum": maximum},
+            "canvas": dict(zip(("height", "width"), self.canvas, strict=True)),
+            "brush": preprocessing.brush_of(self._info.name),
+            "pixels": self._reader.pixels.tolist(),
+        }
+
+    def predict(self, ink: np.ndarray) -> dict[str, Any]:
+        """Return the network's input image, class probabilities and states after each row, for JSON.
+
+        Args:
+            ink: the drawing, uint8 [height, width] as `canvas`. If it is empty, `image` is None.
+        """
+        image = preprocessing.to_image(ink, self._info.spec, self._info.name, self._info.background)
+        if image is None:
+            return {"image": None}
+        reading = self._reader.read(image)
+        return {
+            "image": image.tolist(),
+            "probabilities": _rounded(reading.probabilities, 5),
+            "states": _rounded(reading.states, 3),
+        }
+
+
+def load(config: Config, workdir: Path, which: Which) -> DrawingPredictor:
+    """Load and compile the network of a run; damaged checkpoints are reported on standard error.
+
+    Raises:
+        UserError: the run's data are not images.
+        CheckpointError: there is no valid checkpoint of that kind.
+    """
+    info = dataset_info.load(workdir)
+    if info.spec["kind"] != "image":
+        raise UserError(f"{workdir}: dataset.json has data of kind {info.spec['kind']!r}, must be 'image'")
+    with jax.default_matmul_precision(config.runtime.matmul_precision):
+        trained = load_trained(config, info, workdir, which)
+        for line in trained.damaged:
+            print(f"warning: {line}", file=sys.stderr)
+        about = f"{trained.network.name}, {which} checkpoint, step {trained.step:,}"
+        return DrawingPredictor(Reader(info, trained), info, about, bidirectional=config.model.bidirectional)
+
+
+def _rounded(values: np.ndarray, digits: int) -> list[list[float]]:
+    return np.round(values.astype(np.float64), digits).tolist()

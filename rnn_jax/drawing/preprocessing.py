@@ -1,0 +1,95 @@
+"""From a drawing to an image like those of a dataset."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rnn_jax.datasets.dataset import Spec
+from rnn_jax.datasets.own_files import pictures
+from rnn_jax.datasets.own_files.pictures import Background
+
+LONGER_SIDE = 280
+"""Minimum length of the longer side of a drawing, in pixels."""
+
+
+class Framing(NamedTuple):
+    """How the images of a dataset were cropped and centred."""
+
+    box: float
+    """Longer side of the crop, centred by its mass, as a share of the image's shorter side."""
+    brush: float
+    """Thickness of the strokes, as a share of the image."""
+
+
+_MNIST = Framing(20 / 28, 0.1)  # LeCun et al. 1998, section III.A: 20 × 20, placed in 28 × 28
+_DIGITS = Framing(1.0, 0.1)  # they fill all eight rows
+FRAMINGS = {"mnist": _MNIST, "tfds:mnist": _MNIST, "digits": _DIGITS}
+"""By name of the dataset. For any other, a drawing is scaled as a whole."""
+DEFAULT_BRUSH = 0.07
+
+
+def brush_of(name: str) -> float:
+    """Thickness of the brush for a dataset, as a share of the longer side of the drawing."""
+    return FRAMINGS[name].brush if name in FRAMINGS else DEFAULT_BRUSH
+
+
+def canvas_size(spec: Spec) -> tuple[int, int]:
+    """Height and width of drawings in pixels, a multiple of the image's."""
+    height, width = int(spec["height"]), int(spec["width"])
+    factor = -(-LONGER_SIDE // max(height, width))
+    return height * factor, width * factor
+
+
+def to_image(ink: np.ndarray, spec: Spec, name: str, background: Background) -> np.ndarray | None:
+    """Convert a drawing to an image of a dataset.
+
+    Args:
+        ink: uint8 [any, any], from 0 (no ink) to 255.
+        spec: the dataset's; `height`, `width` and `maximum` are used.
+        name: the dataset's; decides whether the drawing is cropped and centred, see `FRAMINGS`.
+        background: the dataset's; on a light one, ink is dark.
+
+    Returns:
+        uint8 [height, width], up to `maximum`; None if the drawing is empty, or vanishes when it is scaled.
+    """
+    if not ink.any():
+        return None
+    height, width, maximum = (int(spec[key]) for key in ("height", "width", "maximum"))
+    if name in FRAMINGS:
+        image = _crop_and_centre(ink, height, width, FRAMINGS[name].box)
+        if image is None:
+            return None
+    else:
+        image = pictures.scale(ink, height, width, fill=0)
+    return pictures.in_greys(255 - image if background == "light" else image, maximum)
+
+
+def _crop_and_centre(ink: np.ndarray, height: int, width: int, box: float) -> np.ndarray | None:
+    """Crop the ink, scale it into a box, and put its centre of mass in the middle: uint8 [height, width].
+
+    The darkest grey becomes black, as in the training images, however thin the stroke. None if scaling
+    leaves nothing, as for faint dots far from one another.
+    """
+    from PIL import Image
+
+    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
+    crop = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = box * min(height, width) / max(crop.shape)
+    size = [max(1, round(length * scale)) for length in crop.shape]
+    scaled = np.asarray(Image.fromarray(crop).resize(size[::-1], pictures.filter_of(scale)), np.float64)
+    if not scaled.any():
+        return None
+    scaled = np.rint(scaled * (255 / scaled.max())).astype(np.uint8)
+    image = np.zeros((height, width), np.uint8)
+    top, left = (_offset(scaled.sum(axis=1 - axis), image.shape[axis]) for axis in (0, 1))
+    image[top : top + size[0], left : left + size[1]] = scaled
+    return image
+
+
+def _offset(masses: np.ndarray, length: int) -> int:
+    """Empty pixels before `masses` [pixels] that put their centre in the middle, with all of them inside.
+
+    The middle is pixel `length` / 2, counted from 0, as in MNIST: 14.0 of 28, not 13.5.
+    """
+    centre = (masses * np.arange(len(masses))).sum() / masses.sum()
+    return min(max(0, round(length / 2 - centre)), length - len(masses))
