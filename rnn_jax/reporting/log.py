@@ -1,4 +1,4 @@
-"""The files a run writes its figures to: metrics.jsonl, timing.jsonl, TensorBoard's event files."""
+"""The log of a run: metrics.jsonl, timing.jsonl, samples.txt and TensorBoard's event files."""
 
 import contextlib
 import io
@@ -14,13 +14,14 @@ from rnn_jax.reporting.samples import Samples
 from rnn_jax.reporting.tensorboard import Events
 from rnn_jax.runtime.files import finite, replacing, write_all, writing
 
-WHILE_TRAINING = ("train", "batch")
-"""The splits whose figures come with the updates, not with an evaluation."""
-BEFORE_THE_END = (*WHILE_TRAINING, "validation")
+TRAINING_SPLITS = ("train", "batch")
+"""Splits whose metrics are logged with the updates, not by an evaluation."""
+REPEATABLE_SPLITS = (*TRAINING_SPLITS, "validation")
+"""Splits that are not evaluated again when a run is resumed from its last step; test splits are."""
 
 
 class Log:
-    """Where the loop puts its figures, and how often. `console` is what it speaks through meanwhile."""
+    """Writes a run's metrics, timing and samples. The files are created if they do not exist."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class Log:
         tensorboard: bool,
         sample_tokens: int | None,
     ) -> None:
+        """The keywords are the config section `log`."""
         self.console = console
         self.every_steps = every_steps
         self.batch_accuracy_every_steps = batch_accuracy_every_steps
@@ -44,94 +46,89 @@ class Log:
         self._first_step = 0
         self._events: Events | None = None
 
-    def resume(self, step: int, evaluated: int | None = None) -> None:
-        """Forgets what was logged after `step`: the run goes on from there, and logs it again.
+    def resume(self, step: int, evaluated_at: int | None = None) -> None:
+        """Drop what was logged after `step`, from where the run resumes and logs it again.
 
-        `evaluated` is the step up to which evaluations are kept (None: as everything else); figures of test
-        at the last step are not kept, since test is looked at again.
+        Evaluations are kept up to `evaluated_at` (None: `step`); the test metrics of the last step are dropped,
+        since test is evaluated again.
         """
-        evaluated = step if evaluated is None else evaluated
+        last_evaluation = step if evaluated_at is None else min(step, evaluated_at)
 
         def is_kept(row: Mapping[str, Any]) -> bool:
             split = row.get("split")
-            last = step if split in WHILE_TRAINING else min(step, evaluated)
-            return row["step"] < last or (row["step"] == last and split in BEFORE_THE_END)
+            last = step if split in TRAINING_SPLITS else last_evaluation
+            return row["step"] < last or (row["step"] == last and split in REPEATABLE_SPLITS)
 
         self._metrics.keep(is_kept)
-        self._timing.keep_up_to(step)
-        self._samples.keep_up_to(min(step, evaluated))
+        self._timing.keep(lambda row: row["step"] <= step)
+        self._samples.keep_up_to(last_evaluation)
         self._close_events()
         self._first_step = step + 1
 
-    def metrics(self, step: int, split: str, figures: Mapping[str, float]) -> None:
-        """Logs reproducible figures of a split; what is not finite becomes `null`."""
-        self._metrics.append({"step": step, "split": split, **_plain(figures)})
-        self._add_scalars(step, split, figures)
+    def metrics(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
+        """Log reproducible metrics of a split; NaN and infinities become `null`."""
+        self._metrics.append({"step": step, "split": split, **_plain(metrics)})
+        self._add_scalars(step, split, metrics)
+
+    def timing(self, step: int, values: Mapping[str, float]) -> None:
+        """Log throughput and times, which differ between equal runs."""
+        self._timing.append({"step": step, **_plain(values)})
+        self._add_scalars(step, "timing", values)
 
     def sample(self, step: int, text: str) -> None:
-        """Keeps what a language model writes, and shows it to who looks on."""
+        """Log text sampled from a language model, and show it on the console."""
         self._samples.append(step, text)
         self.console.log_sample(text)
 
-    def timing(self, step: int, figures: Mapping[str, float]) -> None:
-        """Logs rates and times, which no two runs share."""
-        self._timing.append({"step": step, **_plain(figures)})
-        self._add_scalars(step, "timing", figures)
-
     def flush(self) -> None:
-        """Waits until the disk has everything: before a checkpoint is there, or a crash loses lines."""
+        """Wait until everything is on the disk, so that neither a checkpoint nor a crash outruns the log."""
         self._metrics.flush()
         self._timing.flush()
         self._samples.flush()
 
     def flush_events(self) -> None:
-        """Puts what was logged into the event file; unlike `flush`, not beside other calls."""
+        """Write buffered TensorBoard events; unlike `flush`, not from another thread."""
         if self._events is not None:
             with writing(self._path):
                 self._events.flush()
 
     def close(self) -> None:
-        """Closes the files. Nothing can be logged afterwards."""
+        """Close the files. Nothing can be logged afterwards."""
         self._metrics.close()
         self._timing.close()
         self._close_events()
 
-    def _add_scalars(self, step: int, group: str, figures: Mapping[str, float]) -> None:
+    def _add_scalars(self, step: int, group: str, values: Mapping[str, float]) -> None:
         if not self._tensorboard:
             return
         with writing(self._path):
             if self._events is None:
                 self._events = Events(self._path, self._first_step)
-            self._events.add(step, group, figures)
+            self._events.add(step, group, values)
 
     def _close_events(self) -> None:
         if self._events is not None:
-            with contextlib.suppress(OSError):  # what is worth an error was flushed before
+            with contextlib.suppress(OSError):  # errors that matter were raised by `flush_events`
                 self._events.close()
         self._events = None
 
 
 class Lines:
-    """A file of JSON objects, one a line, each with a `step`; what is appended is written at once, whole."""
+    """A file of JSON objects, one per line, each with a `step`. Lines are appended unbuffered and whole."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = _open_to_append(path)
 
     def append(self, row: Mapping[str, object]) -> None:
-        """Adds a line. ValueError for NaN and infinities, which JSON does not have."""
+        """Append a line. ValueError for NaN and infinities, which JSON does not have."""
         with writing(self._path):
             write_all(self._file, json.dumps(row, allow_nan=False).encode() + b"\n")
 
-    def keep_up_to(self, step: int) -> None:
-        """Drops the lines of later steps, and what is no whole line: a crash may have torn the last one."""
-        self.keep(lambda row: row["step"] <= step)
-
     def keep(self, is_kept: Callable[[Mapping[str, Any]], bool]) -> None:
-        """Drops the lines for which `is_kept` is false, and what is no whole line."""
+        """Drop the lines for which `is_kept` is false, and damaged ones: a crash may have torn the last."""
         content = self._path.read_bytes()
-        lines = content.split(b"\n")[:-1]  # after the last newline: nothing, or a torn line
-        kept = b"".join(line + b"\n" for line in lines if (row := _row(line)) is not None and is_kept(row))
+        kept = b"".join(line + b"\n" for line, row in _rows(content) if is_kept(row))
         if kept == content:
             return
         self._file.close()
@@ -140,20 +137,18 @@ class Lines:
         self._file = _open_to_append(self._path)
 
     def flush(self) -> None:
-        """Waits until the disk has the lines."""
+        """Wait until the lines are on the disk."""
         with writing(self._path):
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._file.close()
 
 
-def read_lines(path: Path) -> list[dict]:
-    """The objects of a metrics.jsonl or timing.jsonl, without a torn last line; [] where there is no file."""
-    if not path.exists():
-        return []
-    return [row for line in path.read_bytes().split(b"\n")[:-1] if (row := _row(line)) is not None]
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a metrics.jsonl or timing.jsonl without damaged lines; [] if the file does not exist."""
+    return [row for _, row in _rows(path.read_bytes())] if path.exists() else []
 
 
 def _open_to_append(path: Path) -> io.FileIO:
@@ -161,16 +156,19 @@ def _open_to_append(path: Path) -> io.FileIO:
         return io.FileIO(path, "a+")
 
 
-def _plain(figures: Mapping[str, float]) -> dict[str, int | float | None]:
-    """Python numbers of NumPy's or JAX's scalars, None for what is not finite."""
-    numbers = {name: value if isinstance(value, int) else float(value) for name, value in figures.items()}
-    return finite(numbers)
+def _plain(metrics: Mapping[str, float]) -> dict[str, int | float | None]:
+    """Convert NumPy's and JAX's scalars to Python numbers, NaN and infinities to None."""
+    return finite(
+        {name: value if isinstance(value, int) else float(value) for name, value in metrics.items()}
+    )
 
 
-def _row(line: bytes) -> dict[str, Any] | None:
-    """The JSON object of a line; None where it is none, or one without a step."""
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
+def _rows(content: bytes) -> list[tuple[bytes, dict[str, Any]]]:
+    """The complete lines that hold a JSON object with a step, and these objects."""
+    rows = []
+    for line in content.split(b"\n")[:-1]:  # after the last newline: nothing, or a torn line
+        with contextlib.suppress(ValueError, RecursionError):
+            row = json.loads(line)
+            if isinstance(row, dict) and isinstance(row.get("step"), int):
+                rows.append((line, row))
+    return rows

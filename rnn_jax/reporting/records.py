@@ -1,4 +1,4 @@
-"""What experiments keep of their runs: results.jsonl, one JSON object a run, and the tables made of it."""
+"""Records of experiments: results.jsonl, one JSON object per run, and Markdown tables made from it."""
 
 import json
 import os
@@ -16,12 +16,12 @@ from rnn_jax.runtime.errors import UserError
 Record = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]
-WHAT_RUNS = ("rnn_jax", "configs", "pyproject.toml")
+CODE = ("rnn_jax", "configs", "pyproject.toml")
 END = "<!-- end -->"
 
 
 class Column(NamedTuple):
-    """A column of a table: its heading, and its text for the records that differ by the seed alone."""
+    """A column of a table: its heading, and the text for the records of all seeds."""
 
     heading: str
     text: Callable[[Sequence[Record]], str]
@@ -36,15 +36,15 @@ def record(
     seed: int,
     command: str,
 ) -> bool:
-    """Appends a run to a results.jsonl; False where it is there already, from the same commit.
+    """Append a run to a results.jsonl; return False if it has the run from the same commit already.
 
     Args:
-        path: the results.jsonl; created where it does not exist.
-        summary: the run's summary.json, whose `commit` is the one that was run.
-        config: the config with its variants, as `--config` takes it.
-        overrides: values by dotted key (`train.duration_steps`), without the seed and without folders.
+        path: the results.jsonl, created if need be.
+        summary: the run's summary.json; its `commit` takes precedence over the current one.
+        config: the config with its variants, as for `--config`.
+        overrides: values by dotted key (`train.duration_steps`), without seed and folders.
         seed: `train.seed`.
-        command: what a reader can type to do it again.
+        command: the command that reproduces the run.
     """
     row: Record = {
         "config": config,
@@ -64,23 +64,20 @@ def record(
 
 
 def read(path: Path) -> list[Record]:
-    """The records of a results.jsonl; none where there is no such file."""
+    """The records of a results.jsonl; [] if it does not exist."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def find(rows: Sequence[Record], config: str, overrides: Mapping[str, Any], seed: int) -> Record | None:
-    """The newest record of a run, from whichever commit; None where there is none."""
+    """The latest record of a run, from any commit; None if there is none."""
     wanted = (config, dict(overrides), seed)
     return next((row for row in reversed(rows) if _identity(row)[:3] == wanted), None)
 
 
 def table(rows: Sequence[Record], columns: Sequence[Column]) -> str:
-    """A Markdown table with a line for each config and its overrides, over all seeds.
-
-    Of a run that was recorded more than once, the newest record counts.
-    """
+    """A Markdown table with a line per config and overrides, over all seeds; the latest record of each run."""
     groups: dict[str, dict[int, Record]] = {}
     for row in rows:
         groups.setdefault(describe([row]), {})[row["seed"]] = row
@@ -95,22 +92,22 @@ def table(rows: Sequence[Record], columns: Sequence[Column]) -> str:
 
 
 def describe(rows: Sequence[Record]) -> str:
-    """The config and the overrides that the records share."""
+    """Text of a column: the config and the overrides."""
     overrides = "".join(f" {key}={value}" for key, value in rows[0]["overrides"].items())
     return f"`{rows[0]['config']}{overrides}`"
 
 
 def count(rows: Sequence[Record]) -> str:
-    """How many seeds."""
+    """Text of a column: the number of seeds."""
     return str(len(rows))
 
 
 def spread(
     key: str, *, scale: float = 1, digits: int = 0, unit: str = ""
 ) -> Callable[[Sequence[Record]], str]:
-    """Mean ± sample standard deviation over the seeds of the figure at a dotted key (`test.accuracy`).
+    """Text of a column: mean ± sample standard deviation over seeds of a value at a dotted key (`test.loss`).
 
-    The figures are multiplied by `scale`; a single seed has no deviation, a figure that nobody has is a dash.
+    The values are multiplied by `scale`. One seed has no deviation; no value at all is a dash.
     """
 
     def text(rows: Sequence[Record]) -> str:
@@ -126,23 +123,23 @@ def spread(
 
 
 def percent(key: str) -> Callable[[Sequence[Record]], str]:
-    """Mean ± sample standard deviation of a share, in percent."""
+    """Text of a column: `spread` of a fraction, in percent."""
     return spread(key, scale=100, digits=2, unit=" %")
 
 
 def duration(key: str) -> Callable[[Sequence[Record]], str]:
-    """The mean of seconds, as minutes and seconds."""
+    """Text of a column: mean duration, from seconds."""
     return lambda rows: format_seconds(statistics.mean(_at(row, key) for row in rows))
 
 
 def machines(rows: Sequence[Record]) -> str:
-    """The processors that the records come from, with the cores in use."""
+    """Text of a column: the processors used, with their number of cores."""
     hardware = (row["hardware"] for row in rows)
     return "; ".join(dict.fromkeys(f"{part['cpu']}, {part['cores']} cores" for part in hardware))
 
 
 def replace_table(text: str, name: str, markdown: str) -> str:
-    """`text` with what stands between `<!-- table NAME -->` and `<!-- end -->` replaced by a table.
+    """Replace the text between `<!-- table NAME -->` and `<!-- end -->` with a table.
 
     Raises:
         UserError: one of the two markers is missing.
@@ -151,24 +148,26 @@ def replace_table(text: str, name: str, markdown: str) -> str:
     before, found_start, rest = text.partition(start)
     _, found_end, after = rest.partition(END)
     if not (found_start and found_end):
-        raise UserError(f"no place for the table {name}: there must be a line `{start}` and a line `{END}`")
+        raise UserError(f"no place for table {name}: the text needs a line `{start}` and a line `{END}`")
     return f"{before}{start}\n\n{markdown.strip()}\n\n{END}{after}"
 
 
 def hardware() -> dict[str, Any]:
-    """The processor's name and how many of its cores this process may use."""
+    """The processor's name, and the number of cores available to this process."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"cpu": _processor(), "cores": cores}
 
 
 def commit(root: Path = ROOT) -> str | None:
-    """The commit of a checkout; '-dirty' is added where the package or the configs differ from it.
+    """The commit of the checkout, with '-dirty' if package or configs differ from it.
 
-    None where the package is not run from a checkout, or git is not there.
+    None if the package does not run from a checkout, or git is missing.
     """
     try:
-        _git(root, "ls-files", "--error-unmatch", "rnn_jax")  # else: the package lies in another checkout
-        changed = _git(root, "status", "--porcelain", "--", *WHAT_RUNS)
+        _git(
+            root, "ls-files", "--error-unmatch", "rnn_jax"
+        )  # fails if another project's checkout contains the package
+        changed = _git(root, "status", "--porcelain", "--", *CODE)
         return _git(root, "rev-parse", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None
@@ -189,12 +188,12 @@ def _processor() -> str:
 
 
 def _identity(row: Record) -> tuple[str, Mapping[str, Any], int, str | None, str | None]:
-    """What makes two records the same run of the same code; a sweep's member is none of another sweep's."""
+    """Two records with equal identities are the same run of the same code, in the same sweep if any."""
     return row["config"], row["overrides"], row["seed"], row["commit"], row.get("sweep")
 
 
 def _at(row: Record, key: str) -> Any:
-    """The value at a dotted key; None where a part of the way is missing."""
+    """The value at a dotted key; None if a part of it is missing."""
     value: Any = row
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None

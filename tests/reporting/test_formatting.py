@@ -1,4 +1,4 @@
-"""How figures are written for people."""
+"""Metrics and durations as text."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from rnn_jax.reporting import formatting
         ("loss", float("inf"), "inf"),
     ],
 )
-def test_a_figure_is_written_by_what_it_is(name: str, value: float | None, text: str) -> None:
+def test_a_metric_is_formatted_by_its_name(name: str, value: float | None, text: str) -> None:
     assert formatting.format_metric(name, value) == text
 
 
@@ -32,12 +32,12 @@ def test_seconds_become_minutes_and_hours(seconds: float, text: str) -> None:
     assert formatting.format_seconds(seconds) == text
 
 
-def test_a_rate_has_three_digits_at_least() -> None:
+def test_a_rate_has_at_least_three_digits() -> None:
     assert formatting.format_rate(64.123, "steps") == "64.1 steps/s"
     assert formatting.format_rate(8204.4, "examples") == "8,204 examples/s"
 
 
-def test_a_confusion_matrix_is_aligned_and_its_empty_cells_are_dots() -> None:
+def test_a_confusion_matrix_is_aligned_with_dots_for_zeros() -> None:
     matrix = np.array([[36, 0, 1], [0, 1035, 0], [2, 0, 7]])
     assert formatting.confusion_lines(matrix, ["0", "1", "ten"]) == [
         "       predicted",
@@ -48,7 +48,7 @@ def test_a_confusion_matrix_is_aligned_and_its_empty_cells_are_dots() -> None:
     ]
 
 
-def test_a_spread_is_mean_and_sample_deviation() -> None:
+def test_a_spread_is_mean_and_sample_standard_deviation() -> None:
     assert formatting.format_spread("accuracy", [0.91, 0.92, 0.93]) == "92.00 ± 1.00 %"
     assert formatting.format_spread("loss", [1.0, 2.0]) == "1.5000 ± 0.7071"
     assert formatting.format_spread("perplexity", [80.0]) == "80.00"

@@ -1,4 +1,4 @@
-"""The files a run writes its figures to."""
+"""The log of a run."""
 
 import io
 import json
@@ -39,9 +39,9 @@ def open_log(folder: Path, logs: list[Log], *, tensorboard: bool = False) -> Log
 
 
 def events(folder: Path) -> list[tuple[int, str, float]]:
-    """(step, name, value) of everything in a folder's event files; a session that begins is named 'start'.
+    """(step, name, value) of all events in a folder; the name of a session start is 'start'.
 
-    A record in them is the length of its data, a check of the length, the data, and a check of the data.
+    A record has the length of its data, a checksum of the length, the data, and a checksum of the data.
     """
     from tensorboardX.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -58,7 +58,7 @@ def events(folder: Path) -> list[tuple[int, str, float]]:
     return found
 
 
-def test_figures_become_json_lines(tmp_path: Path, logs: list[Log]) -> None:
+def test_metrics_are_json_lines(tmp_path: Path, logs: list[Log]) -> None:
     log = open_log(tmp_path, logs)
     float32_half: Any = np.float32(0.5)
     log.metrics(5, "train", {"loss": float32_half, "accuracy": 0.25})
@@ -74,7 +74,7 @@ def test_figures_become_json_lines(tmp_path: Path, logs: list[Log]) -> None:
 
 
 @pytest.mark.parametrize("torn", ["", '{"step": 1, "lo', '{"step": 1}', "\0\0\0"])
-def test_resuming_forgets_later_steps_and_a_torn_line(tmp_path: Path, logs: list[Log], torn: str) -> None:
+def test_resuming_drops_later_steps_and_a_torn_line(tmp_path: Path, logs: list[Log], torn: str) -> None:
     first = open_log(tmp_path, logs)
     for step in (5, 10, 15):
         first.metrics(step, "train", {"loss": float(step)})
@@ -97,14 +97,14 @@ def test_resuming_forgets_later_steps_and_a_torn_line(tmp_path: Path, logs: list
     assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.jsonl", "timing.jsonl"]
 
 
-def test_reading_passes_over_what_a_crash_tore(tmp_path: Path) -> None:
+def test_reading_skips_damaged_lines(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     assert read_lines(path) == []
     path.write_bytes(b'{"step": 1}\n{"st\n\0\0\n{"step": 2}\n{"step": 3}')
     assert read_lines(path) == [{"step": 1}, {"step": 2}]
 
 
-def test_tensorboard_reads_the_same_figures(tmp_path: Path, logs: list[Log]) -> None:
+def test_event_files_have_the_same_values(tmp_path: Path, logs: list[Log]) -> None:
     log = open_log(tmp_path, logs, tensorboard=True)
     log.metrics(5, "train", {"loss": 0.5, "accuracy": float("nan")})
     log.timing(5, {"examples_per_second": 64.0})
@@ -123,7 +123,7 @@ def test_tensorboard_reads_the_same_figures(tmp_path: Path, logs: list[Log]) -> 
     ]
 
 
-def test_a_line_is_in_the_file_at_once_and_on_the_disk_when_flushed(
+def test_lines_are_written_at_once_and_synchronized_by_flush(
     tmp_path: Path, logs: list[Log], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []

@@ -1,4 +1,4 @@
-"""What experiments keep of their runs, and the tables made of it."""
+"""Records of experiments, and the tables made from them."""
 
 import shutil
 import subprocess
@@ -37,7 +37,7 @@ def add(
     )
 
 
-def test_a_record_has_what_was_run_then_what_it_came_to(tmp_path: Path) -> None:
+def test_a_record_has_the_run_and_its_summary(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     assert add(path, 3, 0.99, overrides={"train.duration_steps": 782})
     (row,) = records.read(path)
@@ -55,7 +55,7 @@ def test_a_record_has_what_was_run_then_what_it_came_to(tmp_path: Path) -> None:
     assert row["date"].endswith("+00:00")
 
 
-def test_a_run_is_recorded_once_a_commit(tmp_path: Path) -> None:
+def test_a_run_is_recorded_once_per_commit(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     assert add(path, 0, 0.98)
     assert not add(path, 0, 0.98)
@@ -66,7 +66,7 @@ def test_a_run_is_recorded_once_a_commit(tmp_path: Path) -> None:
     assert len(records.read(path)) == 5
 
 
-def test_the_newest_record_of_a_run_is_found(tmp_path: Path) -> None:
+def test_the_latest_record_of_a_run_is_found(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     assert records.read(path) == []
     add(path, 0, 0.98)
@@ -88,11 +88,11 @@ COLUMNS = (
 )
 
 
-def test_a_table_has_a_line_for_each_config_over_its_seeds(tmp_path: Path) -> None:
+def test_a_table_has_a_line_per_config_over_all_seeds(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     for seed, accuracy in enumerate((0.98, 0.99, 0.97)):
         add(path, seed, accuracy, seconds=60.0 + seed)
-    add(path, 2, 0.991, commit="newer", seconds=62.0)  # takes the place of 0.97
+    add(path, 2, 0.991, commit="newer", seconds=62.0)  # replaces 0.97
     add(path, 0, 0.9861, config="configs/mnist.py:seed", overrides={"train.duration_steps": 782})
     add(path, 0, None, config="configs/digits.py", seconds=3661.0)
     assert records.table(records.read(path), COLUMNS) == (
@@ -104,7 +104,7 @@ def test_a_table_has_a_line_for_each_config_over_its_seeds(tmp_path: Path) -> No
     )
 
 
-def test_a_table_takes_the_place_of_the_one_between_its_markers() -> None:
+def test_a_table_replaces_the_text_between_its_markers() -> None:
     text = "# A\n<!-- table a -->\n<!-- end -->\n<!-- table b -->\nold\n<!-- end -->\nrest\n"
     wanted = "# A\n<!-- table a -->\n<!-- end -->\n<!-- table b -->\n\n| new |\n\n<!-- end -->\nrest\n"
     assert records.replace_table(text, "b", "| new |\n") == wanted
@@ -112,24 +112,24 @@ def test_a_table_takes_the_place_of_the_one_between_its_markers() -> None:
 
 
 @pytest.mark.parametrize("text", ["nothing", "<!-- table a -->\n", "<!-- end -->\n<!-- table a -->\n"])
-def test_a_table_without_a_place_is_an_error_for_people(text: str) -> None:
-    with pytest.raises(UserError, match="no place for the table a: there must be a line `<!-- table a -->`"):
+def test_missing_markers_are_reported(text: str) -> None:
+    with pytest.raises(UserError, match="no place for table a: the text needs a line `<!-- table a -->`"):
         records.replace_table(text, "a", "| x |")
 
 
-def test_each_machine_is_named_once() -> None:
+def test_each_machine_is_listed_once() -> None:
     rows = [{"hardware": {"cpu": cpu, "cores": 2}} for cpu in ("Zen 4", "Zen 5", "Zen 4")]
     assert records.machines(rows) == "Zen 4, 2 cores; Zen 5, 2 cores"
 
 
-def test_the_hardware_is_named() -> None:
+def test_the_hardware_has_a_name_and_cores() -> None:
     found = records.hardware()
     assert found["cpu"]
     assert found["cores"] >= 1
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-def test_the_commit_is_the_checkouts_and_says_when_the_code_differs(tmp_path: Path) -> None:
+def test_the_commit_is_marked_dirty_if_the_code_differs(tmp_path: Path) -> None:
     def git(*arguments: str) -> str:
         identity = ("-c", "user.name=n", "-c", "user.email=n@localhost", "-c", "commit.gpgsign=false")
         command = ["git", *identity, *arguments]
@@ -144,12 +144,12 @@ def test_the_commit_is_the_checkouts_and_says_when_the_code_differs(tmp_path: Pa
     (tmp_path / "README.md").write_text("")
     git("add", "README.md")
     git("commit", "-q", "-m", "without the package")
-    assert records.commit(tmp_path) is None  # as where it is installed inside another project's checkout
+    assert records.commit(tmp_path) is None  # like an installation inside another project's checkout
     git("add", "rnn_jax")
     git("commit", "-q", "-m", "one")
     head = git("rev-parse", "HEAD")
     assert records.commit(tmp_path) == head
-    (tmp_path / "notes.txt").write_text("does not run")
+    (tmp_path / "notes.txt").write_text("not code")
     assert records.commit(tmp_path) == head
     (tmp_path / "rnn_jax" / "main.py").write_text("changed")
     assert records.commit(tmp_path) == f"{head}-dirty"

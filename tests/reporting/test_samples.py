@@ -1,4 +1,4 @@
-"""What a language model wrote, step by step."""
+"""Samples of a language model, by step."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ def test_samples_are_kept_up_to_a_step(tmp_path: Path) -> None:
     Samples(path).keep_up_to(3)
     assert read_samples(path) == {}
     samples = Samples(path)
-    texts = {500: "to be\nor not", 1_000: "── no head ──\n", 1_500: "that is"}
+    texts = {500: "to be\nor not", 1_000: "── no heading ──\n", 1_500: "that is"}
     for step, text in texts.items():
         samples.append(step, text)
     assert read_samples(path) == {step: text.strip("\n") for step, text in texts.items()}
@@ -35,7 +35,7 @@ def test_a_torn_sample_is_dropped(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_what_is_kept_has_every_character(tmp_path: Path) -> None:
+def test_samples_are_kept_byte_for_byte(tmp_path: Path) -> None:
     samples = Samples(tmp_path / "samples.txt")
     samples.append(1, "a\r\nb\rc")
     before = (tmp_path / "samples.txt").read_bytes()
