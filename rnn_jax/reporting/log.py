@@ -49,7 +49,7 @@ class Log:
     def resume(self, step: int, evaluated_at: int | None = None) -> None:
         """Drop what was logged after `step`, from where the run resumes and logs it again.
 
-        Evaluations are kept up to `evaluated_at` (None: `step`); the test metrics of the last step are dropped,
+        Evaluations are kept up to `evaluated_at` (None: `step`). Test metrics of the last step are dropped,
         since test is evaluated again.
         """
         last_evaluation = step if evaluated_at is None else min(step, evaluated_at)

@@ -77,7 +77,7 @@ def find(rows: Sequence[Record], config: str, overrides: Mapping[str, Any], seed
 
 
 def table(rows: Sequence[Record], columns: Sequence[Column]) -> str:
-    """A Markdown table with a line per config and overrides, over all seeds; the latest record of each run."""
+    """A Markdown table with a line per config and overrides, with the latest record of each seed."""
     groups: dict[str, dict[int, Record]] = {}
     for row in rows:
         groups.setdefault(describe([row]), {})[row["seed"]] = row
