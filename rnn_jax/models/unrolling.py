@@ -28,7 +28,7 @@ def read(
     padding: Padding = None,
 ) -> jax.Array:
     """The outputs of a linear recurrence at given states [..., hidden], zero where there is padding."""
-    outputs: Any = cell.apply({"params": parameters}, states, inputs, method="read")
+    outputs: Any = cell.apply({"params": parameters}, states, inputs, method="output")
     return outputs if padding is None else choose_rows(padding, jnp.zeros_like(outputs), outputs)
 
 
