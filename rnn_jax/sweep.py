@@ -60,7 +60,7 @@ def _say_results(finished: "Finished", folder: SweepFolder, console: Console) ->
     rows = [
         (
             ", ".join(f"{key.partition('.')[2]} = {value}" for key, value in found.point.items()),
-            {f"validation {finished.objective[0]}": found.mean},
+            {f"validation {finished.objective.metric}": found.mean},
         )
         for found in ranked[:5]
     ]

@@ -70,6 +70,7 @@ def write_run(
         "examples_per_second": 12345.6,
         "parameters": 5578,
         "dataset": {"name": "digits", "version": "1.0.0", "train": 1257, "validation": 180, "test": 360},
+        "objective": [{"metric": "accuracy", "direction": "max"}],
         "devices": "1 × CPU",
         "versions": {"jax": "0.10.2", "python": "3.11.7"},
         "commit": "0123abc",

@@ -8,6 +8,7 @@ from pathlib import Path
 from outcomes import Outcome
 
 from rnn_jax.checkpoints.retention import Keeper, Kept
+from rnn_jax.config.objective import Objective
 from rnn_jax.training.progress import Progress
 
 COUNT = 10_000
@@ -36,7 +37,7 @@ def measure(scratch: Path, count: int) -> Outcome:
 def _play(chance: random.Random, outcome: Outcome) -> str | None:
     """One history, interrupted here and there; what is wrong, or None."""
     keeper = Keeper(None, None, keep_latest=chance.randint(1, 4), keep_best=chance.randint(1, 3))
-    objective = ("figure", chance.choice(("max", "min")))
+    objective = Objective.of("figure", chance.choice(("max", "min")))
     events = [chance.choice(FIGURES) if chance.random() < 0.7 else None for _ in range(chance.randint(1, 25))]
     planned = [chance.random() < 0.3 for _ in events]
     folder, progress, step = Folder({}), Progress(devices=1), 0
@@ -57,10 +58,10 @@ def _play(chance: random.Random, outcome: Outcome) -> str | None:
             outcome.count("interruptions")
             progress = Progress.from_json(folder.checkpoints[step])
             continue
-        _remove(folder, keeper, objective[1])
-        violation = _fault(folder, keeper, objective[1], events[:step], planned, progress)
+        _remove(folder, keeper, objective.direction)
+        violation = _fault(folder, keeper, objective.direction, events[:step], planned, progress)
         if violation is not None:
-            return f"{keeper}, {objective[1]}, {events[:step]}: {violation}"
+            return f"{keeper}, {objective.direction}, {events[:step]}: {violation}"
     return None
 
 

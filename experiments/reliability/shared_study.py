@@ -128,6 +128,7 @@ def _trivial(scratch: Path, url: str, trials: int) -> Begin:
 
 
 def _open(url: str, trials: int) -> Any:
+    from rnn_jax.config.objective import Objective
     from rnn_jax.sweeping import definition
     from rnn_jax.sweeping.study.opening import open_study
 
@@ -139,7 +140,7 @@ def _open(url: str, trials: int) -> Any:
         sweep,
         [],
         content={"sweep": "trivial"},
-        objective=("loss", "min"),
+        objective=Objective.of("loss", "min"),
         versions={},
         heartbeat_seconds=HEARTBEAT_SECONDS,
     )

@@ -11,6 +11,7 @@ from contender import Contender, Gradients, names_of, tree_of
 from workloads import Workload, arrays, parameters
 
 from rnn_jax import models
+from rnn_jax.config.objective import Objective
 from rnn_jax.datasets import Dataset
 from rnn_jax.models.recurrence import Implementation
 from rnn_jax.runtime import devices
@@ -145,8 +146,8 @@ def _task(workload: Workload) -> Task:
 
     return Task(
         spec=spec,
-        objective=("loss", "min"),
-        metrics=("loss",) if words else ("loss", "accuracy"),
+        objective=Objective.of("loss", "min"),
+        metrics={"loss": "min"} if words else {"loss": "min", "accuracy": "max"},
         batches={"train": Fraction(1)},
         select=lambda split, seed, step: np.arange(workload.batch, dtype=np.int32),
         fetch=fetch,

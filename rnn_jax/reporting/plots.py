@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.charts import Series, add_legend, draw_metric, new_figure, save, scaled, styled
 from rnn_jax.reporting.formatting import format_metric
 from rnn_jax.reporting.log import read_lines
@@ -18,14 +19,14 @@ SPLIT_COLOURS = {"train": "#3b6fb6", "validation": "#e0752d", "batch": "#9fb4cf"
 
 
 @styled
-def curves(folder: Path, objective: tuple[str, str] = ("accuracy", "max")) -> Path:
+def curves(folder: Path, objective: Objective) -> Path:
     """Draws `curves.png` from a run folder's metrics.jsonl, and returns its path.
 
     A panel each for the loss, the objective's metric and the accuracy, where it was logged: every split over
     the steps, the best validation step marked, the test figure as a dashed line where summary.json has one.
     """
     rows = read_lines(folder / "metrics.jsonl")
-    wanted = dict.fromkeys(("loss", objective[0], "accuracy"))
+    wanted = dict.fromkeys(("loss", objective.metric, "accuracy"))
     names = [name for name in wanted if any(name in row for row in rows)]
     summary_path = folder / "summary.json"
     summary = json.loads(summary_path.read_text(encoding="utf-8")) if summary_path.exists() else {}
@@ -142,13 +143,12 @@ def _mark_best(axes: "Axes", name: str, validation: Series, step: int) -> None:
         )
 
 
-def _best_step(rows: Sequence[Mapping[str, Any]], objective: tuple[str, str]) -> int | None:
+def _best_step(rows: Sequence[Mapping[str, Any]], objective: Objective) -> int | None:
     """The validation step with the best objective, the earliest of equals; None where there is none."""
-    name, direction = objective
-    series = _series(rows, "validation", name)
+    series = _series(rows, "validation", objective.metric)
     if not np.isfinite(series.values).any():
         return None
-    pick = np.nanargmax if direction == "max" else np.nanargmin
+    pick = np.nanargmax if objective.direction == "max" else np.nanargmin
     return int(series.steps[pick(series.values)])
 
 

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from rnn_jax.config.objective import Objective
+
 FAILED = ("diverged", "failed")
 BEHIND = (*FAILED, "pruned")
 """Fates with which a point comes after all others, whatever its members came to before."""
@@ -33,14 +35,14 @@ class Ranked(NamedTuple):
         return statistics.mean(self.values) if self.values else math.nan
 
 
-def points(rows: Sequence[Mapping[str, Any]], objective: tuple[str, str]) -> list[Ranked]:
+def points(rows: Sequence[Mapping[str, Any]], objective: Objective) -> list[Ranked]:
     """The points, best first; those of which a member is behind, or has no figure, come after all others.
 
     Args:
         rows: of results.jsonl.
-        objective: the validation figure and its better direction.
+        objective: the validation metric that decides.
     """
-    name, direction = objective
+    name = objective.metric
     by_point: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         by_point.setdefault(json.dumps(row["point"], sort_keys=True), []).append(row)
@@ -51,20 +53,15 @@ def points(rows: Sequence[Mapping[str, Any]], objective: tuple[str, str]) -> lis
         ]
         diverged = sum(row["status"] == "diverged" for row in group)
         ranked.append(Ranked(group[0]["point"], group, values, diverged))
-    sign = -1 if direction == "max" else 1
 
     def place(found: Ranked) -> tuple[bool, float]:
         ends = {row["status"] for row in found.rows}
         lacking = bool(ends & set(BEHIND)) or len(found.values) < len(found.rows)
-        return lacking, sign * found.mean if found.values else math.inf
+        return lacking, objective.sort_key(found.mean)
 
     return sorted(ranked, key=place)
 
 
-def best_value(rows: Sequence[Mapping[str, Any]], objective: tuple[str, str]) -> float | None:
+def best_value(rows: Sequence[Mapping[str, Any]], objective: Objective) -> float | None:
     """The best that any member reached; None where none has a figure."""
-    name, direction = objective
-    values = [row["best"][name] for row in rows if row["best"] is not None and row["best"][name] is not None]
-    if not values:
-        return None
-    return max(values) if direction == "max" else min(values)
+    return objective.best(row["best"][objective.metric] for row in rows if row["best"] is not None)

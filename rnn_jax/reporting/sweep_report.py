@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.charts import Series, fit_range, new_figure, save, scaled, styled
 from rnn_jax.reporting.formatting import format_spread, in_order
 from rnn_jax.reporting.importance import importances
@@ -26,13 +27,13 @@ MOST_TICKS = 6
 FACTOR_OF_LOGARITHMS = 5  # values that span more get a logarithmic axis
 
 
-def write(folder: Path, rows: Sequence[Row], objective: tuple[str, str], command: str) -> Path:
+def write(folder: Path, rows: Sequence[Row], objective: Objective, command: str) -> Path:
     """Writes report.md into a sweep's folder, with its pictures, and returns its path.
 
     Args:
         folder: the sweep's.
         rows: of its results.jsonl.
-        objective: the validation figure that decides, and its better direction.
+        objective: the validation metric that decides.
         command: what trains the winner alone.
     """
     ranked, keys = points(rows, objective), list(rows[0]["point"])
@@ -54,16 +55,16 @@ def write(folder: Path, rows: Sequence[Row], objective: tuple[str, str], command
     if len(keys) > 1 and known:
         shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in important.items())
         text.append(
-            f"Of the variation of the {objective[0]} between points, each key alone explains: {shares}.\n"
+            f"Of the variation of the {objective.metric} between points, each key alone explains: {shares}.\n"
         )
     path = folder / "report.md"
     write_text(path, "\n".join(part for part in text if part))
     return path
 
 
-def table(ranked: Sequence[Ranked], keys: Sequence[str], objective: tuple[str, str]) -> str:
+def table(ranked: Sequence[Ranked], keys: Sequence[str], objective: Objective) -> str:
     """A Markdown table with a line a point: mean ± standard deviation over its seeds."""
-    names = in_order([*_figures(ranked), objective[0]])
+    names = in_order([*_figures(ranked), objective.metric])
     heads = [*keys, *(f"validation {name}" for name in names), "best step", "members"]
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(keys)}{'---:|' * (len(names) + 2)}"]
     for found in ranked[:MOST_ROWS]:
@@ -86,11 +87,13 @@ def _how_many(found: Ranked) -> str:
     return ", ".join(f"{count} {status}" for status, count in ends.items())
 
 
-def _winner(best: Ranked, objective: tuple[str, str], command: str) -> str:
+def _winner(best: Ranked, objective: Objective, command: str) -> str:
     if not best.has_result:
         return "**No member came to a result: all diverged, failed, or had no figure.**\n"
     point = ", ".join(f"{key} = {value}" for key, value in best.point.items())
-    lines = [f"**Best by validation:** {point}: {objective[0]} {format_spread(objective[0], best.values)}."]
+    lines = [
+        f"**Best by validation:** {point}: {objective.metric} {format_spread(objective.metric, best.values)}."
+    ]
     tests = [row["test"] for row in best.rows if row["test"] is not None]
     if tests:
         figures = ", ".join(
@@ -117,11 +120,11 @@ def _figures(ranked: Sequence[Ranked]) -> list[str]:
 
 
 @styled
-def _draw_curves(folder: Path, ranked: Sequence[Ranked], objective: tuple[str, str]) -> Path:
+def _draw_curves(folder: Path, ranked: Sequence[Ranked], objective: Objective) -> Path:
     """Validation over the steps, a line a member; the best points named, the better half fitted."""
     from matplotlib import colormaps
 
-    name, shown = objective[0], ranked[:MOST_CURVES]
+    name, shown = objective.metric, ranked[:MOST_CURVES]
     figure = new_figure(8, 4.8)
     axes = figure.add_subplot()
     better = list[Series]()
@@ -166,11 +169,9 @@ def _validation(metrics: Path, name: str) -> Series:
 
 
 @styled
-def _draw_keys(
-    folder: Path, ranked: Sequence[Ranked], keys: Sequence[str], objective: tuple[str, str]
-) -> Path:
+def _draw_keys(folder: Path, ranked: Sequence[Ranked], keys: Sequence[str], objective: Objective) -> Path:
     """The objective of every member over each key that is varied."""
-    name = objective[0]
+    name = objective.metric
     figure = new_figure(4.6 * len(keys), 4.2)
     for number, key in enumerate(keys):
         axes = figure.add_subplot(1, len(keys), 1 + number)
@@ -182,9 +183,7 @@ def _draw_keys(
 
 
 @styled
-def _draw_pair(
-    folder: Path, ranked: Sequence[Ranked], keys: Sequence[str], objective: tuple[str, str]
-) -> Path:
+def _draw_pair(folder: Path, ranked: Sequence[Ranked], keys: Sequence[str], objective: Objective) -> Path:
     """The two most important keys together, the objective as colour."""
     first, second = keys
     known = ranked[::-1]  # the best on top
@@ -194,12 +193,13 @@ def _draw_pair(
         _places(axes, [found.point[key] for found in known], way)
         for key, way in ((first, "x"), (second, "y"))
     ]
-    colours = scaled(objective[0], np.array([found.mean for found in known]))
-    low = np.quantile(colours, 0.2) if objective[1] == "max" else None
-    high = np.quantile(colours, 0.8) if objective[1] == "min" else None
+    colours = scaled(objective.metric, np.array([found.mean for found in known]))
+    low = np.quantile(colours, 0.2) if objective.direction == "max" else None
+    high = np.quantile(colours, 0.8) if objective.direction == "min" else None
     dots = axes.scatter(*columns, c=colours, vmin=low, vmax=high, s=90, edgecolors="#444444", linewidths=0.5)
     figure.colorbar(
-        dots, label=f"validation {objective[0]}" + (" (%)" if objective[0].endswith("accuracy") else "")
+        dots,
+        label=f"validation {objective.metric}" + (" (%)" if objective.metric.endswith("accuracy") else ""),
     )
     axes.set_xlabel(first)
     axes.set_ylabel(second)

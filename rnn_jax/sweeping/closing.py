@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting import ranking, sweep_report
 from rnn_jax.reporting.console import Console
@@ -22,14 +23,13 @@ LOCK = ".closing"
 
 def close(
     ended: Sequence[Ended], command: Command, setting: Setting, stop: Stop, console: Console
-) -> tuple[list[Row], tuple[str, str]]:
+) -> tuple[list[Row], Objective]:
     """Writes what a study has come to into the sweep's folder, after the winner's test.
 
     Every worker does, one after another: the later ones find the test done.
 
     Returns:
-        The rows of results.jsonl, one for each seed of each trial; the figure that decides, and its better
-        direction.
+        The rows of results.jsonl, one for each seed of each trial; the metric that decides.
 
     Raises:
         Interrupted: a signal asked to stop.

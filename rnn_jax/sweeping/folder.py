@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_jax.config.messages import shown
+from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import MAY_DIFFER, RunFolder
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import check_place, read_json, write_json, writing
@@ -91,7 +92,7 @@ class SweepFolder:
                 f"{self.path}: not empty, and no sweep's folder (no sweep.json in it); give another --workdir"
             )
 
-    def open(self, base: Base, sweep: Sweep, study: str | None = None) -> None:
+    def open(self, base: Base, sweep: Sweep, objective: Objective, study: str | None = None) -> None:
         """Creates the folder, or opens it to go on.
 
         Raises:
@@ -101,7 +102,8 @@ class SweepFolder:
         self.check(base, sweep, study)
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        content = content_of(base, sweep, study)
+        # Reports on a sweep that has not ended read the objective here.
+        content = {**content_of(base, sweep, study), "objective": objective.to_json()}
         # As JSON has it. Of a study, several workers come here at once.
         if not self.sweep.exists() or read_json(self.sweep) != json.loads(json.dumps(content)):
             write_json(self.sweep, content)

@@ -1,21 +1,21 @@
-"""The figure that a sweep decides by."""
+"""The objective of a sweep."""
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.training.build import Job
 
 
-def deciding_by(figure: str | None, job: Job) -> Job:
-    """The job, with the validation figure that a sweep names as its objective; None: the task's own.
+def with_objective(job: Job, metric: str | None) -> Job:
+    """Return the job with one of its task's metrics as the objective; None keeps the task's own.
 
     Raises:
-        UserError: validation never has such a figure.
+        UserError: the task has no such metric.
     """
-    figures = job.task.metrics
-    if figure is None or figure == job.task.objective[0]:
+    task = job.task
+    if metric is None or metric == task.objective.metric:
         return job
-    if figure not in figures:
+    if metric not in task.metrics:
         raise UserError(
-            f"objective = {figure!r}: validation has no such figure; there are {', '.join(figures)}"
+            f"objective = {metric!r}: validation has no such metric; there are {', '.join(task.metrics)}"
         )
-    direction = "max" if figure.endswith("accuracy") else "min"
-    return job._replace(task=job.task._replace(objective=(figure, direction)))
+    return job._replace(task=task._replace(objective=Objective.of(metric, task.metrics[metric])))

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from rnn_jax.checkpoints import checkpoint, retention
+from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import make_folder, open_run
 from rnn_jax.config.schema import split_hyper
 from rnn_jax.datasets import dataset_info
@@ -26,7 +27,7 @@ from rnn_jax.sweeping.command import Command, winners_command
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
-from rnn_jax.sweeping.objective import deciding_by
+from rnn_jax.sweeping.objective import with_objective
 from rnn_jax.sweeping.results import Row
 from rnn_jax.training import memory
 from rnn_jax.training.build import Job
@@ -56,8 +57,7 @@ class Finished(NamedTuple):
 
     rows: list[Row]
     """One a member."""
-    objective: tuple[str, str]
-    """The validation figure that decides, and its better direction."""
+    objective: Objective
     seconds: float
     """In this process."""
 
@@ -80,10 +80,10 @@ def run(command: Command, workdir: Path, console: Console) -> Finished:
                     _check_memory(group)
         make_folder(workdir)
         with locked(workdir):
-            folder.open(command.base, command.sweep)
+            objective = groups[0].job.task.objective
+            folder.open(command.base, command.sweep, objective)
             _greet(console, command, groups, folder)
             rows = _train_all(groups, command, folder, console, stop)
-            objective = groups[0].job.task.objective
             winner = ranking.points(rows, objective)[0]
             tests = command.base.sections["train"]["report_test"] and winner.has_result
             for row in rows if tests else ():
@@ -125,7 +125,7 @@ def _groups(command: Command) -> list[Group]:
         Group(
             number,
             own,
-            deciding_by(command.sweep.objective, job),
+            with_objective(job, command.sweep.objective),
             _halving(command.sweep, job.plan, len(own)),
         )
         for number, (own, job) in enumerate(zip(found, jobs.of_groups(found), strict=True))

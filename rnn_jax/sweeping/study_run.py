@@ -16,7 +16,7 @@ from rnn_jax.runtime.signals import Stop
 from rnn_jax.sweeping import closing, jobs, members
 from rnn_jax.sweeping.command import Command, InStudy, parse
 from rnn_jax.sweeping.folder import SweepFolder, comparable, content_of
-from rnn_jax.sweeping.objective import deciding_by
+from rnn_jax.sweeping.objective import with_objective
 from rnn_jax.sweeping.run import Finished
 from rnn_jax.sweeping.study.opening import open_study
 from rnn_jax.sweeping.study.storage import without_password
@@ -83,7 +83,7 @@ def _join(command: Command, workdir: Path) -> tuple[str, Study, Setting]:
     """Looks whether all is there that trials need, and joins the study; what its data are, for people."""
     in_study, folder, known = _of(command), SweepFolder(workdir), command.members[0].config
     built = jobs.of_groups(members.groups(command.members))
-    objective = deciding_by(command.sweep.objective, built[0]).task.objective
+    objective = with_objective(built[0], command.sweep.objective).task.objective
     study = open_study(
         in_study.url,
         in_study.name,
@@ -95,7 +95,7 @@ def _join(command: Command, workdir: Path) -> tuple[str, Study, Setting]:
         commit=commit(),
         heartbeat_seconds=in_study.heartbeat_seconds,
     )
-    folder.open(command.base, command.sweep, in_study.name)
+    folder.open(command.base, command.sweep, objective, in_study.name)
     study.share(folder.token(), str(workdir))
     is_run = command.sweep.seeds == 1 and objective == built[0].task.objective
     setting = Setting(folder, command.base, command.sweep, objective, is_run, known)

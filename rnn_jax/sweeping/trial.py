@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnn_jax.config.command_line import overridden
+from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder, comparable, open_run
 from rnn_jax.config.schema import Config
 from rnn_jax.reporting import records
@@ -57,8 +58,7 @@ class Setting(NamedTuple):
     folder: SweepFolder
     base: Base
     sweep: Sweep
-    objective: tuple[str, str]
-    """The validation figure that decides, and its better direction."""
+    objective: Objective
     is_run: bool
     """Whether a trial is a run, and not a population."""
     known: Config
@@ -67,7 +67,7 @@ class Setting(NamedTuple):
     @property
     def figure(self) -> str:
         """The validation figure that decides."""
-        return self.objective[0]
+        return self.objective.metric
 
 
 class Training(NamedTuple):
@@ -152,7 +152,7 @@ def _open(training: Training, setting: Setting, point: Point) -> None:
     if setting.is_run:
         open_run(training.path, training.seeds[0].config)
     else:
-        SweepFolder(training.path).open(training.base, _of_one_point(setting.sweep, point))
+        SweepFolder(training.path).open(training.base, _of_one_point(setting.sweep, point), setting.objective)
 
 
 def _of_one_point(sweep: Sweep, point: Point) -> Sweep:

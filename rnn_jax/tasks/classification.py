@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks import ordering
 from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task
@@ -57,8 +58,8 @@ def build_classification(
             "output_size": int(data_spec["classes"]),
             "head": "last",
         },
-        objective=("accuracy", "max"),
-        metrics=("loss", "accuracy"),
+        objective=Objective.of("accuracy", "max"),
+        metrics={"loss": "min", "accuracy": "max"},
         batches=ordering.batches(splits, batch_size),
         select=ordering.build_select(splits, batch_size),
         fetch=_build_fetch(float(data_spec["maximum"]), (time_steps, input_size), order, shift_pixels),

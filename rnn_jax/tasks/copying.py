@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.tasks import ordering
 from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task, key_of_numbers
 
@@ -61,8 +62,8 @@ def build_copying(
             "output_size": alphabet_size + 1,
             "head": "every",
         },
-        objective=("loss", "min"),
-        metrics=("loss", "accuracy"),
+        objective=Objective.of("loss", "min"),
+        metrics={"loss": "min", "accuracy": "max"},
         batches=ordering.batches(splits, batch_size),
         select=ordering.build_select(splits, batch_size),
         fetch=fetch,

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task
 
@@ -92,8 +93,8 @@ def build_language_modelling(
 
     return Task(
         spec=spec_of(int(data_spec["vocabulary"]), bptt_steps),
-        objective=(METRICS[unit][0], "min"),
-        metrics=("loss",),
+        objective=Objective.of(METRICS[unit][0], "min"),
+        metrics={"loss": "min"},
         batches={split: Fraction(cut.windows) for split, cut in cuts.items()},
         select=select,
         fetch=fetch,

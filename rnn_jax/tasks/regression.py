@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.tasks import ordering
 from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task, key_of_numbers
 
@@ -41,8 +42,8 @@ def build_adding(data_spec: Mapping[str, Any], splits: Splits, batch_size: int, 
 
     return Task(
         spec={"input_size": 2, "time_steps": time_steps, "output_size": 1, "head": "last"},
-        objective=("loss", "min"),
-        metrics=("loss", "accuracy"),
+        objective=Objective.of("loss", "min"),
+        metrics={"loss": "min", "accuracy": "max"},
         batches=ordering.batches(splits, batch_size),
         select=ordering.build_select(splits, batch_size),
         fetch=fetch,

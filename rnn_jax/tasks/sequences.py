@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rnn_jax.config.objective import Direction, Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks import bucketing
 from rnn_jax.tasks.classification import cross_entropy
@@ -44,8 +45,8 @@ def build_text_classification(
         buckets,
         read=lambda tokens: tokens,
         loss=cross_entropy,
-        objective=("accuracy", "max"),
-        metrics=("loss", "accuracy"),
+        objective=Objective.of("accuracy", "max"),
+        metrics={"loss": "min", "accuracy": "max"},
     )
 
 
@@ -69,8 +70,8 @@ def build_sequence_classification(
         buckets,
         read=_in_own_units(data_spec),
         loss=cross_entropy,
-        objective=("accuracy", "max"),
-        metrics=("loss", "accuracy"),
+        objective=Objective.of("accuracy", "max"),
+        metrics={"loss": "min", "accuracy": "max"},
     )
 
 
@@ -109,8 +110,8 @@ def build_sequence_regression(
         buckets,
         read=_in_own_units(data_spec),
         loss=loss,
-        objective=("loss", "min"),
-        metrics=("loss", "mean_squared_error", "mean_absolute_error"),
+        objective=Objective.of("loss", "min"),
+        metrics=dict.fromkeys(("loss", "mean_squared_error", "mean_absolute_error"), "min"),
     )
 
 
@@ -127,8 +128,8 @@ def _build(
     *,
     read: Callable[[jax.Array], jax.Array],
     loss: Callable[[jax.Array, Batch, Hyper], tuple[jax.Array, jax.Array, Metrics]],
-    objective: tuple[str, Any],
-    metrics: tuple[str, ...],
+    objective: Objective,
+    metrics: Mapping[str, Direction],
 ) -> Task:
     select, batches = bucketing.build_select(splits, batch_size, buckets)
 

@@ -10,10 +10,12 @@ the network's outputs are worth. Two lines show the whole of it:
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+
+from rnn_jax.config.objective import Direction, Objective
 
 Arrays = Mapping[str, jax.Array]
 """The arrays of one split, by name."""
@@ -50,10 +52,10 @@ class Task(NamedTuple):
 
     spec: Mapping[str, Any]
     """Plain values the model is built from: `input_size`, `time_steps`, `output_size`, `head`."""
-    objective: tuple[str, Literal["max", "min"]]
-    """The metric that decides best, early stopping and sweeps, and its better direction."""
-    metrics: tuple[str, ...]
-    """The names of the metrics that `loss` returns."""
+    objective: Objective
+    """The validation metric that decides best checkpoints, early stopping, sweeps and reports."""
+    metrics: Mapping[str, Direction]
+    """The names of the metrics that `loss` returns, each with its better direction."""
     batches: Mapping[str, Fraction]
     """How many batches go through each split once; the last may be ragged."""
     select: Callable[[str, int, int], np.ndarray]

@@ -72,7 +72,7 @@ def execute(
             run_log = closing.enter_context(contextlib.closing(Log(folder, console, **sections["log"])))
             run_log.resume(int(state.step), progress.evaluated_at)
             keeper = retention.build(**sections["checkpoint"])
-            saver = Saver(folder.checkpoints, keeper, job.task.objective[1], agreement)
+            saver = Saver(folder.checkpoints, keeper, job.task.objective.direction, agreement)
             run = Run(
                 program=program,
                 feed=Feed(program),

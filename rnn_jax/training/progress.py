@@ -7,6 +7,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.files import finite
 
 
@@ -29,20 +30,17 @@ class Progress:
     is_planned: bool = False
     """Whether the config alone says that there is a checkpoint at this step, and no clock and no signal."""
 
-    def evaluated(self, step: int, figures: Mapping[str, float], objective: tuple[str, str]) -> "Progress":
+    def evaluated(self, step: int, figures: Mapping[str, float], objective: Objective) -> "Progress":
         """The progress after an evaluation. A tie keeps the earlier best; what is not finite is never one.
 
         Args:
             step: updates made.
             figures: of the validation split.
-            objective: the figure that decides, and its better direction, 'max' or 'min'.
+            objective: the metric that decides.
         """
-        name, direction = objective
-        figure = figures[name] if math.isfinite(figures[name]) else None
+        figure = figures[objective.metric] if math.isfinite(figures[objective.metric]) else None
         noted = dataclasses.replace(self, evaluated_at=step, figure=figure)
-        best = self.best.get(name)
-        sign = 1 if direction == "max" else -1
-        if figure is not None and (best is None or sign * figure > sign * best):
+        if objective.is_better(figure, self.best.get(objective.metric)):
             kept: dict[str, float | None] = finite(dict(figures))
             return dataclasses.replace(noted, best_step=step, best=kept, evaluations_since_best=0)
         return dataclasses.replace(noted, evaluations_since_best=self.evaluations_since_best + 1)

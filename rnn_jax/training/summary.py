@@ -93,6 +93,7 @@ def constants(job: Job, parameters: int, devices: str) -> dict[str, Any]:
     """What a summary says that does not change: of the model, the data, the devices and the software."""
     return {
         "parameters": parameters,
+        "objective": job.task.objective.to_json(),
         "dataset": {"name": job.data.name, "version": job.data.version, **job.data.counts},
         "devices": devices,
         "versions": {"python": platform.python_version()}

@@ -5,6 +5,7 @@ import statistics
 import numpy as np
 import pytest
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.importance import importances
 from rnn_jax.reporting.ranking import Ranked, points
 
@@ -42,6 +43,6 @@ def test_points_without_all_their_figures_come_last() -> None:
         return {"point": {"rate": value}, "best": figures, "status": status}
 
     rows = [row(1, 0.9), row(1, None), row(2, 0.5), row(2, 0.6), row(3, 0.99), row(3, 0.99, "diverged")]
-    assert [found.point["rate"] for found in points(rows, ("accuracy", "max"))] == [2, 3, 1]
+    assert [found.point["rate"] for found in points(rows, Objective.of("accuracy", "max"))] == [2, 3, 1]
     losses = [row(1, 0.9), row(2, 0.5)]
-    assert [found.point["rate"] for found in points(losses, ("accuracy", "min"))] == [2, 1]
+    assert [found.point["rate"] for found in points(losses, Objective.of("accuracy", "min"))] == [2, 1]

@@ -10,8 +10,10 @@ import pytest
 from matplotlib import colors
 from matplotlib.image import imread
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.reporting import charts, plots
 
+ACCURACY = Objective.of("accuracy", "max")
 VALIDATION = plots.SPLIT_COLOURS["validation"]
 
 
@@ -50,7 +52,7 @@ def test_curves_show_both_splits_the_best_step_and_the_test_figure(
     rows = learning(range(20, 2020, 20))
     rows[101]["accuracy"] = 0.9999  # of step 1,020
     rows.append({"step": 50, "split": "batch", "accuracy": 0.9})
-    path = plots.curves(write_run(tmp_path, rows, {"test": {"loss": 0.1, "accuracy": 0.975}}))
+    path = plots.curves(write_run(tmp_path, rows, {"test": {"loss": 0.1, "accuracy": 0.975}}), ACCURACY)
     assert path == tmp_path / "curves.png"
     assert imread(path).shape[0] > 500
     assert imread(path).shape[1] > 1000
@@ -77,7 +79,7 @@ def test_curves_show_both_splits_the_best_step_and_the_test_figure(
 def test_the_test_figure_is_on_the_axis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = drawn_figures(monkeypatch)
     rows = [{"step": step, "split": "validation", "accuracy": 0.9} for step in range(10)]
-    plots.curves(write_run(tmp_path, rows, {"test": {"accuracy": 0.7}}))
+    plots.curves(write_run(tmp_path, rows, {"test": {"accuracy": 0.7}}), ACCURACY)
     bottom, top = made[0].axes[0].get_ylim()
     assert bottom < 70
     assert top > 90
@@ -88,7 +90,7 @@ def test_the_earliest_of_equals_is_best_and_less_may_be_better(
 ) -> None:
     made = drawn_figures(monkeypatch)
     rows = [{"step": step, "split": "validation", "error": error} for step, error in ((1, 3), (2, 2), (3, 2))]
-    plots.curves(write_run(tmp_path, rows), ("error", "min"))
+    plots.curves(write_run(tmp_path, rows), Objective.of("error", "min"))
     (axes,) = made[0].axes
     assert axes.get_legend().get_texts()[-1].get_text() == "best, step 2: 2.0000"
 
@@ -97,7 +99,7 @@ def test_gaps_in_the_figures_are_gaps_in_the_curve(tmp_path: Path, monkeypatch: 
     made = drawn_figures(monkeypatch)
     rows = learning(range(20, 220, 20))
     rows[5]["loss"] = rows[5]["accuracy"] = None
-    plots.curves(write_run(tmp_path, rows))
+    plots.curves(write_run(tmp_path, rows), ACCURACY)
     validation = made[0].axes[0].lines[1]
     assert np.isnan(validation.get_ydata()).tolist() == [n == 2 for n in range(10)]
 
@@ -114,7 +116,7 @@ def test_gaps_in_the_figures_are_gaps_in_the_curve(tmp_path: Path, monkeypatch: 
     ],
 )
 def test_curves_are_drawn_of_whatever_there_is(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    path = plots.curves(write_run(tmp_path, rows, {"test": None}))
+    path = plots.curves(write_run(tmp_path, rows, {"test": None}), ACCURACY)
     assert imread(path).shape[0] > 300
 
 
@@ -183,7 +185,7 @@ def test_few_mistakes_make_a_small_picture(
 
 def test_drawing_leaves_matplotlib_as_it_was(tmp_path: Path) -> None:
     with matplotlib.rc_context({"font.size": 7, "savefig.dpi": 50}):
-        plots.curves(write_run(tmp_path, learning(range(10, 100, 10))))
+        plots.curves(write_run(tmp_path, learning(range(10, 100, 10))), ACCURACY)
         assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["savefig.dpi"]) == (7, 50)
 
 
@@ -194,6 +196,6 @@ def test_a_language_model_has_a_panel_for_its_figure(tmp_path: Path, monkeypatch
         for step, value in ((10, 900.0), (20, 80.0), (30, 85.0))
         for split in ("train", "validation")
     ]
-    plots.curves(write_run(tmp_path, rows), ("perplexity", "min"))
+    plots.curves(write_run(tmp_path, rows), Objective.of("perplexity", "min"))
     assert [axes.get_ylabel() for axes in made[0].axes] == ["loss", "perplexity"]
     assert made[0].axes[1].get_yscale() == "log"

@@ -1,9 +1,10 @@
 """Which points are best."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.reporting import ranking
 
 
@@ -12,8 +13,8 @@ def row(rate: float, accuracy: float | None, status: str = "finished") -> dict[s
     return {"point": {"rate": rate}, "status": status, "best": best}
 
 
-def order(rows: list[dict[str, Any]], direction: str = "max") -> list[float]:
-    return [found.point["rate"] for found in ranking.points(rows, ("accuracy", direction))]
+def order(rows: list[dict[str, Any]], direction: Literal["max", "min"] = "max") -> list[float]:
+    return [found.point["rate"] for found in ranking.points(rows, Objective.of("accuracy", direction))]
 
 
 def test_the_best_mean_comes_first() -> None:
@@ -37,7 +38,7 @@ def test_who_did_not_come_to_an_end_comes_after_all_who_did(status: str) -> None
     ],
 )
 def test_what_diverged_came_to_nothing(fates: list[str], expected: bool) -> None:
-    (found,) = ranking.points([row(1, 0.9, status) for status in fates], ("accuracy", "max"))
+    (found,) = ranking.points([row(1, 0.9, status) for status in fates], Objective.of("accuracy", "max"))
     assert found.has_result is expected
-    (found,) = ranking.points([row(1, None, status) for status in fates], ("accuracy", "max"))
+    (found,) = ranking.points([row(1, None, status) for status in fates], Objective.of("accuracy", "max"))
     assert found.has_result is False

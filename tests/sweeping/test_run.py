@@ -277,12 +277,15 @@ def test_another_figure_may_decide(tmp_path: Path) -> None:
         assert losses[row["best"]["step"]] == row["best"]["loss"]
     winner = min(found, key=lambda row: row["best"]["loss"])
     assert [row["member"] for row in found if row["test"] is not None] == [winner["member"]]
+    recorded = [{"metric": "loss", "direction": "min"}]
+    assert json.loads((tmp_path / "sweep" / "sweep.json").read_text())["objective"] == recorded
+    assert all(row["objective"] == recorded for row in found)
 
 
 def test_a_figure_that_is_not_there_cannot_decide(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep.main(sweep_of_three(tmp_path, "los")) == 2
     assert (
-        "objective = 'los': validation has no such figure; there are loss, accuracy"
+        "objective = 'los': validation has no such metric; there are loss, accuracy"
         in capsys.readouterr().err
     )
 

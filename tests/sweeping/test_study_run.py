@@ -142,7 +142,7 @@ def test_another_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
         (["--storage", "nowhere"], "--storage nowhere: must be the URL of a database"),
         (
             ["--sweep", "OBJECTIVE"],
-            "objective = 'f1': validation has no such figure; there are loss, acc",
+            "objective = 'f1': validation has no such metric; there are loss, acc",
         ),
         (["--sweep", "HALVING"], "halving: not with --storage"),
         (["--sweep", "SAMPLER"], "sampler: only with ranges"),

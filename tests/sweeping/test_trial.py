@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.signals import Stop
@@ -62,7 +63,7 @@ class Recorded:
 def setting(tmp_path: Path) -> Setting:
     grid = ["--grid", f"{RATE}=1e-3,1e-2", "--storage", "sqlite:///x.db"]
     command = parse(["--config", "configs/digits.py:smoke", *grid])
-    folder, objective = SweepFolder(tmp_path / "sweep"), ("accuracy", "max")
+    folder, objective = SweepFolder(tmp_path / "sweep"), Objective.of("accuracy", "max")
     return Setting(folder, command.base, command.sweep, objective, True, command.members[0].config)
 
 

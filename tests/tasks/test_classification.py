@@ -9,6 +9,7 @@ import pytest
 from building import make_task
 
 from rnn_jax import tasks
+from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks.classification import cross_entropy, shift
 from rnn_jax.tasks.task import Batch
@@ -30,7 +31,7 @@ def test_an_image_is_read_as_its_rows() -> None:
     assert batch.targets[0] == 3
     assert batch.weights.tolist() == [1, 0]
     assert dict(task.spec) == {"input_size": 3, "time_steps": 2, "output_size": 4, "head": "last"}
-    assert task.objective == ("accuracy", "max")
+    assert task.objective == Objective.of("accuracy", "max")
 
 
 def test_loss_and_accuracy_by_hand() -> None:

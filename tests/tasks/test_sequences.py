@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from building import make_task
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 
 LENGTHS = np.array([2, 1, 3], np.int32)
@@ -33,7 +34,7 @@ def test_a_text_is_read_token_by_token() -> None:
     spec = {"kind": "labelled_text", "unit": "plain_word", "vocabulary": 10, "classes": 2}
     task = make_task(spec, {"train": split, "test": split}, 4, name="text_classification", buckets=1)
     assert dict(task.spec) == {"vocabulary": 10, "output_size": 2, "time_steps": 2, "head": "last"}
-    assert task.objective == ("accuracy", "max")
+    assert task.objective == Objective.of("accuracy", "max")
     batch, order = fetch(task, split)
     assert batch.inputs.shape == (4, 3)
     assert batch.lengths[order].tolist() == [1, 2, 3, 0]
@@ -58,7 +59,7 @@ def test_numbers_are_told_in_their_own_units_and_learned_in_the_training_sets() 
     targets = np.array([[10.0, 0.0], [15.0, 2.0], [20.0, -4.0]], np.float32)
     split = arrays(targets)
     task = make_task(TOLD, {"train": split, "test": split}, 3, name="sequence_regression", buckets=1)
-    assert task.objective == ("loss", "min")
+    assert task.objective == Objective.of("loss", "min")
     batch, order = fetch(task, split)
     # Right but for the first number of the longest row, by 5, which is one deviation.
     answers = (np.asarray(batch.targets) - np.array([10, 0], np.float32)) / np.array([5, 2], np.float32)

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.training.population import status
-from rnn_jax.training.population.status import Fate, Halving, Objective, Rung
+from rnn_jax.training.population.status import Fate, Halving, Rung
 
-HIGH, LOW = Objective("accuracy", "max"), Objective("loss", "min")
+HIGH, LOW = Objective.of("accuracy", "max"), Objective.of("loss", "min")
 
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 0.5, 1.0, math.nan, -math.inf]), min_size=1))
@@ -17,7 +18,7 @@ def test_the_best_is_the_first_of_the_best(values: list[float]) -> None:
     """Ties keep the earlier one, NaN is never the best, nor is the worst that there can be."""
     fate = Fate()
     for step, value in enumerate(values):
-        HIGH.note(fate, step, {"accuracy": value})
+        fate.evaluated(step, {"accuracy": value}, HIGH)
     known = [value for value in values if math.isfinite(value)]
     expected = values.index(max(known)) if known else None
     assert fate.best_step == expected

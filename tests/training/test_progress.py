@@ -5,9 +5,10 @@ import math
 
 import pytest
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.training.progress import Progress
 
-ACCURACY, LOSS = ("accuracy", "max"), ("loss", "min")
+ACCURACY, LOSS = Objective.of("accuracy", "max"), Objective.of("loss", "min")
 
 
 def test_it_comes_back_through_json() -> None:
@@ -23,10 +24,10 @@ def test_other_fields_are_refused(changes: dict) -> None:
         Progress.from_json(Progress(devices=1).to_json() | changes)
 
 
-def evaluated(values: list[float], objective: tuple[str, str]) -> Progress:
+def evaluated(values: list[float], objective: Objective) -> Progress:
     progress = Progress(devices=1)
     for step, value in enumerate(values, start=1):
-        progress = progress.evaluated(step, {objective[0]: value}, objective)
+        progress = progress.evaluated(step, {objective.metric: value}, objective)
     return progress
 
 

@@ -1,16 +1,16 @@
 """All runs of the folders that a report is asked for, best first."""
 
-import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.pages.files import read_object
 from rnn_jax.reporting.pages.folders import PARENTS, SWEEP, Found, check, is_run, is_sweep, run_folders
-from rnn_jax.reporting.pages.reading import Run, read_run
-from rnn_jax.reporting.pages.subjects import Objective, Subject, objective_of, objectives, of_runs
+from rnn_jax.reporting.pages.reading import Run, read_objective, read_run
+from rnn_jax.reporting.pages.subjects import Subject, objective_of, objectives, of_runs
 from rnn_jax.runtime.errors import UserError
 
 LAST = {"pruned": 1, "given up": 1, "diverged": 2, "failed": 2}
@@ -40,14 +40,14 @@ def collect(folders: Sequence[Path]) -> Collection:
     """
     for folder in folders:
         check(folder)
-    damaged, said, runs = list[str](), list[str](), dict[str, Run]()
+    damaged, runs = list[str](), dict[str, Run]()
     # Sweeps first: a member that is given beside its sweep is that sweep's.
     for folder in sorted(folders, key=lambda folder: not is_sweep(folder)):
         try:
-            found, sweep = [Found(folder, None)], None
+            found, sweep, objective = [Found(folder, None)], None, None
             if is_sweep(folder) and not is_run(folder):
                 found, sweep = run_folders(folder), folder
-                said += _said(folder)
+                objective = read_objective(read_object(folder / SWEEP), folder / SWEEP)
         except UserError as error:
             damaged.append(str(error))
             continue
@@ -56,17 +56,15 @@ def collect(folders: Sequence[Path]) -> Collection:
             if place in runs:
                 continue
             try:
-                runs[place] = read_run(one, _name(one, sweep, folders), sweep)
+                runs[place] = read_run(one, _name(one, sweep, folders), sweep, objective)
             except UserError as error:
                 damaged.append(str(error))
     if not runs:
         names = ", ".join(map(str, folders))
         raise UserError("\n".join(damaged[:2]) or f"{names}: no member has begun yet; nothing to report")
     all_runs = list(runs.values())
-    subjects = objectives(all_runs, of_runs(all_runs), said)
-    return Collection(
-        list(folders), ranked(all_runs, subjects), subjects, objective_of(all_runs, said), damaged
-    )
+    subjects = objectives(all_runs, of_runs(all_runs))
+    return Collection(list(folders), ranked(all_runs, subjects), subjects, objective_of(all_runs), damaged)
 
 
 def ranked(runs: Sequence[Run], subjects: Mapping[Subject, Objective]) -> list[Run]:
@@ -78,23 +76,11 @@ def ranked(runs: Sequence[Run], subjects: Mapping[Subject, Objective]) -> list[R
 
     def place(found: tuple[Run, Subject]) -> tuple[int, int, float]:
         run, subject = found
-        name, direction = subjects[subject]
-        value = run.figures["validation"].get(name)
-        cost = math.inf if value is None else -value if direction == "max" else value
+        objective = subjects[subject]
+        cost = objective.sort_key(run.figures["validation"].get(objective.metric))
         return LAST.get(run.status, 0), places[subject], cost
 
     return [run for run, _ in sorted(zip(runs, of_runs(runs), strict=True), key=place)]
-
-
-def _said(sweep: Path) -> list[str]:
-    """The objective that a sweep is told to have, if any.
-
-    Raises:
-        UserError: sweep.json is damaged, or a link.
-    """
-    fields = read_object(sweep / SWEEP).get("sweep")
-    said = fields.get("objective") if isinstance(fields, dict) else None
-    return [said] if isinstance(said, str) else []
 
 
 def _name(found: Found, sweep: Path | None, folders: Sequence[Path]) -> str:

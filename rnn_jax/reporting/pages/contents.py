@@ -29,10 +29,10 @@ def build(found: Collection, command: str, made: datetime) -> tuple[Contents, li
     common, own = divide(runs)
     keys = differing(own)
     columns = compared(runs, keys)
-    parameters = _parameters(runs, columns, found.objective[0])
+    parameters = _parameters(runs, columns, found.objective.metric)
     notes = [
         *_notes(found, len(runs), len(with_curves), thinned),
-        *_notes_on_keys(runs, columns, parameters, found.objective[0]),
+        *_notes_on_keys(runs, columns, parameters, found.objective.metric),
     ]
     rooms = drawn.rooms()
     contents = {
@@ -41,7 +41,7 @@ def build(found: Collection, command: str, made: datetime) -> tuple[Contents, li
         "facts": identity.of_all(found),
         "statuses": identity.statuses(runs),
         "best": identity.best(found._replace(runs=runs), own, columns),
-        "objective": found.objective,
+        "objective": found.objective.entries[0],
         "units": subjects.units(found.subjects),
         "damaged": damaged,
         "notes": notes,

@@ -54,9 +54,9 @@ def best(found: Collection, own: Sequence[Mapping[str, Any]], keys: Sequence[str
         chosen = [place for place, of in enumerate(subjects) if of == subject]
         runs, settings = [found.runs[place] for place in chosen], [own[place] for place in chosen]
         point = next(iter(over_seeds(runs, settings, objective)), [])
-        if any(objective[0] in run.figures["validation"] for run in point):
+        if any(objective.metric in run.figures["validation"] for run in point):
             task, data = (part or "another" for part in subject)
-            text = _of_point(point, objective[0], keys[:MOST_NAMED])
+            text = _of_point(point, objective.metric, keys[:MOST_NAMED])
             told.append((f"{task.replace('_', ' ')} on {data}", text))
     return told
 

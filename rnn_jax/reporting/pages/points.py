@@ -1,15 +1,14 @@
 """Runs that differ by their seed alone are one point."""
 
 import json
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.pages.collect import LAST
 from rnn_jax.reporting.pages.differences import OF_LITTLE_WORTH, SEED
 from rnn_jax.reporting.pages.reading import Run
-from rnn_jax.reporting.pages.subjects import Objective
 
 
 def over_seeds(
@@ -31,7 +30,7 @@ def over_seeds(
 
 def _place(point: Sequence[Run], objective: Objective) -> tuple[int, bool, float]:
     """Where a point stands among all: as `reporting.ranking` has it for the points of a sweep."""
-    name, direction = objective
+    name = objective.metric
     values = [run.figures["validation"][name] for run in point if name in run.figures["validation"]]
-    cost = statistics.mean(values) * (-1 if direction == "max" else 1) if values else math.inf
+    cost = objective.sort_key(statistics.mean(values) if values else None)
     return max(LAST.get(run.status, 0) for run in point), len(values) < len(point), cost

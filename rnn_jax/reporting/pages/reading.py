@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.charts import Series
 from rnn_jax.reporting.pages.files import look, read_object
@@ -50,6 +51,8 @@ class Run(NamedTuple):
     """By split: 'validation' at the best step, and of TESTED what was looked at; finite ones alone."""
     summary: dict[str, Any]
     """summary.json, and what results.jsonl has besides."""
+    objective: Objective | None
+    """What the run is compared by; None where neither it nor its sweep has recorded that."""
 
 
 class Confusion(NamedTuple):
@@ -62,8 +65,8 @@ class Confusion(NamedTuple):
     step: int | None
 
 
-def read_run(found: Found, name: str, sweep: Path | None) -> Run:
-    """Reads a run's config and summary.
+def read_run(found: Found, name: str, sweep: Path | None, objective: Objective | None) -> Run:
+    """Reads a run's config and summary; `objective` is its sweep's, for runs without a summary yet.
 
     Raises:
         UserError: a file is damaged, or a link.
@@ -88,7 +91,22 @@ def read_run(found: Found, name: str, sweep: Path | None) -> Run:
         best_step=_whole(best.get("step")),
         figures=figures,
         summary=summary,
+        objective=read_objective(summary, where) or objective,
     )
+
+
+def read_objective(content: Mapping[str, Any], file: Path) -> Objective | None:
+    """The objective that a summary, or sweep.json, has recorded; None where it has none.
+
+    Raises:
+        UserError: it is malformed.
+    """
+    if content.get("objective") is None:
+        return None
+    try:
+        return Objective.from_json(content["objective"])
+    except ValueError as error:
+        raise UserError(f"{file}: damaged, objective {error}") from error
 
 
 def holds_checkpoints(folder: Path) -> bool:

@@ -3,17 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.pages.reading import Run
 
 Subject = tuple[str, str]
 """A task and the name of its data; '' for what a run does not say. Figures of two subjects do not compare."""
-Objective = tuple[str, str]
-"""A validation figure and its better direction, 'max' or 'min'."""
 
-DECIDING = ("accuracy", "perplexity", "bits_per_character", "bits_per_byte", "loss")
-"""Figures that decide, the first one that there is."""
-DECIDED_BY_LOSS = ("copying", "adding", "sequence_regression")
-"""Tasks that are decided by the loss, whichever other figures they have."""
 SQUARED_ERROR = ("adding", "sequence_regression")
 """Tasks whose loss is the mean squared error; that of all others is the cross-entropy, in nats."""
 
@@ -41,27 +36,18 @@ def _said_by(run: Run) -> Subject:
     return str(run.config.get("task.name") or ""), str(name or run.config.get("dataset.name") or "")
 
 
-def objectives(
-    runs: Sequence[Run], subjects: Sequence[Subject], said: Sequence[str]
-) -> dict[Subject, Objective]:
-    """By which figure the runs of each subject are compared, in the order in which the subjects come."""
+def objectives(runs: Sequence[Run], subjects: Sequence[Subject]) -> dict[Subject, Objective]:
+    """The objective of the runs of each subject, in the order in which the subjects come."""
     found = {}
     for subject in dict.fromkeys(subjects):
-        own = [run for run, of in zip(runs, subjects, strict=True) if of == subject]
-        found[subject] = objective_of(own, said)
+        found[subject] = objective_of([run for run, of in zip(runs, subjects, strict=True) if of == subject])
     return found
 
 
-def objective_of(runs: Sequence[Run], said: Sequence[str]) -> Objective:
-    """The figure that decides: what a sweep says, or else what most runs' task is decided by."""
-    names = Counter(name for run in runs for name in run.figures["validation"])
-    tasks = Counter(run.config.get("task.name") for run in runs).most_common(1)
-    by_loss = bool(tasks) and tasks[0][0] in DECIDED_BY_LOSS
-    wanted = [*said, *(["loss"] if by_loss else []), *DECIDING]
-    # What half of the runs do not have says little of all of them.
-    usual = [name for name in wanted if 2 * names[name] >= max(names.values(), default=0)]
-    chosen = next((name for name in usual if names[name]), DECIDING[0])
-    return chosen, "max" if chosen.endswith("accuracy") else "min"
+def objective_of(runs: Sequence[Run]) -> Objective:
+    """The objective that most runs have recorded; where none has one, the loss, which training minimizes."""
+    recorded = Counter(run.objective for run in runs if run.objective is not None)
+    return recorded.most_common(1)[0][0] if recorded else Objective.of("loss", "min")
 
 
 def units(subjects: Mapping[Subject, Objective]) -> dict[str, str]:

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.formatting import format_metric, format_seconds, format_spread, in_order
 from rnn_jax.reporting.pages import points
 from rnn_jax.reporting.pages.differences import SEED, value_of, written
 from rnn_jax.reporting.pages.reading import TESTED, Run, is_number
-from rnn_jax.reporting.pages.subjects import Objective
 
 MOST_KEYS = 8
 """Columns of keys; the others are told with the differences."""
@@ -91,7 +91,7 @@ def _figures(runs: Sequence[Run], objective: Objective) -> tuple[list[Figure], l
     for split in ("validation", *TESTED):
         names = in_order(name for run in runs for name in run.figures.get(split, {}))
         found += [(split, name) for name in names]
-    decides = ("validation", objective[0])
+    decides = ("validation", objective.metric)
     return [one for one in found if one == decides], [one for one in found if one != decides]
 
 

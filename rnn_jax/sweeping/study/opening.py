@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from rnn_jax.config.messages import shown
+from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.definition import Pruning, Sweep
 from rnn_jax.sweeping.study.reaching import StudyStorageError, reached
@@ -27,7 +28,7 @@ def open_study(
     points: list[Point],
     *,
     content: Mapping[str, Any],
-    objective: tuple[str, str],
+    objective: Objective,
     versions: Mapping[str, str],
     commit: str | None = None,
     heartbeat_seconds: int,
@@ -40,7 +41,7 @@ def open_study(
         sweep: what is varied, and how many trials there are to be.
         points: of a grid, all of them; of ranges, none.
         content: what the study is of, values by key: a worker that joins must have the same.
-        objective: the validation figure that decides, and its better direction.
+        objective: the validation metric that decides.
         versions: of the packages that its results depend on, by name.
         commit: of this software; None: it is not known.
         heartbeat_seconds: how often a worker says that it is at work.
@@ -50,10 +51,10 @@ def open_study(
             named.
     """
     storage = connect(url, heartbeat_seconds)
-    content = {**content, "objective": objective[0]}
+    content = {**content, "objective": objective.metric}
     said = {"content": content, HEARTBEAT: heartbeat_seconds, VERSIONS: dict(versions), COMMIT: commit}
     said = json.loads(json.dumps(said))  # as it comes back from the database
-    direction = "maximize" if objective[1] == "max" else "minimize"
+    direction = "maximize" if objective.direction == "max" else "minimize"
     try:
         with reached():
             study = _create_or_load(storage, name, direction, said, without_password(url))

@@ -21,7 +21,7 @@ from rnn_jax.training.population import population, status
 from rnn_jax.training.population.course import Course, Places, Trained
 from rnn_jax.training.population.files import PopulationFiles
 from rnn_jax.training.population.population import Population
-from rnn_jax.training.population.status import Fate, Objective
+from rnn_jax.training.population.status import Fate
 from rnn_jax.training.state import State
 
 
@@ -47,11 +47,11 @@ class _Loop:
 
     def __init__(self, program: Population, course: Course, stop: Stop) -> None:
         self.program, self.course, self.stop = program, course, stop
-        self.objective = Objective(*program.job.task.objective)
+        self.objective = program.job.task.objective
         self.fates = [Fate() for _ in course.folders]
         self.step = self.evaluated_at = 0
         self._pending: tuple[int, Any] | None = None
-        self.files = PopulationFiles(course.folders, self.objective.name)
+        self.files = PopulationFiles(course.folders, self.objective.metric)
         self.saver = Saver(course.checkpoints, course.keeper, self.objective.direction)
         self._updates, self._first_said = 0, False
         self._started = time.perf_counter()
@@ -161,7 +161,7 @@ class _Loop:
                 continue
             figures = found[place]
             self.files.note(number, self.step, "validation", figures)
-            is_better[place] = self.objective.note(fate, self.step, figures)
+            is_better[place] = fate.evaluated(self.step, figures, self.objective)
             if self.step == plan.last_step:
                 fate.status = status.FINISHED
             elif plan.early_stopping_patience is not None and (
@@ -237,7 +237,7 @@ class _Loop:
 
     def _say_how_far(self) -> None:
         now = time.perf_counter()
-        figures = {} if (best := self._best_so_far()) is None else {f"best {self.objective.name}": best}
+        figures = {} if (best := self._best_so_far()) is None else {f"best {self.objective.metric}": best}
         rate = (self._updates - self._began[1]) / (now - self._began[0])
         self.course.console.log_population(self._done(), figures, rate)
         if not self._first_said:  # what comes later is not measured by the first steps, which are compiled
@@ -245,9 +245,8 @@ class _Loop:
 
     def _best_so_far(self) -> float | None:
         """The objective of the best member of the sweep."""
-        before = self.course.before.best
-        earlier = [] if before is None else [Fate(best={self.objective.name: before})]
-        return self.objective.best([*earlier, *self.fates])
+        bests = (fate.best.get(self.objective.metric) for fate in self.fates)
+        return self.objective.best([self.course.before.best, *bests])
 
     def _say_who_ended(self, were_running: Sequence[int]) -> None:
         ends = Counter(self.fates[number].status for number in were_running)

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.files import finite
 
 RUNNING = "running"
@@ -28,33 +29,13 @@ class Fate:
     """Validation figures at `best_step`."""
     evaluations_since_best: int = 0
 
-
-class Objective(NamedTuple):
-    """The validation figure that decides."""
-
-    name: str
-    direction: str
-    """'max' or 'min': what is better."""
-
-    def cost(self, figures: Mapping[str, float | None]) -> float:
-        """Smaller where the figures are better; infinite where there is none, or it is not finite."""
-        value = figures.get(self.name)
-        if value is None or not math.isfinite(value):
-            return math.inf
-        return -value if self.direction == "max" else value
-
-    def note(self, fate: Fate, step: int, figures: dict[str, float]) -> bool:
+    def evaluated(self, step: int, figures: Mapping[str, float], objective: Objective) -> bool:
         """Notes an evaluation; whether the member is better than ever. A tie keeps the earlier best."""
-        if self.cost(figures) < self.cost(fate.best):
-            fate.best_step, fate.best, fate.evaluations_since_best = step, finite(figures), 0
+        if objective.is_better(figures[objective.metric], self.best.get(objective.metric)):
+            self.best_step, self.best, self.evaluations_since_best = step, finite(dict(figures)), 0
             return True
-        fate.evaluations_since_best += 1
+        self.evaluations_since_best += 1
         return False
-
-    def best(self, fates: Sequence[Fate]) -> float | None:
-        """The value of the best member."""
-        found = min(fates, key=lambda fate: self.cost(fate.best), default=None)
-        return None if found is None else found.best.get(self.name)
 
 
 class Rung(NamedTuple):
@@ -101,4 +82,4 @@ class Halving(NamedTuple):
 def _cost(point: Sequence[Fate], objective: Objective) -> float:
     if any(fate.status == DIVERGED for fate in point):
         return math.inf
-    return statistics.mean(objective.cost(fate.best) for fate in point)
+    return statistics.mean(objective.sort_key(fate.best.get(objective.metric)) for fate in point)

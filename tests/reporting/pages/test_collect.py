@@ -4,13 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-from run_folders import write_lines, write_run, write_sweep
+from run_folders import write_run, write_sweep
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.pages import subjects
 from rnn_jax.reporting.pages.collect import collect
 from rnn_jax.reporting.pages.subjects import objective_of
 from rnn_jax.runtime.errors import UserError
 
+ACCURACY, LOSS = Objective.of("accuracy", "max"), Objective.of("loss", "min")
 RATES = [{"optimizer.learning_rate": rate} for rate in (1e-3, 3e-3, 1e-1)]
 
 
@@ -22,7 +24,7 @@ def test_the_best_run_is_first_and_diverged_and_failed_ones_are_last(tmp_path: P
     write_run(tmp_path / "begun", summary={"best": None}, status="running")
     found = collect([tmp_path / name for name in ("middle", "diverged", "begun", "pruned", "best")])
     assert [run.name for run in found.runs] == ["best", "middle", "begun", "pruned", "diverged"]
-    assert found.objective == ("accuracy", "max")
+    assert found.objective == ACCURACY
 
 
 def test_names_are_short_and_no_two_are_alike(tmp_path: Path) -> None:
@@ -71,35 +73,39 @@ def test_a_sweep_without_members_is_said_to_have_none(tmp_path: Path) -> None:
         collect([tmp_path])
 
 
-def test_a_sweep_says_what_decides(tmp_path: Path) -> None:
+@pytest.mark.parametrize("objective", [LOSS, Objective.of("f1", "max"), Objective.of("wer", "min")])
+def test_runs_are_ranked_by_the_objective_that_their_summaries_record(
+    objective: Objective, tmp_path: Path
+) -> None:
+    values = (0.3, 0.1, 0.2)
+    folders = []
+    for number, value in enumerate(values):
+        best = {"step": 5, objective.metric: value, "accuracy": 0.5}
+        summary = {"best": best, "objective": objective.to_json()}
+        folders.append(write_run(tmp_path / str(number), summary=summary))
+    found = collect(folders)
+    assert found.objective == objective_of(found.runs) == objective
+    assert [run.name for run in found.runs] == (list("021") if objective.direction == "max" else list("120"))
+
+
+def test_members_without_a_summary_have_the_objective_of_their_sweep(tmp_path: Path) -> None:
     sweep = write_sweep(tmp_path / "sweep", RATES)
     content = json.loads((sweep / "sweep.json").read_text())
-    (sweep / "sweep.json").write_text(json.dumps({**content, "sweep": {"objective": "loss"}}))
-    rows = [json.loads(line) for line in (sweep / "results.jsonl").read_text().splitlines()]
-    for row, loss in zip(rows, (0.3, 0.1, 0.2), strict=True):
-        row["best"]["loss"] = loss
-    write_lines(sweep / "results.jsonl", rows)
-    found = collect([sweep])
-    assert found.objective == ("loss", "min")
-    assert [run.name for run in found.runs] == ["1", "2", "0"]
+    (sweep / "sweep.json").write_text(json.dumps({**content, "objective": LOSS.to_json()}))
+    (sweep / "results.jsonl").unlink()
+    for number in range(len(RATES)):
+        (sweep / "members" / str(number) / "summary.json").unlink()
+    assert collect([sweep]).objective == LOSS
 
 
-@pytest.mark.parametrize(
-    ("task", "figures", "expected"),
-    [
-        ("classification", ("loss", "accuracy"), ("accuracy", "max")),
-        ("copying", ("loss", "accuracy"), ("loss", "min")),
-        ("language_modelling", ("loss", "perplexity"), ("perplexity", "min")),
-        ("language_modelling", ("loss", "bits_per_character"), ("bits_per_character", "min")),
-        ("sequence_regression", ("loss",), ("loss", "min")),
-    ],
-)
-def test_what_decides_is_the_tasks(
-    task: str, figures: tuple[str, ...], expected: tuple[str, str], tmp_path: Path
-) -> None:
-    best = {"step": 5, **dict.fromkeys(figures, 0.5)}
-    run = collect([write_run(tmp_path, {"task.name": task}, summary={"best": best})]).runs[0]
-    assert objective_of([run], []) == expected
+def test_without_a_recorded_objective_runs_are_compared_by_the_loss(tmp_path: Path) -> None:
+    assert collect([write_run(tmp_path, summary={"objective": None})]).objective == LOSS
+
+
+def test_a_malformed_objective_is_reported(tmp_path: Path) -> None:
+    write_run(tmp_path, summary={"objective": [{"metric": "loss", "direction": "down"}]})
+    with pytest.raises(UserError, match=r"summary\.json: damaged, objective"):
+        collect([tmp_path])
 
 
 def test_the_runs_of_one_subject_follow_those_of_another(tmp_path: Path) -> None:
@@ -108,11 +114,11 @@ def test_the_runs_of_one_subject_follow_those_of_another(tmp_path: Path) -> None
         data = "digits" if name == "other" else name
         told = {"dataset": {"name": data}}
         write_run(tmp_path / name, {"dataset.name": data}, final=final, summary=told)
-    best = {"step": 5, "loss": 0.2, "accuracy": 0.99}
-    write_run(tmp_path / "adding", {"task.name": "adding", "dataset.name": None}, summary={"best": best})
+    own = {"best": {"step": 5, "loss": 0.2, "accuracy": 0.99}, "objective": LOSS.to_json()}
+    write_run(tmp_path / "adding", {"task.name": "adding", "dataset.name": None}, summary=own)
     found = collect([tmp_path / name for name in ("digits", "adding", "mnist", "other")])
     assert [run.name for run in found.runs] == ["other", "digits", "adding", "mnist"]
-    assert list(found.subjects.values()) == [("accuracy", "max"), ("loss", "min"), ("accuracy", "max")]
+    assert list(found.subjects.values()) == [ACCURACY, LOSS, ACCURACY]
     assert subjects.units(found.subjects) == {}  # a squared error beside cross-entropies
 
 

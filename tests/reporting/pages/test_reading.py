@@ -24,7 +24,7 @@ from rnn_jax.runtime.errors import UserError
 
 
 def read(folder: Path) -> Run:
-    return read_run(Found(folder, None), "a", None)
+    return read_run(Found(folder, None), "a", None, None)
 
 
 def test_a_run_is_read(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_run_that_has_only_begun_says_so(tmp_path: Path) -> None:
 
 def test_what_the_sweep_says_of_a_member_goes_before(tmp_path: Path) -> None:
     row = {"status": "pruned", "reason": "worse than the median", "point": {"optimizer.learning_rate": 0.1}}
-    run = read_run(Found(write_run(tmp_path), row), "a", tmp_path)
+    run = read_run(Found(write_run(tmp_path), row), "a", tmp_path, None)
     assert (run.status, run.reason, run.point) == ("pruned", "worse than the median", row["point"])
     assert run.figures["validation"]
 

@@ -116,7 +116,8 @@ def test_ties_and_small_and_large_figures(browser: Chrome, tmp_path: Path) -> No
     losses = [0.03125, 0.00005, 1234.5, 2.00005, 0.0009999, 0.15625, 1e-12, 10.00015]
     for number, loss in enumerate(losses):
         best = {"step": 1000, "loss": loss}
-        write_run(tmp_path / str(number), {"task.name": "adding"}, summary={"best": best})
+        summary = {"best": best, "objective": [{"metric": "loss", "direction": "min"}]}
+        write_run(tmp_path / str(number), {"task.name": "adding"}, summary=summary)
     page = tmp_path / "page.html"
     assert report.main([*(str(tmp_path / str(number)) for number in range(8)), "--out", str(page)]) == 0
     visit(browser, page.as_uri())

@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 import pytest
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping import definition
 from rnn_jax.sweeping.study import reaching, standing, study
@@ -27,7 +28,7 @@ def join(folder: Path, *, heartbeat: int = MANY_BEATS, points: Any = (), **more:
     said: dict[str, Any] = {
         "content": {"model.layers": 1},
         "versions": {"jax": "1"},
-        "objective": ("loss", "min"),
+        "objective": Objective.of("loss", "min"),
     }
     said |= {name: more.pop(name) for name in [*said, "commit"] if name in more}
     fields = (
@@ -379,7 +380,7 @@ def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path, monkeypatch:
     [
         ({"content": {"model.layers": 2}}, "model.layers is 1 there and 2 here"),
         ({"versions": {"jax": "2"}}, "of other versions: jax is '1' there and '2' here"),
-        ({"objective": ("accuracy", "max")}, "objective is 'loss' there and 'accuracy' here"),
+        ({"objective": Objective.of("accuracy", "max")}, "objective is 'loss' there and 'accuracy' here"),
         ({"heartbeat": 5}, "has --heartbeat 100, and here is 5"),
     ],
 )

@@ -43,7 +43,7 @@ function worthOf(values) {
   const sorted = [...values].sort((one, other) => one - other);
   const [low, high] = [0.1, 1].map((share) => sorted[Math.floor(share * (sorted.length - 1))]);
   const rising = values.map((value) => (high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 1));
-  const falls = !isShare(report.objective[0]);
+  const falls = report.objective[1] === "min";
   const [least, most] = [0, 0.9].map((share) => sorted[Math.floor(share * (sorted.length - 1))]);
   const sinking = values.map((value) => (most > least ? Math.min(1, Math.max(0, (most - value) / (most - least))) : 1));
   return falls ? sinking : rising;
