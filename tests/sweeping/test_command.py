@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.config.schema import split_hyper
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.command import parse, without
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import groups
 
+ACCURACY = Objective.of("accuracy", "max")
 CONFIG = ["--config", "configs/digits.py:smoke"]
 RATES = ["--grid", "optimizer.learning_rate=1e-3,3e-3,1e-2"]
 
@@ -156,10 +158,10 @@ def test_mistakes_of_a_sweep_file_are_told(fields: str, said: str, tmp_path: Pat
 def test_a_sweep_goes_on_from_its_folder_alone_and_refuses_another(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     first = parse([*CONFIG, *RATES, "--seeds", "2", "--config.optimizer.clip_norm=3"])
-    SweepFolder(folder).open(first.base, first.sweep)
+    SweepFolder(folder).open(first.base, first.sweep, ACCURACY)
     again = parse(["--workdir", str(folder)])
     assert [member.config for member in again.members] == [member.config for member in first.members]
-    SweepFolder(folder).open(again.base, again.sweep)
+    SweepFolder(folder).open(again.base, again.sweep, ACCURACY)
     same = parse(
         [*CONFIG, *RATES, "--seeds", "2", "--config.optimizer.clip_norm=3", "--config.runtime.devices=1"]
     )
@@ -168,7 +170,7 @@ def test_a_sweep_goes_on_from_its_folder_alone_and_refuses_another(tmp_path: Pat
     with pytest.raises(
         UserError, match=r"another sweep: seeds is 2 there and 3 here; optimizer\.clip_norm is 3"
     ):
-        SweepFolder(folder).open(other.base, other.sweep)
+        SweepFolder(folder).open(other.base, other.sweep, ACCURACY)
 
 
 def test_a_folder_keeps_the_order_of_keys(tmp_path: Path) -> None:
@@ -179,7 +181,7 @@ def test_a_folder_keeps_the_order_of_keys(tmp_path: Path) -> None:
         "'optimizer.clip_norm': dict(uniform=(0.1, 9))"
     )
     first = parse(write(tmp_path, text.replace("RANGES", ranges)))
-    SweepFolder(tmp_path / "sweep").open(first.base, first.sweep)
+    SweepFolder(tmp_path / "sweep").open(first.base, first.sweep, ACCURACY)
     again = parse(["--workdir", str(tmp_path / "sweep")])
     assert [list(member.point.items()) for member in again.members] == [
         list(member.point.items()) for member in first.members
@@ -195,7 +197,7 @@ def test_a_studys_folder_knows_its_name(tmp_path: Path) -> None:
     storage, folder = ["--storage", "sqlite:///x.db"], tmp_path / "sweep"
     first = parse([*CONFIG, *RATES, *storage, "--study", "mine"])
     assert first.study is not None
-    SweepFolder(folder).open(first.base, first.sweep, first.study.name)
+    SweepFolder(folder).open(first.base, first.sweep, ACCURACY, first.study.name)
     again = parse(["--workdir", str(folder), *storage])
     assert again.study is not None
     assert (again.study.name, again.sweep) == ("mine", first.sweep)
