@@ -174,7 +174,7 @@ def _order(folder: Path, step: int) -> Any:
     from rnn_jax.training.build import build
 
     job = build(read_config(folder))
-    return [job.task.select("train", job.plan.seed, step + ahead) for ahead in range(5)]
+    return [job.task.select("train", job.plan.settings.seed, step + ahead) for ahead in range(5)]
 
 
 def digest(part: Any) -> str:

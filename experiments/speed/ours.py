@@ -11,14 +11,18 @@ from contender import Contender, Gradients, names_of, tree_of
 from workloads import Workload, arrays, parameters
 
 from rnn_jax import models
+from rnn_jax.config import training_sections
 from rnn_jax.config.objective import Objective
+from rnn_jax.config.training_sections import Train
 from rnn_jax.datasets import Dataset
 from rnn_jax.models.recurrence import Implementation
 from rnn_jax.runtime import devices
 from rnn_jax.tasks.classification import cross_entropy
 from rnn_jax.tasks.task import Batch, Task
-from rnn_jax.training import optimizer, plan, program
+from rnn_jax.training import program
 from rnn_jax.training.build import Job
+from rnn_jax.training.optimizer import Optimizer, build_optimizer
+from rnn_jax.training.plan import build_plan
 from rnn_jax.training.state import place
 
 
@@ -107,19 +111,7 @@ def job(workload: Workload, options: Ours) -> Job:
         data=Dataset("speed", "1", {}, {"train": {"inputs": inputs, "targets": targets}}, workload.batch),
         network=network,
         optimizer=_optimizer("sgd" if words else "adam"),
-        plan=plan.build(
-            Fraction(1),
-            seed=0,
-            duration_epochs=None,
-            duration_steps=1,
-            evaluate_every_epochs=None,
-            evaluate_every_steps=1,
-            early_stopping_patience=None,
-            report_test=False,
-            divergence="stop",
-            divergence_limit=None,
-            divergence_rate_factor=None,
-        ),
+        plan=_PLAN,
         hyper={name: np.float32(value) for name, value in rates.items()},
     )
 
@@ -155,27 +147,21 @@ def _task(workload: Workload) -> Task:
     )
 
 
-def _optimizer(name: str) -> optimizer.Optimizer:
-    adam = name == "adam"
-    return optimizer.build(
-        Fraction(1),
-        1,
-        name=name,
-        schedule="constant",
-        warmup_epochs=None,
-        warmup_steps=None,
-        decay_every_epochs=None,
-        decay_every_steps=None,
-        decay_from_epochs=None,
-        decay_from_steps=None,
-        decay_factor=None,
-        final_fraction=None,
-        beta1=0.9 if adam else None,
-        beta2=0.999 if adam else None,
-        epsilon=1e-8 if adam else None,
-        momentum=None,
-        rms_decay=None,
-        average_decay=None,
-        average_from_epochs=None,
-        average_from_steps=None,
-    )
+_PLAN = build_plan(
+    Train.model_validate(
+        {
+            "seed": 0,
+            "duration_steps": 1,
+            "evaluate_every_steps": 1,
+            "report_test": False,
+            "divergence": "stop",
+        }
+    ),
+    Fraction(1),
+)
+
+
+def _optimizer(name: str) -> Optimizer:
+    adam = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8} if name == "adam" else {}
+    fields = {"name": name, "learning_rate": 1.0, "schedule": "constant", **adam}
+    return build_optimizer(training_sections.Optimizer.model_validate(fields), _PLAN)

@@ -29,8 +29,8 @@ from rnn_jax.runtime import devices
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.devices import DATA, Devices
 from rnn_jax.training import program
-from rnn_jax.training.population import population
-from rnn_jax.training.population.population import LayOut, Members
+from rnn_jax.training.population import steps as population
+from rnn_jax.training.population.steps import LayOut, Members
 
 RESULTS = Path(__file__).resolve().parent / "populations.jsonl"
 ROUND_SECONDS = 1.0

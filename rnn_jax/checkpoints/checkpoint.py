@@ -183,7 +183,7 @@ def restore(
         CheckpointError: there is no valid one of that kind, or it is of another model.
     """
     found = find(folder, which, to_go_on=to_go_on, only_planned=only_planned, at=at)
-    with _reading(found.path):
+    with reading(found.path):
         state = State(**arrays.read(found.path / "state", template._asdict()))
         return state, Progress.from_json(found.progress), found.damaged
 
@@ -204,7 +204,7 @@ def restore_tree(
         CheckpointError: there is no valid one, or it is of other arrays.
     """
     found = find(folder, to_go_on=True)
-    with _reading(found.path):
+    with reading(found.path):
         return arrays.read(found.path / "state", template(found.progress)), found
 
 
@@ -223,7 +223,7 @@ def restore_evaluated(folder: Path, which: Which) -> tuple[Any, int, list[str]]:
         CheckpointError: there is no valid one of that kind.
     """
     found = find(folder, which)
-    with _reading(found.path):
+    with reading(found.path):
         averaged = arrays.read_part(found.path / "state", "averaged")
         has_average = bool(jax.tree.leaves(averaged))
         parameters = averaged if has_average else arrays.read_part(found.path / "state", "parameters")
@@ -247,7 +247,7 @@ def read(path: str | Path) -> dict[str, Any]:
     fault = manifest.fault(path)
     if fault is not None:
         raise CheckpointError(f"{path}: {fault}")
-    with _reading(path):
+    with reading(path):
         parts = {name: arrays.read_part(path / "state", name) for name in State._fields}
         return {**parts, "progress": json.loads((path / _PROGRESS).read_text(encoding="utf-8"))}
 
@@ -309,15 +309,15 @@ def _set_aside(path: Path) -> Path:
 
 def _kept(folder: Path, step: int) -> Kept:
     """What the keeping policy knows of a checkpoint: the objective where it was evaluated at its own step."""
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        progress = Progress.from_json(json.loads((path_of(folder, step) / _PROGRESS).read_text()))
-        figure = progress.figure if progress.evaluated_at == step else None
-        return Kept(step, figure, progress.is_planned)
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        progress = json.loads((path_of(folder, step) / _PROGRESS).read_text())
+        figure = progress.get("metric") if progress["evaluated_at"] == step else None
+        return Kept(step, figure, progress["is_planned"])
     return Kept(step, None, is_planned=False)
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Any:
+def reading(path: Path) -> Any:
     """Turns what is raised over files that are as they were written into an error for people."""
     try:
         yield

@@ -91,7 +91,7 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     with memory.telling(config), jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, _, damaged = program.restore(folder.checkpoints, which)
-        splits = ["validation", *(job.data.tested if job.plan.report_test else [])]
+        splits = ["validation", *(job.data.tested if job.plan.settings.report_test else [])]
         figures = {split: evaluate(program, state.evaluated, split) for split in splits}
         answers = _answers(program, state, splits[-1])
         return Evaluation(int(state.step), figures, answers, splits[-1], damaged)

@@ -16,7 +16,7 @@ from rnn_jax.sweeping.command import Command, winners_command
 from rnn_jax.sweeping.results import Row
 from rnn_jax.sweeping.study.standing import Ended
 from rnn_jax.sweeping.trial import FOLDER, RESULTS, Setting
-from rnn_jax.training.population import status
+from rnn_jax.training.progress import DIVERGED
 
 LOCK = ".closing"
 
@@ -70,7 +70,7 @@ def _rows(ended: Sequence[Ended], command: Command, setting: Setting) -> list[Ro
 
 def _fate(trial: Ended, result: dict[str, Any]) -> dict[str, Any]:
     """How a run of a trial ended, and why if it has no result."""
-    if trial.status == "failed" and result.get("status") != status.DIVERGED:
+    if trial.status == "failed" and result.get("status") != DIVERGED:
         return {"status": "failed", "reason": trial.reason}
     if trial.status == "pruned":
         return {"status": "pruned", "reason": "given up by the study, since it fell behind"}

@@ -13,61 +13,22 @@ from rnn_jax.runtime import devices
 from rnn_jax.runtime.files import finite, read_json, write_json, write_text
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
-from rnn_jax.training.build import Job, build
+from rnn_jax.training.build import build
 from rnn_jax.training.evaluate import evaluate
-from rnn_jax.training.population import status
-from rnn_jax.training.population.course import Trained
-from rnn_jax.training.population.status import Fate
 from rnn_jax.training.program import load
-from rnn_jax.training.summary import constants, count_parameters
+from rnn_jax.training.progress import MemberStatus
 
 Row = dict[str, Any]
 
-OWN = ("member", "point", "seed", "members", "hardware")
-"""What a row has besides a summary."""
 
-
-def shared(job: Job, devices: str, count: int, trained: Trained) -> Row:
-    """What the rows of all members of a program have in common; times are the whole program's."""
-    shapes = jax.eval_shape(job.network.init, jax.random.key(0), dict(job.hyper))
-    units = sum(fate.step for fate in trained.fates) * job.units_per_step
-    return {
-        "members": count,
-        "wall_seconds": round(trained.seconds, 1),
-        "compile_seconds": None,
-        f"{job.task.unit}_per_second": round(units / trained.seconds, 1),
-        "hardware": records.hardware(),
-        **constants(job, count_parameters(shapes), devices),
-    }
-
-
-def row(member: Member, fate: Fate, shared: Row) -> Row:
-    """A member's row: what is said of it in results.jsonl."""
-    best = None if fate.best_step is None else {"step": fate.best_step, **fate.best}
-    reason = f"the loss or its gradient was not finite at update {fate.step + 1}"
-    return finite(
-        {
-            "member": member.number,
-            "point": member.point,
-            "seed": member.seed,
-            "status": fate.status,
-            **({"reason": reason} if fate.status == status.DIVERGED else {}),
-            "step": fate.step,
-            "best": best,
-            "test": None,
-            **shared,
-        }
-    )
+def row(member: Member, status: MemberStatus, summary: Row, members: int) -> Row:
+    """Return a member's row of results.jsonl: its summary, which model it is, and how it ended."""
+    own = {"member": member.number, "point": member.point, "seed": member.seed, "members": members}
+    return {**own, **summary, "status": status.status, "hardware": records.hardware()}
 
 
 def write(row: Row, folder: SweepFolder) -> None:
-    """Writes a member's summary.json, as a run of its own would have it, and then its row."""
-    summary = {key: value for key, value in row.items() if key not in OWN}
-    if row["status"] == status.STOPPED_EARLY:
-        summary["status"] = "finished"
-    elif row["status"] == status.GIVEN_UP:
-        summary |= {"status": "interrupted", "reason": "given up by the sweep"}
-    folder.member(row["member"]).write_summary(summary)
+    """Write a member's row: it has come to its end."""
     write_json(folder.row(row["member"]), finite(row))
 
 

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
-from rnn_jax.checkpoints import checkpoint, retention
+from rnn_jax.checkpoints import checkpoint
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import make_folder, open_run
 from rnn_jax.config.schema import split_hyper
@@ -19,7 +18,6 @@ from rnn_jax.reporting.console import Console
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.errors import StorageError
-from rnn_jax.runtime.files import while_running
 from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.signals import Stop
 from rnn_jax.sweeping import jobs, members, results
@@ -31,11 +29,20 @@ from rnn_jax.sweeping.objective import with_objective
 from rnn_jax.sweeping.results import Row
 from rnn_jax.training import memory
 from rnn_jax.training.build import Job
+from rnn_jax.training.display import SweepDisplay
 from rnn_jax.training.plan import Plan
-from rnn_jax.training.population import loop, population, status
-from rnn_jax.training.population.course import Before, Course
-from rnn_jax.training.population.population import Members
-from rnn_jax.training.population.status import Halving, Rung
+from rnn_jax.training.population.pruning import Halving, Rung
+from rnn_jax.training.population.steps import Members, bytes_of_member
+from rnn_jax.training.population.train import train_population
+from rnn_jax.training.progress import RUNNING
+
+
+class Before(NamedTuple):
+    """What earlier programs of the same sweep came to."""
+
+    updates: int
+    best: float | None
+    """The objective of the best member so far."""
 
 
 class Group(NamedTuple):
@@ -89,7 +96,9 @@ def run(command: Command, workdir: Path, console: Console) -> Finished:
             for row in rows if tests else ():
                 if row["point"] == winner.point and row["test"] is None and row["best"] is not None:
                     run = folder.member(row["member"])
-                    row.update(results.tested(command.members[row["member"]].config, run, stop.check))
+                    tested = results.tested(command.members[row["member"]].config, run, stop.check)
+                    row.update(tested)
+                    run.write_summary({**(run.read_summary() or {}), **tested})
                     results.write(row, folder)
             results.write_all(rows, folder)
             sweep_report.write(folder.path, rows, objective, winners_command(command, winner.point))
@@ -153,7 +162,7 @@ def _check_memory(group: Group) -> None:
     where = _devices(group)
     free = devices.free_memory(where)
     data = sum(array.nbytes for arrays in group.job.device_arrays.values() for array in arrays.values())
-    each, count = population.bytes_of_a_member(group.job), len(group.members)
+    each, count = bytes_of_member(group.job), len(group.members)
     shared = where.number * data
     if free is not None and shared + count * each > free:
         raise StorageError(
@@ -169,38 +178,36 @@ def _devices(group: Group) -> Devices:
 
 
 def _train(group: Group, folder: SweepFolder, console: Console, before: Before, stop: Stop) -> list[Row]:
-    """Trains one program's members.
+    """Train the members of one program.
 
     Raises:
         Interrupted: a signal asked to stop, and everything is saved.
     """
     if (earlier := results.of_group(group.members, folder)) is not None:
         return earlier
-    where, sections = _devices(group), split_hyper(group.members[0].config)[0]
-    config, count = group.members[0].config, len(group.members)
-    precision = jax.default_matmul_precision(where.matmul_precision)
-    with memory.telling(config, count), precision, while_running():
-        how = population.lay_out(where.mesh.devices.flat[0].platform)
+    where, config = _devices(group), group.members[0].config
+    with memory.telling(config, len(group.members)):
         folders = [open_run(folder.member(each.number).path, each.config) for each in group.members]
         for own in folders:
             dataset_info.save(group.job.data, own, has_checkpoint=bool(checkpoint.steps(own.checkpoints)))
-        course = Course(
-            members=_varied(group.members),
-            folders=folders,
-            checkpoints=folder.checkpoints(group.number),
-            keeper=retention.build(**sections["checkpoint"]),
+        trained = train_population(
+            config,
+            group.job,
+            where,
+            _varied(group.members),
+            folders,
+            folder.checkpoints(group.number),
+            display=SweepDisplay(
+                console, group.job, group.halving, len(folders), before.updates, before.best
+            ),
+            stop=stop,
             halving=group.halving,
-            log_every_steps=sections["log"]["every_steps"],
-            allow_device_change=where.allow_device_change,
-            console=console,
-            before=before,
         )
-        trained = loop.train(population.load(group.job, where, how), course, stop)
-    if any(fate.status == status.RUNNING for fate in trained.fates):
+    if any(status.status == RUNNING for status, _ in trained):
         stop.check()
-    shared = results.shared(group.job, str(where), len(group.members), trained)
     rows = [
-        results.row(member, fate, shared) for member, fate in zip(group.members, trained.fates, strict=True)
+        results.row(member, status, summary, len(folders))
+        for member, (status, summary) in zip(group.members, trained, strict=True)
     ]
     for row in rows:
         results.write(row, folder)

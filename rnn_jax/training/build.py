@@ -10,13 +10,12 @@ from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.models.network import Network
 from rnn_jax.tasks.task import Splits, Task
-from rnn_jax.training import optimizer, plan
-from rnn_jax.training.optimizer import Optimizer
-from rnn_jax.training.plan import Plan
+from rnn_jax.training.optimizer import Optimizer, build_optimizer
+from rnn_jax.training.plan import Plan, build_plan
 
 
 class Job(NamedTuple):
-    """All that a run computes with: pure functions and plain values. Past here nobody sees the config."""
+    """What a run computes with: pure functions and plain values. Nothing after this sees the whole config."""
 
     task: Task
     data: Dataset
@@ -32,38 +31,38 @@ class Job(NamedTuple):
 
     @property
     def units_per_step(self) -> int:
-        """Examples, or tokens, of a batch: what rates count."""
+        """Examples, or tokens, of a batch: the units of the throughput."""
         return self.data.batch_size * self.task.units_per_row
 
     @property
     def device_arrays(self) -> Splits:
-        """The arrays of each split that the devices hold: none where the task reads them on the host."""
+        """The arrays of each split to place on the devices: none where the task reads them on the host."""
         if self.task.reads_on_host:
             return {split: {} for split in self.data.splits}
         return self.data.splits
 
 
 def build(config: Config, data: Dataset | None = None) -> Job:
-    """Builds the job that a config describes: its data set is prepared and read, JAX does not start.
+    """Build the job that a config describes: prepare and read its data set. JAX does not start.
 
     Args:
         config: the whole config.
-        data: its data set, where it was read before.
+        data: its data set; None: read it.
 
     Raises:
-        UserError: the data cannot be had.
+        UserError: the data set is not available.
     """
     sections, hyper = split_hyper(config)
     data = data or datasets.build_dataset(**sections["dataset"])
     task = tasks.build_task(data.spec, data.splits, data.batch_size, **sections["task"])
     network = models.build(task.spec, **sections["model"])
-    schedule = plan.build(task.batches["train"], **sections["train"])
+    plan = build_plan(config.train, task.batches["train"])
     return Job(
         task=task,
         data=data,
         network=network,
-        optimizer=optimizer.build(schedule.epoch_steps, schedule.last_step, **sections["optimizer"]),
-        plan=schedule,
-        # NumPy's numbers: JAX has not started yet, and how is decided by the job.
+        optimizer=build_optimizer(config.optimizer, plan),
+        plan=plan,
+        # NumPy's, not JAX's: JAX has not started, and the job decides on how many devices it does.
         hyper={name: np.float32(value) for name, value in hyper.items()},
     )

@@ -2,19 +2,21 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnn_jax.runtime.distributed import placement
 from rnn_jax.tasks import metrics
-from rnn_jax.training.program import Program
+
+if TYPE_CHECKING:
+    from rnn_jax.training.program import Program
 
 
 def evaluate(
-    program: Program, parameters: Any, split: str, between: Callable[[], None] = lambda: None
+    program: "Program", parameters: Any, split: str, between: Callable[[], None] = lambda: None
 ) -> dict[str, float]:
-    """The figures of a whole split.
+    """Return the metrics of a whole split.
 
     Args:
         program: the job on its devices.
@@ -31,24 +33,22 @@ def evaluate(
     return program.job.task.finalize(metrics.merge(placement.fetch(parts)))
 
 
-def training_batch(program: Program, parameters: Any, step: int) -> dict[str, float]:
-    """The figures of training batch number `step`, which is not augmented here."""
+def training_batch(program: "Program", parameters: Any, step: int) -> dict[str, float]:
+    """Return the metrics of training batch number `step`, without augmentation."""
     indices = program.indices("train", step)
     part, _ = program.eval_step(parameters, None, program.hyper, program.data["train"], indices)
     return metrics.merge([placement.fetch(part)])
 
 
-def outputs(program: Program, parameters: Any, split: str) -> np.ndarray:
-    """The network's outputs for every example of a split, in its order: [examples, ...]."""
+def outputs(program: "Program", parameters: Any, split: str) -> np.ndarray:
+    """Return the network's outputs for every example of a split, in its order: [examples, ...]."""
     numbers, parts = [], []
     for step in range(math.ceil(program.job.task.batches[split])):
         indices = program.indices(split, step)
-        answered = program.settle(
-            program.output_step(parameters, program.hyper, program.data[split], indices)
-        )
+        found = program.settle(program.output_step(parameters, program.hyper, program.data[split], indices))
         selected = np.asarray(indices)
         selected = selected if selected.ndim == 1 else selected[:, 0]
         numbers.append(selected[selected >= 0])
-        parts.append(placement.fetch(answered)[selected >= 0])
+        parts.append(placement.fetch(found)[selected >= 0])
     found = np.concatenate(parts)
     return found[np.argsort(np.concatenate(numbers))]

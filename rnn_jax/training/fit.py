@@ -1,239 +1,339 @@
-"""The cadence of a run: what is done after which update, until its end, a signal or a divergence."""
+"""The training loop: one for a model and for a population of models.
 
-import contextlib
+It calls a program (`program.Program` or `population.Population`) for everything that is computed, and decides
+what follows each update: logging, evaluation, early stopping, pruning, saving, divergence, a signal.
+"""
+
 import dataclasses
 import time
-from typing import NamedTuple
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from rnn_jax.checkpoints import checkpoint
 from rnn_jax.checkpoints.saver import Saver
 from rnn_jax.config.run_folder import RunFolder
-from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import Log
-from rnn_jax.runtime.distributed import placement
-from rnn_jax.runtime.distributed.synchronization import Agreement, Restored
-from rnn_jax.runtime.errors import CheckpointError
+from rnn_jax.runtime.distributed.synchronization import Agreement
+from rnn_jax.runtime.errors import CheckpointError, UserError
 from rnn_jax.runtime.signals import Interrupted, Stop
-from rnn_jax.training.evaluate import evaluate, training_batch
+from rnn_jax.training.display import Display
 from rnn_jax.training.meter import Meter
-from rnn_jax.training.program import Feed, Program
-from rnn_jax.training.progress import Progress
+from rnn_jax.training.population.pruning import Halving
+from rnn_jax.training.program import Feed, Trainable
+from rnn_jax.training.progress import DIVERGED, FINISHED, RUNNING, STOPPED_EARLY, MemberStatus, Progress
 from rnn_jax.training.samples import sample
-from rnn_jax.training.state import State
 from rnn_jax.training.summary import Summary
 
 
 class Run(NamedTuple):
-    """One run: what it computes with, where it writes and where it speaks."""
+    """What training reads and writes besides its program: by member, where there are several."""
 
-    program: Program
-    feed: Feed
-    folder: RunFolder
+    folders: Sequence[RunFolder]
+    logs: Sequence[Log]
+    summaries: Sequence[Summary]
+    checkpoints: Path
+    """The folder of checkpoints, each of which has all members."""
     saver: Saver
-    log: Log
-    meter: Meter
-    summary: Summary
-    console: Console
+    display: Display
     stop: Stop
     agreement: Agreement
+    halving: Halving
+    """When members are pruned."""
 
 
-class Loop:
-    """A run under way."""
+def begin(
+    program: Trainable, checkpoints: Path, display: Display, agreement: Agreement, members: int = 1
+) -> tuple[Any, Progress]:
+    """Return the state and progress to train from: the latest valid checkpoint's, or the initial ones.
 
-    def __init__(self, run: Run, state: State, progress: Progress) -> None:
-        """Goes on from a state, which is a checkpoint's, or the first one."""
-        self._run, self.state, self.progress = run, state, progress
+    Args:
+        program: the compiled steps of a model, or of a population.
+        checkpoints: the folder of checkpoints.
+        display: where invalid checkpoints are reported.
+        agreement: between the processes of a run.
+        members: number of models.
+
+    Raises:
+        CheckpointError: there are checkpoints, and none is valid.
+        UserError: the checkpoint is of another number of devices, and the config does not allow that.
+    """
+    devices = program.devices
+    if agreement.leads:
+        checkpoint.clear_unfinished(checkpoints)
+    agreement.wait("leftovers are removed")
+    found = checkpoint.steps(checkpoints)
+    agreement.same(found[-1] if found else 0, "checkpoints: they need a folder that all of them share")
+    if not found:
+        return program.init(), Progress(devices.number, (MemberStatus(),) * members)
+    state, progress, damaged = agreement.as_the_first_restores(
+        lambda at: program.restore(checkpoints, "latest", to_go_on=at is None, at=at)
+    )
+    for line in damaged:
+        display.warn(line)
+    if progress.devices != devices.number:
+        if not devices.allow_device_change:
+            raise UserError(
+                f"{checkpoints.parent}: trained on {progress.devices} devices so far, and its last bits "
+                f"depend on that; now there are {devices.number}\n"
+                f"Set runtime.devices={progress.devices}, or runtime.allow_device_change=True."
+            )
+        progress = dataclasses.replace(progress, devices=devices.number)
+    step = int(state.step)
+    if step < program.job.plan.last_step:  # a finished run may be trained for longer
+        lengthened = {
+            number: dataclasses.replace(member, status=RUNNING)
+            for number, member in enumerate(progress.members)
+            if member.status == FINISHED
+        }
+        progress = progress.with_members(lengthened)
+    display.info(f"resuming after step {step:,}")
+    return state, progress
+
+
+def fit(program: Trainable, state: Any, progress: Progress, run: Run) -> "Fitted":
+    """Train until the last step, early stopping or divergence of every model, or a signal.
+
+    What must not be lost is in a checkpoint when this returns.
+
+    Args:
+        program: the compiled steps of a model, or of a population.
+        state: what `program.init` or `program.restore` returned.
+        progress: what the loop decides by.
+        run: where it logs and saves.
+
+    Raises:
+        StorageError: a checkpoint could not be written.
+    """
+    loop, plan = _Loop(program, state, progress, run), program.job.plan
+    run.display.start(loop.step)
+    try:
+        if loop.step > progress.evaluated_at and plan.evaluates_after(loop.step):
+            loop.settle(is_due=True)  # a signal interrupted that evaluation
+        while loop.step < plan.last_step and loop.progress.running:
+            loop.update()
+            run.saver.check()
+            is_due = plan.evaluates_after(loop.step) or run.saver.is_due(loop.step)
+            if is_due or loop.meter.diverged:
+                loop.settle(is_due)
+            run.stop.check()
+    except Interrupted:
+        loop.save_if_new()
+    finally:
+        run.display.stop()
+    run.saver.wait()
+    return Fitted(loop.state, loop.progress, loop.step, loop.meter)
+
+
+class Fitted(NamedTuple):
+    """Where training ended."""
+
+    state: Any
+    progress: Progress
+    step: int
+    meter: Meter
+
+
+class _Loop:
+    """A run in progress."""
+
+    def __init__(self, program: Trainable, state: Any, progress: Progress, run: Run) -> None:
+        self.program, self.state, self.progress, self.run = program, state, progress, run
         self.step = int(state.step)
-        self.diverged: str | None = None
-        """Why the run diverged; None: it did not."""
+        self.meter = Meter(program, run.logs, run.display, self.step)
+        self._feed = Feed(program)
         self._saved = (self.step, progress) if self.step else None
-        self._skipped = int(state.skipped)
-        self._set_rate()
+        self._set_hyper()
 
-    def train(self) -> None:
-        """Trains until the plan's end, an early stop, a divergence or a signal. What is to be kept is saved.
-
-        Raises:
-            StorageError: a checkpoint could not be written.
-        """
-        plan, run = self._run.program.job.plan, self._run
-        try:
-            if self.step > self.progress.evaluated_at and plan.evaluates_after(self.step):
-                self._settle()  # that evaluation was interrupted
-            while self.step < plan.last_step and not self._stops_early() and self.diverged is None:
-                self._update()
-                run.saver.check()
-                if plan.evaluates_after(self.step) or run.saver.is_due(self.step):
-                    self._settle()
-                elif run.meter.diverged_at >= 0:
-                    self._diverge(_not_finite_at(run.meter.diverged_at))
-                run.stop.check()
-        except Interrupted:
-            self._save_if_new()
-        run.saver.wait()
-
-    def _update(self) -> None:
-        """Update number `step`, counted from 0, and what is logged of it."""
-        run, step = self._run, self.step
-        program, log = run.program, run.log
+    def update(self) -> None:
+        """Make one update of every running model, and log what is due."""
+        program, log, step = self.program, self.run.logs[0], self.step
         began = time.perf_counter()
-        indices = run.feed.take(step)
+        indices = self._feed.take(self.state, step)
         state = program.train_step(self.state, self._hyper, program.data["train"], indices)
-        run.feed.prepare(step + 1)
+        self._feed.prepare(self.state, step + 1)
         self.state = program.settle(state)
         self.step += 1
-        if run.summary.compile_seconds == 0.0:  # the call returns when the step is compiled and under way
-            run.summary.compile_seconds = time.perf_counter() - began
-            run.meter.restart(step)
-        run.console.tick(self.step)
+        if self.run.summaries[0].compile_seconds == 0.0:  # the first call returns once the step is compiled
+            for summary in self.run.summaries:
+                summary.compile_seconds = time.perf_counter() - began
+            self.meter.restart(step)
+        self.run.display.updated(self.step, len(self.progress.running))
         if self.step % log.every_steps == 0:
-            self.state = run.meter.take(self.step, self.state)
-            self._say_skipped()
+            self.state = self.meter.take(self.step, self.state)
+            self._warn_skipped()
         every = log.batch_accuracy_every_steps
         if every is not None and step % every == 0:
-            batch = training_batch(program, self.state.parameters, step)
-            run.meter.log_batch(self.step, {"accuracy": batch["accuracy"]})
+            found = program.training_batch(self.state, step)
+            self.meter.log_batch(
+                self.step, {number: {"accuracy": metrics["accuracy"]} for number, metrics in found.items()}
+            )
 
-    def _settle(self) -> None:
-        """Evaluates, where it is time, and saves; or sees that the run has diverged.
+    def settle(self, is_due: bool) -> None:
+        """End or roll back what has diverged; otherwise evaluate and save, where it is due.
 
         Raises:
-            Interrupted: a signal asked to stop during the evaluation, of which nothing is kept.
+            Interrupted: a signal interrupted the evaluation, which then has no effect.
         """
-        run = self._run
-        run.meter.flush()
-        self._say_skipped()
-        reason = self._fault()
-        if reason is not None:
-            self._diverge(reason)
+        self.meter.flush()
+        if self._end_or_roll_back_diverged() or not is_due:
             return
-        with run.meter.paused():
-            if run.program.job.plan.evaluates_after(self.step):
+        with self.meter.paused():
+            if self.program.job.plan.evaluates_after(self.step):
                 self._evaluate()
             self._save()
 
-    def _evaluate(self) -> None:
-        """Looks at the validation split."""
-        run = self._run
-        found = evaluate(run.program, self.state.evaluated, "validation", run.stop.check)
-        after = self.progress.evaluated(self.step, found, run.program.job.task.objective)
-        run.log.metrics(self.step, "validation", found)
-        run.console.log_evaluation(self.step, "validation", found, after.best_step == self.step)
-        vocabulary, tokens = run.program.job.data.vocabulary, run.log.sample_tokens
-        if vocabulary is not None and tokens is not None:
-            run.log.sample(self.step, sample(run.program, self.state, vocabulary, tokens))
-        self.progress = after
-
-    def _save(self) -> None:
-        """Begins to save; the loop goes on meanwhile."""
-        run, step = self._run, self.step
-        is_planned = self.progress.evaluated_at == step or run.saver.plans(step)
-        progress = self.progress = dataclasses.replace(self.progress, is_planned=is_planned)
-        rate, skipped = run.meter.rate(step), self._skipped
-        run.log.flush_events()
-        run.saver.save(
-            step,
-            run.program.to_save(self.state)._asdict(),
-            progress.to_json(),
-            before=run.log.flush,
-            after=lambda: run.summary.write("running", step, progress, rate, skipped=skipped),
-        )
-        self._saved = (step, progress)
-
-    def _save_if_new(self) -> None:
-        """Saves after a signal, where there is something new; or sees that the run has diverged."""
-        self._run.meter.flush()
-        reason = self._fault()
-        if reason is not None:
-            self._diverge(reason)
-        elif self.step and self._saved != (self.step, self.progress):
+    def save_if_new(self) -> None:
+        """Save after a signal, unless nothing has changed since the last checkpoint."""
+        self.meter.flush()
+        if not self._end_or_roll_back_diverged() and self.step and self._saved != (self.step, self.progress):
             self._save()
 
-    def _fault(self) -> str | None:
-        """Why the state is not to be kept; None where it is. Waits for the update."""
-        diverged_at, skipped = placement.fetch((self.state.diverged_at, self.state.skipped))
-        self._skipped = int(skipped)
-        if diverged_at >= 0:
-            return _not_finite_at(int(diverged_at))
-        if not placement.fetch(self._run.program.is_finite(self.state)):
-            return f"the parameters are not finite after update {self.step}"
-        return None
+    def _evaluate(self) -> None:
+        program, run, plan, step = self.program, self.run, self.program.job.plan, self.step
+        patience = plan.settings.early_stopping_patience
+        found = program.evaluate_members(self.state, "validation", run.stop.check)
+        changed = {}
+        for number, metrics in found.items():
+            member = self.progress.members[number].evaluated(step, metrics, program.job.task.objective)
+            if step == plan.last_step:
+                member = dataclasses.replace(member, status=FINISHED)
+            elif patience is not None and member.evaluations_since_best >= patience:
+                member = dataclasses.replace(member, status=STOPPED_EARLY)
+            changed[number] = member
+            run.logs[number].metrics(step, "validation", metrics)
+        improved = {number for number, member in changed.items() if member.best_step == step}
+        members = self.progress.with_members(changed).members
+        members = run.halving.prune(members, step, program.job.task.objective)
+        self.progress = dataclasses.replace(self.progress, members=members, evaluated_at=step)
+        run.display.evaluated(step, found, improved, members)
+        for number in found:
+            self._log_sample(number)
+        self.state = program.keep_best(self.state, improved)
+        self._retire([number for number in found if members[number].status != RUNNING])
 
-    def _diverge(self, reason: str) -> None:
-        """Ends the run, or goes back to a checkpoint with a smaller learning rate."""
-        run, plan = self._run, self._run.program.job.plan
-        if self.progress.restores < plan.restores:
-            self._go_back(reason)
-            return
-        borne = {"skip": "skipped updates", "restore": "returns to the last checkpoint"}.get(plan.divergence)
-        after = "" if borne is None else f", after {plan.divergence_limit:,} {borne} (train.divergence_limit)"
-        self.diverged = reason + after
-        run.meter.flush()
+    def _log_sample(self, number: int) -> None:
+        job, log = self.program.job, self.run.logs[number]
+        if job.data.vocabulary is not None and log.sample_tokens is not None:
+            parameters, seed = self.program.generating(self.state, number)
+            log.sample(self.step, sample(job, parameters, seed, self.step, log.sample_tokens))
 
-    def _go_back(self, reason: str) -> None:
-        """Goes back to the last checkpoint that the config asks for, or to the beginning.
+    def _retire(self, ended: Sequence[int]) -> None:
+        """Take members that have ended out of the program."""
+        if ended:
+            members, folders = self.progress.members, self.run.folders
+            self.state = self.program.retire(self.state, ended, members, folders)
+            self._feed.clear()
+            self._set_hyper()
 
-        Not to one at which a clock or a signal asked: a run that was stopped must come to the same.
-        """
-        run, restores = self._run, self.progress.restores + 1
-        run.saver.wait()
-        folder = run.folder.checkpoints
-
-        def restore(at: int | None) -> Restored:
-            with contextlib.suppress(CheckpointError):
-                if at != 0:
-                    is_first = at is None
-                    return run.program.restore(
-                        folder, "latest", to_go_on=is_first, only_planned=is_first, at=at
-                    )
-            return run.program.init(), Progress(self.progress.devices), []
-
-        self.state, self.progress, damaged = run.agreement.as_the_first_restores(restore)
-        for line in damaged:
-            run.console.warn(line)
-        run.agreement.wait("all went back")
-        if run.agreement.leads:
-            checkpoint.remove_after(folder, int(self.state.step))
-        self.progress = dataclasses.replace(self.progress, restores=restores)
-        self.step = int(self.state.step)
-        self._set_rate()
-        run.log.resume(self.step, self.progress.evaluated_at)
-        run.meter.restart(self.step)
-        factor = run.program.job.plan.divergence_rate_factor**restores
-        run.console.warn(
-            f"{reason}: back to step {self.step:,}, with {factor:g} times the learning rate "
-            f"({restores} of at most {run.program.job.plan.restores})"
+    def _save(self) -> None:
+        """Begin to save; training continues meanwhile."""
+        run, step = self.run, self.step
+        is_planned = self.progress.evaluated_at == step or run.saver.plans(step)
+        progress = self.progress = dataclasses.replace(
+            self.progress, is_planned=is_planned, places=self.program.places_of(self.state)
         )
+        rate = self.meter.rate(step)
+        for log in run.logs:
+            log.flush_events()
 
-    def _set_rate(self) -> None:
-        """The hyperparameters of the updates from here on."""
-        hyper, plan = self._run.program.hyper, self._run.program.job.plan
-        factor = np.float32(plan.divergence_rate_factor**self.progress.restores)
-        rate = hyper["learning_rate"]
-        smaller = placement.put(np.asarray(rate) * factor, rate.sharding)
-        self._hyper = {**hyper, "learning_rate": smaller} if self.progress.restores else hyper
+        def flush_logs() -> None:
+            for log in run.logs:
+                log.flush()
 
-    def _say_skipped(self) -> None:
-        run = self._run
-        if run.meter.skipped > self._skipped and run.program.job.plan.skips:
-            run.console.warn(
-                f"update skipped before step {self.step:,}, loss or gradient not finite "
-                f"({run.meter.skipped:,} of at most {run.program.job.plan.skips:,})"
+        def write_summaries() -> None:
+            for summary, member in zip(run.summaries, progress.members, strict=True):
+                summary.write("running", step, member, rate)
+
+        tree = self.program.to_save(self.state)
+        run.saver.save(step, tree, progress.to_json(), before=flush_logs, after=write_summaries)
+        self._saved = (step, progress)
+
+    def _end_or_roll_back_diverged(self) -> bool:
+        """Return whether there is nothing to evaluate or save: training was rolled back, or all diverged."""
+        plan, changed, reasons = self.program.job.plan, {}, {}
+        for number, health in self.program.health(self.state).items():
+            member = dataclasses.replace(self.progress.members[number], skipped=health.skipped)
+            if (reason := health.fault(self.step)) is not None:
+                reasons[number] = reason
+                step = health.diverged_at if health.diverged_at >= 0 else self.step
+                member = dataclasses.replace(
+                    member, status=DIVERGED, step=step, reason=reason + plan.tolerated
+                )
+            changed[number] = member
+        self._warn_skipped({number: member.skipped for number, member in changed.items()})
+        if any(self.progress.members[number].restores < plan.restores for number in reasons):
+            self._roll_back(reasons)
+            return True
+        self.meter.diverged = False
+        self.progress = self.progress.with_members(changed)
+        self._retire(list(reasons))
+        return not self.progress.running
+
+    def _roll_back(self, reasons: Mapping[int, str]) -> None:
+        """Return to the last checkpoint that the config asks for, or to the initial state.
+
+        Not to one that a clock or a signal asked for: a run that was stopped must end like one that was not.
+        The models that have not diverged repeat the same updates.
+        """
+        run, plan = self.run, self.program.job.plan
+        restores = [
+            member.restores + (number in reasons and member.restores < plan.restores)
+            for number, member in enumerate(self.progress.members)
+        ]
+        run.saver.wait()
+        self.state, self.progress, damaged = run.agreement.as_the_first_restores(self._restore_planned)
+        for line in damaged:
+            run.display.warn(line)
+        run.agreement.wait("all are rolled back")
+        self.step = int(self.state.step)
+        if run.agreement.leads:
+            checkpoint.remove_after(run.checkpoints, self.step)
+        self.progress = self.progress.with_members(
+            {
+                number: dataclasses.replace(self.progress.members[number], restores=count)
+                for number, count in enumerate(restores)
+            }
+        )
+        self._feed.clear()
+        self._set_hyper()
+        for log in run.logs:
+            log.resume(self.step, self.progress.evaluated_at)
+        self.meter.restart(self.step)
+        for number, reason in reasons.items():
+            count = restores[number]
+            run.display.warn(
+                f"{reason}: back to step {self.step:,}, with {plan.rate_factor(count):g} times the "
+                f"learning rate ({count} of at most {plan.restores})",
+                number,
             )
-        self._skipped = max(self._skipped, run.meter.skipped)
 
-    def _stops_early(self) -> bool:
-        patience = self._run.program.job.plan.early_stopping_patience
-        return patience is not None and self.progress.evaluations_since_best >= patience
+    def _restore_planned(self, at: int | None) -> tuple[Any, Progress, list[str]]:
+        initial = Progress(self.progress.devices, (MemberStatus(),) * len(self.progress.members))
+        if at == 0:
+            return self.program.init(), initial, []
+        is_first = at is None
+        try:
+            return self.program.restore(
+                self.run.checkpoints, "latest", to_go_on=is_first, only_planned=is_first, at=at
+            )
+        except CheckpointError:
+            return self.program.init(), initial, []
 
-    @property
-    def skipped(self) -> int:
-        """Updates that were skipped because they were not finite."""
-        return self._skipped
+    def _set_hyper(self) -> None:
+        """Set the hyperparameters of the next updates: the learning rate is lower after a roll-back."""
+        plan = self.program.job.plan
+        factors = [plan.rate_factor(member.restores) for member in self.progress.members]
+        self._hyper = self.program.hyper_of(self.state, factors)
 
-
-def _not_finite_at(update: int) -> str:
-    return f"the loss or its gradient was not finite at update {update + 1}"
+    def _warn_skipped(self, skipped: Mapping[int, int] | None = None) -> None:
+        plan = self.program.job.plan
+        for number, count in (self.meter.skipped if skipped is None else skipped).items():
+            if plan.skips and count > self.progress.members[number].skipped:
+                self.run.display.warn(
+                    f"update skipped before step {self.step:,}, loss or gradient not finite "
+                    f"({count:,} of at most {plan.skips:,})",
+                    number,
+                )
+                member = dataclasses.replace(self.progress.members[number], skipped=count)
+                self.progress = self.progress.with_members({number: member})

@@ -1,77 +1,44 @@
-"""How parameters move: optax's parts, chained inside the step from numbers that are arguments of it.
+"""Optimizers: parts of Optax, chained inside the step from numbers that are arguments of it.
 
-So one compiled program serves every learning rate, decay and clip: optax's own ready-made optimizers and
-schedules take such numbers as constants only.
+So one compiled program serves every learning rate, decay and clipping norm: Optax's own ready-made optimizers
+and schedules take such numbers as constants only.
 """
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from rnn_jax.training import schedules
-from rnn_jax.training.durations import to_steps
-from rnn_jax.training.schedules import Schedule
+from rnn_jax.config import training_sections
+from rnn_jax.training.plan import Plan, to_steps
+from rnn_jax.training.schedules import Schedule, build_schedule
 
 Hyper = Mapping[str, jax.Array]
 
 
 class Optimizer(NamedTuple):
-    """Two pure functions, and the schedule that the second follows."""
+    """Pure functions over the parameters and the optimizer's state."""
 
     init: Callable[[Any, Hyper], Any]
     """(parameters, hyper) -> optimizer state."""
     update: Callable[[Any, Any, Any, jax.Array, Hyper], tuple[Any, Any]]
     """(gradients, optimizer state, parameters, step, hyper) -> (parameters, optimizer state)."""
     average: Callable[[Any, Any, jax.Array], Any] | None
-    """(averaged, parameters, step) -> averaged; None: no average is kept."""
+    """(averaged, parameters, step) -> averaged: an average of the parameters; None: none is kept."""
     schedule: Schedule
 
 
-def build(
-    epoch_steps: Fraction,
-    last_step: int,
-    *,
-    name: str,
-    schedule: str,
-    warmup_epochs: float | None,
-    warmup_steps: int | None,
-    decay_every_epochs: float | None,
-    decay_every_steps: int | None,
-    decay_from_epochs: float | None,
-    decay_from_steps: int | None,
-    decay_factor: float | None,
-    final_fraction: float | None,
-    beta1: float | None,
-    beta2: float | None,
-    epsilon: float | None,
-    momentum: float | None,
-    rms_decay: float | None,
-    average_decay: float | None,
-    average_from_epochs: float | None,
-    average_from_steps: int | None,
-) -> Optimizer:
-    """Builds an optimizer (the config section `optimizer`; the schema says what each key means).
+def build_optimizer(settings: training_sections.Optimizer, plan: Plan) -> Optimizer:
+    """Build the optimizer of the config section `optimizer`, which describes its keys.
 
-    Args:
-        epoch_steps: steps of one epoch.
-        last_step: where training ends, and a cosine with it.
+    The learning rate of a step is `hyper["learning_rate"]`, the peak, times the schedule.
     """
-    shape = schedules.build(
-        schedule,
-        last_step=last_step,
-        warmup=to_steps(warmup_steps, warmup_epochs, epoch_steps) or 0,
-        every=to_steps(decay_every_steps, decay_every_epochs, epoch_steps),
-        first=to_steps(decay_from_steps, decay_from_epochs, epoch_steps),
-        factor=decay_factor,
-        final_fraction=final_fraction,
-    )
+    schedule = build_schedule(settings, plan)
 
     def chain(rate: jax.Array | float, hyper: Hyper) -> optax.GradientTransformation:
-        parts = [_direction(name, beta1, beta2, epsilon, momentum, rms_decay)]
+        parts = [_direction(settings)]
         if "clip_norm" in hyper:
             parts.insert(0, optax.clip_by_global_norm(hyper["clip_norm"]))
         if "weight_decay" in hyper:
@@ -82,37 +49,30 @@ def build(
         return chain(0.0, hyper).init(parameters)
 
     def update(gradients: Any, state: Any, parameters: Any, step: jax.Array, hyper: Hyper) -> tuple[Any, Any]:
-        rate = hyper["learning_rate"] * shape(step)
+        rate = hyper["learning_rate"] * schedule(step)
         updates, state = chain(rate, hyper).update(gradients, state, parameters)
         return optax.apply_updates(parameters, updates), state
 
-    average = None if average_decay is None else _moving_average(average_decay)
-    average_from = to_steps(average_from_steps, average_from_epochs, epoch_steps)
-    if average_from is not None:
-        average = _mean_from(average_from)
-    return Optimizer(init, update, average, shape)
+    average = None if settings.average_decay is None else _moving_average(settings.average_decay)
+    first = to_steps(settings.average_from_steps, settings.average_from_epochs, plan.epoch_steps)
+    if first is not None:
+        average = _polyak_average(first)
+    return Optimizer(init, update, average, schedule)
 
 
-def _direction(
-    name: str,
-    beta1: float | None,
-    beta2: float | None,
-    epsilon: float | None,
-    momentum: float | None,
-    rms_decay: float | None,
-) -> optax.GradientTransformation:
-    """What a step goes along, before it is scaled by the rate."""
-    if name in ("adam", "adamw"):
-        assert beta1 is not None
-        assert beta2 is not None
-        assert epsilon is not None
-        return optax.scale_by_adam(beta1, beta2, epsilon)
-    accumulate = optax.identity() if momentum is None else optax.trace(momentum)
-    if name == "sgd":
+def _direction(settings: training_sections.Optimizer) -> optax.GradientTransformation:
+    """Return the transformation that is scaled by the learning rate."""
+    if settings.name in ("adam", "adamw"):
+        return optax.scale_by_adam(_given(settings.beta1), _given(settings.beta2), _given(settings.epsilon))
+    accumulate = optax.identity() if settings.momentum is None else optax.trace(settings.momentum)
+    if settings.name == "sgd":
         return accumulate
-    assert rms_decay is not None
-    assert epsilon is not None
-    return optax.chain(optax.scale_by_rms(rms_decay, epsilon), accumulate)
+    return optax.chain(optax.scale_by_rms(_given(settings.rms_decay), _given(settings.epsilon)), accumulate)
+
+
+def _given(value: float | None) -> float:
+    assert value is not None  # by the rules of a config
+    return value
 
 
 def _all_but_biases(parameters: Any) -> Any:
@@ -120,6 +80,8 @@ def _all_but_biases(parameters: Any) -> Any:
 
 
 def _moving_average(decay: float) -> Callable[[Any, Any, jax.Array], Any]:
+    """Return an exponential moving average of the parameters."""
+
     def average(averaged: Any, parameters: Any, step: jax.Array) -> Any:
         # A shorter memory at first, so that the initial parameters are soon forgotten.
         kept = jnp.minimum(decay, (1 + step) / (10 + step))
@@ -128,10 +90,10 @@ def _moving_average(decay: float) -> Callable[[Any, Any, jax.Array], Any]:
     return average
 
 
-def _mean_from(first: int) -> Callable[[Any, Any, jax.Array], Any]:
-    """The mean of the parameters after all updates from number `first` on; until then they themselves.
+def _polyak_average(first: int) -> Callable[[Any, Any, jax.Array], Any]:
+    """Return the mean of the parameters after update number `first` and later; before, they themselves.
 
-    Polyak and Juditsky 1992; with plain SGD it is averaged SGD, as Merity et al. 2018 use it.
+    Polyak and Juditsky 1992; with plain SGD it is averaged SGD, as in Merity et al. 2018.
     """
 
     def average(averaged: Any, parameters: Any, step: jax.Array) -> Any:

@@ -1,71 +1,78 @@
-"""How long a run trains, and when it evaluates."""
+"""The plan of a run: how long it trains, and when it evaluates. The one place where epochs become steps."""
 
+import math
 from fractions import Fraction
 from typing import NamedTuple
 
-from rnn_jax.training.durations import due, to_steps
+from rnn_jax.config.training_sections import Train
 
 
 class Plan(NamedTuple):
-    """What the config section `train` comes to, in steps."""
+    """The config section `train`, with its durations in steps."""
 
-    seed: int
-    last_step: int
+    settings: Train
     epoch_steps: Fraction
-    evaluate_every_steps: int | None
-    evaluate_every_epochs: float | None
-    early_stopping_patience: int | None
-    report_test: bool
-    divergence: str
-    """What follows an update whose loss or gradient is not finite: 'stop', 'skip' or 'restore'."""
-    divergence_limit: int
-    """How often it may follow: updates skipped, or returns to the last checkpoint; 0 where the run stops."""
-    divergence_rate_factor: float
-    """The factor on the learning rate at each return."""
+    """Steps of an epoch, not rounded."""
+    last_step: int
+    """Number of updates of the whole run."""
 
     @property
     def skips(self) -> int:
-        """How many updates may be skipped."""
-        return self.divergence_limit if self.divergence == "skip" else 0
+        """Updates that may be skipped because the loss or the gradient is not finite."""
+        return self._limit("skip")
 
     @property
     def restores(self) -> int:
-        """How often the run may return to its last checkpoint."""
-        return self.divergence_limit if self.divergence == "restore" else 0
+        """How often a run that diverged may return to its last checkpoint."""
+        return self._limit("restore")
+
+    @property
+    def tolerated(self) -> str:
+        """What was tolerated before a model counts as diverged, as a part of the reason."""
+        events = {"skip": "skipped updates", "restore": "returns to the last checkpoint"}
+        if self.settings.divergence not in events:
+            return ""
+        count = f"{self.settings.divergence_limit:,} {events[self.settings.divergence]}"
+        return f", after {count} (train.divergence_limit)"
+
+    def rate_factor(self, restores: int) -> float:
+        """Return the factor on the learning rate after that many returns to a checkpoint."""
+        factor = self.settings.divergence_rate_factor
+        return 1.0 if factor is None else factor**restores
 
     def evaluates_after(self, step: int) -> bool:
-        """Whether the validation split is looked at after `step` steps: the last one included."""
-        return step == self.last_step or due(
-            step, self.evaluate_every_steps, self.evaluate_every_epochs, self.epoch_steps
-        )
+        """Whether the validation split is evaluated after `step` steps; after the last one it always is."""
+        every_steps, every_epochs = self.settings.evaluate_every_steps, self.settings.evaluate_every_epochs
+        return step == self.last_step or is_due(step, every_steps, every_epochs, self.epoch_steps)
+
+    def _limit(self, policy: str) -> int:
+        return (self.settings.divergence_limit or 0) if self.settings.divergence == policy else 0
 
 
-def build(
-    epoch_steps: Fraction,
-    *,
-    seed: int,
-    duration_epochs: float | None,
-    duration_steps: int | None,
-    evaluate_every_epochs: float | None,
-    evaluate_every_steps: int | None,
-    early_stopping_patience: int | None,
-    report_test: bool,
-    divergence: str,
-    divergence_limit: int | None,
-    divergence_rate_factor: float | None,
-) -> Plan:
-    """Builds the plan of a run whose epoch has so many steps (the config section `train`)."""
-    last_step = to_steps(duration_steps, duration_epochs, epoch_steps)
+def build_plan(settings: Train, epoch_steps: Fraction) -> Plan:
+    """Build the plan of a run from the config section `train`."""
+    last_step = to_steps(settings.duration_steps, settings.duration_epochs, epoch_steps)
     assert last_step is not None
-    return Plan(
-        seed=seed,
-        last_step=last_step,
-        epoch_steps=epoch_steps,
-        evaluate_every_steps=evaluate_every_steps,
-        evaluate_every_epochs=evaluate_every_epochs,
-        early_stopping_patience=early_stopping_patience,
-        report_test=report_test,
-        divergence=divergence,
-        divergence_limit=divergence_limit or 0,
-        divergence_rate_factor=1.0 if divergence_rate_factor is None else divergence_rate_factor,
-    )
+    return Plan(settings, epoch_steps, last_step)
+
+
+def to_steps(steps: int | None, epochs: float | None, epoch_steps: Fraction) -> int | None:
+    """Convert a duration, given in steps or in epochs, to steps; None where neither is given.
+
+    An epoch ends with the first step after which all of its examples have been seen.
+
+    Args:
+        steps: the duration in steps.
+        epochs: the duration in epochs.
+        epoch_steps: steps per epoch, not rounded.
+    """
+    return steps if epochs is None else math.ceil(Fraction(epochs) * epoch_steps)
+
+
+def is_due(step: int, steps: int | None, epochs: float | None, epoch_steps: Fraction) -> bool:
+    """Whether something with a period, given in steps or in epochs, happens after `step` steps."""
+    if epochs is None:
+        return steps is not None and step % steps == 0
+    period = Fraction(epochs) * epoch_steps
+    times = math.floor(step / period)
+    return times > 0 and step == math.ceil(times * period)

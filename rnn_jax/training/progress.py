@@ -1,74 +1,115 @@
-"""What the loop decides by, beside the state: plain values, which JSON holds."""
+"""What the training loop decides by, beside the state: plain values, stored as JSON in every checkpoint."""
 
 import dataclasses
-import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.files import finite
 
+RUNNING = "running"
+FINISHED = "finished"
+STOPPED_EARLY = "stopped early"
+PRUNED = "pruned"
+DIVERGED = "diverged"
+
 
 @dataclasses.dataclass(frozen=True)
-class Progress:
-    """What the loop of one run decides by."""
+class MemberStatus:
+    """Where one model stands: the model of a run, or a member of a population."""
 
-    devices: int
-    """How many devices the run computes on: its bits depend on it."""
+    status: str = RUNNING
+    """One of this module's constants."""
+    step: int = 0
+    """Updates made when the status was last changed, or at the last evaluation."""
     best_step: int | None = None
     best: dict[str, float | None] = dataclasses.field(default_factory=dict)
-    """Validation figures at `best_step`."""
+    """Validation metrics at `best_step`."""
     evaluations_since_best: int = 0
-    evaluated_at: int = 0
-    """The step of the last evaluation; 0: there was none."""
-    figure: float | None = None
-    """The objective at `evaluated_at`; None where it is not finite."""
+    metric: float | None = None
+    """The objective at the last evaluation; None where it is not finite."""
     restores: int = 0
-    """How often the run went back to a checkpoint because it had diverged."""
-    is_planned: bool = False
-    """Whether the config alone says that there is a checkpoint at this step, and no clock and no signal."""
+    """How often training was rolled back because this model diverged."""
+    skipped: int = 0
+    """Updates skipped because the loss or the gradient was not finite."""
+    reason: str | None = None
+    """Why the model diverged."""
 
-    def evaluated(self, step: int, figures: Mapping[str, float], objective: Objective) -> "Progress":
-        """The progress after an evaluation. A tie keeps the earlier best; what is not finite is never one.
+    def evaluated(self, step: int, metrics: Mapping[str, float], objective: Objective) -> "MemberStatus":
+        """Return the status after an evaluation. A tie keeps the earlier best.
 
         Args:
             step: updates made.
-            figures: of the validation split.
-            objective: the metric that decides.
+            metrics: of the validation split.
+            objective: which metric decides.
         """
-        figure = figures[objective.metric] if math.isfinite(figures[objective.metric]) else None
-        noted = dataclasses.replace(self, evaluated_at=step, figure=figure)
-        if objective.is_better(figure, self.best.get(objective.metric)):
-            kept: dict[str, float | None] = finite(dict(figures))
-            return dataclasses.replace(noted, best_step=step, best=kept, evaluations_since_best=0)
+        values: dict[str, float | None] = finite(dict(metrics))
+        noted = dataclasses.replace(self, step=step, metric=values[objective.metric])
+        if objective.is_better(noted.metric, self.best.get(objective.metric)):
+            return dataclasses.replace(noted, best_step=step, best=values, evaluations_since_best=0)
         return dataclasses.replace(noted, evaluations_since_best=self.evaluations_since_best + 1)
 
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """What the loop decides by."""
+
+    devices: int
+    """Number of devices that the run computes on: its last bits depend on it."""
+    members: tuple[MemberStatus, ...] = (MemberStatus(),)
+    """The status of every model, by its number; a run has one."""
+    evaluated_at: int = 0
+    """The step of the last evaluation; 0: none yet."""
+    is_planned: bool = False
+    """Whether the config alone asks for a checkpoint at this step, and not a clock or a signal."""
+    places: dict[str, list[int]] | None = None
+    """Where the members of a population are on its devices, see `population.Places`."""
+
+    @property
+    def running(self) -> list[int]:
+        """The numbers of the models that still train."""
+        return [number for number, member in enumerate(self.members) if member.status == RUNNING]
+
+    def with_members(self, changed: Mapping[int, MemberStatus]) -> "Progress":
+        """Return the progress with other statuses for some members."""
+        members = tuple(changed.get(number, member) for number, member in enumerate(self.members))
+        return dataclasses.replace(self, members=members)
+
     def to_json(self) -> dict[str, Any]:
-        """The fields, as JSON holds them."""
-        return dataclasses.asdict(self)
+        """Return plain values; `metric` and `best_step` are those that the retention policy reads."""
+        first = self.members[0]
+        alone = {"metric": first.metric, "best_step": first.best_step} if len(self.members) == 1 else {}
+        return {**dataclasses.asdict(self), **alone}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Progress":
-        """Rebuilds what `to_json` gave.
+        """Rebuild what `to_json` returned.
 
         Raises:
-            TypeError: a field is missing, is too many or has another type.
+            TypeError: a field is missing, unknown, or of another type.
         """
-        for field in dataclasses.fields(cls):
-            if field.name in fields and not _fits(fields[field.name], field.type):
-                raise TypeError(f"{field.name} is {fields[field.name]!r}")
-        return cls(**fields)
+        own = {name: value for name, value in fields.items() if name not in ("metric", "best_step")}
+        members: Sequence[Any] = own.pop("members")
+        return _checked(cls, {**own, "members": tuple(_checked(MemberStatus, member) for member in members)})
+
+
+def _checked(kind: type[Any], fields: Mapping[str, Any]) -> Any:
+    for field in dataclasses.fields(kind):
+        if field.name in fields and not _fits(fields[field.name], field.type):
+            raise TypeError(f"{field.name} is {fields[field.name]!r}")
+    return kind(**fields)
 
 
 def _fits(value: Any, kind: Any) -> bool:
     if isinstance(kind, types.UnionType):
         return any(_fits(value, part) for part in typing.get_args(kind))
-    if typing.get_origin(kind) is dict:
-        return isinstance(value, dict) and all(
-            _fits(item, typing.get_args(kind)[1]) for item in value.values()
-        )
-    if kind is bool:
-        return isinstance(value, bool)
-    return (kind is types.NoneType and value is None) or (kind in (int, float) and type(value) in (int, kind))
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(item, parts[1]) for item in value.values())
+    if origin in (tuple, list):
+        return isinstance(value, origin) and all(_fits(item, parts[0]) for item in value)
+    if kind is float:
+        return type(value) in (int, float)
+    return value is None if kind is types.NoneType else type(value) is kind

@@ -1,51 +1,51 @@
-"""A run from its config to its summary: its folder, its job, its devices; then see `execution.py`.
+"""A run from its config to its summary.
 
 summary = train(load_config("configs/digits.py"), "runs/digits/first")
 """
 
 import contextlib
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from rnn_jax.checkpoints import checkpoint
-from rnn_jax.config.run_folder import (
-    OwnFolder,
-    RunFolder,
-    make_folder,
-    open_run,
-    read_config,
-    sweep_of,
-)
+from rnn_jax.config.run_folder import RunFolder, open_run, read_config
 from rnn_jax.config.schema import Config, split_hyper, validate
 from rnn_jax.datasets import dataset_info
+from rnn_jax.datasets.description import describe
+from rnn_jax.reporting import plots
 from rnn_jax.reporting.console import Console, build_console, silent_console
-from rnn_jax.runtime import devices, processes
+from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.distributed import joining
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.lock import locked
-from rnn_jax.runtime.signals import Interrupted, Stop
-from rnn_jax.training import memory
+from rnn_jax.runtime.signals import Interrupted
 from rnn_jax.training.build import Job, build
-from rnn_jax.training.execution import execute
+from rnn_jax.training.display import RunDisplay
+from rnn_jax.training.evaluate import evaluate
+from rnn_jax.training.fit import Fitted, Run, begin, fit
+from rnn_jax.training.program import Program, load
+from rnn_jax.training.progress import DIVERGED
+from rnn_jax.training.session import Session, open_files, open_session, processes_of, synchronize
+from rnn_jax.training.summary import constants
 
 
 def train(
     config: Config | Mapping[str, Any], workdir: str | Path, *, console: Console | None = None
 ) -> dict[str, Any]:
-    """Trains what a config describes, or goes on with it where the run folder has a checkpoint.
+    """Train what a config describes, or resume it where the run folder has a checkpoint.
 
     Args:
         config: the config, as `load_config` reads it.
         workdir: the run folder.
-        console: where to speak; None: standard output.
+        console: where to report; None: standard output.
 
     Returns:
-        The summary, as summary.json has it. Its `status` is 'finished', 'interrupted' (a signal came, which
-        `reason` names, and everything is saved) or 'diverged' (`reason` says where).
+        The summary, as stored in summary.json. Its `status` is 'finished', 'interrupted' (by the signal in
+        `reason`, with everything saved) or 'diverged' (`reason` says where).
 
     Raises:
         UserError: wrong input, or another process trains in the folder; its subclasses for checkpoints and
@@ -54,71 +54,44 @@ def train(
     started = time.perf_counter()
     if not isinstance(config, Config):
         config, _ = validate(config)
-    workdir, console = Path(workdir), build_console() if console is None else console
+    workdir, is_coordinator = Path(workdir), processes_of(config).leads
     if (earlier := _finished(workdir, config)) is not None:
-        if _team(config).leads:
-            open_run(workdir, config)  # where it may differ, the folder has the config that was given last
+        if is_coordinator:
+            open_run(workdir, config)  # config.json has the values last given for keys that may differ
         return earlier
-    if not _team(config).leads:
-        return _train_along(config, workdir, started)
-    is_new = not RunFolder(workdir).config.exists()
-    make_folder(workdir)
-    with Stop() as stop, _held(workdir), memory.telling(config):
-        _begin_again(RunFolder(workdir))
-        folder = open_run(workdir, config)
+    console = (console or build_console()) if is_coordinator else silent_console()
+    with open_session(config, workdir) as session:
+        folder, stop, checkpoints = session.folder, session.stop, session.folder.checkpoints
         try:
-            try:
-                job, where = _set_up(config, folder, stop)
-            except UserError:
-                if is_new:
-                    folder.discard()
-                raise
-            return execute(config, job, where, folder, console, stop, started)
+            job, where = _prepare(config, session)
+            display = RunDisplay(console, job)
+            agreement = synchronize(config, job, where, checkpoints.parent, stop)
+            with jax.default_matmul_precision(where.matmul_precision):
+                with stop.at_once():
+                    program, constant = load(job, where), constants(job, where)
+                    console.header(_header(job, constant, folder))
+                    state, progress = begin(program, checkpoints, display, agreement)
+                with open_files(
+                    config,
+                    program,
+                    [folder],
+                    checkpoints,
+                    agreement,
+                    constant=constant,
+                    step=int(state.step),
+                    progress=progress,
+                    console=console,
+                    display=display,
+                    stop=stop,
+                    started=started,
+                ) as run:
+                    return _conclude(program, fit(program, state, progress, run), run)
         except Interrupted as interrupted:
             return _interrupted_before_training(folder, interrupted)
 
 
-def _train_along(config: Config, workdir: Path, started: float) -> dict[str, Any]:
-    """Trains as one of several processes, of which another one logs and writes.
-
-    It reads the checkpoints of the run folder, and what it would write itself is thrown away.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = OwnFolder(Path(scratch), workdir)
-        with Stop() as stop, memory.telling(config):
-            try:
-                job, where = _set_up(config, folder, stop)
-                return execute(config, job, where, folder, silent_console(), stop, started)
-            except Interrupted as interrupted:
-                return _interrupted_before_training(folder, interrupted)
-
-
-def _team(config: Config) -> processes.Team:
-    return processes.team(
-        config.runtime.process_count, config.runtime.process_index, config.runtime.coordinator
-    )
-
-
-def _set_up(config: Config, folder: RunFolder, stop: Stop) -> tuple[Job, Devices]:
-    """The job, and the devices it is trained on.
-
-    Raises:
-        Interrupted: a signal came. Once processes have joined, none leaves the others, which would wait.
-    """
-    team = _team(config)
-    with stop.at_once():
-        joining.join(team)
-    with stop.at_once() if team.alone else contextlib.nullcontext():
-        job = build(config)
-        dataset_info.save(job.data, folder, has_checkpoint=bool(checkpoint.steps(folder.checkpoints)))
-        sections, _ = split_hyper(config)
-        rows, time_steps = job.batch_shape
-        paying = devices.paying_cores(rows // team.count, time_steps)
-        return job, devices.build(paying, **sections["runtime"])
-
-
 def _finished(workdir: Path, config: Config) -> dict[str, Any] | None:
-    """The summary of a run that is finished and not to be lengthened."""
+    """Return the summary of a run that is finished, unless it is to be trained for longer."""
     folder = RunFolder(workdir)
     if not folder.config.exists() or read_config(workdir).train != config.train:
         return None
@@ -126,25 +99,75 @@ def _finished(workdir: Path, config: Config) -> dict[str, Any] | None:
     return summary if summary is not None and summary.get("status") == "finished" else None
 
 
-@contextlib.contextmanager
-def _held(workdir: Path) -> Iterator[None]:
-    """Locks a run folder; and of a member of a sweep the sweep, which trains in its members' folders."""
-    sweep = sweep_of(workdir)
-    with contextlib.nullcontext() if sweep is None else locked(sweep), locked(workdir):
-        yield
+def _prepare(config: Config, session: Session) -> tuple[Job, Devices]:
+    """Return the job and its devices; a run folder made for data that cannot be had is removed.
+
+    Raises:
+        Interrupted: a signal came. Once processes have joined, none leaves the others, which would wait.
+    """
+    processes, stop = processes_of(config), session.stop
+    try:
+        with stop.at_once():
+            joining.join(processes)
+        with stop.at_once() if processes.alone else contextlib.nullcontext():
+            job = build(config)
+            is_trained = bool(checkpoint.steps(session.folder.checkpoints))
+            dataset_info.save(job.data, session.folder, has_checkpoint=is_trained)
+            sections, _ = split_hyper(config)
+            rows, time_steps = job.batch_shape
+            paying = devices.paying_cores(rows // processes.count, time_steps)
+            return job, devices.build(paying, **sections["runtime"])
+    except UserError:
+        if session.is_new:
+            session.folder.discard()
+        raise
 
 
-def _begin_again(folder: RunFolder) -> None:
-    """A finished run that is to be lengthened is not finished any more: said before its config is another."""
-    summary = folder.read_summary()
-    if summary is not None and summary.get("status") == "finished":
-        folder.write_summary({**summary, "status": "running"})
+def _header(job: Job, constant: Mapping[str, Any], folder: RunFolder) -> dict[str, str]:
+    return {
+        **describe(job.data),
+        "model": f"{job.network.name}, {constant['parameters']:,} parameters",
+        "devices": constant["devices"],
+        "run folder": str(folder.path),
+    }
+
+
+def _conclude(program: Program, fitted: Fitted, run: Run) -> dict[str, Any]:
+    """Evaluate the test split with the best checkpoint, and write the summary."""
+    summary, member, step = run.summaries[0], fitted.progress.members[0], fitted.step
+    rate = fitted.meter.rate(step)
+    if member.status == DIVERGED:
+        return summary.write("diverged", step, member, rate, reason=member.reason)
+    try:
+        run.stop.check()
+        tested = _test(program, fitted, run) if program.job.plan.settings.report_test else None
+    except Interrupted as interrupted:
+        return summary.write("interrupted", step, member, rate, reason=interrupted.signal.name)
+    written = summary.write("finished", step, member, rate, tested=tested)
+    plots.curves(run.folders[0].path, program.job.task.objective)
+    return written
+
+
+def _test(program: Program, fitted: Fitted, run: Run) -> dict[str, dict[str, float]]:
+    """Return the metrics of the best checkpoint on the test splits, and log them.
+
+    Raises:
+        Interrupted: a signal came meanwhile; nothing was logged.
+    """
+    best = fitted.state
+    if fitted.progress.members[0].best_step not in (None, fitted.step):  # None: no metric was ever finite
+        best, _, _ = program.restore(run.checkpoints, "best")
+    tested = {
+        split: evaluate(program, best.evaluated, split, run.stop.check) for split in program.job.data.tested
+    }
+    for split, found in tested.items():
+        run.logs[0].metrics(fitted.step, split, found)
+    return tested
 
 
 def _interrupted_before_training(folder: RunFolder, interrupted: Interrupted) -> dict[str, Any]:
-    """Writes that a signal came before this process made an update."""
-    nothing = {"step": 0, "best": None, "test": None}
-    before = folder.read_summary() or nothing
+    """Write that a signal came before this process made an update."""
+    before = folder.read_summary() or {"step": 0, "best": None, "test": None}
     summary = {**before, "status": "interrupted", "reason": interrupted.signal.name}
     folder.write_summary(summary)
     return summary

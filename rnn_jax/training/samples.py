@@ -1,15 +1,17 @@
-"""Text samples of a language model during training, for `samples.txt`."""
+"""Text that a language model generates at every evaluation, for `samples.txt`."""
+
+from typing import Any
 
 import jax
 
-from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.models.decoding import Sampling, TextGenerator
-from rnn_jax.training.program import Program
-from rnn_jax.training.state import State
+from rnn_jax.training.build import Job
 
 
-def sample(program: Program, state: State, vocabulary: Vocabulary, count: int) -> str:
-    """Generate `count` tokens with the evaluated parameters: a function of the seed and the step alone."""
-    key = jax.random.fold_in(jax.random.key(program.job.plan.seed), int(state.step))
-    generator = TextGenerator(program.job.network, state.evaluated)
+def sample(job: Job, parameters: Any, seed: int, step: int, count: int) -> str:
+    """Generate `count` tokens: the same for the same parameters, seed and step."""
+    vocabulary = job.data.vocabulary
+    assert vocabulary is not None
+    key = jax.random.fold_in(jax.random.key(seed), step)
+    generator = TextGenerator(job.network, parameters)
     return vocabulary.decode(generator.sample(vocabulary.start, key, count, Sampling()))

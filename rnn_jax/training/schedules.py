@@ -1,4 +1,4 @@
-"""Schedules: unit shapes that a peak learning rate is multiplied by, step by step.
+"""Learning-rate schedules: unit shapes that the peak learning rate is multiplied by, step by step.
 
 The peak is an argument of the compiled step, the shape a part of it: one program serves every peak.
 """
@@ -9,39 +9,38 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from rnn_jax.config.training_sections import Optimizer
+from rnn_jax.training.plan import Plan, to_steps
+
 Schedule = Callable[[jax.Array], jax.Array]
 """step, counted from 0 -> share of the peak at that step, 0 to 1."""
 
 
-def build(
-    name: str,
-    *,
-    last_step: int,
-    warmup: int,
-    every: int | None,
-    first: int | None,
-    factor: float | None,
-    final_fraction: float | None,
-) -> Schedule:
-    """The schedule `name`, after a linear warm-up; None stands for what its kind does not have."""
+def build_schedule(settings: Optimizer, plan: Plan) -> Schedule:
+    """Build the schedule of the config section `optimizer`, after its linear warmup."""
+    warmup = to_steps(settings.warmup_steps, settings.warmup_epochs, plan.epoch_steps) or 0
+    every = to_steps(settings.decay_every_steps, settings.decay_every_epochs, plan.epoch_steps)
+    first = to_steps(settings.decay_from_steps, settings.decay_from_epochs, plan.epoch_steps)
+    factor, final_fraction = settings.decay_factor, settings.final_fraction
     shape = constant
-    if name == "cosine":
+    if settings.schedule == "cosine":
         assert final_fraction is not None
-        shape = cosine(warmup, last_step, final_fraction)
-    elif name in ("step", "exponential"):
+        shape = cosine(warmup, plan.last_step, final_fraction)
+    elif settings.schedule in ("step", "exponential"):
         assert every is not None
         assert factor is not None
-        shape = step_decay(every, factor, first or every) if name == "step" else exponential(every, factor)
-    return warmed_up(shape, warmup)
+        is_step = settings.schedule == "step"
+        shape = step_decay(every, factor, first or every) if is_step else exponential(every, factor)
+    return with_warmup(shape, warmup)
 
 
 def constant(step: jax.Array) -> jax.Array:
-    """Always the peak."""
+    """Stay at the peak."""
     return jnp.ones_like(step, jnp.float32)
 
 
 def cosine(warmup: int, last_step: int, final_fraction: float) -> Schedule:
-    """Half a cosine from 1 at the end of the warm-up to `final_fraction` at `last_step`.
+    """Return half a cosine from 1 at the end of the warmup to `final_fraction` at `last_step`.
 
     Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5, without restarts.
     """
@@ -54,17 +53,17 @@ def cosine(warmup: int, last_step: int, final_fraction: float) -> Schedule:
 
 
 def step_decay(every: int, factor: float, first: int) -> Schedule:
-    """Multiplied by `factor` after the first `first` steps, and again after every `every` more."""
+    """Multiply by `factor` after the first `first` steps, and again after every `every` more."""
     return lambda step: jnp.float32(factor) ** jnp.maximum(0, (step - first) // every + 1)
 
 
 def exponential(every: int, factor: float) -> Schedule:
-    """As fast as `step_decay`, but falling a little at every step."""
+    """Decay as fast as `step_decay`, but a little at every step."""
     return lambda step: jnp.float32(factor) ** (step / every)
 
 
-def warmed_up(schedule: Schedule, warmup: int) -> Schedule:
-    """A schedule times a linear rise over the first `warmup` steps, which begins with 1 / warmup."""
+def with_warmup(schedule: Schedule, warmup: int) -> Schedule:
+    """Multiply a schedule by a linear rise over the first `warmup` steps, from 1 / warmup."""
     if warmup == 0:
         return schedule
     return lambda step: schedule(step) * jnp.minimum(1, (step + 1) / warmup)

@@ -1,4 +1,4 @@
-"""The state of a run: one pytree, and how it begins."""
+"""The state of a run: one pytree."""
 
 from typing import Any, NamedTuple
 
@@ -21,24 +21,24 @@ class State(NamedTuple):
     optimizer: Any
     """The optimizer's state."""
     carry: Any
-    """The network's carry from batch to batch, rows first; None where each batch starts anew."""
+    """The network's carry from batch to batch, rows first; None where each batch resets it."""
     key: jax.Array
-    """The run's key: never used itself, only folded with the step and the row."""
+    """The run's random key: never used itself, only folded with the step and the row."""
     averaged: Any
-    """The moving average of the parameters; None where none is kept."""
+    """The average of the parameters; None where none is kept."""
     metrics: Metrics
-    """Training figures since they were last taken out, as (sum, count)."""
+    """Training metrics since they were last taken out, as (sum, count)."""
     diverged_at: jax.Array
-    """The update, counted from 0, at which the run diverged, int32; -1: it did not.
+    """The update, counted from 0, at which the run diverged, int32; -1: it has not.
 
-    The first one whose loss or gradient was not finite, after those that may be skipped.
+    It is the first one whose loss or gradient was not finite, after those that may be skipped.
     """
     skipped: jax.Array
     """Updates so far whose loss or gradient was not finite, int32."""
 
     @property
     def evaluated(self) -> Any:
-        """The parameters that are evaluated: the averaged ones where an average is kept."""
+        """The parameters that are evaluated: their average, where one is kept."""
         return self.parameters if self.averaged is None else self.averaged
 
 
@@ -55,11 +55,11 @@ PLACES = State(
     diverged_at=WHOLE,
     skipped=WHOLE,
 )
-"""Where each part lies: the carry with its rows, everything else whole on every device."""
+"""The sharding of each part: the carry by its rows, everything else replicated."""
 
 
 def init(job: Job, hyper: Hyper, key: jax.Array) -> State:
-    """Draws the initial state from `key`."""
+    """Initialize the state from a random key."""
     run_key, parameter_key = jax.random.split(key)
     parameters, rows = job.network.init(parameter_key, hyper), job.task.carry_rows
     zero = jnp.zeros((), jnp.float32)
@@ -78,7 +78,7 @@ def init(job: Job, hyper: Hyper, key: jax.Array) -> State:
 
 
 def with_rows(state: State, rows: int) -> State:
-    """The state with a carry of so many rows: cut, or filled up with rows of zeros."""
+    """Return the state with a carry of `rows` rows: truncated, or padded with rows of zeros."""
 
     if all(len(part) == rows for part in jax.tree.leaves(state.carry)):
         return state
@@ -91,5 +91,5 @@ def with_rows(state: State, rows: int) -> State:
 
 
 def place(state: State, mesh: Mesh) -> State:
-    """Puts a state where the compiled step wants it: otherwise the step would compile twice."""
+    """Place a state where the compiled step needs it: otherwise the step would compile twice."""
     return placement.put(state, placement.shardings(mesh, PLACES))

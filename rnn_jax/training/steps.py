@@ -1,4 +1,4 @@
-"""One training step and one evaluation step, as pure functions, and how they are compiled.
+"""The training step and the evaluation step: pure functions, and how they are compiled.
 
 Both see one shard of the batch: `compile_step` has the only `shard_map`, `sum_over_devices` the only sum over
 devices. They are checked against one device in tests with plain SGD, since Adam hides a doubled gradient.
@@ -22,21 +22,21 @@ from rnn_jax.training.build import Job
 from rnn_jax.training.state import PLACES, ROWS, WHOLE, State
 
 NO_ROW = 2**32 - 1
-"""Not a row's number: the key of what all rows share is folded with it."""
+"""Not the number of a row: the key of what all rows share is folded with it."""
 
 
 def train_step(job: Job, state: State, hyper: Hyper, data: Arrays, indices: jax.Array) -> State:
-    """One update.
+    """Make one update.
 
-    Where the loss or the gradient is not finite, the update is skipped: nothing but `step`, `skipped` and
-    `diverged_at` changes. After more of them than the plan bears, nothing changes any more.
+    Where the loss or the gradient is not finite, the update is skipped: only `step`, `skipped` and
+    `diverged_at` change. After more skipped updates than the plan allows, nothing else changes any more.
 
     Args:
-        job: what is computed.
+        job: the task, the network and the optimizer.
         state: the state, donated.
         hyper: numeric hyperparameters.
         data: the training split's arrays.
-        indices: [rows of this shard, ...] what the task selected for this batch, -1 for nothing.
+        indices: [rows of this shard, ...] what the task selected for this batch, -1 for padding.
     """
     augmenting, network_keys = draw_keys(state.key, state.step, indices.shape[0])
     batch = job.task.fetch(data, indices, augmenting)
@@ -79,15 +79,15 @@ def train_step(job: Job, state: State, hyper: Hyper, data: Arrays, indices: jax.
 def eval_step(
     job: Job, parameters: Any, carry: Any, hyper: Hyper, data: Arrays, indices: jax.Array
 ) -> tuple[Metrics, Any]:
-    """The metrics of one batch, nothing random about it, and the network's carry.
+    """Return the metrics of one batch, without augmentation and dropout, and the network's carry.
 
     Args:
-        job: what is computed.
+        job: the task and the network.
         parameters: the network's.
-        carry: its carry from the batch before; None: each batch starts anew.
+        carry: its carry from the batch before; None: each batch resets it.
         hyper: numeric hyperparameters.
         data: the split's arrays.
-        indices: [rows of this shard, ...] what the task selected for this batch, -1 for nothing.
+        indices: [rows of this shard, ...] what the task selected for this batch, -1 for padding.
     """
     batch = job.task.fetch(data, indices, None)
     carry_before = pass_on(carry, batch.fresh)
@@ -99,13 +99,13 @@ def eval_step(
 
 
 def output_step(job: Job, parameters: Any, hyper: Hyper, data: Arrays, indices: jax.Array) -> Any:
-    """The network's outputs for one batch, [batch, ...]."""
+    """Return the network's outputs for one batch, [batch, ...]."""
     batch = job.task.fetch(data, indices, None)
     return job.network.apply(parameters, batch.inputs, batch.lengths, None, hyper, None)[0]
 
 
 class Taken(NamedTuple):
-    """What is logged of a state."""
+    """The part of a state that is logged."""
 
     metrics: Metrics
     diverged_at: jax.Array
@@ -113,27 +113,29 @@ class Taken(NamedTuple):
 
 
 def take_metrics(state: State) -> tuple[State, Taken]:
-    """Takes the training figures out of a state: the state without them, and what is logged."""
+    """Take the training metrics out of a state: return the state with zeros, and what is logged."""
     emptied = state._replace(metrics=jax.tree.map(jnp.zeros_like, state.metrics))
     return emptied, Taken(state.metrics, state.diverged_at, state.skipped)
 
 
 def is_finite(state: State) -> jax.Array:
-    """Whether all that training goes on from is, bool []: an update may overflow with a finite gradient."""
-    numbers = jax.tree.leaves((state.parameters, state.optimizer, state.averaged, state.carry))
-    floats = [leaf for leaf in numbers if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    """Return whether all that training continues from is finite, bool [].
+
+    An update may overflow although its gradient is finite.
+    """
+    leaves = jax.tree.leaves((state.parameters, state.optimizer, state.averaged, state.carry))
+    floats = [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in floats]).all()
 
 
 def pass_on(carry: Any, fresh: jax.Array | None) -> Any:
-    """The carry that a batch begins with: that of the batch before it, zeros in rows that start anew.
+    """Return the carry that a batch begins with: that of the batch before it, zeros in fresh rows.
 
-    Here, and nowhere else, back-propagation through time ends (it is "truncated"): what came before this
-    batch is taken as it is.
+    Back-propagation through time is truncated here and nowhere else: no gradient reaches the batches before.
 
     Args:
         carry: arrays [batch, ...]; None: there is none, and stays none.
-        fresh: [batch], bool, the rows that start anew; None: none of them.
+        fresh: [batch], bool, the rows whose carry is reset; None: none of them.
     """
     carry = jax.lax.stop_gradient(carry)
     if carry is None or fresh is None:
@@ -142,9 +144,9 @@ def pass_on(carry: Any, fresh: jax.Array | None) -> Any:
 
 
 def draw_keys(key: jax.Array, step: jax.Array, rows: int) -> tuple[jax.Array, Keys]:
-    """Keys for a step: [rows] for the augmentation of this shard's rows, and those of the network.
+    """Return the keys of a step: [rows] for the augmentation of this shard's rows, and those of the network.
 
-    They depend on the global row number, so that a batch sees the same numbers on any count of devices.
+    They depend on the global row number, so that a batch draws the same values on any number of devices.
     """
     numbers = jax.lax.axis_index(DATA) * rows + jnp.arange(rows)
     augmenting, network = jax.random.split(jax.random.fold_in(key, step))
@@ -155,11 +157,10 @@ def draw_keys(key: jax.Array, step: jax.Array, rows: int) -> tuple[jax.Array, Ke
 
 
 def sum_over_devices(tree: Any) -> Any:
-    """The one sum over the shards of a batch, of float arrays of one type.
+    """Sum float arrays of one dtype over the shards of a batch: the only sum over devices.
 
-    XLA keeps an all-reduce over a single device, and schedules worse around it: a third slower on a CPU. Of
-    several arrays it reduces one after the other, and at each the devices wait for one another: here they are
-    one array.
+    XLA keeps an all-reduce over a single device, and schedules worse around it: a third slower on a CPU. It
+    reduces several arrays one after another, and at each one the devices wait: so they are joined into one.
     """
     if jax.lax.axis_size(DATA) == 1:
         return tree
@@ -167,33 +168,33 @@ def sum_over_devices(tree: Any) -> Any:
     return rebuild(jax.lax.psum(together, DATA))
 
 
-class Layout(NamedTuple):
-    """How a step's arguments and results lie on the mesh, and which arguments it may overwrite."""
+class Specs(NamedTuple):
+    """The partition specs of a step's arguments and results, and which arguments are donated."""
 
     arguments: tuple[Any, ...]
     results: Any
     donated: tuple[int, ...] = ()
 
 
-TRAIN = Layout((PLACES, WHOLE, WHOLE, ROWS), PLACES, donated=(0,))
-EVALUATE = Layout((WHOLE, ROWS, WHOLE, WHOLE, ROWS), (WHOLE, ROWS))
-OUTPUT = Layout((WHOLE, WHOLE, WHOLE, ROWS), ROWS)
+TRAIN = Specs((PLACES, WHOLE, WHOLE, ROWS), PLACES, donated=(0,))
+EVALUATE = Specs((WHOLE, ROWS, WHOLE, WHOLE, ROWS), (WHOLE, ROWS))
+OUTPUT = Specs((WHOLE, WHOLE, WHOLE, ROWS), ROWS)
 
 
-def compile_step(step: Callable[..., Any], mesh: Mesh, layout: Layout) -> Callable[..., Any]:
-    """Compiles a step over a mesh.
+def compile_step(step: Callable[..., Any], mesh: Mesh, specs: Specs) -> Callable[..., Any]:
+    """Compile a step over a mesh.
 
-    `check_vma` is off because with it JAX would sum the gradients of whole (replicated) parameters by itself,
-    and `sum_over_devices` would double them.
+    `check_vma` is off because with it JAX would sum the gradients of replicated parameters by itself, and
+    `sum_over_devices` would double them.
     """
     sharded = jax.shard_map(
-        step, mesh=mesh, in_specs=layout.arguments, out_specs=layout.results, check_vma=False
+        step, mesh=mesh, in_specs=specs.arguments, out_specs=specs.results, check_vma=False
     )
-    return jax.jit(sharded, donate_argnums=layout.donated)
+    return jax.jit(sharded, donate_argnums=specs.donated)
 
 
 def pad_rows(indices: np.ndarray, devices: int) -> np.ndarray:
-    """Fills indices [batch, ...] up with -1, which weighs nothing, to a multiple of the devices."""
+    """Pad indices [batch, ...] with -1, which has weight 0, to a multiple of the devices."""
     missing = -len(indices) % devices
     return np.pad(indices, [(0, missing)] + [(0, 0)] * (indices.ndim - 1), constant_values=-1)
 

@@ -17,8 +17,8 @@ from rnn_jax.config.schema import validate
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime import devices
 from rnn_jax.sweeping import results
-from rnn_jax.training.population import population
-from rnn_jax.training.population.population import LayOut
+from rnn_jax.training.population import steps as population
+from rnn_jax.training.population.steps import LayOut
 from rnn_jax.training.run import train
 
 SMALL = {

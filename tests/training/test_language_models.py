@@ -28,9 +28,9 @@ from rnn_jax.tasks import language_modelling
 from rnn_jax.training import program, steps
 from rnn_jax.training.build import build
 from rnn_jax.training.evaluate import evaluate
-from rnn_jax.training.population import population
-from rnn_jax.training.population.loop import evaluate as evaluate_members
-from rnn_jax.training.population.population import LayOut, Members
+from rnn_jax.training.population import steps as population
+from rnn_jax.training.population.population import evaluate as evaluate_members
+from rnn_jax.training.population.steps import LayOut, Members
 from rnn_jax.training.program import Program
 from rnn_jax.training.run import train
 from rnn_jax.training.state import State
@@ -137,7 +137,9 @@ def test_the_same_on_any_number_of_devices(number: int, changes: dict[str, Any])
     one, many = run(alone, 8), run(together, 8)
     np.testing.assert_allclose(flat(many.parameters), flat(one.parameters), atol=1e-4)
     assert np.abs(flat(one.parameters) - flat(alone.init().parameters)).max() > 1e-2
-    np.testing.assert_allclose(flat(together.to_save(many).carry), flat(alone.to_save(one).carry), atol=1e-4)
+    np.testing.assert_allclose(
+        flat(together.to_save(many)["carry"]), flat(alone.to_save(one)["carry"]), atol=1e-4
+    )
     assert evaluate(together, many.parameters, "validation") == pytest.approx(
         evaluate(alone, one.parameters, "validation"), rel=1e-4
     )
@@ -242,7 +244,7 @@ def test_what_is_evaluated_can_be_read_alone(straight: Path) -> None:
         assert (flat(parameters) != flat(state.parameters)).any()
         assert step == int(state.step)
         assert damaged == []
-    assert step == progress.best_step
+    assert step == progress.members[0].best_step
 
 
 def test_cut_with_rows_that_fill_up_equals_straight_bit_for_bit(tmp_path: Path) -> None:
@@ -267,7 +269,7 @@ def test_rows_that_fill_up_are_not_saved(tmp_path: Path) -> None:
     two = start(config, 2)
     state, _, _ = two.restore(tmp_path / "run" / "checkpoints", "latest")
     assert {len(part) for part in jax.tree.leaves(state.carry)} == {4}
-    assert {len(part) for part in jax.tree.leaves(two.to_save(state).carry)} == {3}
+    assert {len(part) for part in jax.tree.leaves(two.to_save(state)["carry"])} == {3}
 
 
 def test_a_summary_counts_tokens_and_has_the_last_tenth(straight: Path) -> None:

@@ -9,35 +9,33 @@ import numpy as np
 import optax
 import pytest
 
+from rnn_jax.config import training_sections
+from rnn_jax.config.training_sections import Train
 from rnn_jax.training import optimizer
+from rnn_jax.training.plan import build_plan
 
-NOTHING: dict[str, Any] = dict.fromkeys(
-    (
-        "warmup_epochs",
-        "warmup_steps",
-        "decay_every_epochs",
-        "decay_every_steps",
-        "decay_from_epochs",
-        "decay_from_steps",
-        "decay_factor",
-        "final_fraction",
-        "beta1",
-        "beta2",
-        "epsilon",
-        "momentum",
-        "rms_decay",
-        "average_decay",
-        "average_from_epochs",
-        "average_from_steps",
-    )
-)
 ADAM = {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8}
 PARAMETERS = {"params": {"output": {"kernel": jnp.full((3, 2), 0.5), "bias": jnp.array([1.0, -1.0])}}}
 
 
+PLAN = build_plan(
+    Train.model_validate(
+        {
+            "seed": 0,
+            "duration_steps": 100,
+            "evaluate_every_steps": 10,
+            "report_test": False,
+            "divergence": "stop",
+        }
+    ),
+    Fraction(10),
+)
+
+
 def build(name: str, **changes: Any) -> optimizer.Optimizer:
-    settings: dict[str, Any] = {**NOTHING, "name": name, "schedule": "constant", **changes}
-    return optimizer.build(Fraction(10), 100, **settings)
+    """The learning rate of the section is not read: it is an argument of the step."""
+    fields = {"name": name, "learning_rate": 1.0, "schedule": "constant", **changes}
+    return optimizer.build_optimizer(training_sections.Optimizer.model_validate(fields), PLAN)
 
 
 def trajectory(step: Any, state: Any, steps: int = 5) -> Any:

@@ -13,8 +13,8 @@ from rnn_jax.runtime import devices
 from rnn_jax.tasks.task import Batch
 from rnn_jax.training import program
 from rnn_jax.training.build import Job, build
-from rnn_jax.training.population import population
-from rnn_jax.training.population.population import LayOut, Members
+from rnn_jax.training.population import steps as population
+from rnn_jax.training.population.steps import LayOut, Members
 from rnn_jax.training.state import State
 
 Tiny = Callable[..., Config]

@@ -1,4 +1,4 @@
-"""What the loop decides by."""
+"""What the training loop decides by."""
 
 import json
 import math
@@ -6,29 +6,47 @@ import math
 import pytest
 
 from rnn_jax.config.objective import Objective
-from rnn_jax.training.progress import Progress
+from rnn_jax.training.progress import MemberStatus, Progress
 
 ACCURACY, LOSS = Objective.of("accuracy", "max"), Objective.of("loss", "min")
 
 
-def test_it_comes_back_through_json() -> None:
-    progress = Progress(devices=2, best_step=3, best={"loss": 0.1 + 0.2, "perplexity": None}, restores=1)
+@pytest.mark.parametrize("count", [1, 2])
+def test_json_round_trip(count: int) -> None:
+    member = MemberStatus(best_step=3, best={"loss": 0.1 + 0.2, "perplexity": None}, restores=1, metric=0.1)
+    progress = Progress(devices=2, members=(member,) * count, places={"numbers": [0, 1], "active": [2]})
     assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
 
 
 @pytest.mark.parametrize(
-    "changes", [{"devices": "1"}, {"best": []}, {"best": {"loss": "low"}}, {"best_step": 1.5}, {"more": 1}]
+    "changes", [{"devices": "1"}, {"evaluated_at": 1.5}, {"places": {"numbers": [0.5]}}, {"more": 1}]
 )
-def test_other_fields_are_refused(changes: dict) -> None:
+def test_other_fields_raise(changes: dict) -> None:
     with pytest.raises(TypeError):
         Progress.from_json(Progress(devices=1).to_json() | changes)
 
 
-def evaluated(values: list[float], objective: Objective) -> Progress:
-    progress = Progress(devices=1)
+@pytest.mark.parametrize(
+    "changes", [{"best": []}, {"best": {"loss": "low"}}, {"best_step": 1.5}, {"more": 1}]
+)
+def test_other_fields_of_a_member_raise(changes: dict) -> None:
+    fields = json.loads(json.dumps(Progress(devices=1).to_json()))
+    fields["members"][0] |= changes
+    with pytest.raises(TypeError):
+        Progress.from_json(fields)
+
+
+def test_the_retention_policy_reads_the_best_step_and_metric_of_a_run() -> None:
+    member = MemberStatus(best_step=3, metric=0.5)
+    assert Progress(1, (member,)).to_json().items() >= {"best_step": 3, "metric": 0.5}.items()
+    assert "metric" not in Progress(1, (member, member)).to_json()
+
+
+def evaluated(values: list[float], objective: Objective) -> MemberStatus:
+    member = MemberStatus()
     for step, value in enumerate(values, start=1):
-        progress = progress.evaluated(step, {objective.metric: value}, objective)
-    return progress
+        member = member.evaluated(step, {objective.metric: value}, objective)
+    return member
 
 
 def test_a_tie_keeps_the_earlier_best() -> None:
@@ -37,9 +55,9 @@ def test_a_tie_keeps_the_earlier_best() -> None:
     assert evaluated([0.7, 0.5, 0.5, 0.6], LOSS).evaluations_since_best == 2
 
 
-def test_what_is_not_finite_is_never_the_best() -> None:
+def test_a_value_that_is_not_finite_is_never_the_best() -> None:
     assert evaluated([math.nan, math.inf], ACCURACY).best_step is None
     assert evaluated([math.nan, 0.1, math.nan], ACCURACY).best_step == 2
     assert evaluated([-math.inf, 0.1], LOSS).best_step == 2
-    assert evaluated([0.1, math.nan], LOSS).figure is None
+    assert evaluated([0.1, math.nan], LOSS).metric is None
     assert evaluated([math.nan, math.nan], LOSS).evaluations_since_best == 2

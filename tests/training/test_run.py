@@ -21,9 +21,9 @@ from rnn_jax.reporting.console import Console
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import CheckpointError, StorageError, UserError
 from rnn_jax.runtime.lock import LockedError, locked
-from rnn_jax.training import execution, fit, run
+from rnn_jax.training import run
 from rnn_jax.training.build import build
-from rnn_jax.training.program import load
+from rnn_jax.training.program import Program, load
 from rnn_jax.training.run import train
 
 Tiny = Callable[..., Config]
@@ -249,7 +249,7 @@ def test_a_failure_is_written_down(tiny: Tiny, tmp_path: Path, monkeypatch: pyte
     def fail(*_: object) -> None:
         raise RuntimeError("the building is on fire")
 
-    monkeypatch.setattr(fit, "evaluate", fail)
+    monkeypatch.setattr(Program, "evaluate_members", fail)
     with pytest.raises(RuntimeError, match="fire"):
         train(tiny(), tmp_path / "run", console=Interrupting())
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
@@ -291,7 +291,7 @@ def test_a_finished_run_that_is_lengthened_and_killed_goes_on(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(execution, "load", killed)
+    monkeypatch.setattr(run, "load", killed)
     with pytest.raises(KeyboardInterrupt):
         train(longer, tmp_path / "run", console=Interrupting())
     monkeypatch.undo()

@@ -29,7 +29,7 @@ from rnn_jax.runtime.distributed.synchronization import Agreement
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.processes import Team
 from rnn_jax.runtime.signals import Interrupted, Stop
-from rnn_jax.training import execution
+from rnn_jax.training import session
 from rnn_jax.training.run import train
 
 ROOT = Path(__file__).parents[2]
@@ -336,7 +336,7 @@ def test_what_processes_must_have_in_common(key: str, value: Any, is_the_same: b
     one, other = (
         validate(load_config(IMAGES[0], IMAGES[1] | together | changes))[0] for changes in ({}, {key: value})
     )
-    assert (execution._hash(one) == execution._hash(other)) is is_the_same
+    assert (session._hash_of_config(one) == session._hash_of_config(other)) is is_the_same
 
 
 def test_processes_share_a_folder_that_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,8 @@ from rnn_jax.checkpoints import checkpoint
 from rnn_jax.config.schema import Config
 from rnn_jax.reporting.console import Console
 from rnn_jax.runtime.lock import NAME, LockedError, locked
-from rnn_jax.training import execution, fit, run
+from rnn_jax.training import run
+from rnn_jax.training.program import Program
 from rnn_jax.training.run import train
 
 Tiny = Callable[..., Config]
@@ -59,7 +60,7 @@ def straight_end(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return end_of(tiny(FULL), tmp_path_factory.mktemp("straight") / "run")
 
 
-@pytest.mark.parametrize(("owner", "phase"), [(run, "build"), (execution, "load")])
+@pytest.mark.parametrize(("owner", "phase"), [(run, "build"), (run, "load")])
 def test_before_training_it_ends_at_once(
     tiny: Tiny, straight_end: Any, tmp_path: Path, owner: Any, phase: str
 ) -> None:
@@ -71,8 +72,8 @@ def test_before_training_it_ends_at_once(
 
 def test_while_a_run_goes_on_its_summary_stays(tiny: Tiny, straight_end: Any, tmp_path: Path) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
-    stopped(config, folder, fit, "evaluate")
-    assert stopped(config, folder, execution, "load")["step"] == 4
+    stopped(config, folder, Program, "evaluate_members")
+    assert stopped(config, folder, run, "load")["step"] == 4
     assert end_of(config, folder) == straight_end
 
 
@@ -82,7 +83,7 @@ def test_an_evaluation_is_given_up_and_made_later(
 ) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
     evaluations = iter(range(4, 100, 4))
-    summary = stopped(config, folder, fit, "evaluate", lambda *_: next(evaluations) == step)
+    summary = stopped(config, folder, Program, "evaluate_members", lambda *_: next(evaluations) == step)
     found = checkpoint.find(folder / "checkpoints")
     assert (summary["step"], found.step, found.progress["evaluated_at"]) == (step, step, step - 4)
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -99,7 +100,7 @@ def test_a_save_is_finished(tiny: Tiny, straight_end: Any, tmp_path: Path) -> No
 
 def test_the_test_split_is_looked_at_later(tiny: Tiny, straight_end: Any, tmp_path: Path) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
-    summary = stopped(config, folder, execution, "evaluate")
+    summary = stopped(config, folder, run, "evaluate")
     assert (summary["step"], summary["test"]) == (12, None)
     assert '"test"' not in (folder / "metrics.jsonl").read_text()
     assert end_of(config, folder) == straight_end

@@ -1,238 +1,253 @@
-"""Many models at once: a population whose members differ in their seed and their numeric hyperparameters.
+"""A population in training: which member is where, the best state of each, and its packing on the devices."""
 
-They are one program, over one copy of the data on each device. A member is a model as `program.py` trains it
-alone; here every array of its state has the members before its own axes. Members are spread over the devices,
-and each lies whole on one, so that no device waits for another. On each device the first few may be active;
-the others, which are given up or fill the devices up, stay as they are. One after another they cost nothing;
-where all are computed at once, `room` says into how few places those that are left should be packed.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, Literal, NamedTuple
+import math
+import operator
+import shutil
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
 
-from rnn_jax.runtime.devices import DATA, MEMBERS, Devices
-from rnn_jax.runtime.distributed.placement import put, shardings
-from rnn_jax.tasks.task import Arrays, Hyper
-from rnn_jax.training import steps
+from rnn_jax.checkpoints import arrays, checkpoint
+from rnn_jax.checkpoints.checkpoint import Which
+from rnn_jax.config.run_folder import RunFolder
+from rnn_jax.runtime.devices import Devices
+from rnn_jax.runtime.distributed import placement
+from rnn_jax.runtime.errors import storage_error
+from rnn_jax.tasks.task import Arrays
 from rnn_jax.training.build import Job
-from rnn_jax.training.state import State, init
-
-LayOut = Literal["map", "vmap"]
-EACH: Any = PartitionSpec(MEMBERS)
-WHOLE: Any = PartitionSpec()
-
-
-def lay_out(platform: str) -> LayOut:
-    """How a device computes its members.
-
-    One after another on a CPU, whose products over several models at once are slow: experiments/speed has the
-    figures. All at once on an accelerator, which one small model does not fill: not measured yet.
-    """
-    return "map" if platform == "cpu" else "vmap"
+from rnn_jax.training.population import steps
+from rnn_jax.training.population.steps import Members, MemberSteps
+from rnn_jax.training.program import ByMember, Health, Result
+from rnn_jax.training.progress import MemberStatus, Progress
+from rnn_jax.training.state import State
+from rnn_jax.training.steps import Taken
 
 
-class Members(NamedTuple):
-    """In what the members differ."""
+class Places(NamedTuple):
+    """Where the running members are."""
 
-    hyper: Mapping[str, np.ndarray]
-    """Numeric hyperparameters by name, each [members]."""
-    seeds: np.ndarray
-    """[members]."""
+    numbers: np.ndarray
+    """[places], the number of the member at each place; at places that are not active, of any member."""
+    active: np.ndarray
+    """[devices], int32: how many of a device's places, from its first on, hold a running member."""
 
-    def take(self, places: np.ndarray) -> "Members":
-        """The members at these places."""
-        return Members({name: values[places] for name, values in self.hyper.items()}, self.seeds[places])
+    def running(self) -> dict[int, int]:
+        """Return the running members' places by their numbers."""
+        each = len(self.numbers) // len(self.active)
+        places = [device * each + place for device, count in enumerate(self.active) for place in range(count)]
+        return {int(self.numbers[place]): place for place in places}
+
+
+class PopulationState(NamedTuple):
+    """What training changes."""
+
+    states: State
+    """Every array [places, ...]."""
+    best: State
+    """The states at the best evaluation so far of each place's member."""
+    places: Places
+
+    @property
+    def step(self) -> int:
+        """Updates made by the members that are running; the others are behind."""
+        return int(placement.fetch(self.states.step).max())
 
 
 class Population(NamedTuple):
-    """Compiled steps over members, and the data that they share."""
+    """Many models in one program; see `program.Trainable` for the methods."""
 
-    job: Job
-    mesh: Mesh
-    how: LayOut
-    data: Mapping[str, Arrays]
-    """The arrays of each split, whole on every device."""
-    draw: Callable[[Hyper, jax.Array], State]
-    """(hyper, keys [members]) -> the states before the first step."""
-    train_step: Callable[[State, Hyper, Arrays, jax.Array, jax.Array], State]
-    """(states, hyper, data, indices [members, rows], active [devices]) -> states."""
-    eval_step: Callable[..., Any]
-    """(parameters, carry, hyper, data, indices [rows], active [devices]) -> (metrics, carry)."""
-    take_metrics: Callable[[State], Any]
-    is_finite: Callable[[State], jax.Array]
-    """(states) -> [members], see `steps.is_finite`."""
-    take_better: Callable[[State, State, jax.Array], State]
-    """(best, states, is_better [members]) -> best."""
-    pack: Callable[[Any, jax.Array], Any]
-    """(tree of [members, ...], places) -> the same with the members of these places."""
+    compiled: MemberSteps
+    devices: Devices
+    members: Members
 
     @property
-    def devices(self) -> int:
-        """How many."""
-        return self.mesh.shape[MEMBERS]
+    def job(self) -> Job:
+        return self.compiled.job
 
-    def init(self, members: Members) -> State:
-        """The states before the first step, each as its member alone would begin."""
-        keys = jax.vmap(jax.random.key)(members.seeds.astype(np.uint32))
-        drawn = self.draw(self.put(dict(members.hyper)), self.put(keys))
-        return jax.block_until_ready(drawn)  # which raises where memory was not enough
+    @property
+    def data(self) -> Mapping[str, Arrays]:
+        return self.compiled.data
 
-    def initial_carry(self, split: str, places: int) -> Any:
-        """What an evaluation begins with, [places, rows, ...]; None where each batch starts anew."""
-        rows = self.job.task.carry_rows
-        if rows is None:
-            return None
-        one = self.job.network.initial_carry(rows[split])
-        return self.put(jax.tree.map(lambda part: jnp.broadcast_to(part, (places, *part.shape)), one))
+    def init(self) -> PopulationState:
+        count, devices = len(self.members.seeds), self.devices.number
+        places = Places(*steps.order(range(count), self.compiled.room(count), devices))
+        states = self.compiled.init(self.members.take(places.numbers))
+        return PopulationState(states, jax.tree.map(lambda leaf: leaf.copy(), states), places)
 
-    def indices(self, members: Members, step: int) -> jax.Array:
-        """The example numbers [members, rows] of training batch number `step`."""
-        select = self.job.task.select
-        rows = {seed: select("train", int(seed), step) for seed in np.unique(members.seeds)}
-        return self.put(np.stack([rows[seed] for seed in members.seeds]))
+    def train_step(
+        self, state: PopulationState, hyper: Any, data: Arrays, indices: jax.Array
+    ) -> PopulationState:
+        states = self.compiled.train_step(state.states, hyper[0], data, indices, hyper[1])
+        return state._replace(states=states)
 
-    def room(self, running: int, now: int | None = None) -> int:
-        """How many places so many running members need, where they have `now`; None: at the beginning.
+    def restore(
+        self,
+        folder: Path,
+        which: Which,
+        *,
+        to_go_on: bool = False,
+        only_planned: bool = False,
+        at: int | None = None,
+    ) -> tuple[PopulationState, Progress, list[str]]:
+        found = checkpoint.find(folder, which, to_go_on=to_go_on, only_planned=only_planned, at=at)
+        with checkpoint.reading(found.path):
+            progress = Progress.from_json(found.progress)
+            assert progress.places is not None
+            numbers, active = progress.places["numbers"], progress.places["active"]
+            shapes = self.compiled.shapes(len(numbers))._asdict()
+            tree = arrays.read(found.path / "state", {"states": shapes, "best": shapes})
+        places = Places(np.array(numbers), np.array(active, np.int32))
+        state = PopulationState(State(**tree["states"]), State(**tree["best"]), places)
+        if len(active) != self.devices.number:
+            state = self._pack(state, list(places.running().values()))
+        return state, progress, found.damaged
 
-        One after another, empty places cost nothing and the compiled steps stay as they are. All at once they
-        cost as much as others, and half the room is worth compiling for.
-        """
-        least = running + -running % self.devices
-        if now is None or now % self.devices:
-            return least
-        while self.how == "vmap" and now // 2 >= least and now // 2 % self.devices == 0:
-            now //= 2
-        return now
+    def to_save(self, state: PopulationState) -> Mapping[str, Any]:
+        return {"states": state.states._asdict(), "best": state.best._asdict()}
 
-    def shapes(self, states: State, room: int) -> State:
-        """What to read a checkpoint back by, in which members had so many places."""
-        where = shardings(self.mesh, WHOLE if room % self.devices else EACH)
-        return jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((room, *leaf.shape[1:]), leaf.dtype, sharding=where), states
+    def running(self, state: PopulationState) -> dict[int, int]:
+        return state.places.running()
+
+    def member(self, tree: Any, place: int) -> Any:
+        return jax.tree.map(operator.itemgetter(place), tree)
+
+    def places_of(self, state: PopulationState) -> dict[str, list[int]]:
+        return {name: array.tolist() for name, array in state.places._asdict().items()}
+
+    def hyper_of(self, state: PopulationState, rate_factors: Sequence[float]) -> Any:
+        """Return the hyperparameters of each place, and which places are active."""
+        hyper = dict(self.members.take(state.places.numbers).hyper)
+        factors = np.array(rate_factors, np.float32)[state.places.numbers]
+        hyper["learning_rate"] = hyper["learning_rate"] * factors
+        return self.compiled.put(hyper), self.compiled.put(state.places.active)
+
+    def batch_of(self, state: PopulationState, step: int) -> jax.Array:
+        return self.compiled.indices(self.members.take(state.places.numbers), step)
+
+    def settle(self, result: Result) -> Result:
+        return result
+
+    def take_metrics(self, state: PopulationState) -> tuple[PopulationState, Taken]:
+        states, taken = self.compiled.take_metrics(state.states)
+        return state._replace(states=states), taken
+
+    def means(self, sums: Any) -> dict[str, float]:
+        return {name: float(total / count) if count else math.nan for name, (total, count) in sums.items()}
+
+    def health(self, state: PopulationState) -> dict[int, Health]:
+        states = state.states
+        diverged, skipped, finite = placement.fetch(
+            (states.diverged_at, states.skipped, self.compiled.is_finite(states))
+        )
+        return {
+            number: Health(int(diverged[place]), int(skipped[place]), bool(finite[place]))
+            for number, place in state.places.running().items()
+        }
+
+    def evaluate_members(
+        self, state: PopulationState, split: str, between: Callable[[], None] = lambda: None
+    ) -> ByMember:
+        hyper, active = self.hyper_of(state, [1.0] * len(self.members.seeds))
+        found = evaluate(self.compiled, state.states.evaluated, hyper, active, split, between)
+        return {number: found[place] for number, place in state.places.running().items()}
+
+    def training_batch(self, state: PopulationState, step: int) -> ByMember:
+        hyper, active = self.hyper_of(state, [1.0] * len(self.members.seeds))
+        found = {}
+        for seed in np.unique(self.members.seeds):  # members of one seed have the same batch
+            indices = jax.device_put(self.job.task.select("train", int(seed), step), self.compiled.whole)
+            parameters, data = state.states.parameters, self.data["train"]
+            part, _ = self.compiled.eval_step(parameters, None, hyper, data, indices, active)
+            sums = placement.fetch(part)
+            for number, place in state.places.running().items():
+                if self.members.seeds[number] == seed:
+                    found[number] = self.means(self.member(sums, place))
+        return found
+
+    def generating(self, state: PopulationState, number: int) -> tuple[Any, int]:
+        place = state.places.running()[number]
+        return self.member(state.states.evaluated, place), int(self.members.seeds[number])
+
+    def keep_best(self, state: PopulationState, improved: Collection[int]) -> PopulationState:
+        is_better = np.zeros(len(state.places.numbers), bool)
+        for number, place in state.places.running().items():
+            is_better[place] = number in improved
+        best = self.compiled.take_better(state.best, state.states, self.compiled.put(is_better))
+        return state._replace(best=best)
+
+    def retire(
+        self,
+        state: PopulationState,
+        ended: Sequence[int],
+        members: Sequence[MemberStatus],
+        folders: Sequence[RunFolder],
+    ) -> PopulationState:
+        """Write the best state of members that have ended into their run folders, and pack the others."""
+        running = state.places.running()
+        best = placement.fetch(state.best)
+        for number in ended:
+            state_of_best, metric = self.member(best, running[number]), self.job.task.objective.metric
+            _write_best(folders[number], state_of_best, members[number], metric)
+        left = [place for number, place in running.items() if number not in ended]
+        if left:
+            return self._pack(state, left)
+        return state._replace(places=Places(state.places.numbers, np.zeros_like(state.places.active)))
+
+    def _pack(self, state: PopulationState, left: Sequence[int]) -> PopulationState:
+        """Spread the members at the places `left` over the devices."""
+        numbers = state.places.numbers
+        room = self.compiled.room(len(left), len(numbers))
+        sources, active = steps.order(left, room, self.devices.number)
+        where = jax.device_put(sources, self.compiled.whole)
+        states = self.compiled.pack(state.states, where)  # one after the other, to save memory
+        return PopulationState(
+            states, self.compiled.pack(state.best, where), Places(numbers[sources], active)
         )
 
-    @property
-    def whole(self) -> jax.sharding.Sharding:
-        """Where arrays lie that all members share."""
-        return shardings(self.mesh, WHOLE)
 
-    def put(self, tree: Any) -> Any:
-        """Puts arrays [members, ...] where the steps want them."""
-        return jax.device_put(tree, shardings(self.mesh, EACH))
+def evaluate(
+    compiled: MemberSteps,
+    parameters: Any,
+    hyper: Any,
+    active: jax.Array,
+    split: str,
+    between: Callable[[], None] = lambda: None,
+) -> list[dict[str, float]]:
+    """Return the metrics of a whole split at each place; at places that are not active they mean nothing.
 
-
-def load(job: Job, devices: Devices, how: LayOut) -> Population:
-    """Puts a job on devices, for members: its own hyperparameters and seed do not matter."""
-    mesh = Mesh(devices.mesh.devices.reshape(-1, 1), (MEMBERS, DATA))
-    whole, each = shardings(mesh, WHOLE), shardings(mesh, EACH)
-    over = {"map": _one_after_another, "vmap": _all_at_once}[how]
-    shard = partial(jax.shard_map, mesh=mesh, check_vma=False, out_specs=EACH)
-
-    def train(states: State, hyper: Hyper, data: Arrays, indices: jax.Array, active: jax.Array) -> State:
-        def step(state: State, hyper: Hyper, indices: jax.Array) -> State:
-            return steps.train_step(job, state, hyper, data, indices)
-
-        return over(step, states, (hyper, indices), active[0])
-
-    def evaluate(parameters: Any, carry: Any, hyper: Hyper, data: Arrays, indices: Any, active: Any) -> Any:
-        def step(parameters: Any, carry: Any, hyper: Hyper) -> Any:
-            return steps.eval_step(job, parameters, carry, hyper, data, indices)
-
-        own = (parameters, carry, hyper)
-        shapes = jax.eval_shape(jax.vmap(step), *own)
-        nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        return over(lambda _, *own: step(*own), nothing, own, active[0])
-
-    return Population(
-        job=job,
-        mesh=mesh,
-        how=how,
-        data={split: put(dict(arrays), whole) for split, arrays in job.device_arrays.items()},
-        draw=jax.jit(
-            lambda hyper, keys: jax.lax.map(lambda own: init(job, *own), (hyper, keys)), out_shardings=each
-        ),
-        train_step=jax.jit(shard(train, in_specs=(EACH, EACH, WHOLE, EACH, EACH)), donate_argnums=0),
-        eval_step=jax.jit(shard(evaluate, in_specs=(EACH, EACH, EACH, WHOLE, WHOLE, EACH))),
-        take_metrics=jax.jit(steps.take_metrics, donate_argnums=0, out_shardings=each),
-        is_finite=jax.jit(jax.vmap(steps.is_finite), out_shardings=each),
-        take_better=jax.jit(
-            lambda best, states, better: _where(better, states, best), donate_argnums=0, out_shardings=each
-        ),
-        pack=jax.jit(lambda tree, places: jax.tree.map(lambda leaf: leaf[places], tree), out_shardings=each),
-    )
-
-
-def bytes_of_a_member(job: Job) -> int:
-    """What a member takes: its state, its best one, and room to move them."""
-    shapes = jax.eval_shape(partial(init, job), dict(job.hyper), jax.random.key(0))._replace(key=None)
-    return 3 * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
-
-
-def order(places: Sequence[int], room: int, devices: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where members go so that every device has as many active ones as the others, or one less.
-
-    Args:
-        places: where the active members are now.
-        room: how many members the devices hold together, a multiple of them.
-        devices: how many devices.
-
-    Returns:
-        The places [room] that each new place is filled from: active ones first on each device, then any; and
-        how many are active on each device [devices].
+    `between` is called before every batch, and may raise.
     """
-    each = room // devices
-    parts = [list(places[device::devices]) for device in range(devices)]
-    filling = places[0] if len(places) else 0
-    filled = [part + [filling] * (each - len(part)) for part in parts]
-    return np.array(filled).reshape(-1), np.array([len(part) for part in parts], np.int32)
+    task, totals = compiled.job.task, {}
+    carry = compiled.initial_carry(split, len(jax.tree.leaves(hyper)[0]))
+    for step in range(math.ceil(task.batches[split])):
+        between()
+        indices = jax.device_put(task.select(split, 0, step), compiled.whole)
+        part, carry = compiled.eval_step(parameters, carry, hyper, compiled.data[split], indices, active)
+        for name, pair in part.items():
+            totals.setdefault(name, []).append(pair)
+    means = {}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for name, pairs in placement.fetch(totals).items():
+            total, count = np.asarray(pairs, np.float64).sum(axis=0)
+            means[name] = total / count
+    return [
+        task.finalize(dict(zip(means, map(float, each), strict=True)))
+        for each in zip(*means.values(), strict=True)
+    ]
 
 
-def _one_after_another(
-    step: Callable[..., Any], results: Any, own: tuple[Any, ...], active: jax.Array
-) -> Any:
-    """`results` [members, ...] with `step(result, *own)` in place of those of the first `active` members."""
-
-    def one(member: jax.Array, results: Any) -> Any:
-        def take(leaf: jax.Array) -> jax.Array:
-            return jax.lax.dynamic_index_in_dim(leaf, member, keepdims=False)
-
-        def put(everyones: jax.Array, new: jax.Array) -> jax.Array:
-            if _is_key(new):
-                return everyones
-            return jax.lax.dynamic_update_index_in_dim(everyones, new, member, 0)
-
-        # The branch, always the same one, keeps what a step reads apart from what it writes: XLA would fuse
-        # the two, and then copy everyone's arrays for each member.
-        mine = jax.tree.map(take, (results, *own))
-        new = jax.lax.cond(member < active, step, lambda result, *_: result, *mine)
-        return jax.tree.map(put, results, new)
-
-    return jax.lax.fori_loop(0, active, one, results)
-
-
-def _all_at_once(step: Callable[..., Any], results: Any, own: tuple[Any, ...], active: jax.Array) -> Any:
-    """The same, computed for all members at once."""
-    new = jax.vmap(step)(results, *own)
-    return _where(jnp.arange(len(jax.tree.leaves(own)[0])) < active, new, results)
-
-
-def _where(chosen: jax.Array, new: Any, old: Any) -> Any:
-    """`new` for the chosen [members], `old` for the others."""
-
-    def choose(new: jax.Array, old: jax.Array) -> jax.Array:
-        if _is_key(new):
-            return old
-        return jnp.where(jnp.expand_dims(chosen, range(1, new.ndim)), new, old)
-
-    return jax.tree.map(choose, new, old)
-
-
-def _is_key(leaf: jax.Array) -> bool:
-    """Whether it is a member's key, which no step changes."""
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+def _write_best(folder: RunFolder, best: Any, member: MemberStatus, metric: str) -> None:
+    """Write a member's best state as a run of its own has it: its checkpoint, to be resumed or loaded."""
+    step = member.best_step
+    if step is None:
+        return
+    shutil.rmtree(folder.checkpoints, ignore_errors=True)  # of a process that was killed while it wrote
+    at_best = MemberStatus(step=step, best_step=step, best=member.best, metric=member.best[metric])
+    progress = Progress(devices=1, members=(at_best,), evaluated_at=step, is_planned=True)
+    try:
+        checkpoint.write(folder.checkpoints, step, arrays.plain(best)._asdict(), progress.to_json())
+    except (OSError, ValueError) as error:
+        raise storage_error(folder.checkpoints, error) from error

@@ -1,0 +1,145 @@
+"""What a terminal shows of training: one model, or a population as a part of a sweep."""
+
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from rnn_jax.reporting.console import Console
+from rnn_jax.training.build import Job
+from rnn_jax.training.population.pruning import Halving
+from rnn_jax.training.progress import RUNNING, MemberStatus
+
+ByMember = Mapping[int, Mapping[str, float]]
+
+
+class Display(Protocol):
+    """What the training loop reports, as it happens."""
+
+    def start(self, step: int) -> None:
+        """Training begins after `step` updates."""
+        ...
+
+    def stop(self) -> None:
+        """Training has ended, for whatever reason."""
+        ...
+
+    def info(self, text: str) -> None:
+        """Show one line that a person may want to know."""
+        ...
+
+    def warn(self, text: str, member: int = 0) -> None:
+        """Show one line that a person should not miss, about one model."""
+        ...
+
+    def updated(self, step: int, running: int) -> None:
+        """`step` updates are done, the last one by `running` models."""
+        ...
+
+    def logged(self, step: int, found: ByMember, rate: float) -> None:
+        """Show training metrics of an interval, and the rate in examples (tokens) a second of each model."""
+        ...
+
+    def evaluated(
+        self, step: int, found: ByMember, improved: Collection[int], members: Sequence[MemberStatus]
+    ) -> None:
+        """Show validation metrics, which models are better than ever, and the status of all."""
+        ...
+
+
+class RunDisplay:
+    """One model: its metrics."""
+
+    def __init__(self, console: Console, job: Job) -> None:
+        self._console, self._job = console, job
+
+    def start(self, step: int) -> None:
+        job = self._job
+        self._console.start(step, job.plan.last_step, job.task.unit, units_per_step=job.units_per_step)
+
+    def stop(self) -> None:
+        self._console.stop()
+
+    def info(self, text: str) -> None:
+        self._console.info(text)
+
+    def warn(self, text: str, member: int = 0) -> None:
+        del member
+        self._console.warn(text)
+
+    def updated(self, step: int, running: int) -> None:
+        del running
+        self._console.tick(step)
+
+    def logged(self, step: int, found: ByMember, rate: float) -> None:
+        self._console.log_training(step, found[0], rate)
+
+    def evaluated(
+        self, step: int, found: ByMember, improved: Collection[int], members: Sequence[MemberStatus]
+    ) -> None:
+        del members
+        self._console.log_evaluation(step, "validation", found[0], 0 in improved)
+
+
+class SweepDisplay:
+    """A population: how many of a sweep's updates are done, and the best member so far."""
+
+    def __init__(
+        self, console: Console, job: Job, halving: Halving, members: int, before: int, best: float | None
+    ) -> None:
+        """`before` updates were made by earlier programs of the sweep, whose best objective is `best`."""
+        self._console, self._objective, self._plan = console, job.task.objective, job.plan
+        self._halving, self._before, self._best = halving, before, best
+        self._planned = halving.updates_left(job.plan.last_step, members)
+        self._done, self._updates = before, 0
+        self._measured = (time.perf_counter(), 0)
+        self._is_first = True
+
+    def start(self, step: int) -> None:
+        """Nothing: the sweep's progress bar is there already."""
+
+    def stop(self) -> None:
+        """Nothing: the sweep's progress bar stays."""
+
+    def info(self, text: str) -> None:
+        self._console.info(text)
+
+    def warn(self, text: str, member: int = 0) -> None:
+        self._console.warn(f"member {member}: {text}")
+
+    def updated(self, step: int, running: int) -> None:
+        self._updates += running
+        self._set_done(step, running)
+        self._console.tick(self._done)
+
+    def logged(self, step: int, found: ByMember, rate: float) -> None:
+        del found, rate
+        if not self._plan.evaluates_after(step):
+            self._progressed()
+
+    def evaluated(
+        self, step: int, found: ByMember, improved: Collection[int], members: Sequence[MemberStatus]
+    ) -> None:
+        del improved
+        bests = [member.best.get(self._objective.metric) for member in members]
+        self._best = self._objective.best([self._best, *bests])
+        ended = Counter(members[number].status for number in found)
+        running = ended.pop(RUNNING, 0)
+        self._set_done(step, running)
+        if ended and running:
+            counts = ", ".join(f"{count} {status}" for status, count in ended.items())
+            self._console.info(f"step {step:,}: {counts}; {running} members continue")
+        self._progressed()
+
+    def _set_done(self, step: int, running: int) -> None:
+        """Updates of members that no longer train count as done."""
+        left = self._halving.updates_left(self._plan.last_step, running, step)
+        self._done = self._before + self._planned - left
+
+    def _progressed(self) -> None:
+        now = time.perf_counter()
+        values = {} if self._best is None else {f"best {self._objective.metric}": self._best}
+        rate = (self._updates - self._measured[1]) / (now - self._measured[0])
+        self._console.log_population(self._done, values, rate)
+        if self._is_first:  # the first interval contains compilation
+            self._is_first, self._measured = False, (now, self._updates)

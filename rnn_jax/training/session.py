@@ -1,0 +1,186 @@
+"""What surrounds training: the locked run folder, signals, other processes, open files, memory errors."""
+
+import contextlib
+import json
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rnn_jax.checkpoints import retention
+from rnn_jax.checkpoints.saver import Saver
+from rnn_jax.config.run_folder import (
+    MAY_DIFFER,
+    OF_ONE_START,
+    OwnFolder,
+    RunFolder,
+    make_folder,
+    open_run,
+    sweep_of,
+)
+from rnn_jax.config.schema import Config, split_hyper
+from rnn_jax.reporting.console import Console
+from rnn_jax.reporting.log import Log
+from rnn_jax.runtime.devices import Devices
+from rnn_jax.runtime.distributed.synchronization import Agreement
+from rnn_jax.runtime.errors import as_user_error
+from rnn_jax.runtime.files import while_running
+from rnn_jax.runtime.lock import locked
+from rnn_jax.runtime.processes import Team, team
+from rnn_jax.runtime.signals import Stop
+from rnn_jax.training import memory
+from rnn_jax.training.build import Job
+from rnn_jax.training.display import Display
+from rnn_jax.training.fit import Run
+from rnn_jax.training.population.pruning import Halving
+from rnn_jax.training.program import Trainable
+from rnn_jax.training.progress import Progress
+from rnn_jax.training.summary import Summary
+
+
+class Session(NamedTuple):
+    """The run folder of this process, and its requests to stop."""
+
+    folder: RunFolder
+    stop: Stop
+    is_new: bool
+    """Whether the folder was made by this session."""
+
+
+@contextlib.contextmanager
+def open_session(config: Config, workdir: Path) -> Iterator[Session]:
+    """Handle signals and out-of-memory errors, lock the run folder, and open it.
+
+    Only the coordinator process of a run writes into the run folder; what another process would write goes to
+    a temporary folder, while it reads the run's checkpoints.
+
+    Raises:
+        UserError: another process trains in the folder, or it holds another run.
+        OutOfMemoryError: in place of an error of XLA or Python.
+    """
+    with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(Stop())
+        stack.enter_context(memory.telling(config))
+        if not processes_of(config).leads:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory())
+            yield Session(OwnFolder(Path(scratch), workdir), stop, is_new=False)
+            return
+        is_new = not RunFolder(workdir).config.exists()
+        make_folder(workdir)
+        if (sweep := sweep_of(workdir)) is not None:  # which trains in the folders of its members
+            stack.enter_context(locked(sweep))
+        stack.enter_context(locked(workdir))
+        _reopen_finished(RunFolder(workdir))
+        yield Session(open_run(workdir, config), stop, is_new)
+
+
+def processes_of(config: Config) -> Team:
+    """Return the processes that train this run together."""
+    return team(config.runtime.process_count, config.runtime.process_index, config.runtime.coordinator)
+
+
+def synchronize(config: Config, job: Job, devices: Devices, run_folder: Path, stop: Stop) -> Agreement:
+    """Check that the processes of a run train the same, in one folder; from here on they stop together.
+
+    Raises:
+        UserError: they do not.
+    """
+    agreement = Agreement(devices)
+    if not agreement.alone:
+        stop.agree_by(agreement.soon)
+        agreement.same(_hash_of_config(config), "config")
+        agreement.same(_hash(f"{job.data.version} {job.data.counts}"), "data")
+        agreement.share(run_folder)
+    return agreement
+
+
+@contextlib.contextmanager
+def open_files(
+    config: Config,
+    program: Trainable,
+    folders: Sequence[RunFolder],
+    checkpoints: Path,
+    agreement: Agreement,
+    *,
+    constant: Mapping[str, Any],
+    step: int,
+    progress: Progress,
+    console: Console,
+    display: Display,
+    stop: Stop,
+    started: float,
+    halving: Halving | None = None,
+) -> Iterator[Run]:
+    """Open the logs of every member and the checkpoints of all, and close them when training ends.
+
+    Where training fails, the summaries say so.
+
+    Args:
+        config: the config, of the first member.
+        program: what is trained.
+        folders: the run folder of each member.
+        checkpoints: the folder of checkpoints, each with all members.
+        agreement: between the processes of a run.
+        constant: what `summary.constants` returned.
+        step: updates made: logs are cut to it.
+        progress: what the loop decides by.
+        console: where samples of text are shown.
+        display: where the rest is shown.
+        stop: the requests to stop.
+        started: when this process began, on `time.perf_counter`'s clock.
+        halving: when members are pruned; None: never.
+    """
+    sections, _ = split_hyper(config)
+    summaries = [Summary(program.job, constant, folder, started, step) for folder in folders]
+    with contextlib.ExitStack() as files:
+        try:
+            logs = [
+                files.enter_context(contextlib.closing(Log(folder, console, **sections["log"])))
+                for folder in folders
+            ]
+            for each in logs:
+                each.resume(step, progress.evaluated_at)
+            policy = retention.build(**sections["checkpoint"])
+            saver = Saver(checkpoints, policy, program.job.task.objective.direction, agreement)
+            files.enter_context(contextlib.closing(saver))
+            # Out-of-memory errors are translated here already: the summaries are to have the message.
+            with memory.telling(config, len(folders)), while_running():
+                yield Run(
+                    folders=folders,
+                    logs=logs,
+                    summaries=summaries,
+                    checkpoints=checkpoints,
+                    saver=saver,
+                    display=display,
+                    stop=stop,
+                    agreement=agreement,
+                    halving=halving or Halving(),
+                )
+        except Exception as error:
+            files.close()
+            for summary in summaries:
+                summary.fail(str(as_user_error(error) or repr(error)))
+            raise
+
+
+def _reopen_finished(folder: RunFolder) -> None:
+    """Mark a finished run as running before its config changes: it is to be trained for longer."""
+    summary = folder.read_summary()
+    if summary is not None and summary.get("status") == "finished":
+        folder.write_summary({**summary, "status": "running"})
+
+
+def _hash_of_config(config: Config) -> int:
+    """Return a hash of a config without the keys in which processes of a run may differ."""
+    sections: Mapping[str, Any] = config.model_dump()
+    own = [f"runtime.{key}" for key in OF_ONE_START]
+    own += [key for key in MAY_DIFFER if key.startswith("dataset.")]
+    for key in own:
+        section, _, name = key.partition(".")
+        del sections[section][name]
+    return _hash(json.dumps(sections, sort_keys=True))
+
+
+def _hash(text: str) -> int:
+    return zlib.crc32(text.encode()) >> 1
