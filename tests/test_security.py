@@ -48,7 +48,7 @@ def test_one_place_runs_code() -> None:
         ), path
         if called(tree) & RUNS_CODE:
             running.add(path.relative_to(ROOT).as_posix())
-    assert running == {"rnn_jax/__main__.py", "rnn_jax/config/config_files.py"}  # the first: its own commands
+    assert running == {"rnn_jax/__main__.py", "rnn_jax/config/python_files.py"}  # the first: its own commands
 
 
 WATCHED = """

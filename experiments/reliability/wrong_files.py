@@ -33,13 +33,13 @@ FILES = {
     "mute.py": "class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd\n",
 }
 CHANGED = {
-    "section_missing.py": ("del config.model", "model"),
+    "section_missing.py": ("del config.dataset", "dataset.name"),
     "section_extra.py": ("config.modell = dict(cell='lstm')", "modell"),
     "section_number.py": ("config.model = 3", "model"),
     "section_none.py": ("config.model = None", "model"),
     "section_list.py": ("config.model = [1, 2]", "model"),
-    "section_empty.py": ("config.model = dict()", "model"),
-    "key_missing.py": ("del config.model.cell", "model.cell"),
+    "section_empty.py": ("config.task = dict()", "task.name"),
+    "key_missing.py": ("del config.dataset.name", "dataset.name"),
     "key_extra.py": ("config.model.cel = 'gru'", "model.cel"),
     "key_section.py": ("config.model.cell = dict(name='gru')", "key_section.py"),
     "key_number.py": ("config.model.cell = 3", "key_number.py"),
@@ -138,7 +138,7 @@ DAMAGED = {
 """What config.json of a run folder may hold."""
 
 
-HEAD = """from configs import digits
+HEAD = """from . import digits
 
 def get_config():
     config = digits.get_config()

@@ -17,8 +17,8 @@ from rnn_jax.config.help import help_text
 from rnn_jax.config.messages import Mistake, nearest, nearest_key, told
 from rnn_jax.config.run_folder import RunFolder, check_run, read_settings
 from rnn_jax.config.schema import KEYS, SECTIONS, Config, validate
-from rnn_jax.config.validation import examine, no_key, plain, unknown_key
-from rnn_jax.config.values import read_value
+from rnn_jax.config.validation import examine, no_key, unknown_key
+from rnn_jax.config.values import plain, read_value
 from rnn_jax.runtime.errors import UserError
 
 CHOICES = {"mode": ("train", "eval"), "checkpoint": ("best", "latest")}

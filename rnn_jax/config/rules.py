@@ -62,8 +62,12 @@ class Kinds(NamedTuple):
         return self.by_name.get(str(name).partition(":")[0])
 
 
-def pass_over(sections: Sections, said: Collection[str], fields: Fields) -> tuple[list[str], list[Mistake]]:
+def pass_over(
+    sections: Sections, said: Collection[str], fields: Fields, defaults: Sections
+) -> tuple[list[str], list[Mistake]]:
     """Sets to None, in place, the keys of the file that do not apply; refuses those that were typed (`said`).
+
+    A key that has its default is ignored without a note: every config has it from `configs/base.py`.
 
     Returns:
         The notes, one line for each reason, and the mistakes.
@@ -79,6 +83,7 @@ def pass_over(sections: Sections, said: Collection[str], fields: Fields) -> tupl
             mistakes.append(Mistake(key, f"only for {kinds}, and {reason}", shown(value)))
         else:
             passed.setdefault(reason, []).append(key)
+    silent = {key for keys in passed.values() for key in keys if _get(sections, key) == _get(defaults, key)}
     for first, second, _ in PAIRS:
         for typed, other in ((first, second), (second, first)):
             both = _get(sections, typed) is not None and _get(sections, other) is not None
@@ -87,7 +92,8 @@ def pass_over(sections: Sections, said: Collection[str], fields: Fields) -> tupl
     for key in (key for keys in passed.values() for key in keys):
         section, _, name = key.partition(".")
         sections[section][name] = None
-    return [f"{', '.join(keys)} passed over: {reason}" for reason, keys in passed.items()], mistakes
+    noted = {reason: [key for key in keys if key not in silent] for reason, keys in passed.items()}
+    return [f"{', '.join(keys)} passed over: {reason}" for reason, keys in noted.items() if keys], mistakes
 
 
 def missing_for_kind(sections: Sections, fields: Fields) -> list[Mistake]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from rnn_jax.config.config_files import split_source
 from rnn_jax.config.messages import shown
-from rnn_jax.config.schema import KEYS, Config, validate
+from rnn_jax.config.schema import KEYS, Config, check
 from rnn_jax.runtime import lock
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import (
@@ -248,7 +248,7 @@ def read_config(workdir: Path) -> Config:
     Raises:
         UserError: there is none, it is damaged, or it holds what the schema does not allow.
     """
-    return validate(read_settings(workdir), origin=str(RunFolder(workdir).config))[0]
+    return check(read_settings(workdir), origin=str(RunFolder(workdir).config))[0]
 
 
 def comparable(config: Config) -> dict[str, Any]:

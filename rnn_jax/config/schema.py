@@ -6,6 +6,7 @@ from typing import Any
 from ml_collections import ConfigDict
 from pydantic.fields import FieldInfo
 
+from rnn_jax.config.config_files import with_defaults
 from rnn_jax.config.data_sections import Dataset, Model, Task
 from rnn_jax.config.messages import told
 from rnn_jax.config.section import Hyper, Section
@@ -42,7 +43,14 @@ KEYS: dict[str, FieldInfo] = {
 def validate(
     config: Mapping[str, Any] | ConfigDict, said: Collection[str] = (), origin: str | None = None
 ) -> tuple[Config, list[str]]:
-    """Checks a whole config, and finds every mistake at once.
+    """Complete a config by the defaults of `configs/base.py` and check it; see `check`."""
+    return check(with_defaults(config), said, origin)
+
+
+def check(
+    config: Mapping[str, Any] | ConfigDict, said: Collection[str] = (), origin: str | None = None
+) -> tuple[Config, list[str]]:
+    """Check a config as it stands; an absent key is None, or an error where it cannot be None.
 
     Args:
         config: sections of keys.

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 from pydantic import BaseModel, ValidationError
 
+from rnn_jax.config.config_files import defaults
 from rnn_jax.config.messages import Mistake, expected, nearest_key, shown, wrong_value
 from rnn_jax.config.rules import RULES, Fields, Sections, pass_over
+from rnn_jax.config.values import plain
 
 # How pydantic names the mistakes of a number that is a number.
 OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
@@ -33,7 +35,7 @@ def examine(
         fields: what the schema says of each `section.key`.
     """
     sections, mistakes = _known(plain(config), model.model_fields, fields)
-    notes, refused = pass_over(sections, said, fields)
+    notes, refused = pass_over(sections, said, fields, defaults())
     later = _wrong_values(sections, model, fields)
     later += [mistake for rule in RULES for mistake in rule(sections, fields)]
     for mistake in refused + later:
@@ -41,13 +43,6 @@ def examine(
         if not {mistake.key, mistake.key.partition(".")[0]} & {earlier.key for earlier in mistakes}:
             mistakes.append(mistake)
     return Examined(sections, notes, mistakes)
-
-
-def plain(value: Any) -> Any:
-    """Nested dictionaries and lists, as JSON has them, of a config's mappings and sequences."""
-    if isinstance(value, Mapping | ConfigDict):
-        return {str(key): plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
 def unknown_key(key: str, fields: Fields) -> Mistake:

@@ -2,7 +2,10 @@
 
 import ast
 import warnings
+from collections.abc import Mapping
 from typing import Any, get_args, get_origin
+
+from ml_collections import ConfigDict
 
 from rnn_jax.config.messages import choices_of, kind_of
 
@@ -46,3 +49,10 @@ def _fit(value: Any, kind: Any) -> Any:
     if kind is int and isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def plain(value: Any) -> Any:
+    """Nested dictionaries and lists, as JSON has them, of a config's mappings and sequences."""
+    if isinstance(value, Mapping | ConfigDict):
+        return {str(key): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, tuple | list) else value

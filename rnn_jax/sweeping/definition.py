@@ -20,8 +20,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 from pydantic import ConfigDict as ModelConfig
 
-from rnn_jax.config import config_files
 from rnn_jax.config.messages import nearest, shown
+from rnn_jax.config.python_files import call_function
 from rnn_jax.runtime.errors import UserError
 
 Bounds = tuple[float, float]
@@ -114,7 +114,7 @@ def load(path: str, typed: Mapping[str, Any], *, in_study: bool) -> Sweep:
     Raises:
         UserError: there is no such file, it fails, or it says what no sweep can be.
     """
-    return check(config_files.call(path, "get_sweep", "--sweep"), path, typed, in_study=in_study)
+    return check(call_function(path, "get_sweep", "--sweep"), path, typed, in_study=in_study)
 
 
 def check(

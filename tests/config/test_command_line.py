@@ -100,13 +100,13 @@ def test_notes_tell_what_was_passed_over():
         (
             ("--config", "configs/mnist.py:sead,smok"),
             [
-                "configs/mnist.py has no variant 'sead'; did you mean seed? (it has seed, shifted, smoke)",
-                "configs/mnist.py has no variant 'smok'; did you mean smoke? (it has seed, shifted, smoke)",
+                "configs/mnist.py:sead: no such variant; did you mean seed?",
+                "configs/mnist.py:smok: no such variant; did you mean smoke?",
             ],
         ),
         (
             ("--config", "configs/mnist.py:"),
-            ["configs/mnist.py has no variant '' (it has seed, shifted, smoke)"],
+            ["configs/mnist.py:: no such variant; it has seed, shifted, smoke"],
         ),
         ((*MNIST, "--wrkdir=a"), ["--wrkdir: no such flag; did you mean --workdir?"]),
         ((*MNIST, "--wrkdir", "a"), ["--wrkdir: no such flag; did you mean --workdir?"]),

@@ -13,7 +13,7 @@ GOOD = '''"""A config of one's own.
 More about it.
 """
 
-from configs import mnist
+from . import mnist
 
 
 def get_config():
@@ -66,7 +66,7 @@ def test_a_config_of_another_repository_may_import_ours(repository):
 
 
 def test_configs_may_import_others_of_their_repository(repository):
-    (repository / "configs" / "next.py").write_text("from configs.mine import get_config\n")
+    (repository / "configs" / "next.py").write_text("from .mine import get_config\n")
     assert load("configs/next.py").to_dict()["train"]["seed"] == 11
 
 
@@ -105,13 +105,13 @@ raise Mute
         ("x = 1\ndef get_config(:\n", "configs/bad.py, line 2: invalid syntax: def get_config(:"),
         ("\nimport nothing_such\n", "configs/bad.py, line 2: ModuleNotFoundError: No module named"),
         ("def get_config():\n    return 1 / 0\n", "configs/bad.py, line 2: ZeroDivisionError: division by"),
-        ("from configs import worse\n", "configs/worse.py, line 1: NameError: name 'undefined' is not"),
-        ("x = 1\n", "configs/bad.py: a config file must define get_config()"),
-        ("def get_config():\n    return {}\n", "must return an ml_collections.ConfigDict, and returns dict"),
+        ("from . import worse\n", "configs/worse.py, line 1: NameError: name 'undefined' is not"),
+        ("x = 1\n", "configs/bad.py: must define get_config()"),
+        ("def get_config():\n    return {}\n", "must return an ml_collections.ConfigDict, not dict"),
         (PLACEHOLDER, "configs/bad.py: RequiredValueError"),
         ("import sys\nsys.exit(0)\n", "configs/bad.py, line 2: SystemExit: 0"),
         ("class Odd(BaseException): pass\nraise Odd(1)\n", "configs/bad.py, line 2: Odd: 1"),
-        (MUTE, "configs/bad.py, line 4: Mute: of which it cannot be said what it is"),
+        (MUTE, "configs/bad.py, line 4: Mute: no message"),
     ],
 )
 def test_a_config_that_fails_is_told_with_its_line(repository, text, message):
@@ -134,11 +134,11 @@ def test_a_variant_that_fails_is_told_with_its_line(repository):
         ("['small']", "VARIANTS must be a dict of functions by their names"),
         ("None", "VARIANTS must be a dict of functions by their names"),
         ("{3: len}", "VARIANTS must be a dict of functions by their names"),
-        ("{'small': 'tiny'}", "VARIANTS: small must be a function, and is 'tiny'"),
+        ("{'small': 'tiny'}", "VARIANTS: small = 'tiny': must be a function"),
     ],
 )
 def test_what_variants_may_be(repository, variants, message):
-    text = f"from configs.mine import get_config\nVARIANTS = {variants}\n"
+    text = f"from .mine import get_config\nVARIANTS = {variants}\n"
     (repository / "configs" / "bad.py").write_text(text)
     assert refused("configs/bad.py:small") == f"configs/bad.py: {message}"
 
@@ -150,8 +150,8 @@ def test_a_config_that_is_interrupted_is_interrupted(repository):
 
 
 def test_a_config_without_variants(repository):
-    (repository / "configs" / "plain.py").write_text("from configs.mine import get_config\n")
-    assert refused("configs/plain.py:small") == "configs/plain.py has no variants, 'small' neither"
+    (repository / "configs" / "plain.py").write_text("from .mine import get_config\n")
+    assert refused("configs/plain.py:small") == "configs/plain.py:small: the config has no variants"
 
 
 def test_a_folder_is_no_config(repository):

@@ -9,7 +9,7 @@ import pytest
 from rnn_jax.config import config_files
 from rnn_jax.config.command_line import load_config
 from rnn_jax.config.messages import nearest_key
-from rnn_jax.config.schema import KEYS, Config, Hyper, split_hyper, validate
+from rnn_jax.config.schema import KEYS, Config, Hyper, check, split_hyper, validate
 from rnn_jax.runtime.errors import UserError
 
 
@@ -86,12 +86,23 @@ def test_all_mistakes_are_told_at_once():
     ]
 
 
-def test_missing_keys_and_sections_are_told():
+def test_absent_keys_have_their_defaults():
+    given = {"dataset": {"name": "digits"}, "task": {"name": "classification"}, "model": {"cell": "gru"}}
+    config, notes = validate({**given, "train": {"duration_steps": 30}})
+    assert notes == []
+    assert (config.model.cell, config.model.hidden_size, config.model.forget_bias) == ("gru", 128, None)
+    assert (config.train.duration_steps, config.train.duration_epochs) == (30, None)
+    assert mistakes({"task": {"name": "classification"}})[0].startswith("dataset.name = None: must be one of")
+
+
+def test_missing_keys_and_sections_of_a_complete_config_are_reported():
     config = config_with()
     del config["model"]["hidden_size"]
     del config["train"]
     config["log"] = 3
-    keys, value, section = mistakes(config)
+    with pytest.raises(UserError) as caught:
+        check(config)
+    keys, value, section = str(caught.value).splitlines()
     named = "every_steps, batch_accuracy_every_steps, sample_tokens, tensorboard"
     assert keys == f"log = 3: is a section, with the keys {named}"
     assert value.startswith("model.hidden_size: must be given (units of each recurrence): a whole number")
@@ -144,9 +155,12 @@ def test_mistakes_say_where_they_come_from():
 
 
 def test_keys_of_another_kind_are_passed_over_if_they_come_from_the_file():
-    config, notes = validate(config_with(optimizer__name="sgd"), said=["optimizer.name"])
+    """With a note for those that differ from their defaults."""
+    config, notes = validate(
+        config_with(optimizer__name="sgd", optimizer__beta1=0.8), said=["optimizer.name"]
+    )
     assert (config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon) == (None, None, None)
-    assert notes == ["optimizer.beta1, optimizer.beta2, optimizer.epsilon passed over: optimizer.name is sgd"]
+    assert notes == ["optimizer.beta1 passed over: optimizer.name is sgd"]
 
 
 def test_keys_of_another_kind_are_refused_if_they_were_typed():
@@ -311,7 +325,9 @@ def test_keys_of_language_models_are_passed_over_elsewhere() -> None:
 
 
 def test_of_very_many_mistakes_the_first_are_told():
-    lines = mistakes({"name": "another", "version": 1})
+    with pytest.raises(UserError) as caught:
+        check({"name": "another", "version": 1})
+    lines = str(caught.value).splitlines()
     assert len(lines) == 6
     assert lines[0].startswith("name: no such key")
     assert lines[-1] == "and 5 more mistakes"

@@ -1,0 +1,126 @@
+"""Run Python files that a user names: configs, sweeps, plug-ins.
+
+Each file runs as a module of a package that exists for this one run: the files in its folder, and those
+packaged configs that the folder has no file for. So `from . import base` works alike from a checkout and an
+installation, prefers a file of the user's own, and files of the same name in other folders never collide.
+Packaged configs import one another, never a user's file.
+"""
+
+import importlib
+import itertools
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from rnn_jax.runtime.errors import UserError
+
+
+def _find_packaged() -> Path:
+    installed = Path(__file__).resolve().parents[1] / "configs"
+    return installed if installed.is_dir() else installed.parents[1] / "configs"
+
+
+CONFIGS = _find_packaged()
+"""The folder of packaged configs: inside the installed package, or beside it in a checkout."""
+
+_packaged = ModuleType("rnn_jax_packaged_configs")
+_packaged.__path__ = [str(CONFIGS)]
+sys.modules[_packaged.__name__] = _packaged
+_runs = itertools.count()
+
+
+def find_file(path: str) -> Path | None:
+    """Look for a file in the working directory, then for a packaged one (`configs/mnist.py`)."""
+    for candidate in (Path(path), CONFIGS.parent / path):
+        if os.path.isfile(candidate):  # False, where Path.is_file raises, for a name that is too long
+            return candidate.resolve()
+    return None
+
+
+@contextmanager
+def run_file(file: Path, path: str) -> Iterator[dict[str, Any]]:
+    """Run a file and return the names it defines; errors that it raises are reported in one line.
+
+    The root of its repository, or else the folder above its own, joins `sys.path` behind all others.
+
+    Args:
+        file: the file.
+        path: the file as the user named it, for messages.
+
+    Raises:
+        UserError: the file, or a function of it that is called inside of the context, fails.
+    """
+    package = ModuleType(f"rnn_jax_run_{next(_runs)}")
+    package.__path__ = [str(file.parent)]
+    borrowed = {
+        f"{package.__name__}.{config.stem}": importlib.import_module(f"{_packaged.__name__}.{config.stem}")
+        for config in CONFIGS.glob("*.py")
+        if not (file.parent / config.name).exists()
+    }
+    sys.modules |= {package.__name__: package, **borrowed}
+    try:
+        yield _run(file, package.__name__)
+    except (UserError, KeyboardInterrupt):
+        raise
+    except SyntaxError as error:
+        name = Path(path).with_name(Path(error.filename or file).name)
+        raise UserError(f"{name}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}") from error
+    except BaseException as error:  # `sys.exit()` too
+        raise UserError(f"{_place(error, file, path)}: {type(error).__name__}: {_message(error)}") from error
+    finally:
+        for name in borrowed:
+            del sys.modules[name]
+
+
+def call_function(path: str, function: str, flag: str) -> object:
+    """Run a file and return what one of its functions returns.
+
+    Args:
+        path: the file.
+        function: the function, without arguments.
+        flag: the flag that names the file, for messages.
+
+    Raises:
+        UserError: there is no such file or function, or it fails.
+    """
+    file = find_file(path)
+    if file is None:
+        raise UserError(f"{flag} {path}: no such file")
+    with run_file(file, path) as names:
+        if not callable(names.get(function)):
+            raise UserError(f"{path}: must define {function}()")
+        return names[function]()
+
+
+def _run(file: Path, package: str) -> dict[str, Any]:
+    module = ModuleType(f"{package}.{re.sub(r'[^0-9A-Za-z_]', '_', file.stem)}")
+    module.__package__, module.__file__ = package, str(file)
+    sys.modules[module.__name__] = module
+    marks = (".git", "pyproject.toml")
+    marked = (folder for folder in file.parents if any((folder / mark).exists() for mark in marks))
+    root = str(next(marked, file.parent.parent))
+    if root not in sys.path:
+        sys.path.append(root)
+    importlib.invalidate_caches()  # files may be seconds old
+    exec(compile(file.read_bytes(), file, "exec"), vars(module))
+    return vars(module)
+
+
+def _place(error: BaseException, file: Path, path: str) -> str:
+    """The line that failed, of the file or of one beside it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).resolve().parent == file.parent]
+    return f"{Path(path).with_name(Path(own[-1].filename).name)}, line {own[-1].lineno}" if own else path
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error).partition("\n")[0]
+    except Exception:  # raised by the exception's own __str__
+        return "no message"
