@@ -1,4 +1,4 @@
-"""The command that writes a page on runs."""
+"""The command that writes a page about runs."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def ends(arguments: list[Any], capsys: pytest.CaptureFixture[str]) -> tuple[int,
 
 
 def contents(file: Path) -> dict[str, Any]:
-    """What the page shows."""
+    """The contents of the page."""
     text = file.read_text(encoding="utf-8")
     return json.loads(text.partition('id="data">')[2].partition("</script>")[0])
 
@@ -36,17 +36,17 @@ def test_a_run_is_reported_in_its_folder(tmp_path: Path, capsys: pytest.CaptureF
     page = run / "report.html"
     assert (status, err) == (0, "")
     assert out == f"{page}: 1 run, {page.stat().st_size / 1e6:.1f} MB\n"
-    told = contents(page)
-    assert [one["name"] for one in told["runs"]] == ["run"]
-    assert told["runs"][0]["curves"]["validation"]["accuracy"][0][-1] == 1000
-    assert "--mode eval" in told["runs"][0]["evaluation"]
-    assert told["units"] == {"loss": "nats"}
+    shown = contents(page)
+    assert [one["name"] for one in shown["runs"]] == ["run"]
+    assert shown["runs"][0]["curves"]["validation"]["accuracy"][0][-1] == 1000
+    assert shown["runs"][0]["confusion"] == {"note": "Not evaluated, and the run has no checkpoint."}
+    assert shown["units"] == {"loss": "nats"}
     before = page.read_bytes()
-    assert ends([run], capsys)[0] == 0  # over the one that is there
+    assert ends([run], capsys)[0] == 0  # replaces the earlier page
     assert len(page.read_bytes()) == len(before)
 
 
-def test_several_are_reported_in_the_working_directory(
+def test_several_runs_are_reported_in_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_run(tmp_path / "run")
@@ -54,13 +54,13 @@ def test_several_are_reported_in_the_working_directory(
     monkeypatch.chdir(tmp_path)
     status, out, _ = ends(["run", "sweep", "run", tmp_path / "sweep", "./run"], capsys)
     assert (status, out.partition(",")[0]) == (0, "report.html: 4 runs")
-    told = contents(tmp_path / "report.html")
-    assert told["parameters"][0]["key"] == "optimizer.learning_rate"
-    assert told["parameters"][0]["scale"] == "log"
-    assert told["command"].startswith("python -m rnn_jax.report run sweep run ")
+    shown = contents(tmp_path / "report.html")
+    assert shown["parameters"][0]["key"] == "optimizer.learning_rate"
+    assert shown["parameters"][0]["scale"] == "log"
+    assert shown["command"].startswith("python -m rnn_jax.report run sweep run ")
 
 
-def test_a_member_alone_is_the_ordinary_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_of_a_member_trains_it_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = write_sweep(tmp_path / "sweep", RATES)
     ends([sweep, "--out", tmp_path / "page.html"], capsys)
     commands = {run["name"]: run["command"] for run in contents(tmp_path / "page.html")["runs"]}
@@ -69,17 +69,15 @@ def test_a_member_alone_is_the_ordinary_command(tmp_path: Path, capsys: pytest.C
 
 
 @pytest.mark.parametrize("status", ["running", "interrupted", "diverged", "failed"])
-def test_whatever_became_of_a_run_is_shown(
-    status: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = write_run(tmp_path / "run", status=status, summary={"reason": "of a kind"})
+def test_every_status_is_shown(status: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = write_run(tmp_path / "run", status=status, summary={"reason": "some reason"})
     assert ends([run], capsys)[0] == 0
-    told = contents(run / "report.html")
-    assert told["statuses"] == [[status, 1]]
-    assert any(cell[0] == f"{status}: of a kind" for cell in told["table"]["rows"][0])
+    shown = contents(run / "report.html")
+    assert shown["statuses"] == [[status, 1]]
+    assert any(cell[0] == f"{status}: some reason" for cell in shown["table"]["rows"][0])
 
 
-def test_a_run_without_any_figures_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_without_metrics_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = write_run(tmp_path / "run")
     for name in ("metrics.jsonl", "summary.json"):
         (run / name).unlink()
@@ -88,7 +86,7 @@ def test_a_run_without_any_figures_is_shown(tmp_path: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("name", ["config.json", "summary.json", "metrics.jsonl"])
-def test_a_damaged_run_is_named_and_the_others_are_reported(
+def test_a_damaged_run_is_left_out_with_a_warning(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = write_run(tmp_path / "good"), write_run(tmp_path / "bad")
@@ -99,7 +97,7 @@ def test_a_damaged_run_is_named_and_the_others_are_reported(
     assert err.count("\n") == 1
     assert "1 run," in out
     assert [run["name"] for run in contents(tmp_path / "page.html")["runs"]] == ["good"]
-    status, _, err = ends([bad], capsys)  # and there is no other
+    status, _, err = ends([bad], capsys)  # without any other run
     assert (status, err.count("\n")) == (2, 1)
     assert err.startswith(f"error: {bad / name}: damaged")
     assert not (bad / "report.html").exists()
@@ -110,19 +108,19 @@ def test_a_damaged_run_is_named_and_the_others_are_reported(
     [
         ([], "no folder to report"),
         (["{}/gone"], "no such folder"),
-        (["{}/file"], "is no folder"),
-        (["{}/empty"], "neither a run folder (no config.json in it) nor a sweep's"),
+        (["{}/file"], "not a folder"),
+        (["{}/empty"], "neither a run folder (no config.json) nor a sweep folder"),
         (["{}/run", "{}/empty"], "empty: neither"),
         (["{}/run", "--out", "{}/empty"], "is a folder; --out takes a file"),
         (["{}/run", "--out", "{}/gone/page.html"], "there is no folder"),
         (["{}/run", "--out", "{}/file/page.html"], "there is no folder"),
-        (["{}/run", "--out", "/dev/null"], "is no file"),
+        (["{}/run", "--out", "/dev/null"], "not a regular file"),
         (["{}/run", "--out", "/proc/page.html"], "cannot be written"),
         (["{}/run", "--out="], "needs a value"),
         (["{}/run", "--output=x"], "did you mean --out?"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_written(
+def test_wrong_input_is_reported_and_nothing_is_written(
     arguments: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_run(tmp_path / "run")
@@ -137,18 +135,18 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_what_stands_in_a_folder_that_cannot_be_written_goes_elsewhere(
+def test_a_read_only_folder_needs_another_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = write_run(tmp_path / "run")
-    access = os.access  # root may write everywhere
+    access = os.access  # root may write anywhere
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and access(path, mode))
     status, _, err = ends([run], capsys)
     assert (status, "give another --out" in err) == (2, True)
 
 
-def test_a_hundred_runs_are_complete_and_bounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With thousands of lines, a confusion matrix and a picture each: at most 15 MB."""
+def test_a_hundred_runs_fit_into_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At most 15 MB, with thousands of lines, a confusion matrix and an image per run."""
     random = np.random.default_rng(0)
     counts = {"classes": [f"{n}" for n in range(10)], "split": "test", "step": 5}
     for number in range(100):
@@ -163,25 +161,26 @@ def test_a_hundred_runs_are_complete_and_bounded(tmp_path: Path, capsys: pytest.
     folders = sorted(tmp_path.glob("run-*"))
     assert ends([*folders, "--out", page], capsys)[0] == 0
     assert page.stat().st_size <= 15e6
-    told = contents(page)
-    assert len(told["runs"]) == len(told["table"]["rows"]) == 100
-    assert sum("picture" in run["mistakes"] for run in told["runs"]) == 33
-    assert all("classes" in run["confusion"] for run in told["runs"])
-    assert any("thinned" in note for note in told["notes"])
-    for run in told["runs"]:
+    shown = contents(page)
+    assert len(shown["runs"]) == len(shown["table"]["rows"]) == 100
+    assert sum("image" in run["mistakes"] for run in shown["runs"]) == 33
+    assert all("classes" in run["confusion"] for run in shown["runs"])
+    assert any("thinned" in note for note in shown["notes"])
+    for run in shown["runs"]:
         steps, values = run["curves"]["validation"]["accuracy"]
         assert (steps[0], steps[-1]) == (50, 20_000)
         best = values[steps.index(run["best_step"])]
-        assert best == max(values) == pytest.approx(run["figures"]["validation"]["accuracy"], rel=1e-5)
+        assert best == max(values) == pytest.approx(run["metrics"]["validation"]["accuracy"], rel=1e-5)
         assert len(run["curves"]["train"]["loss"][0]) <= 610
 
 
-def test_a_large_sweep_is_bounded(
+def test_a_large_sweep_fits_into_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its rows alone: the folders of thousands of members would be many files."""
+    """Rows without run folders, which would be many files."""
     random = np.random.default_rng(0)
-    (tmp_path / "sweep.json").write_text("{}")
+    objective = [{"metric": "accuracy", "direction": "max"}]
+    (tmp_path / "sweep.json").write_text(json.dumps({"objective": objective}))
     rows = []
     for number in range(5_000):
         point = {"optimizer.learning_rate": float(random.uniform(0, 1)), "model.hidden_size": number}
@@ -192,15 +191,15 @@ def test_a_large_sweep_is_bounded(
     assert (status, err) == (0, "")
     page = tmp_path / "report.html"
     assert page.stat().st_size <= 15e6
-    told = contents(page)
-    assert len(told["runs"]) == 4_000
-    assert told["notes"][0] == "5,000 runs were found; the best 4,000 are in this page."
-    values = [run["figures"]["validation"]["accuracy"] for run in told["runs"]]
+    shown = contents(page)
+    assert len(shown["runs"]) == 4_000
+    assert shown["notes"][0] == "The page has the best 4,000 of 5,000 runs."
+    values = [run["metrics"]["validation"]["accuracy"] for run in shown["runs"]]
     assert values == sorted((row["best"]["accuracy"] for row in rows), reverse=True)[:4_000]
-    assert "facts" not in told["runs"][-1]
+    assert "facts" not in shown["runs"][-1]
 
 
-def test_it_starts_without_jax_and_without_drawing_libraries(tmp_path: Path) -> None:
+def test_it_starts_without_jax_and_plotting_libraries(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     code = (
         "import sys; from rnn_jax import report; status = report.main(sys.argv[1:]); "
@@ -212,15 +211,15 @@ def test_it_starts_without_jax_and_without_drawing_libraries(tmp_path: Path) -> 
     assert found.stdout.splitlines()[-1] == "0 []"
 
 
-def test_help_tells_and_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         report.main(["--help"])
     assert end.value.code == 0
     assert "--out" in capsys.readouterr().out
 
 
-def test_of_seeds_the_mean_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And not the luckiest one, of a point that is worse."""
+def test_the_best_result_is_a_mean_over_seeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not the luckiest seed of a worse point."""
     cells = {"gru": (0.5, 0.94), "lstm": (0.91, 0.92)}
     points = [{"model.cell": cell, "train.seed": seed} for cell in cells for seed in (0, 1)]
     finals = [final for pair in cells.values() for final in pair]
@@ -232,19 +231,19 @@ def test_of_seeds_the_mean_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
     assert contents(tmp_path / "page.html")["best"] == [["classification on digits", expected]]
 
 
-def test_of_other_data_the_best_is_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_benchmark_has_a_best_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path / "digits", final=0.5)
-    told = {"dataset": {"name": "mnist"}, "best": {"step": 7, "accuracy": 0.75}, "test": None}
-    write_run(tmp_path / "mnist", {"dataset.name": "mnist"}, summary=told)
-    begun = write_run(tmp_path / "begun", {"task.name": "adding"})
-    (begun / "summary.json").unlink()
-    ends([*(tmp_path / name for name in ("digits", "mnist", "begun")), "--out", tmp_path / "a"], capsys)
+    summary = {"dataset": {"name": "mnist"}, "best": {"step": 7, "accuracy": 0.75}, "test": None}
+    write_run(tmp_path / "mnist", {"dataset.name": "mnist"}, summary=summary)
+    new = write_run(tmp_path / "new", {"task.name": "adding"})
+    (new / "summary.json").unlink()
+    ends([*(tmp_path / name for name in ("digits", "mnist", "new")), "--out", tmp_path / "a"], capsys)
     found = dict(contents(tmp_path / "a")["best"])
     assert list(found) == ["classification on digits", "classification on mnist"]
     assert found["classification on mnist"] == "mnist: validation accuracy 75.00 % at step 7"
 
 
-def test_a_page_of_before_is_no_folder_that_is_missed(
+def test_an_earlier_page_among_the_folders_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`rnn_jax.report *`, twice."""
@@ -256,18 +255,18 @@ def test_a_page_of_before_is_no_folder_that_is_missed(
     assert ends(["a", "b", "page.html", "--out", "other.html"], capsys)[0] == 2
     (tmp_path / "page.html").write_text("")
     status, _, err = ends(["a", "b", "page.html", "--out", "other.html"], capsys)
-    assert (status, err.startswith("error: page.html: is no folder")) == (2, True)
+    assert (status, err.startswith("error: page.html: not a folder")) == (2, True)
 
 
-def test_a_folder_of_run_folders_is_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_of_run_folders_is_recognized(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path / "runs" / "one")
     status, _, err = ends([tmp_path / "runs"], capsys)
     assert status == 2
-    assert err.endswith(f"what is in it can be, {tmp_path / 'runs' / '*'}\n")
+    assert err.endswith(f"; it contains some: {tmp_path / 'runs' / '*'}\n")
 
 
 @pytest.mark.parametrize("name", ["confusion.json", "mistakes.png"])
-def test_what_is_damaged_beside_the_figures_is_named(
+def test_a_damaged_attachment_is_reported(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = write_run(tmp_path / "run")
@@ -278,16 +277,54 @@ def test_what_is_damaged_beside_the_figures_is_named(
     assert contents(run / "report.html")["damaged"][0].startswith(f"{run / name}: damaged")
 
 
-def test_what_is_not_drawn_over_keys_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_keys_and_points_have_notes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(3):
         keys = {f"model.key{key}": number for key in range(14)}
         best = None if number == 2 else {"step": 1, "accuracy": 0.5 + number / 10}
         write_run(tmp_path / str(number), keys, summary={"best": best})
     ends([*(tmp_path / str(number) for number in range(3)), "--out", tmp_path / "page.html"], capsys)
-    told = contents(tmp_path / "page.html")
-    assert len(told["parameters"]) == 12
-    assert told["notes"] == [
-        "The table has 8 of 14 keys in which runs differ.",
-        "Of 14 keys that were varied, 12 are drawn.",
-        "1 of 3 runs have no validation accuracy, and no point over keys.",
+    shown = contents(tmp_path / "page.html")
+    assert len(shown["parameters"]) == 12
+    assert shown["notes"] == [
+        "The table has 8 of 14 differing keys.",
+        "12 of 14 differing keys have charts.",
+        "1 of 3 runs have no validation accuracy, and no point in charts of keys.",
     ]
+
+
+def test_runs_without_an_objective_are_not_ranked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, final in (("a", 0.5), ("b", 0.9)):
+        write_run(tmp_path / name, final=final, summary={"objective": None})
+    ends([tmp_path / "a", tmp_path / "b", "--out", tmp_path / "page.html"], capsys)
+    shown = contents(tmp_path / "page.html")
+    reason = "not ranked, since no summary.json has an objective"
+    assert shown["best"] == [["classification on digits", reason]]
+    assert (shown["metric"], shown["direction"]) == ("loss", None)
+    assert [run["name"] for run in shown["runs"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("direction", "best"), [("max", "b"), ("min", "a")])
+def test_runs_are_ranked_by_any_objective(
+    direction: str, best: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (("a", 0.25), ("b", 0.75)):
+        objective = [{"metric": "f1", "direction": direction}]
+        summary = {"objective": objective, "best": {"step": 5, "f1": value}, "test": None}
+        write_run(tmp_path / name, {"model.cell": name}, summary=summary)
+    ends([tmp_path / "a", tmp_path / "b", "--out", tmp_path / "page.html"], capsys)
+    shown = contents(tmp_path / "page.html")
+    assert shown["runs"][0]["name"] == best
+    assert shown["best"][0][1].startswith(f"{best}: validation f1 0.")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "units"),
+    [(["copying", "classification"], {"loss": "nats"}), (["adding"], {}), (["copying", "adding"], {})],
+)
+def test_the_loss_has_a_unit_if_all_tasks_agree(
+    tasks: list[str], units: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for task in tasks:
+        write_run(tmp_path / task, {"task.name": task})
+    ends([*(tmp_path / task for task in tasks), "--out", tmp_path / "page.html"], capsys)
+    assert contents(tmp_path / "page.html")["units"] == units

@@ -1,1 +1,1 @@
-"""The report: from run folders to one HTML page that stands alone."""
+"""The HTML report: run folders and sweep folders on one self-contained page."""

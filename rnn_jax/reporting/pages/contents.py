@@ -1,163 +1,171 @@
-"""What the page shows, as plain values that become JSON."""
+"""The contents of the page as plain values, which become JSON."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rnn_jax.reporting.pages import drawn, identity, subjects, tables
-from rnn_jax.reporting.pages.collect import Collection
-from rnn_jax.reporting.pages.differences import SEED, compared, differing, divide, scale_of, value_of
+from rnn_jax.reporting.pages import attachments, facts, tables
+from rnn_jax.reporting.pages.attachments import Budgets
+from rnn_jax.reporting.pages.collection import Collection
+from rnn_jax.reporting.pages.comparison import (
+    SEED,
+    compared_keys,
+    differing_keys,
+    group_seeds,
+    scale_of,
+    split_settings,
+    value_of,
+)
 from rnn_jax.reporting.pages.reading import Run
 from rnn_jax.runtime.errors import UserError
 
-MOST_RUNS = 4_000  # that the page knows of
-MOST_DETAILS = 300  # runs that are told at length
-MOST_PARAMETERS = 12  # keys that are drawn
+MAX_RUNS = 4_000
+MAX_DETAILS = 300  # runs with facts and attachments
+MAX_PARAMETERS = 12  # keys with a chart
+
+SQUARED_ERROR = ("adding", "sequence_regression")
 
 Contents = dict[str, Any]
 
 
-def build(found: Collection, command: str, made: datetime) -> tuple[Contents, list[str]]:
-    """What the page shows, and the lines of all that is damaged.
+def build_contents(found: Collection, command: str, now: datetime) -> tuple[Contents, list[str]]:
+    """Return the contents of the page, and a message for everything that is damaged.
 
     Args:
         found: the runs.
-        command: that makes the page again.
-        made: now.
+        command: reproduces the page.
+        now: the date to show.
     """
-    runs, with_curves, damaged, thinned = _with_curves(found)
-    common, own = divide(runs)
-    keys = differing(own)
-    columns = compared(runs, keys)
-    parameters = _parameters(runs, columns, found.objective.metric)
-    notes = [
-        *_notes(found, len(runs), len(with_curves), thinned),
-        *_notes_on_keys(runs, columns, parameters, found.objective.metric),
-    ]
-    rooms = drawn.rooms()
+    runs, curves, damaged, is_thinned = _read_curves(found)
+    common, own = split_settings(runs)
+    keys = differing_keys(own)
+    columns = compared_keys(runs, keys)
+    groups = group_seeds(runs, own, found.objective)
+    parameters = _parameters(runs, columns, found.metric)
+    budgets = Budgets()
     contents = {
-        "made": f"{made:%Y-%m-%d %H:%M %Z}".strip(),
+        "date": f"{now:%Y-%m-%d %H:%M %Z}".strip(),
         "command": command,
-        "facts": identity.of_all(found),
-        "statuses": identity.statuses(runs),
-        "best": identity.best(found._replace(runs=runs), own, columns),
-        "objective": found.objective.entries[0],
-        "units": subjects.units(found.subjects),
+        "facts": facts.facts_of_all(found),
+        "statuses": Counter(run.status for run in runs).most_common(),
+        "best": facts.best_results(found._replace(runs=runs), own, columns),
+        "metric": found.metric,
+        "direction": None if found.objective is None else found.objective.direction,
+        "units": _units(found),
         "damaged": damaged,
-        "notes": notes,
+        "notes": _notes(found, runs, len(curves), is_thinned, len(columns), len(parameters)),
         "common": common,
         "keys": keys,
-        "parameters": parameters[:MOST_PARAMETERS],
-        "table": tables.of_runs(runs, columns, found.objective)._asdict(),
-        "seeds": _as_dict(tables.over_seeds(runs, own, columns, found.objective)),
+        "parameters": parameters[:MAX_PARAMETERS],
+        "table": tables.table_of_runs(runs, columns, found.objective)._asdict(),
+        "seeds": None
+        if len(groups) == len(runs)
+        else tables.table_of_groups(groups, columns, found.objective)._asdict(),
         "runs": [
             {
-                **_head(run),
-                "own": settings,
-                "curves": with_curves.get(place, {}),
-                **(_details(run, rooms, damaged) if place < MOST_DETAILS else {}),
+                "name": run.name,
+                "status": run.status,
+                "best_step": run.best_step,
+                "metrics": run.metrics,
+                "point": run.point,
+                "own": own[place],
+                "curves": curves.get(place, {}),
+                **(_details(run, budgets, damaged) if place < MAX_DETAILS else {}),
             }
-            for place, (run, settings) in enumerate(zip(runs, own, strict=True))
+            for place, run in enumerate(runs)
         ],
     }
     return contents, damaged
 
 
-def _with_curves(found: Collection) -> tuple[list[Run], dict[int, Mapping[str, Any]], list[str], bool]:
-    """The runs without those of which the curves are damaged, and the curves of the best by their places."""
-    most = drawn.points_of_a_curve(min(len(found.runs), drawn.MOST_CURVES))
-    runs, curves, damaged, thinned = list[Run](), dict[int, Mapping[str, Any]](), list(found.damaged), False
-    for run in found.runs[:MOST_RUNS]:
-        if len(curves) < drawn.MOST_CURVES:
+def _read_curves(found: Collection) -> tuple[list[Run], dict[int, Mapping[str, Any]], list[str], bool]:
+    """The runs without those whose curves are damaged, and the curves of the best runs by index."""
+    limit = attachments.curve_points(min(len(found.runs), attachments.MAX_CURVES))
+    runs, curves, damaged, is_thinned = (
+        list[Run](),
+        dict[int, Mapping[str, Any]](),
+        list(found.damaged),
+        False,
+    )
+    for run in found.runs[:MAX_RUNS]:
+        if len(curves) < attachments.MAX_CURVES:
             try:
-                curves[len(runs)], shorter = drawn.curves(run, most)
+                curves[len(runs)], shortened = attachments.curves(run, limit)
             except UserError as error:
                 damaged.append(str(error))
                 continue
-            thinned = thinned or shorter
+            is_thinned = is_thinned or shortened
         runs.append(run)
     if not runs:
         raise UserError("\n".join(damaged[:2]))
-    return runs, curves, damaged, thinned
+    return runs, curves, damaged, is_thinned
 
 
-def _notes(found: Collection, shown: int, with_curves: int, thinned: bool) -> list[str]:
-    notes = []
-    if len(found.runs) > MOST_RUNS:
-        notes.append(f"{len(found.runs):,} runs were found; the best {MOST_RUNS:,} are in this page.")
-    if with_curves < shown:
-        notes.append(f"Curves are drawn for the best {with_curves} of {shown:,} runs.")
-    if shown > MOST_DETAILS:
-        notes.append(f"The best {MOST_DETAILS} runs are told at length; of the others, figures and config.")
-    if thinned:
-        most = drawn.points_of_a_curve(with_curves)
-        notes.append(
-            f"Curves of more than {most:,} points are thinned: of each stretch, the smallest and the largest "
-            "value are drawn, and every best step. Smoothing is of what is drawn."
-        )
-    return notes
+def _units(found: Collection) -> dict[str, str]:
+    """The unit of the loss, if all benchmarks have the same."""
+    is_cross_entropy = all(task and task not in SQUARED_ERROR for task, _ in found.benchmarks)
+    return {"loss": "nats"} if is_cross_entropy else {}
 
 
-def _notes_on_keys(
-    runs: Sequence[Run], columns: Sequence[str], parameters: Sequence[Contents], figure: str
+def _notes(
+    found: Collection, runs: Sequence[Run], curves: int, is_thinned: bool, keys: int, drawable: int
 ) -> list[str]:
-    notes = []
-    if len(columns) > tables.MOST_KEYS:
-        notes.append(f"The table has {tables.MOST_KEYS} of {len(columns)} keys in which runs differ.")
-    if len(parameters) > MOST_PARAMETERS:
-        notes.append(f"Of {len(parameters)} keys that were varied, {MOST_PARAMETERS} are drawn.")
-    without = sum(figure not in run.figures["validation"] for run in runs)
-    if parameters and without:
-        notes.append(
-            f"{without:,} of {len(runs):,} runs have no validation {figure}, and no point over keys."
-        )
-    if any(identity.shares_a_program(run) for run in runs):
-        notes.append("The time of models that were trained at once, as one program, is that of the program.")
-    return notes
+    """What the page leaves out: of `curves`, of `keys` in the table and of `drawable` keys in charts."""
+    missing = sum(run.metric(found.metric) is None for run in runs)
+    total, points = f"{len(runs):,} runs", f"{attachments.curve_points(curves):,} points"
+    notes = [
+        (len(found.runs) > MAX_RUNS, f"The page has the best {MAX_RUNS:,} of {len(found.runs):,} runs."),
+        (curves < len(runs), f"The best {curves} of {total} have curves."),
+        (
+            len(runs) > MAX_DETAILS,
+            f"The best {MAX_DETAILS} runs have details; the others do not.",
+        ),
+        (
+            is_thinned,
+            f"Curves with more than {points} are thinned: the smallest and the largest value of each chunk "
+            "are kept, and every best step. Smoothing uses these points.",
+        ),
+        (keys > tables.MAX_KEYS, f"The table has {tables.MAX_KEYS} of {keys} differing keys."),
+        (drawable > MAX_PARAMETERS, f"{MAX_PARAMETERS} of {drawable} differing keys have charts."),
+        (
+            drawable > 0 and missing > 0,
+            f"{missing:,} of {total} have no validation {found.metric}, and no point in charts of keys.",
+        ),
+        (
+            any(facts.is_in_population(run) for run in runs),
+            "The time of models trained in one population is the whole population's.",
+        ),
+    ]
+    return [note for applies, note in notes if applies]
 
 
-def _head(run: Run) -> Contents:
-    return {
-        "name": run.name,
-        "status": run.status,
-        "best_step": run.best_step,
-        "figures": run.figures,
-        "point": run.point,
-    }
+def _details(run: Run, budgets: Budgets, damaged: list[str]) -> Contents:
+    """Facts and attachments of a run; messages about damaged files are added to `damaged`."""
 
-
-def _details(run: Run, rooms: drawn.Rooms, damaged: list[str]) -> Contents:
-    """What is told of a run at length; a line for each file that is damaged is added to `damaged`."""
-
-    def told(draw: Callable[[Run, drawn.Room], Contents], room: drawn.Room) -> Contents:
+    def read(attachment: Callable[[Run, Budgets], Contents]) -> Contents:
         try:
-            return draw(run, room)
+            return attachment(run, budgets)
         except UserError as error:
             damaged.append(str(error))
             return {"note": str(error)}
 
     return {
-        "facts": identity.of_run(run),
-        "command": identity.command_of(run),
-        "evaluation": identity.evaluation_of(run),
-        "confusion": told(drawn.confusion, rooms.cells),
-        "mistakes": told(drawn.mistakes, rooms.pictures),
-        "samples": told(drawn.samples, rooms.samples),
+        "facts": facts.facts_of(run),
+        "command": facts.training_command(run),
+        "confusion": read(attachments.confusion),
+        "mistakes": read(attachments.mistakes),
+        "samples": read(attachments.samples),
     }
 
 
-def _parameters(runs: Sequence[Run], columns: Sequence[str], figure: str) -> list[Contents]:
-    """The keys that can be drawn against a validation figure, but for the seed, and on which axis."""
-    known = [run for run in runs if figure in run.figures["validation"]]
+def _parameters(runs: Sequence[Run], columns: Sequence[str], metric: str) -> list[Contents]:
+    """The keys to draw against a validation metric, without the seed: their scale and the runs' values."""
+    known = [run for run in runs if run.metric(metric) is not None]
     found = []
     for key in (key for key in columns if key != SEED):
         values = [value_of(run, key) for run in known]
         if len({str(value) for value in values}) > 1:
-            found.append(
-                {"key": key, "scale": scale_of(values), "values": [value_of(run, key) for run in runs]}
-            )
+            all_values = [value_of(run, key) for run in runs]
+            found.append({"key": key, "scale": scale_of(values), "values": all_values})
     return found
-
-
-def _as_dict(table: tables.Table | None) -> Contents | None:
-    return None if table is None else table._asdict()

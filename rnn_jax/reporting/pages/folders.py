@@ -1,4 +1,4 @@
-"""Which run folders there are in the folders that a report is asked for."""
+"""Finds the run folders to report, in run folders and sweep folders."""
 
 import os
 from collections.abc import Mapping
@@ -15,95 +15,91 @@ Row = Mapping[str, Any]
 SWEEP = "sweep.json"
 RESULTS = "results.jsonl"
 PARENTS = ("members", "trials")
-"""The folders of a sweep in which its run folders are."""
-FATES_OF_TRIALS = ("pruned", "failed")
-"""What becomes of a trial as a whole, whatever its seeds say of themselves."""
+"""The folders of a sweep that contain its run folders."""
+TRIAL_STATUSES = ("pruned", "failed")
+"""Statuses of a trial as a whole, which replace those of its seeds."""
 
 
 class Found(NamedTuple):
-    """A run folder, and what the sweep that it is of says of it in results.jsonl, if that has come to it."""
+    """A run folder, and its row in the results.jsonl of its sweep, if it has one yet."""
 
     folder: Path
     row: Row | None
 
 
 def is_run(folder: Path) -> bool:
-    """Whether it is a run folder."""
+    """Whether a folder is a run folder."""
     return os.path.lexists(RunFolder(folder).config)
 
 
 def is_sweep(folder: Path) -> bool:
-    """Whether it is a sweep's folder."""
+    """Whether a folder is a sweep folder."""
     return os.path.isfile(folder / SWEEP)
 
 
-def check(folder: Path) -> None:
-    """Raises UserError where a folder cannot be reported."""
+def check_folder(folder: Path) -> None:
+    """Raise UserError if a folder cannot be reported."""
     if not os.path.exists(folder):
-        raise UserError(f"{folder}: there is no such folder")
+        raise UserError(f"{folder}: no such folder")
     if not os.path.isdir(folder):
-        raise UserError(f"{folder}: is no folder; a report takes run folders and sweep folders")
+        raise UserError(f"{folder}: not a folder; give run folders and sweep folders")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise UserError(f"{folder}: cannot be read (Permission denied)")
     if not is_run(folder) and not is_sweep(folder):
-        parent = any(is_run(inside) or is_sweep(inside) for inside in folder.iterdir())
-        advice = f"what is in it can be, {folder / '*'}" if parent else "--workdir of rnn_jax.main makes one"
+        has_runs = any(is_run(inside) or is_sweep(inside) for inside in folder.iterdir())
+        hint = f"; it contains some: {folder / '*'}" if has_runs else ""
         raise UserError(
-            f"{folder}: neither a run folder (no config.json in it) nor a sweep's (no {SWEEP}); {advice}"
+            f"{folder}: neither a run folder (no config.json) nor a sweep folder (no {SWEEP}){hint}"
         )
 
 
-def run_folders(sweep: Path, *, within_trial: bool = False) -> list[Found]:
-    """The run folders of a sweep, in the order of results.jsonl; then those that it has nothing of yet.
+def find_runs(sweep: Path, *, within_trial: bool = False) -> list[Found]:
+    """The run folders of a sweep in the order of results.jsonl, then those without a row.
 
-    A row names its folder, `"folder": "trials/<hash>"`, or has a number, `members/<member>`. A trial of
-    several seeds is a sweep's folder itself, and its members are the runs (`within_trial`).
+    A row gives its folder, `"folder": "trials/<hash>"`, or else a number, for `members/<member>`. A trial
+    with several seeds is itself a sweep folder, whose members are the runs (`within_trial`).
 
     Raises:
         UserError: results.jsonl is damaged.
     """
-    known: dict[Path, Row | None] = {}
-    for row in read_rows(sweep / RESULTS):
-        known[_place(sweep, row)] = row
+    rows: dict[Path, Row | None] = {_folder_of(sweep, row): row for row in read_rows(sweep / RESULTS)}
     for parent in (sweep / name for name in PARENTS):
         if os.path.isdir(parent) and not parent.is_symlink():
-            for folder in sorted(parent.iterdir(), key=_natural):
+            for folder in sorted(parent.iterdir(), key=_natural_order):
                 if not folder.is_symlink() and (is_run(folder) or is_sweep(folder)):
-                    known.setdefault(folder, None)
+                    rows.setdefault(folder, None)
     found = []
-    for folder, row in known.items():
-        seeds = run_folders(folder, within_trial=True) if is_sweep(folder) and not within_trial else []
-        found += [Found(seed.folder, _of_seed(row, seed.row, len(seeds))) for seed in seeds]
+    for folder, row in rows.items():
+        seeds = find_runs(folder, within_trial=True) if is_sweep(folder) and not within_trial else []
+        found += [Found(seed.folder, _merge(row, seed.row, len(seeds))) for seed in seeds]
         if not seeds:
             found.append(Found(folder, row))
     return found
 
 
-def _place(sweep: Path, row: Row) -> Path:
-    """The folder of a row: always within the sweep's."""
+def _folder_of(sweep: Path, row: Row) -> Path:
+    """The folder of a row, always within the sweep's."""
     name = str(row.get("folder", f"members/{row.get('member')}"))
-    inside = "\0" not in name and ".." not in Path(name).parts
-    real = os.path.realpath(sweep / name) if inside else ""
+    is_plain = "\0" not in name and ".." not in Path(name).parts
+    real = os.path.realpath(sweep / name) if is_plain else ""
     if not Path(real).is_relative_to(os.path.realpath(sweep)):
-        raise UserError(f"{sweep / RESULTS}: damaged, the folder {shown(name)} is not within the sweep's")
+        raise UserError(f"{sweep / RESULTS}: damaged, folder {shown(name)} is outside of the sweep folder")
     return sweep / name
 
 
-def _of_seed(trial: Row | None, seed: Row | None, seeds: int) -> Row | None:
-    """What is said of one seed of a trial, whose seeds were trained at once."""
+def _merge(trial: Row | None, seed: Row | None, seeds: int) -> Row | None:
+    """The row of one seed of a trial, completed by the trial's; the seeds were trained as one population."""
     if seed is not None:
         seed = {"members": seeds, **seed}
     if trial is None:
         return seed
-    told = {key: trial[key] for key in ("status", "reason", "point") if key in trial}
-    if seed is None:
-        return told
-    ends = trial.get("status") in FATES_OF_TRIALS
-    return {**seed, **(told if ends else {"point": trial.get("point", seed.get("point"))})}
+    shared = {key: trial[key] for key in ("status", "reason", "point") if key in trial}
+    if seed is None or trial.get("status") in TRIAL_STATUSES:
+        return {**(seed or {}), **shared}
+    return {**seed, "point": trial.get("point", seed.get("point"))}
 
 
-def _natural(folder: Path) -> tuple[int, str]:
-    """Numbers by their size, and names after them."""
-    return (
-        (int(folder.name), "") if folder.name.isdecimal() and len(folder.name) < 10 else (10**10, folder.name)
-    )
+def _natural_order(folder: Path) -> tuple[int, str]:
+    """Numbers by value, then names."""
+    is_number = folder.name.isdecimal() and len(folder.name) < 10
+    return (int(folder.name), "") if is_number else (10**10, folder.name)

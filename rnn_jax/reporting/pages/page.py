@@ -1,4 +1,4 @@
-"""The page: contents, style, scripts and the library of charts in one HTML file."""
+"""Renders contents, style, scripts and the charts library as one HTML file."""
 
 import base64
 import hashlib
@@ -10,7 +10,6 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from rnn_jax.reporting.pages import library
 from rnn_jax.runtime.files import replacing
 
 ASSETS = resources.files("rnn_jax.reporting.pages") / "assets"
@@ -24,9 +23,9 @@ SCRIPTS = (
     "runs.js",
     "page.js",
 )
-"""In this order; they share their names, inside of one function."""
+"""In this order; they share the scope of one function."""
 
-# A page on a stranger's runs must neither fetch nor tell: no network, no script but those that are hashed.
+# A page about a stranger's runs must neither load nor send anything: no network, only the hashed scripts.
 POLICY = (
     "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src {scripts}; "
     "base-uri 'none'; form-action 'none'"
@@ -34,7 +33,7 @@ POLICY = (
 
 
 def write(contents: Mapping[str, Any], title: str, file: Path) -> int:
-    """Writes the page, whole or not at all, and returns its size in bytes.
+    """Write the page, whole or not at all, and return its size in bytes.
 
     Raises:
         StorageError: the disk is full.
@@ -47,27 +46,34 @@ def write(contents: Mapping[str, Any], title: str, file: Path) -> int:
 
 
 def render(contents: Mapping[str, Any], title: str) -> str:
-    """The HTML of the page; whatever a run folder says stands in it as JSON, and in the title."""
-    charts, own = _of_one_kind(library.script()), _own_script()
+    """The HTML of the page. Text from run folders occurs only as JSON and in the title."""
+    charts, own = _plotly(), _own_script()
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in (charts, own))
     return Template(_read("page.html")).substitute(
         policy=POLICY.format(scripts=hashes),
         title=html.escape(title),
         style=_read("page.css"),
-        contents=as_json(contents),
+        contents=to_json(contents),
         charts=charts,
         script=own,
     )
 
 
-def as_json(contents: Mapping[str, Any]) -> str:
-    """JSON that may stand in a <script> element: ASCII, and nothing in it that HTML could take for its own.
+def to_json(contents: Mapping[str, Any]) -> str:
+    """ASCII JSON without characters that mean something to HTML, for a <script> element.
 
     Raises:
         ValueError: a number is not finite.
     """
     text = json.dumps(contents, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _plotly() -> str:
+    """The charts library with its licence, which defines `Plotly`; with the line ends that browsers hash."""
+    from plotly.offline import get_plotlyjs
+
+    return get_plotlyjs().replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _own_script() -> str:
@@ -77,11 +83,6 @@ def _own_script() -> str:
 
 def _read(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
-
-
-def _of_one_kind(script: str) -> str:
-    """Line ends as HTML reads them, so that the browser hashes what was hashed here."""
-    return script.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _hash(script: str) -> str:

@@ -1,129 +1,141 @@
-"""The tables of the report: a row a run, and a row for the runs that differ by the seed alone."""
+"""The tables of the report: a row per run, and a row per group of runs that differ in the seed only."""
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from rnn_jax.config.objective import Objective
-from rnn_jax.reporting.formatting import format_metric, format_seconds, format_spread, in_order
-from rnn_jax.reporting.pages import points
-from rnn_jax.reporting.pages.differences import SEED, value_of, written
-from rnn_jax.reporting.pages.reading import TESTED, Run, is_number
+from rnn_jax.reporting.formatting import format_seconds, in_order
+from rnn_jax.reporting.pages.comparison import SEED, value_of
+from rnn_jax.reporting.pages.facts import format_value, spread
+from rnn_jax.reporting.pages.reading import TEST_SPLITS, Run, is_number
 
-MOST_KEYS = 8
-"""Columns of keys; the others are told with the differences."""
-NOTHING = ("–", None)
+MAX_KEYS = 8
+"""Number of columns with config keys; the table of differences has all."""
+EMPTY = ("–", None)
 
+Group = Sequence[Run]
+"""The runs of a row."""
 Cell = tuple[str, Any]
-"""The text, and what it is sorted by: a number, a text, or None, which stands last whichever way."""
-Figure = tuple[str, str]
-"""A split and the name of one of its figures."""
+"""A text, and what it is sorted by: a number, a text, or None, which is always last."""
+
+
+class Column(NamedTuple):
+    """A column's heading, its kind, its cells, and whether its first click sorts the largest value first."""
+
+    heading: str
+    kind: str
+    """'number', 'text', or 'run' for a link to the run's details."""
+    cell: Callable[[Group], Cell]
+    descending: bool = False
 
 
 class Table(NamedTuple):
-    """A table as the page shows it."""
+    """A table of the page."""
 
-    columns: list[tuple[str, str]]
-    """The heading, and 'number', 'text' or 'run', of which the cell is the way to its details."""
+    columns: list[tuple[str, str, bool]]
+    """Heading, kind and `descending` of each."""
     rows: list[list[Cell]]
     numbers: list[int]
-    """Of each row, the place of its run among all; empty where a row is no single run."""
+    """Of each row, the index of its run; [] if rows are groups."""
 
 
-def of_runs(runs: Sequence[Run], keys: Sequence[str], objective: Objective) -> Table:
-    """A row a run, in their order; what decides stands before the keys, so that it is seen first."""
-    first, others = _figures(runs, objective)
+def table_of_runs(runs: Sequence[Run], keys: Sequence[str], objective: Objective | None) -> Table:
+    """A row per run, in their order; the objective comes first, then status and keys."""
+    first, others = _metric_columns(runs, objective)
     columns = [
-        ("run", "run"),
-        *_headings(first),
-        ("status", "text"),
-        *((key, "number" if _all_numbers(runs, key) else "text") for key in keys[:MOST_KEYS]),
-        *_headings(others),
-        ("best step", "number"),
-        ("step", "number"),
-        ("time", "number"),
+        Column("run", "run", _name),
+        *first,
+        Column("status", "text", _status),
+        *_key_columns(runs, keys[:MAX_KEYS]),
+        *others,
+        Column("best step", "number", _best_step),
+        Column("step", "number", lambda group: _step(group[0].step)),
+        Column("time", "number", _time),
     ]
-    rows = []
-    for run in runs:
-        row: list[Cell] = [(run.name, int(run.name) if run.name.isdecimal() else run.name)]
-        row += [_figure(name, run.figures.get(split, {}).get(name)) for split, name in first]
-        row.append((run.status if run.reason is None else f"{run.status}: {run.reason}", run.status))
-        row += [_value(run, key) for key in keys[:MOST_KEYS]]
-        row += [_figure(name, run.figures.get(split, {}).get(name)) for split, name in others]
-        row += [_step(run.best_step), _step(run.step), _seconds(run.summary.get("wall_seconds"))]
-        rows.append(row)
-    return Table(columns, rows, list(range(len(runs))))
+    return _table(columns, [[run] for run in runs], list(range(len(runs))))
 
 
-def over_seeds(
-    runs: Sequence[Run], own: Sequence[dict[str, Any]], keys: Sequence[str], objective: Objective
-) -> Table | None:
-    """A row for the runs that differ by the seed alone: mean ± deviation. None where no two do."""
-    groups = points.over_seeds(runs, own, objective)
-    if len(groups) == len(runs):
-        return None
-    shown = [key for key in keys if key != SEED][:MOST_KEYS]
-    first, others = _figures(runs, objective)
+def table_of_groups(groups: Sequence[Group], keys: Sequence[str], objective: Objective | None) -> Table:
+    """A row per group of runs that differ in the seed only, in their order: mean ± deviation."""
+    runs = [run for group in groups for run in group]
+    first, others = _metric_columns(runs, objective)
     columns = [
-        *_headings(first),
-        *((key, "number" if _all_numbers(runs, key) else "text") for key in shown),
-        ("runs", "text"),
-        *_headings(others),
-        ("best step", "number"),
+        *first,
+        *_key_columns(runs, [key for key in keys if key != SEED][:MAX_KEYS]),
+        Column("runs", "text", _statuses),
+        *others,
+        Column("best step", "number", _best_step),
     ]
-    rows = []
-    for group in groups:
-        ends = Counter(run.status for run in group)
-        row = [_spread(group, figure) for figure in first]
-        row += [_value(group[0], key) for key in shown]
-        row.append((", ".join(f"{count} {status}" for status, count in ends.items()), len(group)))
-        row += [_spread(group, figure) for figure in others]
-        steps = [run.best_step for run in group if run.best_step is not None]
-        row.append(_step(round(statistics.mean(steps)) if steps else None))
-        rows.append(row)
-    return Table(columns, rows, [])
+    return _table(columns, groups, [])
 
 
-def _figures(runs: Sequence[Run], objective: Objective) -> tuple[list[Figure], list[Figure]]:
-    """The figures that there are: what decides, and all others."""
-    found = []
-    for split in ("validation", *TESTED):
-        names = in_order(name for run in runs for name in run.figures.get(split, {}))
-        found += [(split, name) for name in names]
-    decides = ("validation", objective.metric)
-    return [one for one in found if one == decides], [one for one in found if one != decides]
+def _table(columns: Sequence[Column], groups: Sequence[Group], numbers: list[int]) -> Table:
+    rows = [[column.cell(group) for column in columns] for group in groups]
+    return Table([(column.heading, column.kind, column.descending) for column in columns], rows, numbers)
 
 
-def _headings(figures: Sequence[Figure]) -> list[tuple[str, str]]:
-    return [(f"{split} {name}".replace("_", " "), "number") for split, name in figures]
+def _metric_columns(runs: Sequence[Run], objective: Objective | None) -> tuple[list[Column], list[Column]]:
+    """The column of the objective, if any run has it, and those of all other metrics."""
+    columns: tuple[list[Column], list[Column]] = [], []
+    for split in ("validation", *TEST_SPLITS):
+        for name in in_order(name for run in runs for name in run.metrics[split]):
+            direction = objective.direction if objective is not None and name == objective.metric else None
+            column = Column(
+                f"{split} {name}".replace("_", " "),
+                "number",
+                lambda group, split=split, name=name: _mean(group, split, name),
+                direction == "max",
+            )
+            columns[0 if direction is not None and split == "validation" else 1].append(column)
+    return columns
 
 
-def _spread(group: Sequence[Run], figure: Figure) -> Cell:
-    """Mean and deviation of a figure."""
-    split, name = figure
-    values = [run.figures[split][name] for run in group if name in run.figures.get(split, {})]
-    return (format_spread(name, values), statistics.mean(values)) if values else NOTHING
+def _key_columns(runs: Sequence[Run], keys: Sequence[str]) -> list[Column]:
+    kinds = {key: all(is_number(value_of(run, key)) for run in runs) for key in keys}
+    return [
+        Column(key, "number" if kinds[key] else "text", lambda group, key=key: _value(group[0], key))
+        for key in keys
+    ]
 
 
-def _all_numbers(runs: Sequence[Run], key: str) -> bool:
-    return all(is_number(value_of(run, key)) for run in runs)
+def _name(group: Group) -> Cell:
+    name = group[0].name
+    return name, int(name) if name.isdecimal() else name
+
+
+def _status(group: Group) -> Cell:
+    run = group[0]
+    return run.status if run.reason is None else f"{run.status}: {run.reason}", run.status
+
+
+def _statuses(group: Group) -> Cell:
+    counts = Counter(run.status for run in group)
+    return ", ".join(f"{count} {status}" for status, count in counts.items()), len(group)
+
+
+def _mean(group: Group, split: str, name: str) -> Cell:
+    values = [value for run in group if (value := run.metric(name, split)) is not None]
+    return (spread(group, split, name), statistics.mean(values)) if values else EMPTY
 
 
 def _value(run: Run, key: str) -> Cell:
     if key not in run.config and key not in run.point:
-        return NOTHING
+        return EMPTY
     value = value_of(run, key)
-    return written(value), value if is_number(value) else str(value)
+    return format_value(value), value if is_number(value) else str(value)
 
 
-def _figure(name: str, value: float | None) -> Cell:
-    return NOTHING if value is None else (format_metric(name, value), value)
+def _best_step(group: Group) -> Cell:
+    steps = [run.best_step for run in group if run.best_step is not None]
+    return _step(round(statistics.mean(steps)) if steps else None)
 
 
 def _step(step: int | None) -> Cell:
-    return NOTHING if step is None else (f"{step:,}", step)
+    return EMPTY if step is None else (f"{step:,}", step)
 
 
-def _seconds(seconds: Any) -> Cell:
-    return (format_seconds(seconds), seconds) if is_number(seconds) else NOTHING
+def _time(group: Group) -> Cell:
+    seconds = group[0].summary.get("wall_seconds")
+    return (format_seconds(seconds), seconds) if is_number(seconds) else EMPTY

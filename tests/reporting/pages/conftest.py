@@ -1,4 +1,4 @@
-"""A browser, and in it the page of a sweep, of a run with hostile names, and of one that diverged."""
+"""A browser, and the page of a sweep, of a run with hostile names, and of a diverged run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(browser: Chrome, page: Path) -> Chrome:
-    """The page, newly opened, on a desktop with light colours."""
+    """The page, just opened, on a desktop with light colours."""
     resize(browser, 1280, 900)
     prefer(browser, "light")
     errors(browser)

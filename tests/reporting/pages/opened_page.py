@@ -1,4 +1,4 @@
-"""The page that tests look at in a browser, and what they ask of it."""
+"""The page that tests open in a browser, and access to its charts and tables."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ HOSTILE = "<img src=x onerror=alert(1)></script><b>bold</b> %{x} &lt; \u2028 ×©×
 
 
 def write_page(folder: Path) -> Path:
-    """The page of a sweep, a run with all there is, and one that diverged, with hostile names."""
+    """The page of a sweep, a run with every attachment and hostile names, and a diverged run."""
     points = [{"optimizer.learning_rate": rate, "train.seed": seed} for rate in RATES for seed in (0, 1)]
     sweep = write_sweep(folder / "sweep", points)
     hostile = {"model.cell": HOSTILE, "optimizer.learning_rate": 0.02, "dataset.files": "long " * 60}
@@ -46,12 +46,12 @@ def write_page(folder: Path) -> Path:
 
 
 def chart(driver: Chrome, script: str, place: str = "curves-chart") -> Any:
-    """What a script says of the chart `c` in a place of the page."""
+    """The result of a script about the chart `c` in an element."""
     return driver.execute_script(f"const c = document.getElementById('{place}'); return {script}")
 
 
 def column(driver: Chrome, heading: str) -> list[str]:
-    """The texts of a column of the results."""
+    """The texts of a column of the table of results."""
     heads = [head.text.strip() for head in driver.find_elements(By.CSS_SELECTOR, "#results-table thead th")]
     rows = driver.find_elements(By.CSS_SELECTOR, "#results-table tbody tr")
     cells = [row.find_elements(By.CSS_SELECTOR, "th, td")[heads.index(heading)] for row in rows]

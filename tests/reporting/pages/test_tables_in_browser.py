@@ -1,4 +1,4 @@
-"""The page in a browser: its tables, parameters and details, and that texts stay texts."""
+"""The page in a browser: tables, hyperparameters and details, and that texts are never HTML."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from rnn_jax.reporting.formatting import format_metric
 
 
 def click_heading(driver: Chrome, heading: str) -> str | None:
-    """Clicks a heading of the results, and says which way they then are."""
+    """Click a heading of the results, and return the resulting order."""
     for head in driver.find_elements(By.CSS_SELECTOR, "#results-table thead th"):
         if head.text.strip() == heading:
             head.find_element(By.TAG_NAME, "button").click()
@@ -31,7 +31,7 @@ def test_a_heading_sorts_its_column_both_ways(opened: Chrome) -> None:
     assert click_heading(opened, "optimizer.learning_rate") == "descending"
     falling = [float(text) for text in column(opened, "optimizer.learning_rate")]
     assert falling == sorted(falling, reverse=True)
-    # What has no figure stands last, whichever way; of accuracies the highest are the best.
+    # Missing values are always last; the best accuracies are first.
     for way in ("descending", "ascending"):
         assert click_heading(opened, "test accuracy") == way
         assert column(opened, "test accuracy")[-1] == "–"
@@ -46,13 +46,13 @@ def test_a_heading_sorts_by_the_keyboard(opened: Chrome) -> None:
     assert column(opened, "model.cell") != before
 
 
-def test_what_differs_by_the_seed_alone_is_one_row(opened: Chrome) -> None:
+def test_runs_that_differ_in_the_seed_share_a_row(opened: Chrome) -> None:
     Select(opened.find_element(By.CSS_SELECTOR, "#results-controls select")).select_by_index(1)
     assert len(opened.find_elements(By.CSS_SELECTOR, "#results-table tbody tr")) == len(RATES) + 2
     assert any("±" in text for text in column(opened, "test accuracy"))
 
 
-def test_the_parameters_are_drawn_and_lead_to_their_runs(opened: Chrome) -> None:
+def test_hyperparameters_have_charts_with_links_to_runs(opened: Chrome) -> None:
     charts = opened.find_elements(By.CSS_SELECTOR, "#parameters-charts .chart")
     titles = opened.execute_script("return [...arguments].map(c => c.layout.xaxis.title.text)", *charts)
     assert titles == ["optimizer.learning_rate", "model.cell", "dataset.files"]
@@ -64,7 +64,7 @@ def test_the_parameters_are_drawn_and_lead_to_their_runs(opened: Chrome) -> None
     marks = chart(opened, "c.layout.annotations.map(a => a.text)", "parallel-chart")
     assert marks[:3] == ["0.001", "0.01", "0.1"]
     best = chart(opened, "c.layout.annotations.at(-1).text", "parallel-chart")
-    assert best == opened.find_element(By.CSS_SELECTOR, "#curves-legend .figure").text
+    assert best == opened.find_element(By.CSS_SELECTOR, "#curves-legend .metric").text
     opened.execute_script("arguments[0].emit('plotly_click', {points: [{customdata: 5}]})", charts[0])
     select = Select(opened.find_element(By.CSS_SELECTOR, "#details-controls select"))
     assert select.options.index(select.first_selected_option) == 5
@@ -72,7 +72,7 @@ def test_the_parameters_are_drawn_and_lead_to_their_runs(opened: Chrome) -> None
 
 def test_a_run_has_its_details(opened: Chrome) -> None:
     opened.find_element(By.CSS_SELECTOR, "#results-table tbody .link").click()
-    # Who goes on by the keyboard goes on from there.
+    # The keyboard continues from there.
     focused = "return document.querySelector('#details-controls select') === document.activeElement"
     assert opened.execute_script(focused)
     body = opened.find_element(By.ID, "details-body")
@@ -90,13 +90,13 @@ def test_a_run_has_its_details(opened: Chrome) -> None:
     assert "optimizer.clip_norm None" in config
 
 
-def test_hostile_texts_are_shown_as_they_are(opened: Chrome) -> None:
+def test_hostile_texts_are_shown_verbatim(opened: Chrome) -> None:
     tags = set(opened.execute_script("return [...document.querySelectorAll('*')].map(e => e.localName)"))
     assert opened.find_elements(By.CSS_SELECTOR, "img:not(.mistakes)") == []
     shown = opened.execute_script("return document.body.innerText")
     assert HOSTILE.partition("\u2028")[0] in shown
     assert "run<b>&amp;" in shown
-    # In charts too, which know a few tags: a class's name is not set in bold.
+    # Also in charts, which interpret a few tags.
     ticks = opened.execute_script(
         "return [...document.querySelectorAll('#confusion .xtick text')].map(t => t.textContent)"
     )
@@ -104,15 +104,15 @@ def test_hostile_texts_are_shown_as_they_are(opened: Chrome) -> None:
     assert "tspan" not in tags or not opened.find_elements(By.CSS_SELECTOR, "#confusion .xtick tspan")
 
 
-def test_figures_are_written_as_the_console_writes_them(opened: Chrome, page: Path) -> None:
-    """Those of the legend, which the browser writes."""
-    told = json.loads(page.read_text().partition('id="data">')[2].partition("</script>")[0])
-    accuracies = [run["figures"]["validation"]["accuracy"] for run in told["runs"]]
-    found = opened.find_elements(By.CSS_SELECTOR, "#curves-legend .figure")
-    assert [figure.text for figure in found] == [format_metric("accuracy", value) for value in accuracies]
+def test_metrics_are_formatted_like_on_the_console(opened: Chrome, page: Path) -> None:
+    """In the legend, which the browser formats."""
+    contents = json.loads(page.read_text().partition('id="data">')[2].partition("</script>")[0])
+    accuracies = [run["metrics"]["validation"]["accuracy"] for run in contents["runs"]]
+    found = opened.find_elements(By.CSS_SELECTOR, "#curves-legend .metric")
+    assert [metric.text for metric in found] == [format_metric("accuracy", value) for value in accuracies]
 
 
-def test_ties_and_small_and_large_figures(browser: Chrome, tmp_path: Path) -> None:
+def test_ties_and_small_and_large_metrics(browser: Chrome, tmp_path: Path) -> None:
     losses = [0.03125, 0.00005, 1234.5, 2.00005, 0.0009999, 0.15625, 1e-12, 10.00015]
     for number, loss in enumerate(losses):
         best = {"step": 1000, "loss": loss}
@@ -122,19 +122,19 @@ def test_ties_and_small_and_large_figures(browser: Chrome, tmp_path: Path) -> No
     assert report.main([*(str(tmp_path / str(number)) for number in range(8)), "--out", str(page)]) == 0
     visit(browser, page.as_uri())
     Select(browser.find_element(By.CSS_SELECTOR, "#curves-controls select")).select_by_visible_text("loss")
-    found = browser.find_elements(By.CSS_SELECTOR, "#curves-legend .figure")
-    assert [figure.text for figure in found] == [format_metric("loss", loss) for loss in sorted(losses)]
-    assert chart(browser, "c.layout.yaxis.title.text") == "loss"  # a squared error, and not nats
+    found = browser.find_elements(By.CSS_SELECTOR, "#curves-legend .metric")
+    assert [metric.text for metric in found] == [format_metric("loss", loss) for loss in sorted(losses)]
+    assert chart(browser, "c.layout.yaxis.title.text") == "loss"  # a squared error, not nats
 
 
-def test_a_run_without_figures_has_a_page(browser: Chrome, tmp_path: Path) -> None:
+def test_a_run_without_metrics_has_a_page(browser: Chrome, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     for name in ("summary.json", "metrics.jsonl"):
         (run / name).unlink()
     assert report.main([str(run)]) == 0
     errors(browser)
     visit(browser, (run / "report.html").as_uri())
-    assert "No run has logged a figure yet." in browser.find_element(By.ID, "curves").text
+    assert "No run has logged a metric yet." in browser.find_element(By.ID, "curves").text
     assert "no summary yet" in browser.find_element(By.ID, "statuses").text
     assert errors(browser) == []
 
@@ -150,10 +150,10 @@ def test_long_tables_have_pages(browser: Chrome, tmp_path: Path) -> None:
     visit(browser, (tmp_path / "report.html").as_uri())
     pager = browser.find_element(By.CSS_SELECTOR, "#results-table .pager")
     assert "rows 1–100 of 250" in pager.text
-    back, on = pager.find_elements(By.TAG_NAME, "button")
+    back, following = pager.find_elements(By.TAG_NAME, "button")
     assert not back.is_enabled()
-    on.click()
-    on.click()
+    following.click()
+    following.click()
     assert "rows 201–250 of 250" in pager.text
     assert column(browser, "run") == [str(number) for number in range(200, 250)]
-    assert not on.is_enabled()
+    assert not following.is_enabled()

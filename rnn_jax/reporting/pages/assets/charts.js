@@ -1,4 +1,4 @@
-// How charts look, in the colours of the page, and how they are drawn anew when these change.
+// Charts in the colours of the page, redrawn when these change.
 
 const PALETTES = {
   light: ["#2f64b5", "#d9661f", "#1f8a5b", "#a3448b", "#7a5c28", "#5b54c4", "#c03a33", "#14839c", "#7c7f12", "#5d6470"],
@@ -7,16 +7,16 @@ const PALETTES = {
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const coarse = matchMedia("(pointer: coarse)");
 const narrow = matchMedia("(max-width: 640px)");
-const drawings = new Set();
+const redraws = new Set();
 
-/** A colour of the page by its name in page.css. */
+/** A colour by its name in page.css. */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const palette = () => PALETTES[dark.matches ? "dark" : "light"];
 
-/** A colour (#rrggbb) that lets through what is behind it. */
-const faint = (hex, share) => `rgba(${[1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)).join(",")},${share})`;
+/** A colour (#rrggbb) with an opacity. */
+const faint = (hex, opacity) => `rgba(${[1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)).join(",")},${opacity})`;
 
-/** A colour between two (#rrggbb), by a share from 0 to 1. */
+/** A mix of two colours (#rrggbb); share: of the second, from 0 to 1. */
 function between(one, other, share) {
   const mix = [1, 3, 5].map((at) => {
     const [from, to] = [one, other].map((hex) => parseInt(hex.slice(at, at + 2), 16));
@@ -25,14 +25,14 @@ function between(one, other, share) {
   return `rgb(${mix.join(",")})`;
 }
 
-/** An axis; `more` says what is its own. */
+/** An axis with further properties. */
 function axis(title, more = {}) {
   const line = { gridcolor: colour("grid"), linecolor: colour("line"), zerolinecolor: colour("grid") };
   const text = { text: escaped(title), standoff: 8 };
   return { title: text, automargin: true, exponentformat: "e", ...line, ...more };
 }
 
-/** The parts of a layout that all charts share. */
+/** A layout with the properties that all charts share. */
 function layout(more) {
   return {
     paper_bgcolor: "rgba(0,0,0,0)",
@@ -43,25 +43,25 @@ function layout(more) {
     modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("quiet"), activecolor: colour("accent") },
     showlegend: false,
     hovermode: "closest",
-    // A finger scrolls the page; who wants to zoom takes the buttons of the chart.
+    // A finger scrolls the page; the buttons of the chart zoom.
     dragmode: coarse.matches ? false : "zoom",
     ...more,
   };
 }
 
-/** Draws a chart into a place of the page, and again whenever the colours or the width change. */
+/** Draw a chart into an element, and again whenever colours or width change. */
 function chart(place, draw) {
-  const again = () => {
+  const redraw = () => {
     const { traces, layout: own } = draw();
     const buttons = ["lasso2d", "select2d", "autoScale2d"];
-    const looks = { responsive: true, displaylogo: false, displayModeBar: coarse.matches || "hover" };
-    return Plotly.react(place, traces, layout(own), { ...looks, modeBarButtonsToRemove: buttons });
+    const options = { responsive: true, displaylogo: false, displayModeBar: coarse.matches || "hover" };
+    return Plotly.react(place, traces, layout(own), { ...options, modeBarButtonsToRemove: buttons });
   };
-  drawings.add(again);
-  again();
-  return { again, end: () => (drawings.delete(again), Plotly.purge(place)) };
+  redraws.add(redraw);
+  redraw();
+  return { redraw, remove: () => (redraws.delete(redraw), Plotly.purge(place)) };
 }
 
 for (const query of [dark, coarse, narrow]) {
-  query.addEventListener("change", () => drawings.forEach((again) => again()));
+  query.addEventListener("change", () => redraws.forEach((redraw) => redraw()));
 }

@@ -1,71 +1,71 @@
-// What one sets the curves by: figure, splits, scales, smoothing, and the legend, which shows and hides runs.
+// Controls of the curves: metric, splits, scales, smoothing, and the legend, which shows and hides runs.
 
-/** How the lines of the splits look beside their names: see DASHES. */
+/** The CSS classes of the splits' line samples: see DASHES. */
 const DASH_CLASSES = { validation: "solid", train: "dot", batch: "dash-dot" };
 
 function showCurves() {
-  const state = firstCurves();
+  const state = initialCurves();
   if (state.drawable.length === 0) {
     part("curves-chart").remove();
-    part("curves").append(element("p", { class: "quiet" }, "No run has logged a figure yet."));
+    part("curves").append(element("p", { class: "quiet" }, "No run has logged a metric yet."));
     return;
   }
-  state.logY = isToldByLogarithms(state);
+  state.logY = isLogarithmic(state);
   const drawing = chart(part("curves-chart"), () => drawCurves(state));
   const refresh = () => {
-    drawing.again();
+    drawing.redraw();
     fillLegend(state, refresh);
   };
   part("curves-controls").append(...curveControls(state, drawing, refresh));
-  // The legend's colours are the page's too.
+  // The legend has the chart's colours.
   dark.addEventListener("change", refresh);
   refresh();
 }
 
-/** Whether the chosen figure is first shown on a logarithmic axis. */
-function isToldByLogarithms(state) {
+/** Whether the selected metric starts with a logarithmic axis. */
+function isLogarithmic(state) {
   const lists = state.drawable.flatMap((number) => [...state.shown].map((split) => curveOf(state, number, split)?.[1] ?? []));
-  return !isShare(state.figure) && spansMuch(lists);
+  return !isPercentage(state.metric) && spansMuch(lists);
 }
 
 function curveControls(state, drawing, refresh) {
   const set = (name) => (value) => {
     state[name] = value;
-    drawing.again();
+    drawing.redraw();
   };
-  const [logX, logY] = [tick("log x", state.logX, set("logX")), tick("log y", state.logY, set("logY"))];
-  const choose = (figure) => {
-    state.figure = figure;
-    state.logY = isToldByLogarithms(state);
+  const [logX, logY] = [checkbox("log x", state.logX, set("logX")), checkbox("log y", state.logY, set("logY"))];
+  const choose = (metric) => {
+    state.metric = metric;
+    state.logY = isLogarithmic(state);
     logY.querySelector("input").checked = state.logY;
     refresh();
   };
   const splits = state.splits.map((split) => {
-    const label = tick(split.replace("_", " "), state.shown.has(split), (shown) => {
+    const label = checkbox(split.replace("_", " "), state.shown.has(split), (shown) => {
       shown ? state.shown.add(split) : state.shown.delete(split);
-      drawing.again();
+      drawing.redraw();
     });
     label.append(element("i", { class: `dash ${ownOf(DASH_CLASSES, split) ?? "other"}` }));
     return label;
   });
   return [
-    choice("figure", state.figures, choose, (name) => name.replaceAll("_", " ")),
+    choice("metric", state.metrics, choose, (name) => name.replaceAll("_", " ")),
     element("fieldset", { "aria-label": "splits" }, ...splits, element("span", { class: "quiet" }, "○ best step")),
     logX,
     logY,
     smoothing(set("weight")),
-    ...shownRuns(state, refresh),
+    ...visibilityButtons(state, refresh),
   ];
 }
 
-/** The slider; `changed` is called with the weight, 0 to 0.99. */
+/** A slider; `changed` is called with the weight, from 0 to 0.99. */
 function smoothing(changed) {
   const weight = element("output", {}, "0");
   const slider = element("input", { type: "range", min: "0", max: "0.99", step: "0.01", value: "0" });
   let next = 0;
   slider.addEventListener("input", () => {
     weight.textContent = slider.value;
-    // Where drawing takes longer than the hand, what lies between is passed over.
+    // At most one redraw per frame, with the latest value.
     cancelAnimationFrame(next);
     next = requestAnimationFrame(() => changed(Number(slider.value)));
   });
@@ -73,7 +73,7 @@ function smoothing(changed) {
 }
 
 /** Buttons that show all runs, the best ones, or none. */
-function shownRuns(state, refresh) {
+function visibilityButtons(state, refresh) {
   const { drawable } = state;
   if (drawable.length < 2) return [];
   const best = drawable.length > FEW ? [[`best ${FEW}`, drawable.slice(0, FEW)]] : [];
@@ -84,7 +84,7 @@ function shownRuns(state, refresh) {
     };
     return element("button", { onclick: show }, name);
   });
-  return [element("fieldset", { "aria-label": "shown runs" }, ...buttons)];
+  return [element("fieldset", { "aria-label": "visible runs" }, ...buttons)];
 }
 
 function fillLegend(state, refresh) {
@@ -97,7 +97,7 @@ function fillLegend(state, refresh) {
   if (focused >= 0) legend.children[focused].querySelector("input").focus();
 }
 
-/** A line of the legend: shown or not, its colour, its name, its figure. */
+/** A line of the legend: checkbox, colour, name and metric of a run. */
 function legendEntry(state, refresh, number, hue) {
   const box = element("input", { type: "checkbox", checked: state.visible.has(number) });
   box.addEventListener("change", () => {
@@ -107,17 +107,17 @@ function legendEntry(state, refresh, number, hue) {
   const swatch = element("i");
   swatch.style.background = hue ?? "transparent";
   const name = element("span", { class: "name", title: runs[number].name }, runs[number].name);
-  const best = bestOf(runs[number], state.figure);
-  const figure = element("span", { class: "figure" }, best === undefined ? "" : formatFigure(state.figure, best));
+  const best = bestOf(runs[number], state.metric);
+  const metric = element("span", { class: "metric" }, best === undefined ? "" : formatMetric(state.metric, best));
   const kind = hasCurve(state, number) ? {} : { class: "without" };
-  const label = element("label", kind, box, swatch, name, figure);
+  const label = element("label", kind, box, swatch, name, metric);
   let undo = () => {};
   label.addEventListener("pointerenter", () => (undo = thicken(number)));
   label.addEventListener("pointerleave", () => undo());
   return label;
 }
 
-/** Makes the curves of a run thick, and returns what makes them as they were. */
+/** Make the curves of a run thick, and return a function that undoes it. */
 function thicken(number) {
   const place = part("curves-chart");
   const { data } = place;
@@ -125,6 +125,6 @@ function thicken(number) {
   if (own.length === 0) return () => {};
   const before = { "line.width": own.map((at) => data[at].line.width), opacity: own.map((at) => data[at].opacity) };
   Plotly.restyle(place, { "line.width": 4.5, opacity: 1 }, own);
-  // What was drawn anew meanwhile is as it should be.
+  // A chart redrawn meanwhile needs no undo.
   return () => place.data === data && Plotly.restyle(place, before, own);
 }

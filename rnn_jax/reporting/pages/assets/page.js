@@ -1,9 +1,9 @@
-// Fills the page.
+// Fill the page.
 
 function showHead() {
   part("title").textContent = document.title;
   const count = runs.length === 1 ? "1 run" : `${formatStep(runs.length)} runs`;
-  part("made").textContent = `${count}, ${report.made}`;
+  part("date").textContent = `${count}, ${report.date}`;
   part("statuses").append(
     ...report.statuses.map(([status, number]) => element("li", { class: toneOf(status) }, `${formatStep(number)} ${status}`)),
   );
@@ -12,7 +12,7 @@ function showHead() {
     const head = several ? `Best by validation, ${subject}: ` : "Best by validation: ";
     part("best").append(element("p", {}, element("b", {}, head), sentence));
   }
-  if (several) part("best").append(element("p", { class: "quiet" }, "Figures of other tasks, or other data, do not compare."));
+  if (several) part("best").append(element("p", { class: "quiet" }, "Metrics of different tasks or datasets are not comparable."));
   part("facts").append(...listOf(report.facts).children);
   part("command").textContent = report.command;
   part("damaged").append(...report.damaged.map((line) => element("p", { class: "warning" }, `Left out: ${line}`)));
@@ -24,7 +24,7 @@ function showFoot() {
   part("library").textContent = `Plotly.js ${Plotly.version}`;
 }
 
-/** Links to the parts that the page has. */
+/** Links to the visible sections. */
 function showContents() {
   const sections = [...document.querySelectorAll("main section")].filter((section) => !section.hidden);
   part("contents").append(

@@ -1,34 +1,33 @@
-// Tables that are sorted by their headings, and have pages.
+// Tables with headings that sort them, and pages.
 
-const ROWS_OF_A_PAGE = 100;
+const PAGE_ROWS = 100;
 
-/** Orders two cells; what has no value stands last, whichever way. */
+/** Compare two cells; those without a value are last in both directions. */
 function compare([, one], [, other], direction) {
   if (one === null || other === null) return (one === null) - (other === null);
   if (typeof one === "number" && typeof other === "number") return direction * (one - other);
   return direction * String(one).localeCompare(String(other), "en", { numeric: true });
 }
 
-/** A table {columns, rows, numbers} with headings that sort it; `chosen` is called with a run's number. */
+/** A table {columns, rows, numbers} with headings that sort it; `chosen` is called with a run's index. */
 function sortableTable(table, chosen) {
   const order = table.rows.map((_, place) => place);
   const state = { column: null, direction: 1, page: 0 };
   const body = element("tbody");
   const place = element("span", { class: "quiet" });
   const back = element("button", { onclick: () => turn(-1), "aria-label": "previous rows" }, "‹");
-  const on = element("button", { onclick: () => turn(1), "aria-label": "next rows" }, "›");
-  const pager = element("div", { class: "pager" }, back, place, on);
+  const next = element("button", { onclick: () => turn(1), "aria-label": "next rows" }, "›");
+  const pager = element("div", { class: "pager" }, back, place, next);
 
   const headings = table.columns.map(([name, kind], column) => {
-    // A long key may be broken behind its section.
+    // Long keys may wrap after dots.
     const words = name.split(/(?<=\.)/).flatMap((word, place) => (place ? [element("wbr"), word] : [word]));
     const button = element("button", { onclick: () => sort(column) }, ...words);
     return element("th", { scope: "col", class: kind, "aria-sort": "none" }, button);
   });
 
   function sort(column) {
-    // The best first: of accuracies the highest.
-    const first = isShare(table.columns[column][0]) ? -1 : 1;
+    const first = table.columns[column][2] ? -1 : 1; // the best first, if that is known
     state.direction = state.column === column ? -state.direction : first;
     Object.assign(state, { column, page: 0 });
     order.sort((one, other) => compare(table.rows[one][column], table.rows[other][column], state.direction) || one - other);
@@ -56,15 +55,15 @@ function sortableTable(table, chosen) {
   }
 
   function fill() {
-    const first = state.page * ROWS_OF_A_PAGE;
-    const shown = order.slice(first, first + ROWS_OF_A_PAGE);
+    const first = state.page * PAGE_ROWS;
+    const shown = order.slice(first, first + PAGE_ROWS);
     body.replaceChildren(
       ...shown.map((row) => element("tr", {}, ...table.columns.map((_, column) => cell(row, column)))),
     );
     place.textContent = `rows ${first + 1}–${first + shown.length} of ${formatStep(order.length)}`;
     back.disabled = state.page === 0;
-    on.disabled = first + shown.length >= order.length;
-    pager.hidden = order.length <= ROWS_OF_A_PAGE;
+    next.disabled = first + shown.length >= order.length;
+    pager.hidden = order.length <= PAGE_ROWS;
     pager.style.display = pager.hidden ? "none" : "";
   }
 
@@ -75,7 +74,7 @@ function sortableTable(table, chosen) {
   return element("div", {}, box, pager);
 }
 
-/** `finished`, or `diverged: why`, with the reason under it. */
+/** A status such as `finished`, or `diverged: reason` with the reason below it. */
 function statusCell(text) {
   const [status] = text.split(": ", 1);
   const reason = text.slice(status.length + 2);
@@ -84,7 +83,7 @@ function statusCell(text) {
   return cell;
 }
 
-/** The table of results, and beside it the one over seeds where there is one. */
+/** The table of results, and a choice of the one over seeds if there is one. */
 function showResults(chosen) {
   const place = part("results-table");
   place.replaceChildren(sortableTable(report.table, chosen));
@@ -94,21 +93,21 @@ function showResults(chosen) {
   part("results-controls").append(choice("rows", Object.keys(tables), changed));
 }
 
-const MOST_COLUMNS = 50; // runs in the table of differences
+const MAX_COLUMNS = 50; // runs in the table of differences
 
-/** The keys in which runs differ: a row a key, a column a run. */
+/** The keys in which runs differ: a row per key, a column per run. */
 function showDifferences() {
   if (runs.length < 2 || report.keys.length === 0) return;
-  const shown = runs.slice(0, MOST_COLUMNS);
+  const shown = runs.slice(0, MAX_COLUMNS);
   const sorted = (value) => (value === undefined ? null : typeof value === "number" ? value : formatValue(value));
   const rows = report.keys.map((key) => [
     [key, key],
     ...shown.map(({ own }) => [Object.hasOwn(own, key) ? formatValue(own[key]) : "–", sorted(ownOf(own, key))]),
   ]);
-  const columns = [["key", "key"], ...shown.map((run) => [run.name, "text"])];
+  const columns = [["key", "key", false], ...shown.map((run) => [run.name, "text", false])];
   part("differences-table").append(sortableTable({ columns, rows, numbers: [] }, () => {}));
   if (shown.length < runs.length) {
-    const note = `The best ${shown.length} of ${formatStep(runs.length)} runs; each run's own config is below.`;
+    const note = `The best ${shown.length} of ${formatStep(runs.length)} runs; each run's config is below.`;
     part("differences-table").append(element("p", { class: "quiet" }, note));
   }
   part("differences").hidden = false;

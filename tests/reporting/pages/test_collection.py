@@ -1,4 +1,4 @@
-"""All runs together: their order, their names, what decides, and what is left out."""
+"""All runs of a report: their names, order and objectives, and what is left out."""
 
 import json
 from pathlib import Path
@@ -7,27 +7,26 @@ import pytest
 from run_folders import write_run, write_sweep
 
 from rnn_jax.config.objective import Objective
-from rnn_jax.reporting.pages import subjects
-from rnn_jax.reporting.pages.collect import collect
-from rnn_jax.reporting.pages.subjects import objective_of
+from rnn_jax.reporting.pages.collection import collect
+from rnn_jax.reporting.pages.comparison import benchmarks_of
 from rnn_jax.runtime.errors import UserError
 
 ACCURACY, LOSS = Objective.of("accuracy", "max"), Objective.of("loss", "min")
 RATES = [{"optimizer.learning_rate": rate} for rate in (1e-3, 3e-3, 1e-1)]
 
 
-def test_the_best_run_is_first_and_diverged_and_failed_ones_are_last(tmp_path: Path) -> None:
+def test_the_best_run_is_first_and_diverged_and_failed_runs_are_last(tmp_path: Path) -> None:
     write_run(tmp_path / "middle", final=0.8)
     write_run(tmp_path / "diverged", final=0.99, status="diverged")
     write_run(tmp_path / "pruned", final=0.95, status="pruned")
     write_run(tmp_path / "best", final=0.9, status="running")
-    write_run(tmp_path / "begun", summary={"best": None}, status="running")
-    found = collect([tmp_path / name for name in ("middle", "diverged", "begun", "pruned", "best")])
-    assert [run.name for run in found.runs] == ["best", "middle", "begun", "pruned", "diverged"]
+    write_run(tmp_path / "new", summary={"best": None}, status="running")
+    found = collect([tmp_path / name for name in ("middle", "diverged", "new", "pruned", "best")])
+    assert [run.name for run in found.runs] == ["best", "middle", "new", "pruned", "diverged"]
     assert found.objective == ACCURACY
 
 
-def test_names_are_short_and_no_two_are_alike(tmp_path: Path) -> None:
+def test_names_are_short_and_unique(tmp_path: Path) -> None:
     write_run(tmp_path / "one" / "run")
     write_run(tmp_path / "two" / "run")
     sweep = write_sweep(tmp_path / "sweep", RATES)
@@ -39,7 +38,7 @@ def test_names_are_short_and_no_two_are_alike(tmp_path: Path) -> None:
     assert {run.name for run in collect([sweep]).runs} == {"0", "1", "2"}
 
 
-def test_a_member_that_is_given_beside_its_sweep_counts_once(tmp_path: Path) -> None:
+def test_a_member_given_with_its_sweep_counts_once(tmp_path: Path) -> None:
     sweep = write_sweep(tmp_path / "sweep", RATES)
     member = sweep / "members" / "1"
     for given in ([sweep, member], [member, sweep]):
@@ -48,7 +47,7 @@ def test_a_member_that_is_given_beside_its_sweep_counts_once(tmp_path: Path) -> 
         assert all(run.point for run in runs)
 
 
-def test_one_damaged_run_is_told_and_left_out(tmp_path: Path) -> None:
+def test_a_damaged_run_is_reported_and_left_out(tmp_path: Path) -> None:
     sweep = write_sweep(tmp_path / "sweep", RATES)
     (sweep / "members" / "1" / "config.json").write_text("{")
     found = collect([sweep])
@@ -57,7 +56,7 @@ def test_one_damaged_run_is_told_and_left_out(tmp_path: Path) -> None:
     assert "members/1/config.json: damaged" in found.damaged[0]
 
 
-def test_a_damaged_sweep_does_not_hide_the_others(tmp_path: Path) -> None:
+def test_a_damaged_sweep_does_not_hide_other_runs(tmp_path: Path) -> None:
     sweep, run = write_sweep(tmp_path / "sweep", RATES), write_run(tmp_path / "run")
     (sweep / "sweep.json").write_text("{")
     found = collect([sweep, run])
@@ -67,24 +66,21 @@ def test_a_damaged_sweep_does_not_hide_the_others(tmp_path: Path) -> None:
         collect([sweep])
 
 
-def test_a_sweep_without_members_is_said_to_have_none(tmp_path: Path) -> None:
+def test_a_sweep_without_members_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "sweep.json").write_text("{}")
-    with pytest.raises(UserError, match="no member has begun"):
+    with pytest.raises(UserError, match="no member has started yet"):
         collect([tmp_path])
 
 
-@pytest.mark.parametrize("objective", [LOSS, Objective.of("f1", "max"), Objective.of("wer", "min")])
-def test_runs_are_ranked_by_the_objective_that_their_summaries_record(
-    objective: Objective, tmp_path: Path
-) -> None:
-    values = (0.3, 0.1, 0.2)
+@pytest.mark.parametrize("objective", [LOSS, Objective.of("f1", "max"), Objective.of("accuracy", "min")])
+def test_runs_are_ranked_by_the_objective_in_their_summaries(objective: Objective, tmp_path: Path) -> None:
     folders = []
-    for number, value in enumerate(values):
-        best = {"step": 5, objective.metric: value, "accuracy": 0.5}
+    for number, value in enumerate((0.3, 0.1, 0.2)):
+        best = {"step": 5, "other": 0.5, objective.metric: value}
         summary = {"best": best, "objective": objective.to_json()}
         folders.append(write_run(tmp_path / str(number), summary=summary))
     found = collect(folders)
-    assert found.objective == objective_of(found.runs) == objective
+    assert (found.objective, found.metric) == (objective, objective.metric)
     assert [run.name for run in found.runs] == (list("021") if objective.direction == "max" else list("120"))
 
 
@@ -98,8 +94,14 @@ def test_members_without_a_summary_have_the_objective_of_their_sweep(tmp_path: P
     assert collect([sweep]).objective == LOSS
 
 
-def test_without_a_recorded_objective_runs_are_compared_by_the_loss(tmp_path: Path) -> None:
-    assert collect([write_run(tmp_path, summary={"objective": None})]).objective == LOSS
+def test_runs_without_an_objective_keep_their_order(tmp_path: Path) -> None:
+    folders = [
+        write_run(tmp_path / str(number), final=final, summary={"objective": None})
+        for number, final in enumerate((0.3, 0.9, 0.6))
+    ]
+    found = collect(folders)
+    assert (found.objective, found.metric) == (None, "loss")
+    assert [run.name for run in found.runs] == ["0", "1", "2"]
 
 
 def test_a_malformed_objective_is_reported(tmp_path: Path) -> None:
@@ -108,28 +110,22 @@ def test_a_malformed_objective_is_reported(tmp_path: Path) -> None:
         collect([tmp_path])
 
 
-def test_the_runs_of_one_subject_follow_those_of_another(tmp_path: Path) -> None:
-    figures = {"digits": 0.4, "mnist": 0.9, "other": 0.6}
-    for name, final in figures.items():
+def test_the_runs_of_a_benchmark_stay_together(tmp_path: Path) -> None:
+    for name, final in {"digits": 0.4, "mnist": 0.9, "other": 0.6}.items():
         data = "digits" if name == "other" else name
-        told = {"dataset": {"name": data}}
-        write_run(tmp_path / name, {"dataset.name": data}, final=final, summary=told)
+        dataset = {"dataset": {"name": data}}
+        write_run(tmp_path / name, {"dataset.name": data}, final=final, summary=dataset)
     own = {"best": {"step": 5, "loss": 0.2, "accuracy": 0.99}, "objective": LOSS.to_json()}
     write_run(tmp_path / "adding", {"task.name": "adding", "dataset.name": None}, summary=own)
     found = collect([tmp_path / name for name in ("digits", "adding", "mnist", "other")])
     assert [run.name for run in found.runs] == ["other", "digits", "adding", "mnist"]
-    assert list(found.subjects.values()) == [ACCURACY, LOSS, ACCURACY]
-    assert subjects.units(found.subjects) == {}  # a squared error beside cross-entropies
+    assert list(found.benchmarks.values()) == [ACCURACY, LOSS, ACCURACY]
 
 
-def test_of_what_only_figures_are_left_the_subject_is_the_others(tmp_path: Path) -> None:
+def test_a_member_with_nothing_but_metrics_is_of_the_others_benchmark(tmp_path: Path) -> None:
     sweep = write_sweep(tmp_path / "sweep", RATES)
     (sweep / "members" / "0" / "config.json").unlink()
     (sweep / "members" / "0" / "summary.json").unlink()
-    assert list(collect([sweep]).subjects) == [("classification", "digits")]
-
-
-def test_losses_are_in_nats_where_all_are_cross_entropies(tmp_path: Path) -> None:
-    for task, expected in (("copying", {"loss": "nats"}), ("adding", {}), ("sequence_regression", {})):
-        found = collect([write_run(tmp_path / task, {"task.name": task})])
-        assert subjects.units(found.subjects) == expected
+    found = collect([sweep])
+    assert list(found.benchmarks) == [("classification", "digits")]
+    assert set(benchmarks_of(found.runs)) == {("classification", "digits")}

@@ -1,4 +1,4 @@
-"""The page in a browser: its curves, its colours, its width; and it asks nobody for anything."""
+"""The page in a browser: curves, colours, width; and that it loads nothing."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def set_box(driver: Chrome, label: str) -> None:
     ).click()
 
 
-def test_nothing_goes_wrong_and_nobody_is_asked(opened: Chrome, page: Path) -> None:
+def test_there_are_no_errors_and_no_requests(opened: Chrome, page: Path) -> None:
     for select in opened.find_elements(By.CSS_SELECTOR, "select"):
         for place in range(len(Select(select).options)):
             Select(select).select_by_index(place)
@@ -27,8 +27,8 @@ def test_nothing_goes_wrong_and_nobody_is_asked(opened: Chrome, page: Path) -> N
     assert requests(opened) == [page.as_uri()]
 
 
-def test_a_script_that_is_not_the_pages_own_does_not_run(opened: Chrome) -> None:
-    """So that the test above can fail: the policy is heeded, and a breach of it is told."""
+def test_foreign_scripts_do_not_run(opened: Chrome) -> None:
+    """The policy is enforced and violations are logged, so that the test above can fail."""
     opened.execute_script(
         "const s = document.createElement('script'); s.textContent = 'window.broken = 1';"
         "document.body.append(s);"
@@ -38,7 +38,7 @@ def test_a_script_that_is_not_the_pages_own_does_not_run(opened: Chrome) -> None
     WebDriverWait(opened, 5).until(lambda driver: len(errors(driver)) >= 1)
 
 
-def test_the_curves_of_all_runs_are_drawn(opened: Chrome) -> None:
+def test_all_runs_have_curves(opened: Chrome) -> None:
     lines = opened.find_elements(By.CSS_SELECTOR, "#curves-chart .scatterlayer .trace path.js-line")
     assert len(lines) == 14
     assert chart(opened, "c.layout.yaxis.title.text") == "accuracy (%)"
@@ -53,7 +53,7 @@ def test_the_curves_of_all_runs_are_drawn(opened: Chrome) -> None:
     assert len(best) == 5
 
 
-def test_another_figure_and_another_split(opened: Chrome) -> None:
+def test_metric_and_splits_can_be_selected(opened: Chrome) -> None:
     select = Select(opened.find_element(By.CSS_SELECTOR, "#curves-controls select"))
     assert [option.text for option in select.options][:3] == ["accuracy", "loss", "constructor"]
     select.select_by_visible_text("loss")
@@ -63,8 +63,8 @@ def test_another_figure_and_another_split(opened: Chrome) -> None:
     assert chart(opened, "c.data.length") == before + 14
 
 
-def test_what_has_the_chosen_figure_stands_out(opened: Chrome) -> None:
-    """Even where it is the last run of many."""
+def test_a_run_with_the_selected_metric_has_a_colour(opened: Chrome) -> None:
+    """Even the last run of many."""
     select = Select(opened.find_element(By.CSS_SELECTOR, "#curves-controls select"))
     select.select_by_visible_text("only here")
     assert chart(opened, "c.data.length") == 1
@@ -75,13 +75,13 @@ def test_what_has_the_chosen_figure_stands_out(opened: Chrome) -> None:
     assert dim == [True] * 13 + [False]
 
 
-def test_the_lines_of_the_splits_are_explained(opened: Chrome) -> None:
+def test_splits_have_line_samples(opened: Chrome) -> None:
     samples = opened.find_elements(By.CSS_SELECTOR, "#curves-controls fieldset i")
     assert [sample.value_of_css_property("border-top-style") for sample in samples][:2] == ["solid", "dotted"]
     assert all(sample.size["width"] == 20 for sample in samples)
 
 
-def test_a_logarithmic_axis_draws_the_curves_elsewhere(opened: Chrome) -> None:
+def test_logarithmic_axes_move_the_curves(opened: Chrome) -> None:
     path = "c.querySelector('.scatterlayer path.js-line').getAttribute('d')"
     drawn = {chart(opened, path)}
     for axis, label in (("y", "log y"), ("x", "log x")):
@@ -93,7 +93,7 @@ def test_a_logarithmic_axis_draws_the_curves_elsewhere(opened: Chrome) -> None:
     assert chart(opened, "c.layout.yaxis.type") == "linear"
 
 
-def test_smoothing_is_the_average_that_it_is_said_to_be(opened: Chrome) -> None:
+def test_smoothing_is_a_bias_corrected_moving_average(opened: Chrome) -> None:
     last = "c.data.filter(t => t.mode !== 'markers').at(-1).y"
     raw = np.array(chart(opened, last))
     slider = opened.find_element(By.CSS_SELECTOR, "#curves-controls input[type=range]")
@@ -105,7 +105,7 @@ def test_smoothing_is_the_average_that_it_is_said_to_be(opened: Chrome) -> None:
     np.testing.assert_allclose(chart(opened, last), expected, rtol=1e-9)
 
 
-def test_a_part_that_is_dragged_over_is_zoomed_into(opened: Chrome) -> None:
+def test_dragging_zooms(opened: Chrome) -> None:
     place = opened.find_element(By.CSS_SELECTOR, "#curves-chart .nsewdrag")
     opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", place)
     before = chart(opened, "c.layout.xaxis.range.concat(c.layout.yaxis.range)")
@@ -114,7 +114,7 @@ def test_a_part_that_is_dragged_over_is_zoomed_into(opened: Chrome) -> None:
     x0, x1, y0, y1 = chart(opened, "c.layout.xaxis.range.concat(c.layout.yaxis.range)")
     assert before[0] < x0 < x1 < before[1]
     assert before[2] < y0 < y1 < before[3]
-    set_box(opened, "train")  # which leaves the zoom as it is
+    set_box(opened, "train")  # keeps the zoom
     assert chart(opened, "c.layout.xaxis.range") == [x0, x1]
 
 
@@ -134,7 +134,7 @@ def test_the_legend_hides_and_shows_runs(opened: Chrome) -> None:
     assert len(set(colours)) == 10
 
 
-def test_colours_follow_what_the_reader_prefers(opened: Chrome) -> None:
+def test_colours_follow_the_preferred_scheme(opened: Chrome) -> None:
     def colours() -> list[str]:
         return opened.execute_script(
             "const c = document.getElementById('curves-chart');"
@@ -156,7 +156,7 @@ def test_colours_follow_what_the_reader_prefers(opened: Chrome) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 768])
-def test_a_narrow_page_is_not_wider_than_its_window(width: int, opened: Chrome) -> None:
+def test_the_page_fits_narrow_windows(width: int, opened: Chrome) -> None:
     resize(opened, width, 844)
     visit(opened, opened.current_url)
     for summary in opened.find_elements(By.TAG_NAME, "summary"):

@@ -1,0 +1,198 @@
+"""Curves, confusion matrix, mistakes and samples of each run, bounded for the page; best runs first."""
+
+import base64
+import math
+import os
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnn_jax.config.run_folder import RunFolder
+from rnn_jax.reporting.charts import Series
+from rnn_jax.reporting.pages.facts import evaluation_command
+from rnn_jax.reporting.pages.files import check_file, read_object, read_rows
+from rnn_jax.reporting.pages.reading import Run, is_number, to_step
+from rnn_jax.reporting.samples import read_samples
+from rnn_jax.runtime.errors import UserError
+
+MAX_CURVES = 200  # runs with curves
+MAX_POINTS = 60_000  # of all curves in a chart
+MIN_CURVE_POINTS, MAX_CURVE_POINTS = 100, 2_000
+MAX_CLASSES = 60  # of a confusion matrix
+MAX_SAMPLES, MAX_SAMPLE = 10, 20_000  # of a run; characters of each
+CLASSIFICATION = ("classification", "text_classification", "sequence_classification")
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Budget:
+    """Space in the page that all runs share."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, size: int) -> bool:
+        """Take so much space, or return False if there is not enough left."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+
+@dataclass
+class Budgets:
+    """The space left in the page for matrices, images and samples of all runs."""
+
+    cells: Budget = field(default_factory=lambda: Budget(200_000))
+    image_bytes: Budget = field(default_factory=lambda: Budget(3_000_000))
+    characters: Budget = field(default_factory=lambda: Budget(1_000_000))
+
+
+def curve_points(runs: int) -> int:
+    """The maximum number of points per curve for a chart with curves of `runs` runs."""
+    return min(MAX_CURVE_POINTS, max(MIN_CURVE_POINTS, MAX_POINTS // max(1, runs)))
+
+
+def curves(run: Run, limit: int) -> tuple[dict[str, dict[str, Any]], bool]:
+    """The `[steps, values]` of a run by split and metric, and whether any has been thinned to `limit` points.
+
+    Raises:
+        UserError: metrics.jsonl is damaged.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    is_thinned = False
+    keep = () if run.best_step is None else (run.best_step,)
+    for (split, name), series in read_curves(run.folder).items():
+        thinned = thin(series, limit, keep)
+        is_thinned = is_thinned or len(thinned.steps) < len(series.steps)
+        # Six digits are more than a chart shows.
+        values = [
+            float(f"{value:.6g}") if math.isfinite(value) else None for value in thinned.values.tolist()
+        ]
+        found.setdefault(split, {})[name] = thinned.steps.tolist(), values
+    return found, is_thinned
+
+
+def read_curves(folder: Path) -> dict[tuple[str, str], Series]:
+    """The metrics of metrics.jsonl over the steps, by (split, metric); NaN where one was not finite.
+
+    Raises:
+        UserError: the file is damaged or a link.
+    """
+    file = RunFolder(folder).metrics
+    points: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for number, row in enumerate(read_rows(file), 1):
+        step, split = to_step(row.pop("step", None)), row.pop("split", None)
+        if step is None or not isinstance(split, str):
+            raise UserError(f"{file}: damaged, line {number} has no step or no split")
+        for name, value in row.items():
+            if not (value is None or is_number(value)):
+                raise UserError(f"{file}: damaged, line {number}: {name} is not a number")
+            points.setdefault((split, name), []).append((step, math.nan if value is None else float(value)))
+    found = {}
+    for key, pairs in points.items():
+        steps, values = zip(*sorted(pairs, key=lambda pair: pair[0]), strict=True)
+        found[key] = Series(np.array(steps, dtype=np.int64), np.array(values))
+    return found
+
+
+def thin(series: Series, limit: int, keep: Collection[int] = ()) -> Series:
+    """A curve with about `limit` points at most; a shorter one is returned as it is.
+
+    The curve is divided into chunks. Each keeps its smallest and largest point, and a gap (NaN) if it has
+    one; the first and last point of the curve and the steps in `keep` stay too.
+    """
+    steps, values = series
+    count = len(steps)
+    if count <= limit:
+        return series
+    chunks = max(1, (limit - 2) // 2)
+    width = -(-count // chunks)
+    table = np.pad(values, (0, chunks * width - count), constant_values=np.nan).reshape(chunks, width)
+    gaps = np.isnan(table)
+    starts = np.arange(chunks) * width
+    kept = np.concatenate(
+        [
+            starts + np.where(gaps, np.inf, table).argmin(axis=1),
+            starts + np.where(gaps, -np.inf, table).argmax(axis=1),
+            (starts + gaps.argmax(axis=1))[gaps.any(axis=1)],
+            [0, count - 1],
+            np.flatnonzero(np.isin(steps, list(keep))),
+        ]
+    )
+    places = np.unique(kept[kept < count])
+    return Series(steps[places], values[places])
+
+
+def confusion(run: Run, budgets: Budgets) -> dict[str, Any]:
+    """The confusion matrix (of many classes, the most confused ones), or a note why there is none.
+
+    Raises:
+        UserError: confusion.json is damaged.
+    """
+    file = RunFolder(run.folder).confusion_counts
+    if not os.path.lexists(file):
+        return _missing_confusion(run) if run.config.get("task.name") in CLASSIFICATION else {}
+    content = read_object(file)
+    classes, step = content.get("classes"), to_step(content.get("step"))
+    try:
+        matrix = np.array(content.get("matrix"), dtype=np.int64)
+    except (TypeError, ValueError, OverflowError):
+        matrix = np.zeros(0)
+    if not isinstance(classes, list) or matrix.shape != (len(classes), len(classes)) or (matrix < 0).any():
+        raise UserError(f"{file}: damaged, not a matrix of counts with one name per class")
+    split = f"{content.get('split')}" + ("" if step is None else f", step {step:,}")
+    caption = f"{int(np.trace(matrix)):,} of {int(matrix.sum()):,} correct ({split})."
+    if len(classes) > MAX_CLASSES:
+        errors = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * np.diag(matrix)
+        kept = np.sort(np.argsort(-errors, kind="stable")[:MAX_CLASSES])
+        caption += f" The {MAX_CLASSES} classes with most errors of {len(classes):,}; confusion.json has all."
+        classes, matrix = [classes[place] for place in kept], matrix[np.ix_(kept, kept)]
+    if not budgets.cells.take(matrix.size):
+        return {"note": "Left out to limit the size of this page; report the run alone to see it."}
+    return {"classes": [str(name) for name in classes], "matrix": matrix.tolist(), "caption": caption}
+
+
+def _missing_confusion(run: Run) -> dict[str, str]:
+    """Why there is no confusion matrix, or the command that writes one."""
+    if run.best_step is None:
+        return {"note": "There is no best checkpoint to evaluate yet."}
+    checkpoints = RunFolder(run.folder).checkpoints
+    if not (checkpoints.is_dir() and any(checkpoints.iterdir())):
+        return {"note": "Not evaluated, and the run has no checkpoint."}
+    return {"note": "Not evaluated yet; this command does it:", "command": evaluation_command(run)}
+
+
+def mistakes(run: Run, budgets: Budgets) -> dict[str, str]:
+    """The image of the most confident mistakes as a data URI, or a note why it is left out.
+
+    Raises:
+        UserError: the image is no PNG, or a link.
+    """
+    file = RunFolder(run.folder).mistakes
+    if not os.path.lexists(file):
+        return {}
+    check_file(file)
+    content = file.read_bytes()
+    if not content.startswith(PNG):
+        raise UserError(f"{file}: damaged, not a PNG")
+    if not budgets.image_bytes.take(len(content)):
+        return {"note": f"Left out to limit the size of this page: {file}"}
+    return {"image": "data:image/png;base64," + base64.b64encode(content).decode()}
+
+
+def samples(run: Run, budgets: Budgets) -> dict[str, list[tuple[str, str]]]:
+    """Samples of a language model in `texts`: pairs of a heading and a text, the latest first.
+
+    Raises:
+        UserError: samples.txt cannot be read, or is a link.
+    """
+    file = RunFolder(run.folder).samples
+    check_file(file)
+    found = sorted(read_samples(file).items(), reverse=True)
+    texts = [(f"step {step:,}", text[:MAX_SAMPLE]) for step, text in found[:MAX_SAMPLES]]
+    texts = [pair for pair in texts if budgets.characters.take(len(pair[1]))]
+    rest = len(found) - len(texts)
+    return {"texts": [*texts, *([(f"and {rest} earlier, in samples.txt", "")] if rest else [])]}

@@ -1,0 +1,89 @@
+"""All runs of a report, best first."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rnn_jax.config.objective import Objective
+from rnn_jax.reporting.formatting import in_order
+from rnn_jax.reporting.pages import comparison
+from rnn_jax.reporting.pages.comparison import Benchmark
+from rnn_jax.reporting.pages.files import read_object
+from rnn_jax.reporting.pages.folders import PARENTS, SWEEP, Found, check_folder, find_runs, is_run, is_sweep
+from rnn_jax.reporting.pages.reading import Run, read_objective, read_run
+from rnn_jax.runtime.errors import UserError
+
+
+class Collection(NamedTuple):
+    """The runs of a report."""
+
+    folders: list[Path]
+    """As given."""
+    runs: list[Run]
+    """Ranked, one benchmark after another; diverged and failed runs last."""
+    benchmarks: dict[Benchmark, Objective | None]
+    """With their objectives."""
+    objective: Objective | None
+    """Of most runs."""
+    metric: str
+    """The validation metric to show first: the objective's, if there is one."""
+    damaged: list[str]
+    """A message per run that is left out because it cannot be read."""
+
+
+def collect(folders: Sequence[Path]) -> Collection:
+    """Read all runs in run folders and sweep folders.
+
+    Raises:
+        UserError: a folder is neither, or no run can be read.
+    """
+    for folder in folders:
+        check_folder(folder)
+    damaged, runs = list[str](), dict[str, Run]()
+    # Sweeps first: a member that is also given by itself belongs to its sweep.
+    for folder in sorted(folders, key=lambda folder: not is_sweep(folder)):
+        found, sweep, objective = [Found(folder, None)], None, None
+        try:
+            if is_sweep(folder) and not is_run(folder):
+                found, sweep = find_runs(folder), folder
+                objective = read_objective(read_object(folder / SWEEP), folder / SWEEP)
+        except UserError as error:
+            damaged.append(str(error))
+            continue
+        for each in found:
+            place = os.path.realpath(each.folder)
+            if place in runs:
+                continue
+            try:
+                runs[place] = read_run(each, _name(each, sweep, folders), sweep, objective)
+            except UserError as error:
+                damaged.append(str(error))
+    if not runs:
+        names = ", ".join(map(str, folders))
+        raise UserError("\n".join(damaged[:2]) or f"{names}: no member has started yet")
+    found_runs = list(runs.values())
+    benchmarks, objective = comparison.objectives(found_runs), comparison.objective_of(found_runs)
+    metrics = in_order(name for run in found_runs for name in run.metrics["validation"])
+    metric = objective.metric if objective is not None else next(iter(metrics), "loss")
+    ranked = comparison.rank(found_runs, benchmarks)
+    return Collection(list(folders), ranked, benchmarks, objective, metric, damaged)
+
+
+def _name(found: Found, sweep: Path | None, folders: Sequence[Path]) -> str:
+    """The number of a member or trial, or a run folder's name; with what precedes it if it is ambiguous."""
+    names = Counter(Path(os.path.realpath(other)).name for other in folders)
+
+    def short(folder: Path) -> str:
+        name = Path(os.path.realpath(folder)).name
+        return name if names[name] == 1 else str(folder)
+
+    if sweep is None:
+        return short(found.folder)
+    parts = [part for part in found.folder.relative_to(sweep).parts if part not in PARENTS]
+    trial = None if found.row is None else found.row.get("trial")
+    if isinstance(trial, int):  # its folder's name is a hash
+        parts[0] = f"trial {trial}"
+    own = "/".join(parts)
+    return own if len(folders) == 1 else f"{short(sweep)}/{own}"
