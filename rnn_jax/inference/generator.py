@@ -29,7 +29,7 @@ def load_generator(
     checkpoints = RunFolder(workdir).checkpoints
     if not checkpoint.steps(checkpoints):
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
-    spec = language_modelling.spec_of(len(vocabulary), config.task.bptt_steps or 1)
+    spec = language_modelling.model_spec(len(vocabulary), config.task.bptt_steps or 1)
     network = models.build(spec, **sections["model"])
     devices.build(1, **devices.alone({**sections["runtime"], "devices": 1}))
     parameters, step, damaged = checkpoint.restore_evaluated(checkpoints, which)

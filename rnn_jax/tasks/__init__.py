@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rnn_jax.tasks import classification, copying, language_modelling, regression, sequences
+from rnn_jax.tasks import adding, classification, copying, language_modelling, sequences
 from rnn_jax.tasks.task import Batch, Splits, Task
 
 TASKS: dict[str, Callable[..., Task]] = {
@@ -12,7 +12,7 @@ TASKS: dict[str, Callable[..., Task]] = {
     "text_classification": sequences.build_text_classification,
     "sequence_classification": sequences.build_sequence_classification,
     "sequence_regression": sequences.build_sequence_regression,
-    "adding": regression.build_adding,
+    "adding": adding.build_adding,
     "copying": copying.build_copying,
     "language_modelling": language_modelling.build_language_modelling,
 }

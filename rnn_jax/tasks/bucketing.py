@@ -1,49 +1,49 @@
-"""Sequences of many lengths in batches of few shapes: buckets by length.
+"""Batches of sequences of different lengths, in few shapes: buckets by length.
 
-With three buckets up to 3, 5 and 9 steps, rows of 2, 3, 4 and 9 steps stand in the first, first, second and
-third; a batch is of one bucket, and its rows are filled up to that bucket's bound. The bounds are those that
-leave the least padding.
+With three buckets up to 3, 5 and 9 steps, rows of 2, 3, 4 and 9 steps belong to the first, first, second and
+third. A batch has rows of one bucket, padded to the bucket's bound. The bounds minimize the padding.
 
-Which bucket a training batch is of depends on its step alone, so that models with other seeds see batches of
-the same shapes at the same steps. Each bucket is an endless stream of its own, in an order drawn anew for
-every round through it, as `ordering.py` has it for all examples; an epoch has as many batches of a bucket as
-its stream needs to keep up, so that nothing is dropped and no batch is ragged, and they come in an order
-drawn anew for every epoch.
+The bucket of a training batch depends on the step alone, so that models with different seeds have batches of
+the same shapes at the same steps. Each bucket is an endless stream with a new order in every pass, as
+`ordering.py` has for all examples. An epoch has as many batches of a bucket as its stream needs to keep up,
+in an order that is new in every epoch: no example is dropped, and no batch is ragged.
 """
 
 import functools
-from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
 from rnn_jax.tasks import ordering
-from rnn_jax.tasks.task import Splits
+from rnn_jax.tasks.task import Select, Splits
 
-_DIFFERENT = 1_000  # lengths that are told apart where bounds are looked for
-_SHUFFLED = 20_261_125  # the seed of the order of an epoch's batches, which all models share
+_MAX_SIZES = 1_000  # distinct lengths that the search for bounds considers
+_SCHEDULE_SEED = 20_261_125  # of the order of batches in an epoch, the same for all models
 
 
 class Bucket(NamedTuple):
-    """The rows of a split that are filled up to one bound."""
+    """The rows of a split that are padded to one bound."""
 
     bound: int
     """Steps."""
     rows: np.ndarray
-    """[rows], example numbers."""
+    """Example numbers [rows]; -1 is padding."""
 
 
 class Schedule:
-    """Which bucket each training batch is of, and which batch of that bucket it is."""
+    """The bucket of each training batch, and the number of the batch in its bucket."""
 
     def __init__(self, counts: list[int], batch_size: int) -> None:
-        """The schedule of buckets with so many rows each."""
+        """`counts` is the number of rows in each bucket."""
         self._counts, self._batch_size = counts, batch_size
 
     def at(self, step: int) -> tuple[int, int]:
-        """The bucket of a step, and how many batches of that bucket came before."""
-        epoch = self._epoch_of(step)
+        """Return the bucket of a step, and the number of earlier batches of that bucket."""
+        # Rounded up, an epoch may begin later than its exact place, by less than a batch for each bucket.
+        epoch = step * self._batch_size // sum(self._counts)
+        while sum(self._batches_before(epoch)) > step:
+            epoch -= 1
         before, after = self._batches_before(epoch), self._batches_before(epoch + 1)
         order = _order_of_batches(tuple(np.subtract(after, before).tolist()), epoch)
         place = step - sum(before)
@@ -51,120 +51,101 @@ class Schedule:
         return bucket, before[bucket] + int((order[:place] == bucket).sum())
 
     def _batches_before(self, epoch: int) -> list[int]:
-        """Batches of each bucket before an epoch: as many as its rows fill up to there, rounded up."""
+        """Return the batches of each bucket before an epoch, rounded up."""
         return [-(-epoch * count // self._batch_size) for count in self._counts]
-
-    def _epoch_of(self, step: int) -> int:
-        # Rounded up, an epoch may begin later than its exact place, by less than a batch for each bucket.
-        epoch = step * self._batch_size // sum(self._counts)
-        while sum(self._batches_before(epoch)) > step:
-            epoch -= 1
-        return epoch
 
 
 @functools.lru_cache(maxsize=8)
 def _order_of_batches(batches: tuple[int, ...], epoch: int) -> np.ndarray:
-    """The bucket of each batch of an epoch."""
+    """Return the bucket of each batch of an epoch."""
     buckets = np.repeat(np.arange(len(batches)), batches)
-    return np.random.default_rng((_SHUFFLED, epoch)).permutation(buckets)
+    return np.random.default_rng((_SCHEDULE_SEED, epoch)).permutation(buckets)
 
 
-def build_select(
-    splits: Splits, batch_size: int, buckets: int
-) -> tuple[Callable[[str, int, int], np.ndarray], dict[str, Fraction]]:
-    """Builds `select` for splits of `lengths` [examples], and how many batches go through each split once.
+def build_select(splits: Splits, batch_size: int, buckets: int) -> tuple[Select, dict[str, Fraction]]:
+    """Build `select` for splits with `lengths` [examples], and count the batches of each split.
 
-    `select(split, seed, step)` gives int32 [batch, 1 + bound]: the number of an example, and where in `steps`
-    each of its steps stands; -1 where there is none.
+    `select(split, seed, step)` returns int32 [batch, 1 + bound]: an example number and the places of the
+    example's steps in `steps`, padded with -1.
     """
-    limits = bounds(splits["train"]["lengths"], buckets, batch_size)
-    longest = max(int(arrays["lengths"].max()) for arrays in splits.values())
-    limits[-1] = max(limits[-1], longest)
-    own = {split: divide(arrays["lengths"], limits) for split, arrays in splits.items()}
-    begins = {split: np.cumsum(arrays["lengths"]) - arrays["lengths"] for split, arrays in splits.items()}
-    schedule = Schedule([len(bucket.rows) for bucket in own["train"]], batch_size)
-    in_order = {split: _in_order(own[split], batch_size) for split in splits}
+    bounds = find_bounds(splits["train"]["lengths"], buckets, batch_size)
+    bounds[-1] = max(bounds[-1], *(int(arrays["lengths"].max()) for arrays in splits.values()))
+    starts = {split: np.cumsum(arrays["lengths"]) - arrays["lengths"] for split, arrays in splits.items()}
+    bucketed = {split: _assign(arrays["lengths"], bounds) for split, arrays in splits.items()}
+    evaluated = {split: _in_batches(bucketed[split], batch_size) for split in splits}
+    schedule = Schedule([len(bucket.rows) for bucket in bucketed["train"]], batch_size)
 
     def select(split: str, seed: int, step: int) -> np.ndarray:
         if split == "train":
-            bucket, number = schedule.at(step)
-            bound, rows = own[split][bucket]
-            drawn = ordering.in_training(len(rows), batch_size, (seed, bucket), number)
-            chosen = rows[drawn]
+            number, batch = schedule.at(step)
+            bound, members = bucketed[split][number]
+            rows = members[ordering.training_batch(len(members), batch_size, (seed, number), batch)]
         else:
-            bound, chosen = in_order[split][step]
-        return places(chosen, begins[split], splits[split]["lengths"], bound)
+            bound, rows = evaluated[split][step]
+        return places(rows, starts[split], splits[split]["lengths"], bound)
 
-    count = len(splits["train"]["lengths"])
-    batches = {split: Fraction(len(found)) for split, found in in_order.items()}
-    return select, batches | {"train": Fraction(count, batch_size)}
+    batches = {split: Fraction(len(each)) for split, each in evaluated.items()}
+    return select, batches | {"train": Fraction(len(splits["train"]["lengths"]), batch_size)}
 
 
-def bounds(lengths: np.ndarray, buckets: int, least: int) -> list[int]:
-    """The bounds, at most so many, that leave the least padding: the last is the greatest length.
+def find_bounds(lengths: np.ndarray, buckets: int, min_rows: int) -> list[int]:
+    """Return the bounds of at most `buckets` buckets that minimize padding; the last is the greatest length.
 
-    Found by dynamic programming over the different lengths: with one bucket more, the first i lengths are
-    filled up at the cost of the first j < i with the buckets so far, and that of the others up to the i-th.
+    By dynamic programming over the sorted distinct lengths: the cost of the first i lengths with one more
+    bucket is the cost of the first j < i with the buckets so far, plus that of one bucket for the lengths
+    from j to i.
 
     Args:
         lengths: [examples].
-        buckets: how many bounds at most.
-        least: examples that each bucket must have at least; where there are fewer at all, there is one
-            bucket.
+        buckets: the greatest number of buckets.
+        min_rows: the least number of examples in each bucket; with fewer examples, one bucket has all.
     """
     sizes, counts = np.unique(np.maximum(lengths, 1), return_counts=True)
-    sizes, counts = _coarser(sizes, counts)
-    shorter = np.concatenate([[0], np.cumsum(counts)])  # [sizes + 1], examples before each size
-    inside = shorter[None, 1:] - shorter[:-1, None]  # [first size of a bucket, its last one]
-    own_cost = np.where(inside >= least, inside * sizes[None, :].astype(float), np.inf)
-    own_cost[np.tril_indices(len(sizes), -1)] = np.inf
+    groups = np.array_split(np.arange(len(sizes)), min(len(sizes), _MAX_SIZES))
+    sizes, counts = sizes[[each[-1] for each in groups]], np.array([counts[each].sum() for each in groups])
+    examples_before = np.concatenate([[0], np.cumsum(counts)])  # [sizes + 1]
+    inside = examples_before[None, 1:] - examples_before[:-1, None]  # [first size of a bucket, last size]
+    bucket_cost = np.where(inside >= min_rows, inside * sizes[None, :].astype(float), np.inf)
+    bucket_cost[np.tril_indices(len(sizes), -1)] = np.inf
     costs = [np.concatenate([[0.0], np.full(len(sizes), np.inf)])]
     firsts = []
     for _ in range(min(buckets, len(sizes))):
-        total = costs[-1][:-1, None] + own_cost
+        total = costs[-1][:-1, None] + bucket_cost
         firsts.append(total.argmin(axis=0))
         costs.append(np.concatenate([[np.inf], total.min(axis=0)]))
     used = int(np.argmin([cost[-1] for cost in costs[1:]]))
     if not np.isfinite(costs[used + 1][-1]):
         return [int(sizes[-1])]
-    found, end = [], len(sizes)
+    bounds, end = [], len(sizes)
     for first in reversed(firsts[: used + 1]):
-        found.append(int(sizes[end - 1]))
+        bounds.append(int(sizes[end - 1]))
         end = first[end - 1]
-    return found[::-1]
+    return bounds[::-1]
 
 
-def _coarser(sizes: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most so many sizes, neighbours taken together at the greatest of them."""
-    groups = np.array_split(np.arange(len(sizes)), min(len(sizes), _DIFFERENT))
-    return sizes[[group[-1] for group in groups]], np.array([counts[group].sum() for group in groups])
+def _assign(lengths: np.ndarray, bounds: list[int]) -> list[Bucket]:
+    number = np.searchsorted(bounds, lengths)
+    return [Bucket(bound, np.flatnonzero(number == each)) for each, bound in enumerate(bounds)]
 
 
-def divide(lengths: np.ndarray, limits: list[int]) -> list[Bucket]:
-    """The buckets of a split, with these bounds."""
-    of = np.searchsorted(limits, lengths)
-    return [Bucket(bound, np.flatnonzero(of == number)) for number, bound in enumerate(limits)]
+def _in_batches(buckets: list[Bucket], batch_size: int) -> list[Bucket]:
+    """Return the batches of an evaluation, the last of each bucket padded with -1."""
+    return [
+        Bucket(bound, np.pad(part, (0, batch_size - len(part)), constant_values=-1))
+        for bound, rows in buckets
+        for part in np.split(rows, range(batch_size, len(rows), batch_size))
+        if len(part)
+    ]
 
 
-def places(rows: np.ndarray, begins: np.ndarray, lengths: np.ndarray, bound: int) -> np.ndarray:
-    """Example numbers [batch] and the places of their steps: int32 [batch, 1 + bound], -1 for none."""
+def places(rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray, bound: int) -> np.ndarray:
+    """Return the indices [batch, 1 + bound] of some examples: see `build_select`."""
     steps = np.arange(bound)[None, :]
     real = (rows[:, None] >= 0) & (steps < lengths[rows][:, None])
-    found = np.where(real, begins[rows][:, None] + steps, -1)
+    found = np.where(real, starts[rows][:, None] + steps, -1)
     return np.concatenate([rows[:, None], found], axis=1).astype(np.int32)
 
 
-def _in_order(buckets: list[Bucket], batch_size: int) -> list[Bucket]:
-    """The batches of an evaluation, the last one of each bucket filled up with -1."""
-    found = []
-    for bucket in buckets:
-        for first in range(0, len(bucket.rows), batch_size):
-            rows = bucket.rows[first : first + batch_size]
-            filled = np.pad(rows, (0, batch_size - len(rows)), constant_values=-1)
-            found.append(Bucket(bucket.bound, filled))
-    return found
-
-
-def typical(splits: Splits) -> int:
-    """The mean length of the training sequences, at least 1."""
+def mean_length(splits: Splits) -> int:
+    """Return the mean length of the training sequences, at least 1."""
     return max(1, round(float(splits["train"]["lengths"].mean())))

@@ -1,14 +1,14 @@
-"""Language modelling: at every step, the next token of a text.
+"""Language modelling: predict the next token of a text at every step.
 
-The text is cut into as many contiguous streams as a batch has rows, each stream into windows. With two rows
-and windows of three steps, the eleven tokens of `a b c d e f g h i j k` are read as
+The text is cut into as many contiguous streams as a batch has rows, and each stream into windows. With two
+rows and windows of three steps, the eleven tokens `a b c d e f g h i j k` become
 
     step 0    inputs  a b c   targets  b c d        step 1    inputs  d e .   targets  e f .
               inputs  f g h   targets  g h i                  inputs  i j .   targets  j k .
 
-The carry passes from a row's window to its next one, and starts anew with each epoch; a dot is nothing, and
-weighs nothing. So each token but the very first is a target once an epoch, and once in an evaluation. The
-network's outputs are logits [batch, time, vocabulary].
+where a dot is padding of weight 0. The carry passes from a row's window to its next one, and starts anew in
+each epoch. So every token but the first is a target exactly once in an epoch, and once in an evaluation.
+Outputs are logits [batch, time, vocabulary].
 """
 
 import math
@@ -26,15 +26,15 @@ from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task
 
 EVALUATED_TOKENS = 1_024
-"""So many are evaluated at a time at least: windows of few rows are longer, which changes no figure."""
+"""An evaluation step reads at least this many tokens: windows of few rows are longer, with equal metrics."""
 
-METRICS: dict[str, tuple[str, Callable[[float], float]]] = {
+UNIT_METRICS: dict[str, tuple[str, Callable[[float], float]]] = {
     "word": ("perplexity", math.exp),
     "piece": ("perplexity", math.exp),
     "character": ("bits_per_character", lambda nats: nats / math.log(2)),
     "byte": ("bits_per_byte", lambda nats: nats / math.log(2)),
 }
-"""By the unit of a token: the figure that the field gives, and how it follows from the mean loss in nats."""
+"""For each unit of tokens, the usual metric and how to compute it from the mean loss in nats."""
 
 
 def build_language_modelling(
@@ -46,33 +46,32 @@ def build_language_modelling(
     eval_batch_size: int,
     loss_per: str,
 ) -> Task:
-    """Builds the task.
+    """Build the task.
 
     Args:
-        data_spec: the data set's spec, of kind 'text': `unit`, `vocabulary`.
-        splits: of each split `tokens` [tokens].
+        data_spec: spec of the data set, of kind 'text': `unit`, `vocabulary`.
+        splits: `tokens` [tokens] of each split.
         batch_size: rows of a training batch.
-        bptt_steps: steps of a training window, after which gradients stop.
-        eval_batch_size: rows of a batch in an evaluation; with one, every token has all of the split before
-            it to be told from.
-        loss_per: what the loss whose gradient is taken is a mean over: 'token', or 'row', where it is a sum
-            over the steps of the window, as in Zaremba et al. 2014.
+        bptt_steps: steps of a training window, the BPTT window: gradients stop at its start.
+        eval_batch_size: rows of an evaluation batch; with 1, all previous tokens of the split are context.
+        loss_per: the optimized loss is a mean over each 'token', or over each 'row' with a sum over the steps
+            of the window (Zaremba et al. 2014).
 
     Raises:
-        UserError: the training text is shorter than a batch, or another split has nothing to tell.
+        UserError: the training text is shorter than a batch, or another split than its rows.
     """
-    _check(splits, batch_size, bptt_steps, eval_batch_size)
+    _check_sizes(splits, batch_size, bptt_steps, eval_batch_size)
     unit = str(data_spec["unit"])
     rows = {split: batch_size if split == "train" else eval_batch_size for split in splits}
-    evaluated = max(bptt_steps, EVALUATED_TOKENS // eval_batch_size)
-    cuts = {
-        split: Cut(arrays["tokens"], rows[split], bptt_steps if split == "train" else evaluated)
+    evaluated_steps = max(bptt_steps, EVALUATED_TOKENS // eval_batch_size)
+    streams = {
+        split: Streams(arrays["tokens"], rows[split], bptt_steps if split == "train" else evaluated_steps)
         for split, arrays in splits.items()
     }
 
     def select(split: str, seed: int, step: int) -> np.ndarray:
         del seed  # a stream has one order
-        return cuts[split].window(step % cuts[split].windows)
+        return streams[split].window(step % streams[split].windows)
 
     def fetch(data: Arrays, indices: jax.Array, keys: jax.Array | None) -> Batch:
         del data, keys
@@ -85,21 +84,18 @@ def build_language_modelling(
         del hyper
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.targets)
         total, count = (losses * batch.weights).sum(), batch.weights.sum()
-        rows_read = batch.weights.max(axis=1).sum()
-        return total, count if loss_per == "token" else rows_read, {"loss": (total, count)}
-
-    def finalize(metrics: dict[str, float]) -> dict[str, float]:
-        return {**metrics, **metrics_of_loss(unit, metrics["loss"])}
+        real_rows = batch.weights.max(axis=1).sum()
+        return total, count if loss_per == "token" else real_rows, {"loss": (total, count)}
 
     return Task(
-        spec=spec_of(int(data_spec["vocabulary"]), bptt_steps),
-        objective=Objective.of(METRICS[unit][0], "min"),
+        spec=model_spec(int(data_spec["vocabulary"]), bptt_steps),
+        objective=Objective.of(UNIT_METRICS[unit][0], "min"),
         metrics={"loss": "min"},
-        batches={split: Fraction(cut.windows) for split, cut in cuts.items()},
+        batches={split: Fraction(each.windows) for split, each in streams.items()},
         select=select,
         fetch=fetch,
         loss=loss,
-        finalize=finalize,
+        finalize=lambda metrics: {**metrics, **metrics_of_loss(unit, metrics["loss"])},
         carry_rows=rows,
         reads_on_host=True,
         unit="tokens",
@@ -107,70 +103,70 @@ def build_language_modelling(
     )
 
 
-def _check(splits: Splits, batch_size: int, bptt_steps: int, eval_batch_size: int) -> None:
-    for split, arrays in splits.items():
-        if len(arrays["tokens"]) < 2:
+def _check_sizes(splits: Splits, batch_size: int, bptt_steps: int, eval_batch_size: int) -> None:
+    counts = {split: len(arrays["tokens"]) for split, arrays in splits.items()}
+    for split, count in counts.items():
+        if count < 2:
+            raise UserError(f"the {split} text has {count} tokens: must have at least 2")
+        if split != "train" and eval_batch_size >= count:
             raise UserError(
-                f"the text to be used for {split} has {len(arrays['tokens'])} tokens, and needs two"
+                f"task.eval_batch_size = {eval_batch_size}: must be at most {count - 1:,}, the number of "
+                f"targets in the {split} text"
             )
-        if split != "train" and eval_batch_size >= len(arrays["tokens"]):
-            raise UserError(
-                f"task.eval_batch_size = {eval_batch_size}: more rows than {split} has tokens to tell, "
-                f"{len(arrays['tokens']) - 1:,}"
-            )
-    tokens = len(splits["train"]["tokens"])
-    largest = (tokens - 1) // bptt_steps
-    if batch_size > largest:
+    targets = counts["train"] - 1
+    if batch_size > targets // bptt_steps:
+        remedy = f"dataset.batch_size to at most {targets // bptt_steps:,}"
+        if targets < bptt_steps:
+            remedy = f"task.bptt_steps to at most {targets:,}"
         raise UserError(
-            f"dataset.batch_size = {batch_size}: the training text has {tokens:,} tokens, too few for so "
-            f"many rows of task.bptt_steps = {bptt_steps}; "
-            + (f"{largest:,} would do" if largest else f"even for one: {tokens - 1:,} steps would do")
+            f"dataset.batch_size = {batch_size}: the training text of {targets + 1:,} tokens is too short "
+            f"for that many rows of task.bptt_steps = {bptt_steps}; set {remedy}"
         )
 
 
-class Cut:
-    """A text cut into streams and windows; the text may lie on the disk."""
+class Streams:
+    """A text cut into streams and windows; the text may be on disk."""
 
     def __init__(self, tokens: np.ndarray, rows: int, steps: int) -> None:
         self._tokens, self._steps = tokens, steps
-        # Every token but the last is read once: streams differ by one token at most.
+        # Every token but the last is an input once: the lengths of streams differ by one token at most.
         self._bounds = np.arange(rows + 1, dtype=np.int64) * (len(tokens) - 1) // rows
 
     @property
     def windows(self) -> int:
-        """Windows of the longest stream."""
+        """Number of windows of the longest stream."""
         return math.ceil(int(np.diff(self._bounds).max()) / self._steps)
 
     def window(self, number: int) -> np.ndarray:
-        """Window `number` of every stream, int32 [rows, 1 + steps + 1].
+        """Return window `number` of every stream: int32 [rows, 1 + steps + 1].
 
-        First whether the stream begins here, 1 or 0, then the tokens that are read, and the one after them;
-        -1 where there is none. Windows overlap by one token, a target in one and an input in the next.
+        The first column is 1 in the first window of a stream, else 0; then follow the inputs and the token
+        after them, padded with -1. The last token of a window, a target, is the first input of the next.
         """
-        found = np.full((len(self._bounds) - 1, self._steps + 2), -1, np.int32)
-        found[:, 0] = number == 0
-        for row, (first, end) in enumerate(zip(self._bounds[:-1], self._bounds[1:], strict=True)):
-            begin = first + number * self._steps
-            part = self._tokens[begin : min(begin + self._steps, end) + 1]
-            if len(part) > 1 and begin < end:
-                found[row, 1 : 1 + len(part)] = part
-        return found
+        window = np.full((len(self._bounds) - 1, self._steps + 2), -1, np.int32)
+        window[:, 0] = number == 0
+        for row, (start, end) in enumerate(zip(self._bounds[:-1], self._bounds[1:], strict=True)):
+            first = start + number * self._steps
+            if first < end:
+                tokens = self._tokens[first : min(first + self._steps, end) + 1]
+                window[row, 1 : 1 + len(tokens)] = tokens
+        return window
 
 
-def spec_of(vocabulary: int, bptt_steps: int) -> dict[str, int | str]:
-    """What a network for so many tokens is built from."""
+def model_spec(vocabulary: int, time_steps: int) -> dict[str, int | str]:
+    """Return the spec of a language model for `vocabulary` tokens."""
     return {
         "vocabulary": vocabulary,
         "output_size": vocabulary,
-        "time_steps": bptt_steps,
+        "time_steps": time_steps,
         "head": "every",
     }
 
 
 def metrics_of_loss(unit: str, loss: float) -> dict[str, float]:
-    """The mean loss of a token of that unit, in nats, and the figure that the field gives for it."""
-    name, of_nats = METRICS[unit]
+    """Return the mean loss of a token in nats, and the usual metric for tokens of that unit."""
+    name, convert = UNIT_METRICS[unit]
     try:
-        return {"loss": loss, name: of_nats(loss)}
+        return {"loss": loss, name: convert(loss)}
     except OverflowError:
         return {"loss": loss, name: math.inf}

@@ -1,4 +1,4 @@
-"""Metrics are (sum, count) pairs: added together wherever they meet, and divided once."""
+"""Metrics are (sum, count) pairs: added across batches, and divided once."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 
 def merge(parts: Iterable[Mapping[str, tuple[ArrayLike, ArrayLike]]]) -> dict[str, float]:
-    """The means over all parts, which are on the host: sums are taken in float64."""
+    """Return the means over all parts, which are on the host; sums are taken in float64."""
     totals: dict[str, np.ndarray] = {}
     for part in parts:
         for name, pair in part.items():
@@ -16,7 +16,7 @@ def merge(parts: Iterable[Mapping[str, tuple[ArrayLike, ArrayLike]]]) -> dict[st
 
 
 def confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Counts [classes, classes]: row the label, column the likeliest class.
+    """Count examples by label (rows) and most probable class (columns): [classes, classes].
 
     Args:
         labels: [examples], int.

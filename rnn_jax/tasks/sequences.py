@@ -1,16 +1,16 @@
-"""One answer for a whole sequence, where sequences are of many lengths: a class, or numbers.
+"""Classification and regression of whole sequences of different lengths.
 
-A text is token numbers, a measured sequence is features at each step. With three rows of 2, 1 and 3 steps,
+A text is a sequence of tokens, a measured sequence has features at each step. Three rows of 2, 1 and 3 steps
 
-    steps  a b | c | d e f      lengths  2 1 3      is read as      a b .      lengths  2
-                                                                    c . .               1
-                                                                    d e f               3
+    steps  a b | c | d e f      lengths  2 1 3      become         a b .      lengths  2
+                                                                   c . .               1
+                                                                   d e f               3
 
-where a dot is padding, which influences nothing: `bucketing.py` says which rows make a batch, and up to which
-length they are filled up. The network's outputs are logits [batch, classes], or numbers [batch, outputs].
+where a dot is padding, which never affects outputs: `bucketing.py` chooses the rows of a batch and the length
+they are padded to. Outputs are logits [batch, classes], or values [batch, outputs].
 
-Features are read in the training set's own units: with their mean taken off, and divided by their standard
-deviation. Numbers that are to be told are too; figures are in the units of the data.
+Features are standardized by the mean and standard deviation of the training set. So are the targets of a
+regression for the loss; its other metrics are in the units of the data.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,82 +20,76 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnn_jax.config.objective import Direction, Objective
+from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks import bucketing
-from rnn_jax.tasks.classification import cross_entropy
+from rnn_jax.tasks.classification import classification_task
 from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task
 
 
 def build_text_classification(
     data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, buckets: int
 ) -> Task:
-    """Builds the task of naming the class of a text.
+    """Build the task of classifying texts.
 
     Args:
-        data_spec: the data set's spec, of kind 'labelled_text': `vocabulary`, `classes`.
-        splits: of each split `lengths`, `targets` and `steps`.
+        data_spec: spec of the data set, of kind 'labelled_text': `vocabulary`, `classes`.
+        splits: `lengths`, `targets` and `steps` of each split.
         batch_size: rows of a batch.
-        buckets: lengths that rows are filled up to, at most; 1: all rows to that of the longest.
+        buckets: the greatest number of lengths that rows are padded to; 1: all rows to the longest.
     """
-    return _build(
-        {"vocabulary": data_spec["vocabulary"], "output_size": data_spec["classes"]},
-        splits,
-        batch_size,
-        buckets,
-        read=lambda tokens: tokens,
-        loss=cross_entropy,
-        objective=Objective.of("accuracy", "max"),
-        metrics={"loss": "min", "accuracy": "max"},
-    )
+    spec = {
+        "vocabulary": data_spec["vocabulary"],
+        "output_size": data_spec["classes"],
+        "time_steps": bucketing.mean_length(splits),
+    }
+    select = bucketing.build_select(splits, batch_size, buckets)
+    return classification_task(spec, *select, _build_fetch(lambda tokens: tokens))
 
 
 def build_sequence_classification(
     data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, buckets: int
 ) -> Task:
-    """Builds the task of naming the class of a measured sequence; see `build_text_classification`.
+    """Build the task of classifying measured sequences; see `build_text_classification`.
 
     Raises:
-        UserError: the sequences have numbers to be told, and no classes.
+        UserError: the targets are real numbers, not classes.
     """
     if "classes" not in data_spec:
         raise UserError(
-            "task.name = sequence_classification: the y of these sequences are real numbers, not labels; "
-            "sequence_regression tells numbers"
+            "task.name = sequence_classification: needs labels, but the array y of these sequences has real "
+            "numbers; set task.name = sequence_regression"
         )
-    return _build(
-        {"input_size": data_spec["features"], "output_size": data_spec["classes"]},
-        splits,
-        batch_size,
-        buckets,
-        read=_in_own_units(data_spec),
-        loss=cross_entropy,
-        objective=Objective.of("accuracy", "max"),
-        metrics={"loss": "min", "accuracy": "max"},
-    )
+    spec = {
+        "input_size": data_spec["features"],
+        "output_size": data_spec["classes"],
+        "time_steps": bucketing.mean_length(splits),
+    }
+    select = bucketing.build_select(splits, batch_size, buckets)
+    return classification_task(spec, *select, _build_fetch(_standardize(data_spec)))
 
 
 def build_sequence_regression(
     data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, buckets: int
 ) -> Task:
-    """Builds the task of telling numbers from a measured sequence; see `build_text_classification`.
+    """Build the task of predicting real numbers from measured sequences; see `build_text_classification`.
 
     Raises:
-        UserError: the sequences have classes, and no numbers.
+        UserError: the targets are classes, not real numbers.
     """
     if "outputs" not in data_spec:
         raise UserError(
-            "task.name = sequence_regression: the y of these sequences are labels, not real numbers; "
-            "sequence_classification names classes, and whole numbers saved as floats are told as numbers"
+            "task.name = sequence_regression: needs real numbers, but the array y of these sequences has "
+            "labels; set task.name = sequence_classification, or save y as floats"
         )
     mean, deviation = (np.array([data_spec[f"target_{key}"]], np.float32) for key in ("means", "deviations"))
 
     def loss(outputs: jax.Array, batch: Batch, hyper: Hyper) -> tuple[jax.Array, jax.Array, Metrics]:
         del hyper
         errors = outputs - (batch.targets - mean) / deviation
+        in_units = errors * deviation
         count = batch.weights.sum()
         total = ((errors**2).mean(axis=1) * batch.weights).sum()
-        in_units = errors * deviation
         metrics = {
             "loss": (total, count),
             "mean_squared_error": (((in_units**2).mean(axis=1) * batch.weights).sum(), count),
@@ -103,52 +97,41 @@ def build_sequence_regression(
         }
         return total, count, metrics
 
-    return _build(
-        {"input_size": data_spec["features"], "output_size": data_spec["outputs"]},
-        splits,
-        batch_size,
-        buckets,
-        read=_in_own_units(data_spec),
-        loss=loss,
+    select, batches = bucketing.build_select(splits, batch_size, buckets)
+    return Task(
+        spec={
+            "input_size": data_spec["features"],
+            "output_size": data_spec["outputs"],
+            "time_steps": bucketing.mean_length(splits),
+            "head": "last",
+        },
         objective=Objective.of("loss", "min"),
-        metrics=dict.fromkeys(("loss", "mean_squared_error", "mean_absolute_error"), "min"),
+        metrics={"loss": "min", "mean_squared_error": "min", "mean_absolute_error": "min"},
+        batches=batches,
+        select=select,
+        fetch=_build_fetch(_standardize(data_spec)),
+        loss=loss,
     )
 
 
-def _in_own_units(data_spec: Mapping[str, Any]) -> Callable[[jax.Array], jax.Array]:
+def _standardize(data_spec: Mapping[str, Any]) -> Callable[[jax.Array], jax.Array]:
     mean, deviation = (np.array([[data_spec[key]]], np.float32) for key in ("means", "deviations"))
     return lambda features: (features - mean) / deviation
 
 
-def _build(
-    spec: Mapping[str, Any],
-    splits: Splits,
-    batch_size: int,
-    buckets: int,
-    *,
-    read: Callable[[jax.Array], jax.Array],
-    loss: Callable[[jax.Array, Batch, Hyper], tuple[jax.Array, jax.Array, Metrics]],
-    objective: Objective,
-    metrics: Mapping[str, Direction],
-) -> Task:
-    select, batches = bucketing.build_select(splits, batch_size, buckets)
+def _build_fetch(
+    prepare: Callable[[jax.Array], jax.Array],
+) -> Callable[[Arrays, jax.Array, jax.Array | None], Batch]:
+    """Build `fetch` for the indices of `bucketing.build_select`; `prepare` maps steps to inputs."""
 
     def fetch(data: Arrays, indices: jax.Array, keys: jax.Array | None) -> Batch:
-        del keys
+        del keys  # no augmentation
         rows, places = indices[:, 0], indices[:, 1:]
         return Batch(
-            inputs=read(data["steps"][jnp.maximum(places, 0)]),
+            inputs=prepare(data["steps"][jnp.maximum(places, 0)]),
             targets=data["targets"][jnp.maximum(rows, 0)],
             weights=(rows >= 0).astype(jnp.float32),
             lengths=(places >= 0).sum(axis=1, dtype=jnp.int32),
         )
 
-    return Task(
-        spec={**spec, "time_steps": bucketing.typical(splits), "head": "last"},
-        objective=objective,
-        metrics=metrics,
-        batches=batches,
-        select=select,
-        fetch=fetch,
-        loss=loss,
-    )
+    return fetch

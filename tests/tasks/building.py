@@ -1,4 +1,4 @@
-"""Builds a task from the keys that it needs: the others are not set."""
+"""Build a task for a test."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ def make_task(
     batch_size: int,
     **keys: Any,
 ) -> tasks.Task:
-    """`splits`: their arrays, or how many examples they have where that is all that matters."""
+    """Build a task with unset keys as None. `splits` has arrays, or just the number of examples."""
     unset: dict[str, Any] = {key: None for name in tasks.TASKS for key in tasks.own_keys(name)}
     arrays = {
         split: {"numbers": np.zeros(found)} if isinstance(found, int) else found

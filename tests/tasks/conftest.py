@@ -1,4 +1,4 @@
-"""Tasks promote no dtypes silently."""
+"""Strict dtype promotion in all tests of tasks."""
 
 from collections.abc import Iterator
 

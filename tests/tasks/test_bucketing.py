@@ -1,4 +1,4 @@
-"""Buckets by length: the least padding, nothing dropped, shapes that depend on the step alone."""
+"""Buckets by length: minimal padding, no dropped example, shapes that depend on the step alone."""
 
 import itertools
 
@@ -9,17 +9,17 @@ from rnn_jax.tasks import bucketing
 
 
 def padded(lengths: np.ndarray, bounds: list[int]) -> int:
-    """Steps that all rows are filled up to."""
+    """Steps of all rows with their padding."""
     return sum(min(bound for bound in bounds if bound >= length) for length in lengths)
 
 
 @pytest.mark.parametrize("buckets", [1, 2, 3, 4])
-@pytest.mark.parametrize("least", [1, 7])
-def test_the_bounds_leave_the_least_padding(buckets: int, least: int) -> None:
-    """Against every choice there is."""
+@pytest.mark.parametrize("min_rows", [1, 7])
+def test_bounds_minimize_padding(buckets: int, min_rows: int) -> None:
+    """Compared with every possible choice of bounds."""
     lengths = np.random.default_rng(buckets).geometric(0.15, size=60)
     sizes = np.unique(lengths)
-    found = bucketing.bounds(lengths, buckets, least)
+    found = bucketing.find_bounds(lengths, buckets, min_rows)
     assert found[-1] == sizes[-1]
     assert len(found) <= buckets
     possible = []
@@ -27,20 +27,20 @@ def test_the_bounds_leave_the_least_padding(buckets: int, least: int) -> None:
         for inner in itertools.combinations(sizes[:-1].tolist(), count):
             bounds = [*inner, int(sizes[-1])]
             inside = np.bincount(np.searchsorted(bounds, lengths), minlength=len(bounds))
-            if inside.min() >= least:
+            if inside.min() >= min_rows:
                 possible.append(padded(lengths, bounds))
     assert padded(lengths, found) == min(possible)
-    assert np.bincount(np.searchsorted(found, lengths)).min() >= least
+    assert np.bincount(np.searchsorted(found, lengths)).min() >= min_rows
 
 
 def test_too_few_rows_make_one_bucket() -> None:
-    assert bucketing.bounds(np.array([1, 5, 9]), 3, least=4) == [9]
-    assert bucketing.bounds(np.array([0, 0]), 3, least=1) == [1]
+    assert bucketing.find_bounds(np.array([1, 5, 9]), 3, min_rows=4) == [9]
+    assert bucketing.find_bounds(np.array([0, 0]), 3, min_rows=1) == [1]
 
 
-def test_very_many_lengths_are_told_apart_coarsely() -> None:
+def test_many_lengths_are_grouped() -> None:
     lengths = np.arange(1, 30_001)
-    found = bucketing.bounds(lengths, 3, least=1)
+    found = bucketing.find_bounds(lengths, 3, min_rows=1)
     assert found == pytest.approx([10_000, 20_000, 30_000], rel=0.01)
 
 
@@ -52,7 +52,7 @@ def splits(counts: dict[str, int], seed: int = 0) -> dict[str, dict[str, np.ndar
 COUNTS = {"train": 203, "validation": 30, "test": 17}
 
 
-def test_training_goes_through_every_bucket_again_and_again_and_drops_nothing() -> None:
+def test_training_reads_all_examples_equally_often() -> None:
     arrays = splits(COUNTS)
     select, batches = bucketing.build_select(arrays, 8, 4)
     assert batches["train"] == pytest.approx(203 / 8)
@@ -61,7 +61,7 @@ def test_training_goes_through_every_bucket_again_and_again_and_drops_nothing() 
         rows = select("train", 3, step)[:, 0]
         assert rows.min() >= 0
         np.add.at(seen, rows, 1)
-        if step % 50 == 49:  # no example falls behind by more than a round of its bucket
+        if step % 50 == 49:  # no example is more than one pass of its bucket behind
             assert seen.max() - seen.min() <= 2
     assert seen.sum() == 8 * round(20 * 203 / 8)
     assert seen.min() >= 19
@@ -81,7 +81,7 @@ def test_shapes_depend_on_the_step_alone_and_rows_on_the_seed() -> None:
     assert len(set(shapes)) > 1
 
 
-def test_epochs_are_in_orders_of_their_own() -> None:
+def test_every_epoch_has_a_new_order_of_batches() -> None:
     schedule = bucketing.Schedule([100, 60, 44], 8)
     steps = [schedule.at(step) for step in range(200)]
     for bucket in range(3):  # the batches of a bucket are numbered without a gap
@@ -96,7 +96,7 @@ def test_epochs_are_in_orders_of_their_own() -> None:
 
 @pytest.mark.parametrize("buckets", [1, 3, 8])
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_an_evaluation_reads_every_row_once_and_whole(split: str, buckets: int) -> None:
+def test_an_evaluation_reads_every_example_once(split: str, buckets: int) -> None:
     arrays = splits(COUNTS)
     lengths = arrays[split]["lengths"]
     begins = np.cumsum(lengths) - lengths
@@ -116,7 +116,7 @@ def test_an_evaluation_reads_every_row_once_and_whole(split: str, buckets: int) 
     assert sorted(seen) == list(range(len(lengths)))
 
 
-def test_longer_rows_than_training_has_are_read_whole() -> None:
+def test_examples_longer_than_all_training_examples_are_read_whole() -> None:
     arrays = splits(COUNTS)
     arrays["test"]["lengths"][3] = 100
     select, batches = bucketing.build_select(arrays, 8, 3)

@@ -1,4 +1,4 @@
-"""Classification of images read by rows."""
+"""Classification of images that are read step by step."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def build(**changes: Any) -> tasks.Task:
     return make_task(SPEC, counts, 4, **settings | changes)
 
 
-def test_an_image_is_read_as_its_rows() -> None:
+def test_time_steps_are_rows() -> None:
     task = build()
     data = {"inputs": jnp.array([[[0, 255, 0], [51, 0, 255]]], jnp.uint8), "targets": jnp.array([3])}
     batch = task.fetch(data, jnp.array([0, -1]), None)
@@ -44,7 +44,7 @@ def test_loss_and_accuracy_by_hand() -> None:
     assert metrics["accuracy"][1] == 2
 
 
-def test_smoothing_changes_the_optimized_loss_and_not_the_reported_one() -> None:
+def test_label_smoothing_changes_the_optimized_loss_alone() -> None:
     logits = jnp.log(jnp.array([[0.7, 0.1, 0.1, 0.1]]))
     batch = Batch(jnp.zeros(()), jnp.array([0]), jnp.array([1.0]))
     total, _, metrics = cross_entropy(logits, batch, {"label_smoothing": jnp.float32(0.2)})
@@ -53,7 +53,7 @@ def test_smoothing_changes_the_optimized_loss_and_not_the_reported_one() -> None
     np.testing.assert_allclose(metrics["loss"][0], -np.log(0.7), rtol=1e-6)
 
 
-def test_shift_moves_each_image_its_own_way_and_loses_only_what_leaves() -> None:
+def test_shift_moves_images_independently() -> None:
     images = jnp.zeros((200, 7, 7), jnp.uint8).at[:, 3, 3].set(9)
     moved = np.asarray(shift(images, jax.random.split(jax.random.key(0), 200), 2))
     rows, columns = np.argwhere(moved == 9)[:, 1:].T
@@ -78,7 +78,7 @@ def test_only_training_images_are_shifted(keys: str | None) -> None:
     assert same == (keys is None)
 
 
-def test_an_image_is_read_as_its_pixels() -> None:
+def test_time_steps_are_pixels() -> None:
     task = build(reading="pixels")
     data = {"inputs": jnp.array([[[0, 255, 0], [51, 0, 255]]], jnp.uint8), "targets": jnp.array([3])}
     inputs = task.fetch(data, jnp.array([0]), None).inputs
@@ -86,7 +86,7 @@ def test_an_image_is_read_as_its_pixels() -> None:
     assert (task.spec["input_size"], task.spec["time_steps"]) == (1, 6)
 
 
-def test_a_permutation_is_one_for_all_images_and_its_seeds_alone() -> None:
+def test_a_permutation_depends_on_its_seed_alone() -> None:
     images = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     data = {"inputs": jnp.asarray(images), "targets": jnp.array([0, 1])}
 
@@ -101,7 +101,7 @@ def test_a_permutation_is_one_for_all_images_and_its_seeds_alone() -> None:
     assert any((orders(seed)[0] != first).any() for seed in (2, 3))
 
 
-def test_images_are_not_moved_out_of_sight() -> None:
+def test_shift_pixels_must_be_smaller_than_the_image() -> None:
     build(shift_pixels=2)
-    with pytest.raises(UserError, match=r"task\.shift_pixels = 3: would move images of 2x3 pixels"):
+    with pytest.raises(UserError, match=r"task\.shift_pixels = 3: must be less than the height or width"):
         build(shift_pixels=3)

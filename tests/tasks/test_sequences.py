@@ -1,4 +1,4 @@
-"""Sequences of many lengths: what is read, and what an answer is worth."""
+"""Classification and regression of sequences of different lengths."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ LENGTHS = np.array([2, 1, 3], np.int32)
 STEPS = np.arange(12, dtype=np.float32).reshape(6, 2)
 MEASURED: dict[str, Any] = {"kind": "sequences", "features": 2, "means": [1.0, 2.0], "deviations": [2.0, 4.0]}
 LABELLED = MEASURED | {"classes": 3}
-TOLD = MEASURED | {"outputs": 2, "target_means": [10.0, 0.0], "target_deviations": [5.0, 2.0]}
+REAL = MEASURED | {"outputs": 2, "target_means": [10.0, 0.0], "target_deviations": [5.0, 2.0]}
 
 
 def arrays(targets: np.ndarray, steps: np.ndarray = STEPS) -> dict[str, np.ndarray]:
@@ -29,7 +29,7 @@ def fetch(task: Any, split: dict[str, np.ndarray]) -> Any:
     return found, order
 
 
-def test_a_text_is_read_token_by_token() -> None:
+def test_texts_are_padded_tokens() -> None:
     split = arrays(np.array([1, 0, 1], np.int32), np.array([5, 6, 7, 8, 9, 4], np.int32))
     spec = {"kind": "labelled_text", "unit": "plain_word", "vocabulary": 10, "classes": 2}
     task = make_task(spec, {"train": split, "test": split}, 4, name="text_classification", buckets=1)
@@ -46,7 +46,7 @@ def test_a_text_is_read_token_by_token() -> None:
     assert read == [[7], [5, 6], [8, 9, 4], []]
 
 
-def test_measured_steps_are_read_in_the_training_sets_units() -> None:
+def test_features_are_standardized() -> None:
     split = arrays(np.array([2, 0, 1], np.int32))
     task = make_task(LABELLED, {"train": split, "test": split}, 3, name="sequence_classification", buckets=1)
     assert dict(task.spec) == {"input_size": 2, "output_size": 3, "time_steps": 2, "head": "last"}
@@ -55,16 +55,16 @@ def test_measured_steps_are_read_in_the_training_sets_units() -> None:
     np.testing.assert_allclose(batch.inputs[row, :2], [[-0.5, -0.25], [0.5, 0.25]])
 
 
-def test_numbers_are_told_in_their_own_units_and_learned_in_the_training_sets() -> None:
+def test_the_loss_is_in_standard_deviations_and_the_metrics_in_units_of_the_data() -> None:
     targets = np.array([[10.0, 0.0], [15.0, 2.0], [20.0, -4.0]], np.float32)
     split = arrays(targets)
-    task = make_task(TOLD, {"train": split, "test": split}, 3, name="sequence_regression", buckets=1)
+    task = make_task(REAL, {"train": split, "test": split}, 3, name="sequence_regression", buckets=1)
     assert task.objective == Objective.of("loss", "min")
     batch, order = fetch(task, split)
-    # Right but for the first number of the longest row, by 5, which is one deviation.
-    answers = (np.asarray(batch.targets) - np.array([10, 0], np.float32)) / np.array([5, 2], np.float32)
-    answers[order[2], 0] += 1
-    total, count, metrics = task.loss(jnp.asarray(answers), batch, {})
+    # Exact but for the first output of the longest row, off by 5, one standard deviation.
+    outputs = (np.asarray(batch.targets) - np.array([10, 0], np.float32)) / np.array([5, 2], np.float32)
+    outputs[order[2], 0] += 1
+    total, count, metrics = task.loss(jnp.asarray(outputs), batch, {})
     assert (float(total), float(count)) == pytest.approx((0.5, 3))
     assert set(metrics) == set(task.metrics)
     means = {name: float(found / number) for name, (found, number) in metrics.items()}
@@ -76,11 +76,11 @@ def test_numbers_are_told_in_their_own_units_and_learned_in_the_training_sets() 
 @pytest.mark.parametrize(
     ("name", "spec", "message"),
     [
-        ("sequence_classification", TOLD, "are real numbers, not labels; sequence_regression tells numbers"),
-        ("sequence_regression", LABELLED, "are labels, not real numbers; sequence_classification names"),
+        ("sequence_classification", REAL, "needs labels, .* set task.name = sequence_regression"),
+        ("sequence_regression", LABELLED, "needs real numbers, .* set task.name = sequence_classification"),
     ],
 )
-def test_the_other_task_is_named(name: str, spec: dict[str, Any], message: str) -> None:
+def test_targets_of_the_wrong_kind_are_an_error(name: str, spec: dict[str, Any], message: str) -> None:
     split = arrays(np.zeros(3, np.int32))
     with pytest.raises(UserError, match=message):
         make_task(spec, {"train": split, "test": split}, 3, name=name, buckets=1)

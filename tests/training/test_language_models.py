@@ -306,7 +306,7 @@ def test_other_data_than_before_is_refused(tmp_path: Path) -> None:
     config = own_text(tmp_path)
     train(config, tmp_path / "run", console=Interrupting(5))
     (tmp_path / "a.txt").write_text("moer text\n" * 80)
-    message = r"trained on version \w{12} of text so far, and here is \w{12}"
+    message = r"trained on version \w{12} of text, but the data have version \w{12}"
     with pytest.raises(UserError, match=message):
         train(config, tmp_path / "run", console=Interrupting())
     with pytest.raises(UserError, match=message):
