@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnn_jax.config.run_folder import default_name, default_workdir
+from rnn_jax.config.run_folder import default_workdir, run_name
 from rnn_jax.reporting import ranking
 from rnn_jax.reporting.console import Console, build_console, logging_to
 from rnn_jax.runtime.command import run_command
@@ -86,8 +86,8 @@ def _say_how_to_go_on(signal: str, workdir: Path, command: Command, console: Con
 def _default(command: Command) -> Path:
     """The folder of a sweep; of a study the same for everybody who takes part."""
     if command.study is None:
-        return default_workdir(command.base.source, datetime.now(), kind="-sweep")
-    return Path("runs") / f"{default_name(command.base.source)}-sweep" / command.study.name
+        return default_workdir(command.base.source, datetime.now(), suffix="-sweep")
+    return Path("runs") / f"{run_name(command.base.source)}-sweep" / command.study.name
 
 
 if __name__ == "__main__":

@@ -80,8 +80,8 @@ def test_runs_without_images_are_rejected_before_jax_starts(tmp_path: Path) -> N
     (tmp_path / "empty").mkdir()
     other = "a drawing is read by a run that names the class of an image, classification"
     messages = {
-        "gone": "no run folder (no config.json in it)",
-        "empty": "no run folder (no config.json in it)",
+        "gone": "not a run folder (no config.json)",
+        "empty": "not a run folder (no config.json)",
         "text": f"a run of the task language_modelling; {other}",
         "adding": f"a run of the task adding; {other}",
     }

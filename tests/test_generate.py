@@ -175,7 +175,7 @@ def test_texts_that_cannot_be_scored(
 
 def test_folders_that_hold_no_language_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = ends(["--workdir", tmp_path], capsys)
-    assert (status, "no run folder (no config.json in it)" in err) == (2, True)
+    assert (status, "not a run folder (no config.json)" in err) == (2, True)
     status, _, err = ends([], capsys)
     assert (status, "--workdir" in err) == (2, True)
     folder = tmp_path / "digits"

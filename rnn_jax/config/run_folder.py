@@ -1,13 +1,12 @@
-"""The folder of a run: what is in it, and whether a config may go on in it.
+"""The run folder: its files, and whether a run with some config may start or resume in it.
 
-Between a run and its resumption some keys may differ (`MAY_DIFFER`, and a longer training where the learning
-rate does not depend on its length); with any other difference the folder holds another run, and is refused.
+Between a run and its resumption the keys in `MAY_DIFFER` may change, and training may become longer where the
+learning rate does not depend on its length. With any other difference the folder holds another run.
 """
 
 import contextlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from rnn_jax.runtime.files import (
 MAY_DIFFER = (
     "dataset.data_dir",
     "dataset.manual_dir",
-    # That they have the same contents is seen by the version of the data.
+    # The version of the data covers the contents of these.
     "dataset.file",
     "dataset.validation_file",
     "dataset.test_file",
@@ -40,100 +39,51 @@ MAY_DIFFER = (
     "log.",
     "runtime.",
 )
-OF_ONE_START = ("process_count", "process_index", "coordinator")
-"""Keys of `runtime` that say how a run was started this time: config.json does not keep them."""
+NOT_STORED = ("process_count", "process_index", "coordinator")
+"""Keys of `runtime` that belong to one start of a run; they are None in config.json."""
 DURATIONS = ("train.duration_epochs", "train.duration_steps")
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """A run's folder, and the files in it by name."""
+    """The files of a run folder."""
 
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        """The resolved config."""
-        return self.path / "config.json"
-
-    @property
-    def metrics(self) -> Path:
-        """The reproducible figures, one JSON object a logged step."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def timing(self) -> Path:
-        """Rates and times."""
-        return self.path / "timing.jsonl"
-
-    @property
-    def summary(self) -> Path:
-        """How far the run is, and how good."""
-        return self.path / "summary.json"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of checkpoints."""
-        return self.path / "checkpoints"
-
-    @property
-    def dataset(self) -> Path:
-        """What is known of the data: what it takes to answer to new inputs."""
-        return self.path / "dataset.json"
-
-    @property
-    def vocabulary(self) -> Path:
-        """The tokens of a text by their numbers."""
-        return self.path / "vocabulary.json"
-
-    @property
-    def samples(self) -> Path:
-        """What a language model wrote at each evaluation."""
-        return self.path / "samples.txt"
-
-    @property
-    def curves(self) -> Path:
-        """The picture of loss and objective over the steps."""
-        return self.path / "curves.png"
-
-    @property
-    def confusion(self) -> Path:
-        """The picture of which class was taken for which."""
-        return self.path / "confusion.png"
-
-    @property
-    def confusion_counts(self) -> Path:
-        """How often which class was taken for which: `classes`, `matrix`, `split` and `step`."""
-        return self.path / "confusion.json"
-
-    @property
-    def mistakes(self) -> Path:
-        """The picture of the most confident mistakes."""
-        return self.path / "mistakes.png"
+    def __init__(self, path: Path, checkpoints: Path | None = None) -> None:
+        """Name the files in `path`; `checkpoints`: another folder of checkpoints (None: its own)."""
+        self.path = path
+        self.config = path / "config.json"  # resolved
+        self.dataset = path / "dataset.json"  # what predictions for new inputs need to know of the data
+        self.vocabulary = path / "vocabulary.json"
+        self.metrics = path / "metrics.jsonl"  # reproducible
+        self.timing = path / "timing.jsonl"
+        self.summary = path / "summary.json"
+        self.checkpoints = checkpoints or path / "checkpoints"
+        self.samples = path / "samples.txt"  # of a language model, at each evaluation
+        self.curves = path / "curves.png"
+        self.confusion = path / "confusion.png"
+        self.confusion_counts = path / "confusion.json"  # `classes`, `matrix`, `split`, `step`
+        self.mistakes = path / "mistakes.png"  # the most confident ones
 
     def discard(self) -> None:
-        """Removes a folder in which nothing but the config, and what is known of the data, was written.
+        """Remove the folder of a run that wrote nothing but its config and dataset info.
 
-        It may be locked by this process.
+        This process may hold the folder's lock. Files of others, and then the folder, stay.
         """
-        self.vocabulary.unlink(missing_ok=True)
-        self.dataset.unlink(missing_ok=True)
-        self.config.unlink(missing_ok=True)
-        (self.path / lock.NAME).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # what somebody else put there stays
+        for file in (self.vocabulary, self.dataset, self.config, self.path / lock.NAME):
+            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
             self.path.rmdir()
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Writes summary.json, whole or not at all; what is not finite becomes null.
+        """Write summary.json atomically; NaN and infinities become null.
 
         Raises:
             StorageError: the disk is full.
-            UserError: the folder cannot be written.
+            UserError: the folder is not writable.
         """
         write_json(self.summary, finite(summary))
 
     def read_summary(self) -> dict[str, Any] | None:
-        """The summary, or None where there is none yet.
+        """The summary, None if there is none yet.
 
         Raises:
             UserError: the file is damaged.
@@ -141,28 +91,15 @@ class RunFolder:
         return read_json(self.summary) if self.summary.exists() else None
 
 
-@dataclass(frozen=True)
-class OwnFolder(RunFolder):
-    """What a process writes that does not lead: for itself, while it reads the checkpoints of the run."""
-
-    shared: Path
-    """The run's folder."""
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of checkpoints, of all processes."""
-        return RunFolder(self.shared).checkpoints
-
-
-def default_name(source: str) -> str:
-    """What a config's runs are called: `configs/mnist.py:seed` -> `mnist-seed`."""
+def run_name(source: str) -> str:
+    """The name of a config's runs: `configs/mnist.py:seed` -> `mnist-seed`."""
     path, variants = split_source(source)
     return "-".join([Path(path).stem, *variants])
 
 
-def default_workdir(source: str, now: datetime, kind: str = "") -> Path:
-    """`runs/<config>[-variant...][kind]/<date-time>`, with a number behind it if that is taken."""
-    folder = Path("runs") / (default_name(source) + kind)
+def default_workdir(source: str, now: datetime, suffix: str = "") -> Path:
+    """`runs/<config>[-variant...][suffix]/<date-time>`, followed by a number if that exists."""
+    folder = Path("runs") / (run_name(source) + suffix)
     name = now.strftime("%Y%m%d-%H%M%S")
     workdir, number = folder / name, 1
     while workdir.exists():
@@ -172,108 +109,108 @@ def default_workdir(source: str, now: datetime, kind: str = "") -> Path:
 
 
 def sweep_of(workdir: Path) -> Path | None:
-    """The folder of the sweep that a run folder is a member of; None: it is none's."""
+    """The folder of the sweep that a run folder belongs to, None if it belongs to none."""
     sweep = workdir.absolute().parent.parent
     return sweep if workdir.absolute().parent.name == "members" and (sweep / "sweep.json").exists() else None
 
 
 def make_folder(workdir: Path) -> None:
-    """Creates a folder, if need be.
+    """Create a folder if it does not exist.
 
     Raises:
-        UserError: there is something else, or it cannot be created.
+        UserError: something else is there, or the folder cannot be created.
         StorageError: the disk is full.
     """
-    if os.path.exists(workdir) and not os.path.isdir(workdir):
-        raise UserError(f"{workdir}: is no folder; give another --workdir")
+    _require_no_file(workdir)
     with writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
 
 
 def open_run(workdir: Path, config: Config) -> RunFolder:
-    """Creates a run's folder, or opens it to go on; config.json is then the given config.
+    """Create a run folder, or open it to resume, and write config.json.
 
     Raises:
-        UserError: the folder cannot be written, holds a run of another config, or other things.
+        UserError: the folder is not writable, holds a run of another config, or other files.
         StorageError: the disk is full.
     """
     check_run(workdir, config)
-    folder = RunFolder(workdir)
     make_folder(workdir)
     remove_unfinished(workdir)
     settings = config.model_dump()
-    settings["runtime"] |= dict.fromkeys(OF_ONE_START)  # None
-    write_json(folder.config, settings)
-    return folder
+    settings["runtime"] |= dict.fromkeys(NOT_STORED)
+    write_json(RunFolder(workdir).config, settings)
+    return RunFolder(workdir)
 
 
 def check_run(workdir: Path, config: Config) -> None:
-    """Looks whether a run may begin in a folder, or go on in it, and changes nothing.
+    """Check that a run may start or resume in a folder; nothing is changed.
 
     Raises:
-        UserError: the folder cannot be made, holds a run of another config, or other things.
+        UserError: the folder cannot be created, holds a run of another config, or other files.
     """
     if not os.path.exists(workdir):
         check_place(workdir)
         return
-    if not os.path.isdir(workdir):
-        raise UserError(f"{workdir}: is no folder; give another --workdir")
+    _require_no_file(workdir)
     with writing(workdir):
-        # Hidden files are the system's, or what a killed process left of writing config.json.
+        # Hidden files are the system's, or left by a process that was killed while it wrote config.json.
         entries = [entry.name for entry in workdir.iterdir() if not entry.name.startswith(".")]
     if RunFolder(workdir).config.name in entries:
-        refuse_differences(workdir, config)
+        require_same_config(workdir, config)
     elif entries:
         raise UserError(
-            f"{workdir}: not empty, and no run folder (no config.json in it); give another --workdir"
+            f"{workdir}: not empty, and not a run folder (no config.json); give another --workdir"
         )
 
 
 def read_settings(workdir: Path) -> dict[str, Any]:
-    """The config.json of a run folder, unchecked.
+    """The content of config.json, unchecked.
 
     Raises:
-        UserError: there is none, or it is damaged.
+        UserError: there is none, it is damaged, or of another version.
     """
     file = RunFolder(workdir).config
     refuse_link(file)
     if not os.path.isfile(file):
-        raise UserError(f"{workdir}: no run folder (no config.json in it)")
-    return read_json(file)
+        raise UserError(f"{workdir}: not a run folder (no config.json)")
+    settings = read_json(file)
+    if isinstance(optimizer := settings.get("optimizer"), dict) and "clip" in optimizer:
+        raise UserError(f"{file}: was written by rnn_jax 0.1.0, and only that version reads it")
+    return settings
 
 
 def read_config(workdir: Path) -> Config:
     """The config of a run folder.
 
     Raises:
-        UserError: there is none, it is damaged, or it holds what the schema does not allow.
+        UserError: there is none, it is damaged, of another version, or not valid.
     """
     return check(read_settings(workdir), origin=str(RunFolder(workdir).config))[0]
 
 
-def comparable(config: Config) -> dict[str, Any]:
-    """The values of a config by key, but for those that may differ between a run and its resumption."""
+def fixed_values(config: Config) -> dict[str, Any]:
+    """The values by key that must be the same when a run is resumed."""
     sections = config.model_dump()
-    return {
-        key: sections[key.partition(".")[0]][key.partition(".")[2]]
-        for key in KEYS
-        if not key.startswith(MAY_DIFFER)
-    }
+    keys = (key.partition(".")[::2] for key in KEYS if not key.startswith(MAY_DIFFER))
+    return {f"{section}.{key}": sections[section][key] for section, key in keys}
 
 
-def refuse_differences(workdir: Path, new: Config) -> None:
-    """Raises UserError where a run folder is of a config that a new one may not go on with, or damaged."""
-    old, differences = read_config(workdir), []
-    for key in KEYS:
-        section, _, name = key.partition(".")
-        there, here = (getattr(getattr(config, section), name) for config in (old, new))
-        if there == here or key.startswith(MAY_DIFFER):
-            continue
-        if key in DURATIONS and there and here and there < here and old.optimizer.schedule == "constant":
-            continue
-        differences.append(f"{key} is {shown(there)} there and {shown(here)} here")
+def require_same_config(workdir: Path, new: Config) -> None:
+    """Raise UserError if a run folder cannot be resumed with this config, or is damaged."""
+    old = read_config(workdir)
+    before, differences = fixed_values(old), []
+    for key, here in fixed_values(new).items():
+        there = before[key]
+        is_longer = key in DURATIONS and there and here and there < here
+        if here != there and not (is_longer and old.optimizer.schedule == "constant"):
+            differences.append(f"{key} is {shown(there)} there and {shown(here)} here")
     if differences:
         raise UserError(
             f"{workdir} holds a run of another config: {'; '.join(differences)}\n"
             "give another --workdir, or that config (only with a constant schedule may training be longer)"
         )
+
+
+def _require_no_file(workdir: Path) -> None:
+    if os.path.exists(workdir) and not os.path.isdir(workdir):
+        raise UserError(f"{workdir}: not a folder; give another --workdir")

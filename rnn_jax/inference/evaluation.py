@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_jax.checkpoints import checkpoint
 from rnn_jax.checkpoints.checkpoint import Which
-from rnn_jax.config.run_folder import RunFolder, refuse_differences
+from rnn_jax.config.run_folder import RunFolder, require_same_config
 from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.datasets import dataset_info
 from rnn_jax.runtime import devices
@@ -80,7 +80,7 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
         CheckpointError: there is no valid checkpoint of that kind.
     """
     folder = RunFolder(workdir)
-    refuse_differences(workdir, config)
+    require_same_config(workdir, config)
     sections, _ = split_hyper(config)
     if not checkpoint.steps(folder.checkpoints):
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")

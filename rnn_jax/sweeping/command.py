@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rnn_jax.config import config_files
 from rnn_jax.config.command_line import overridden, read_arguments, wrong_key
 from rnn_jax.config.messages import shown
-from rnn_jax.config.run_folder import default_name
+from rnn_jax.config.run_folder import run_name
 from rnn_jax.config.schema import KEYS
 from rnn_jax.config.values import read_value
 from rnn_jax.runtime.errors import UserError
@@ -70,7 +70,7 @@ def parse(arguments: Sequence[str]) -> Command:
     known = None if workdir is None else SweepFolder(workdir).study()
     study = InStudy(
         flags["storage"][-1],
-        _name(flags["study"][-1]) if "study" in flags else known or default_name(base.source),
+        _name(flags["study"][-1]) if "study" in flags else known or run_name(base.source),
         _whole("workers", flags, 1),
         _whole("heartbeat", flags, HEARTBEAT_SECONDS),
     )

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from rnn_jax.config.command_line import overridden
 from rnn_jax.config.objective import Objective
-from rnn_jax.config.run_folder import RunFolder, comparable, open_run
+from rnn_jax.config.run_folder import RunFolder, fixed_values, open_run
 from rnn_jax.config.schema import Config
 from rnn_jax.reporting import records
 from rnn_jax.runtime.errors import DivergedError, StorageError, UserError
@@ -162,7 +162,7 @@ def _of_one_point(sweep: Sweep, point: Point) -> Sweep:
 
 def _key(seeds: list[Member], setting: Setting) -> str:
     """The hash of a trial's config, but for what changes no figure; what is varied is to change some."""
-    own = [comparable(seeds[0].config), seeds[0].point, len(seeds)]
+    own = [fixed_values(seeds[0].config), seeds[0].point, len(seeds)]
     text = json.dumps(own if setting.is_run else [*own, setting.figure], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:NAME_LENGTH]
 

@@ -12,8 +12,7 @@ from rnn_jax.checkpoints import retention
 from rnn_jax.checkpoints.saver import Saver
 from rnn_jax.config.run_folder import (
     MAY_DIFFER,
-    OF_ONE_START,
-    OwnFolder,
+    NOT_STORED,
     RunFolder,
     make_folder,
     open_run,
@@ -64,7 +63,7 @@ def open_session(config: Config, workdir: Path) -> Iterator[Session]:
         stack.enter_context(memory.telling(config))
         if not processes_of(config).leads:
             scratch = stack.enter_context(tempfile.TemporaryDirectory())
-            yield Session(OwnFolder(Path(scratch), workdir), stop, is_new=False)
+            yield Session(RunFolder(Path(scratch), RunFolder(workdir).checkpoints), stop, is_new=False)
             return
         is_new = not RunFolder(workdir).config.exists()
         make_folder(workdir)
@@ -174,7 +173,7 @@ def _reopen_finished(folder: RunFolder) -> None:
 def _hash_of_config(config: Config) -> int:
     """Return a hash of a config without the keys in which processes of a run may differ."""
     sections: Mapping[str, Any] = config.model_dump()
-    own = [f"runtime.{key}" for key in OF_ONE_START]
+    own = [f"runtime.{key}" for key in NOT_STORED]
     own += [key for key in MAY_DIFFER if key.startswith("dataset.")]
     for key in own:
         section, _, name = key.partition(".")

@@ -214,7 +214,7 @@ def test_a_run_folder_alone_goes_on_with_its_own_config(tmp_path):
 def test_the_folder_is_looked_at_before_anything_starts(tmp_path):
     (tmp_path / "file").touch()
     assert mistakes(*MNIST, "--workdir", str(tmp_path / "file")) == [
-        f"{tmp_path / 'file'}: is no folder; give another --workdir"
+        f"{tmp_path / 'file'}: not a folder; give another --workdir"
     ]
     open_run(tmp_path / "run", parse(MNIST).config)
     (line, _) = mistakes(*MNIST, "--workdir", str(tmp_path / "run"), "--config.model.layers=3")

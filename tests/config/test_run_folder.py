@@ -99,7 +99,7 @@ def test_training_may_be_longer_only_where_the_schedule_is_constant(tmp_path):
 
 def test_a_folder_of_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(UserError, match=r"not empty, and no run folder \(no config\.json in it\)"):
+    with pytest.raises(UserError, match=r"not empty, and not a run folder \(no config\.json\)"):
         open_run(tmp_path, config_of())
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -111,7 +111,7 @@ def test_an_empty_folder_is_taken_even_after_a_kill(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="file: is no folder"):
+    with pytest.raises(UserError, match="file: not a folder"):
         open_run(tmp_path / "file", config_of())
     with pytest.raises(UserError, match=r"run: cannot be written \(Not a directory\)"):
         open_run(tmp_path / "file" / "run", config_of())
@@ -199,7 +199,7 @@ def test_looking_at_a_folder_changes_nothing(tmp_path):
     assert (tmp_path / "run" / "config.json").stat().st_mtime_ns == before.st_mtime_ns
     (tmp_path / "file").touch()
     for place, words in (
-        (tmp_path / "file", "is no folder"),
+        (tmp_path / "file", "not a folder"),
         (tmp_path / "file" / "a" / "b", "Not a directory"),
     ):
         with pytest.raises(UserError, match=words):
@@ -209,4 +209,13 @@ def test_looking_at_a_folder_changes_nothing(tmp_path):
 def test_json_that_is_too_deep_is_damaged(tmp_path):
     (tmp_path / "config.json").write_text("[" * 100_000)
     with pytest.raises(UserError, match=r"config\.json: damaged, no valid JSON"):
+        read_config(tmp_path)
+
+
+def test_a_run_folder_of_another_version_names_that_version(tmp_path):
+    file = open_run(tmp_path, config_of()).config
+    file.write_text(file.read_text().replace('"clip_norm"', '"clip"'))
+    with pytest.raises(
+        UserError, match=r"config\.json: was written by rnn_jax 0\.1\.0, and only that version"
+    ):
         read_config(tmp_path)

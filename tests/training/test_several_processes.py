@@ -19,7 +19,7 @@ import pytest
 
 from rnn_jax.checkpoints import checkpoint
 from rnn_jax.config.command_line import load_config
-from rnn_jax.config.run_folder import OF_ONE_START
+from rnn_jax.config.run_folder import NOT_STORED
 from rnn_jax.config.schema import validate
 from rnn_jax.main import main
 from rnn_jax.reporting.log import read_lines
@@ -155,7 +155,7 @@ def test_a_signal_to_one_stops_both_at_the_same_step(tmp_path: Path) -> None:
     assert step >= 20
     assert f"SIGTERM after step {step:,}, checkpoint written" in log_of(folder, 0).read_text()
     settings = json.loads((folder / "config.json").read_text())
-    assert [settings["runtime"][key] for key in OF_ONE_START] == [None] * 3
+    assert [settings["runtime"][key] for key in NOT_STORED] == [None] * 3
     settings["train"]["duration_steps"] = step + 30  # as long as it takes to see that it goes on
     (folder / "config.json").write_text(json.dumps(settings))
     train_alone(job, folder, **{"train.duration_steps": step + 30})
