@@ -2,93 +2,65 @@
 
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Collection, Sequence
 
 from rnn_jax.reporting.console import Console
 from rnn_jax.training.build import Job
 from rnn_jax.training.population.pruning import Halving
+from rnn_jax.training.program import ByMember
 from rnn_jax.training.progress import RUNNING, MemberStatus
 
-ByMember = Mapping[int, Mapping[str, float]]
 
-
-class Display(Protocol):
-    """What the training loop reports, as it happens."""
-
-    def start(self, step: int) -> None:
-        """Training begins after `step` updates."""
-        ...
-
-    def stop(self) -> None:
-        """Training has ended, for whatever reason."""
-        ...
-
-    def info(self, text: str) -> None:
-        """Show one line that a person may want to know."""
-        ...
-
-    def warn(self, text: str, member: int = 0) -> None:
-        """Show one line that a person should not miss, about one model."""
-        ...
-
-    def updated(self, step: int, running: int) -> None:
-        """`step` updates are done, the last one by `running` models."""
-        ...
-
-    def logged(self, step: int, found: ByMember, rate: float) -> None:
-        """Show training metrics of an interval, and the rate in examples (tokens) a second of each model."""
-        ...
-
-    def evaluated(
-        self, step: int, found: ByMember, improved: Collection[int], members: Sequence[MemberStatus]
-    ) -> None:
-        """Show validation metrics, which models are better than ever, and the status of all."""
-        ...
-
-
-class RunDisplay:
-    """One model: its metrics."""
+class Display:
+    """Shows one model: its metrics."""
 
     def __init__(self, console: Console, job: Job) -> None:
         self._console, self._job = console, job
 
     def start(self, step: int) -> None:
+        """Training begins after `step` updates."""
         job = self._job
         self._console.start(step, job.plan.last_step, job.task.unit, units_per_step=job.units_per_step)
 
     def stop(self) -> None:
+        """Training has ended, for whatever reason."""
         self._console.stop()
 
     def info(self, text: str) -> None:
+        """Show one line of information."""
         self._console.info(text)
 
     def warn(self, text: str, member: int = 0) -> None:
+        """Show one line of warning, about one model."""
         del member
         self._console.warn(text)
 
     def updated(self, step: int, running: int) -> None:
+        """`step` updates are done, the last one by `running` models."""
         del running
         self._console.tick(step)
 
     def logged(self, step: int, found: ByMember, rate: float) -> None:
+        """Show training metrics of an interval, and the rate in examples (tokens) a second of each model."""
         self._console.log_training(step, found[0], rate)
 
     def evaluated(
         self, step: int, found: ByMember, improved: Collection[int], members: Sequence[MemberStatus]
     ) -> None:
+        """Show validation metrics, which models are better than ever, and the status of all."""
         del members
         self._console.log_evaluation(step, "validation", found[0], 0 in improved)
 
 
-class SweepDisplay:
-    """A population: how many of a sweep's updates are done, and the best member so far."""
+class SweepDisplay(Display):
+    """Shows a population: how many of a sweep's updates are done, and the best member so far."""
 
     def __init__(
         self, console: Console, job: Job, halving: Halving, members: int, before: int, best: float | None
     ) -> None:
         """`before` updates were made by earlier programs of the sweep, whose best objective is `best`."""
-        self._console, self._objective, self._plan = console, job.task.objective, job.plan
+        super().__init__(console, job)
+        self._objective, self._plan = job.task.objective, job.plan
         self._halving, self._before, self._best = halving, before, best
         self._planned = halving.updates_left(job.plan.last_step, members)
         self._done, self._updates = before, 0
@@ -100,9 +72,6 @@ class SweepDisplay:
 
     def stop(self) -> None:
         """Nothing: the sweep's progress bar stays."""
-
-    def info(self, text: str) -> None:
-        self._console.info(text)
 
     def warn(self, text: str, member: int = 0) -> None:
         self._console.warn(f"member {member}: {text}")

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from rnn_jax.checkpoints import checkpoint
 from rnn_jax.checkpoints.saver import Saver
 from rnn_jax.config.run_folder import RunFolder
@@ -19,8 +21,8 @@ from rnn_jax.runtime.errors import CheckpointError, UserError
 from rnn_jax.runtime.signals import Interrupted, Stop
 from rnn_jax.training.display import Display
 from rnn_jax.training.meter import Meter
+from rnn_jax.training.population.population import Trainable
 from rnn_jax.training.population.pruning import Halving
-from rnn_jax.training.program import Feed, Trainable
 from rnn_jax.training.progress import DIVERGED, FINISHED, RUNNING, STOPPED_EARLY, MemberStatus, Progress
 from rnn_jax.training.samples import sample
 from rnn_jax.training.summary import Summary
@@ -66,9 +68,11 @@ def begin(
     agreement.same(found[-1] if found else 0, "checkpoints: they need a folder that all of them share")
     if not found:
         return program.init(), Progress(devices.number, (MemberStatus(),) * members)
-    state, progress, damaged = agreement.as_the_first_restores(
-        lambda at: program.restore(checkpoints, "latest", to_go_on=at is None, at=at)
-    )
+
+    def restore(at: int | None) -> Any:
+        return program.restore(checkpoints, "latest", to_go_on=at is None, at=at)
+
+    state, progress, damaged = agreement.as_the_first_restores(restore)
     for line in damaged:
         display.warn(line)
     if progress.devices != devices.number:
@@ -134,6 +138,28 @@ class Fitted(NamedTuple):
     meter: Meter
 
 
+class _Feed:
+    """The batches of training, each selected while the one before it is computed."""
+
+    def __init__(self, program: Trainable) -> None:
+        self._program = program
+        self._ready: tuple[int, jax.Array] | None = None
+
+    def take(self, state: Any, step: int) -> jax.Array:
+        """Return what was selected for a batch, see `Program.batch_of`."""
+        ready, self._ready = self._ready, None
+        return ready[1] if ready is not None and ready[0] == step else self._program.batch_of(state, step)
+
+    def prepare(self, state: Any, step: int) -> None:
+        """Select a batch: to be called once the one before it is being computed."""
+        if step < self._program.job.plan.last_step:
+            self._ready = (step, self._program.batch_of(state, step))
+
+    def clear(self) -> None:
+        """Drop a batch that was prepared for other members."""
+        self._ready = None
+
+
 class _Loop:
     """A run in progress."""
 
@@ -141,7 +167,7 @@ class _Loop:
         self.program, self.state, self.progress, self.run = program, state, progress, run
         self.step = int(state.step)
         self.meter = Meter(program, run.logs, run.display, self.step)
-        self._feed = Feed(program)
+        self._feed = _Feed(program)
         self._saved = (self.step, progress) if self.step else None
         self._set_hyper()
 

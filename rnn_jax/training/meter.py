@@ -10,10 +10,8 @@ import jax
 from rnn_jax.reporting.log import Log
 from rnn_jax.runtime.distributed import placement
 from rnn_jax.training.display import Display
-from rnn_jax.training.program import Trainable
-
-ByMember = Mapping[int, Mapping[str, float]]
-"""Metrics of each member, by its number."""
+from rnn_jax.training.population.population import Trainable
+from rnn_jax.training.program import ByMember
 
 
 class Meter:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -45,113 +45,20 @@ class Health(NamedTuple):
         return None if self.is_finite else f"the parameters are not finite after update {step}"
 
 
-class Trainable(Protocol):
-    """What the training loop needs of a program: one model (`Program`), or many (`population.Population`).
-
-    Of a state the loop reads `step` alone, the number of updates. Members have numbers from 0; a program of
-    one model has member 0.
-    """
-
-    @property
-    def job(self) -> Job: ...
-    @property
-    def devices(self) -> Devices: ...
-    @property
-    def data(self) -> Mapping[str, Arrays]: ...
-    @property
-    def train_step(self) -> Callable[..., Any]:
-        """(state, hyper, data, indices) -> state: one update of every running member."""
-        ...
-
-    def init(self) -> Any:
-        """Return the state before the first step."""
-        ...
-
-    def restore(
-        self,
-        folder: Path,
-        which: Which,
-        *,
-        to_go_on: bool = ...,
-        only_planned: bool = ...,
-        at: int | None = ...,
-    ) -> tuple[Any, Progress, list[str]]:
-        """Read a checkpoint: the state, the progress, and a line for every invalid checkpoint."""
-        ...
-
-    def to_save(self, state: Any) -> Mapping[str, Any]:
-        """Return the arrays of a checkpoint."""
-        ...
-
-    def running(self, state: Any) -> dict[int, int]:
-        """Return where each running member is: its place by its number."""
-        ...
-
-    def member(self, tree: Any, place: int) -> Any:
-        """Return one member's part of fetched arrays."""
-        ...
-
-    def places_of(self, state: Any) -> dict[str, list[int]] | None:
-        """Return where all members are, to be stored beside the state."""
-        ...
-
-    def hyper_of(self, state: Any, rate_factors: Sequence[float]) -> Any:
-        """Return the hyperparameters of a step, the learning rate of each member times its factor."""
-        ...
-
-    def batch_of(self, state: Any, step: int) -> jax.Array:
-        """Return what the task selected for training batch number `step`, on the devices."""
-        ...
-
-    def settle(self, result: Result) -> Result:
-        """Wait for a step's result where the devices take turns; call it before the next step."""
-        ...
-
-    @property
-    def take_metrics(self) -> Callable[..., Any]:
-        """(state) -> (state, taken): take the training metrics out of a state."""
-        ...
-
-    def means(self, sums: Any) -> dict[str, float]:
-        """Divide fetched (sum, count) pairs of one member."""
-        ...
-
-    def health(self, state: Any) -> dict[int, Health]:
-        """Return the health of each running member; waits for the last update."""
-        ...
-
-    def evaluate_members(self, state: Any, split: str, between: Callable[[], None]) -> ByMember:
-        """Return the metrics of a whole split; `between` is called before every batch, and may raise."""
-        ...
-
-    def training_batch(self, state: Any, step: int) -> ByMember:
-        """Return the metrics of training batch number `step`, without augmentation."""
-        ...
-
-    def generating(self, state: Any, number: int) -> tuple[Any, int]:
-        """Return a member's evaluated parameters and its seed."""
-        ...
-
-    def keep_best(self, state: Any, improved: Collection[int]) -> Any:
-        """Return the state after an evaluation that was the best so far of these members."""
-        ...
-
-    def retire(
-        self, state: Any, ended: Sequence[int], members: Sequence[MemberStatus], folders: Sequence[RunFolder]
-    ) -> Any:
-        """Take members that have ended out of the state; what they leave is in their run folders."""
-        ...
-
-
 class Program(NamedTuple):
-    """One model. Steps are compiled at their first call."""
+    """One model, for the training loop the member number 0. Steps are compiled at their first call.
+
+    `population.Population` has the same methods for many models; the loop reads nothing of a state but its
+    `step`.
+    """
 
     job: Job
     devices: Devices
     data: Mapping[str, Arrays]
     """The arrays of each split, replicated on every device."""
     hyper: Hyper
-    train_step: Callable[[State, Hyper, Arrays, jax.Array], State]
+    train_step: Callable[..., Any]
+    """(state, hyper, data, indices) -> state, see `steps.train_step`."""
     eval_step: Callable[..., Any]
     output_step: Callable[..., Any]
     take_metrics: Callable[[State], tuple[State, Taken]]
@@ -183,7 +90,7 @@ class Program(NamedTuple):
         )
         return self.from_saved(state), progress, damaged
 
-    def to_save(self, state: State) -> Mapping[str, Any]:
+    def to_save(self, state: Any) -> Mapping[str, Any]:
         """A state as it is saved: without the rows that fill the carry up to a multiple of the devices.
 
         Whole in each process, where there are several.
@@ -195,13 +102,13 @@ class Program(NamedTuple):
             state = state._replace(carry=self._gather(state.carry))
         return with_rows(state, rows["train"])._asdict()
 
-    def from_saved(self, state: State) -> State:
+    def from_saved(self, state: Any) -> State:
         """A saved state where the compiled step wants it: otherwise the step would compile twice."""
         rows = self.job.task.carry_rows
         filled = state if rows is None else with_rows(state, self._filled(rows["train"]))
         return place(filled, self.devices.mesh)
 
-    def running(self, state: State) -> dict[int, int]:
+    def running(self, state: Any) -> dict[int, int]:
         """Return the place of the one model."""
         del state
         return {0: 0}
@@ -211,11 +118,11 @@ class Program(NamedTuple):
         del place
         return tree
 
-    def places_of(self, state: State) -> None:
+    def places_of(self, state: Any) -> None:
         """Return nothing: there is one model."""
         del state
 
-    def hyper_of(self, state: State, rate_factors: Sequence[float]) -> Hyper:
+    def hyper_of(self, state: Any, rate_factors: Sequence[float]) -> Hyper:
         """Return the hyperparameters, the learning rate times the model's factor."""
         del state
         if rate_factors[0] == 1:
@@ -224,7 +131,7 @@ class Program(NamedTuple):
         lower = put(np.asarray(rate) * np.float32(rate_factors[0]), rate.sharding)
         return {**self.hyper, "learning_rate": lower}
 
-    def batch_of(self, state: State, step: int) -> jax.Array:
+    def batch_of(self, state: Any, step: int) -> jax.Array:
         """Return what the task selected for training batch number `step`, on the devices."""
         del state
         return self.indices("train", step)
@@ -233,34 +140,34 @@ class Program(NamedTuple):
         """Divide fetched (sum, count) pairs."""
         return metrics.merge([sums])
 
-    def health(self, state: State) -> dict[int, Health]:
+    def health(self, state: Any) -> dict[int, Health]:
         """Return the health of the model; waits for the last update."""
         found = placement.fetch((state.diverged_at, state.skipped, self.is_finite(state)))
         return {0: Health(int(found[0]), int(found[1]), bool(found[2]))}
 
     def evaluate_members(
-        self, state: State, split: str, between: Callable[[], None] = lambda: None
+        self, state: Any, split: str, between: Callable[[], None] = lambda: None
     ) -> ByMember:
         """Return the metrics of a whole split."""
         return {0: evaluate(self, state.evaluated, split, between)}
 
-    def training_batch(self, state: State, step: int) -> ByMember:
+    def training_batch(self, state: Any, step: int) -> ByMember:
         """Return the metrics of training batch number `step`, without augmentation."""
         return {0: training_batch(self, state.parameters, step)}
 
-    def generating(self, state: State, number: int) -> tuple[Any, int]:
+    def generating(self, state: Any, number: int) -> tuple[Any, int]:
         """Return the evaluated parameters and the seed."""
         del number
         return state.evaluated, self.job.plan.settings.seed
 
-    def keep_best(self, state: State, improved: Collection[int]) -> State:
+    def keep_best(self, state: Any, improved: Collection[int]) -> State:
         """Return the state: the best one is a checkpoint of its own."""
         del improved
         return state
 
     def retire(
         self,
-        state: State,
+        state: Any,
         ended: Sequence[int],
         members: Sequence[MemberStatus],
         folders: Sequence[RunFolder],
@@ -312,25 +219,3 @@ def load(job: Job, devices: Devices) -> Program:
         take_metrics=jax.jit(steps.take_metrics, donate_argnums=0),
         is_finite=jax.jit(steps.is_finite),
     )
-
-
-class Feed:
-    """The batches of training, each selected while the one before it is computed."""
-
-    def __init__(self, program: Trainable) -> None:
-        self._program = program
-        self._ready: tuple[int, jax.Array] | None = None
-
-    def take(self, state: Any, step: int) -> jax.Array:
-        """Return what was selected for a batch, see `Trainable.batch_of`."""
-        ready, self._ready = self._ready, None
-        return ready[1] if ready is not None and ready[0] == step else self._program.batch_of(state, step)
-
-    def prepare(self, state: Any, step: int) -> None:
-        """Select a batch: to be called once the one before it is being computed."""
-        if step < self._program.job.plan.last_step:
-            self._ready = (step, self._program.batch_of(state, step))
-
-    def clear(self) -> None:
-        """Drop a batch that was prepared for other members."""
-        self._ready = None

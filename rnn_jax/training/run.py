@@ -24,7 +24,7 @@ from rnn_jax.runtime.distributed import joining
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.signals import Interrupted
 from rnn_jax.training.build import Job, build
-from rnn_jax.training.display import RunDisplay
+from rnn_jax.training.display import Display
 from rnn_jax.training.evaluate import evaluate
 from rnn_jax.training.fit import Fitted, Run, begin, fit
 from rnn_jax.training.program import Program, load
@@ -64,7 +64,7 @@ def train(
         folder, stop, checkpoints = session.folder, session.stop, session.folder.checkpoints
         try:
             job, where = _prepare(config, session)
-            display = RunDisplay(console, job)
+            display = Display(console, job)
             agreement = synchronize(config, job, where, checkpoints.parent, stop)
             with jax.default_matmul_precision(where.matmul_precision):
                 with stop.at_once():

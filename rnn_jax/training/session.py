@@ -32,8 +32,8 @@ from rnn_jax.training import memory
 from rnn_jax.training.build import Job
 from rnn_jax.training.display import Display
 from rnn_jax.training.fit import Run
+from rnn_jax.training.population.population import Trainable
 from rnn_jax.training.population.pruning import Halving
-from rnn_jax.training.program import Trainable
 from rnn_jax.training.progress import Progress
 from rnn_jax.training.summary import Summary
 

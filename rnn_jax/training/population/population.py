@@ -20,7 +20,7 @@ from rnn_jax.tasks.task import Arrays
 from rnn_jax.training.build import Job
 from rnn_jax.training.population import steps
 from rnn_jax.training.population.steps import Members, MemberSteps
-from rnn_jax.training.program import ByMember, Health, Result
+from rnn_jax.training.program import ByMember, Health, Program, Result
 from rnn_jax.training.progress import MemberStatus, Progress
 from rnn_jax.training.state import State
 from rnn_jax.training.steps import Taken
@@ -57,7 +57,7 @@ class PopulationState(NamedTuple):
 
 
 class Population(NamedTuple):
-    """Many models in one program; see `program.Trainable` for the methods."""
+    """Many models in one program: the methods of `program.Program`, by member."""
 
     compiled: MemberSteps
     devices: Devices
@@ -77,9 +77,7 @@ class Population(NamedTuple):
         states = self.compiled.init(self.members.take(places.numbers))
         return PopulationState(states, jax.tree.map(lambda leaf: leaf.copy(), states), places)
 
-    def train_step(
-        self, state: PopulationState, hyper: Any, data: Arrays, indices: jax.Array
-    ) -> PopulationState:
+    def train_step(self, state: Any, hyper: Any, data: Arrays, indices: jax.Array) -> PopulationState:
         states = self.compiled.train_step(state.states, hyper[0], data, indices, hyper[1])
         return state._replace(states=states)
 
@@ -105,39 +103,39 @@ class Population(NamedTuple):
             state = self._pack(state, list(places.running().values()))
         return state, progress, found.damaged
 
-    def to_save(self, state: PopulationState) -> Mapping[str, Any]:
+    def to_save(self, state: Any) -> Mapping[str, Any]:
         return {"states": state.states._asdict(), "best": state.best._asdict()}
 
-    def running(self, state: PopulationState) -> dict[int, int]:
+    def running(self, state: Any) -> dict[int, int]:
         return state.places.running()
 
     def member(self, tree: Any, place: int) -> Any:
         return jax.tree.map(operator.itemgetter(place), tree)
 
-    def places_of(self, state: PopulationState) -> dict[str, list[int]]:
+    def places_of(self, state: Any) -> dict[str, list[int]]:
         return {name: array.tolist() for name, array in state.places._asdict().items()}
 
-    def hyper_of(self, state: PopulationState, rate_factors: Sequence[float]) -> Any:
+    def hyper_of(self, state: Any, rate_factors: Sequence[float]) -> Any:
         """Return the hyperparameters of each place, and which places are active."""
         hyper = dict(self.members.take(state.places.numbers).hyper)
         factors = np.array(rate_factors, np.float32)[state.places.numbers]
         hyper["learning_rate"] = hyper["learning_rate"] * factors
         return self.compiled.put(hyper), self.compiled.put(state.places.active)
 
-    def batch_of(self, state: PopulationState, step: int) -> jax.Array:
+    def batch_of(self, state: Any, step: int) -> jax.Array:
         return self.compiled.indices(self.members.take(state.places.numbers), step)
 
     def settle(self, result: Result) -> Result:
         return result
 
-    def take_metrics(self, state: PopulationState) -> tuple[PopulationState, Taken]:
+    def take_metrics(self, state: Any) -> tuple[PopulationState, Taken]:
         states, taken = self.compiled.take_metrics(state.states)
         return state._replace(states=states), taken
 
     def means(self, sums: Any) -> dict[str, float]:
         return {name: float(total / count) if count else math.nan for name, (total, count) in sums.items()}
 
-    def health(self, state: PopulationState) -> dict[int, Health]:
+    def health(self, state: Any) -> dict[int, Health]:
         states = state.states
         diverged, skipped, finite = placement.fetch(
             (states.diverged_at, states.skipped, self.compiled.is_finite(states))
@@ -148,13 +146,13 @@ class Population(NamedTuple):
         }
 
     def evaluate_members(
-        self, state: PopulationState, split: str, between: Callable[[], None] = lambda: None
+        self, state: Any, split: str, between: Callable[[], None] = lambda: None
     ) -> ByMember:
         hyper, active = self.hyper_of(state, [1.0] * len(self.members.seeds))
         found = evaluate(self.compiled, state.states.evaluated, hyper, active, split, between)
         return {number: found[place] for number, place in state.places.running().items()}
 
-    def training_batch(self, state: PopulationState, step: int) -> ByMember:
+    def training_batch(self, state: Any, step: int) -> ByMember:
         hyper, active = self.hyper_of(state, [1.0] * len(self.members.seeds))
         found = {}
         for seed in np.unique(self.members.seeds):  # members of one seed have the same batch
@@ -167,11 +165,11 @@ class Population(NamedTuple):
                     found[number] = self.means(self.member(sums, place))
         return found
 
-    def generating(self, state: PopulationState, number: int) -> tuple[Any, int]:
+    def generating(self, state: Any, number: int) -> tuple[Any, int]:
         place = state.places.running()[number]
         return self.member(state.states.evaluated, place), int(self.members.seeds[number])
 
-    def keep_best(self, state: PopulationState, improved: Collection[int]) -> PopulationState:
+    def keep_best(self, state: Any, improved: Collection[int]) -> PopulationState:
         is_better = np.zeros(len(state.places.numbers), bool)
         for number, place in state.places.running().items():
             is_better[place] = number in improved
@@ -180,7 +178,7 @@ class Population(NamedTuple):
 
     def retire(
         self,
-        state: PopulationState,
+        state: Any,
         ended: Sequence[int],
         members: Sequence[MemberStatus],
         folders: Sequence[RunFolder],
@@ -206,6 +204,10 @@ class Population(NamedTuple):
         return PopulationState(
             states, self.compiled.pack(state.best, where), Places(numbers[sources], active)
         )
+
+
+Trainable = Program | Population
+"""What the training loop trains."""
 
 
 def evaluate(
