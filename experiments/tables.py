@@ -3,8 +3,7 @@
     python experiments/tables.py            # after results.jsonl has changed
     python experiments/tables.py --check    # changes nothing; exit status 1 if a table would change
 
-A table stands between `<!-- table NAME -->` and `<!-- end -->`, in the README of an experiment or at the
-top. An experiment's report.py has `TABLES`, for each name a function of its records, and `draw(folder)`,
+A table stands between `<!-- table NAME -->` and `<!-- end -->`, in a README or in docs/. An experiment's report.py has `TABLES`, for each name a function of its records, and `draw(folder)`,
 which draws its figure.
 """
 
@@ -74,8 +73,8 @@ def _run(report: Path) -> dict[str, Any]:
 
 
 def _readmes() -> list[Path]:
-    found = [HERE.parent / "README.md", *sorted(HERE.glob("*/README.md"))]
-    return [readme for readme in found if readme.exists()]
+    top = HERE.parent
+    return [top / "README.md", *sorted(top.glob("docs/*.md")), *sorted(HERE.glob("*/README.md"))]
 
 
 def _update(readme: Path, tables: dict[str, str], check: bool) -> bool:

@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""Code in the documentation runs, and its tables are those of the records."""
 
 import subprocess
 import sys
@@ -15,25 +15,29 @@ from rnn_jax.sweeping import definition, members
 ROOT = Path(__file__).parents[1]
 
 
+def example(name: str, page: str) -> str:
+    """The code block after `<!-- name -->` in a page of docs/."""
+    text = (ROOT / "docs" / page).read_text()
+    return text.partition(f"<!-- {name} -->\n```python\n")[2].partition("```")[0]
+
+
 def test_the_python_example_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = (ROOT / "README.md").read_text()
-    code = text.partition("<!-- python -->\n```python\n")[2].partition("```")[0]
+    code = example("python", "python.md")
     assert "train(config" in code
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, "docs", "exec"), {})
     accuracy = float(capsys.readouterr().out.splitlines()[-1])
     assert 0 <= accuracy <= 1
     assert (tmp_path / "runs" / "from-python" / "summary.json").exists()
 
 
 def test_the_sweep_file_is_one() -> None:
-    text = (ROOT / "README.md").read_text()
-    code = text.partition("<!-- sweep -->\n```python\n")[2].partition("```")[0]
+    code = example("sweep", "sweeps.md")
     names: dict[str, Any] = {}
-    exec(compile(code, "README.md", "exec"), names)
-    sweep = definition.check(names["get_sweep"](), "README.md")
+    exec(compile(code, "docs", "exec"), names)
+    sweep = definition.check(names["get_sweep"](), "docs/sweeps.md")
     assert len(members.points(sweep)) == 32
 
 
@@ -52,10 +56,9 @@ def test_what_aeon_loads_becomes_sequences(
     monkeypatch.setitem(sys.modules, "aeon", types.ModuleType("aeon"))
     monkeypatch.setitem(sys.modules, "aeon.datasets", module)
     monkeypatch.chdir(tmp_path)
-    text = (ROOT / "README.md").read_text()
-    code = text.partition("<!-- aeon -->\n```python\n")[2].partition("```")[0]
+    code = example("aeon", "data.md")
     assert len([line for line in code.splitlines() if line and "import numpy" not in line]) == 4
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, "docs", "exec"), {})
     found = sequences.read(Path("train.npz"))
     assert found.lengths.tolist() == lengths
     assert found.answers is not None
