@@ -3,8 +3,8 @@
     python experiments/tables.py            # after results.jsonl has changed
     python experiments/tables.py --check    # changes nothing; exit status 1 if a table would change
 
-A table stands between `<!-- table NAME -->` and `<!-- end -->`, in a README or in docs/. An experiment's report.py has `TABLES`, for each name a function of its records, and `draw(folder)`,
-which draws its figure.
+A table stands between `<!-- table NAME -->` and `<!-- end -->`, in a README or in docs/. An experiment's
+report.py has `TABLES`, for each name a function of its records, and `draw(folder)`, which draws its figure.
 """
 
 import re
