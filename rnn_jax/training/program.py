@@ -65,10 +65,10 @@ class Program(NamedTuple):
     is_finite: Callable[[State], jax.Array]
 
     def init(self) -> State:
-        """The state before the first step, drawn from the plan's seed."""
+        """Return the state before the first step, initialized from the plan's seed."""
         key = jax.random.key(self.job.plan.settings.seed)
-        drawn = jax.jit(partial(init, self.job))(self.job.hyper, key)
-        return self.from_saved(jax.block_until_ready(drawn))  # which raises where memory was not enough
+        state = jax.jit(partial(init, self.job))(self.job.hyper, key)
+        return self.from_saved(jax.block_until_ready(state))  # raises where it runs out of memory
 
     def restore(
         self,
@@ -79,7 +79,7 @@ class Program(NamedTuple):
         only_planned: bool = False,
         at: int | None = None,
     ) -> tuple[State, Progress, list[str]]:
-        """Reads a checkpoint back, see `checkpoint.restore`, and puts it where the compiled steps want it."""
+        """Read a checkpoint, and place it where the compiled steps need it: see `checkpoint.restore`."""
         whole = shardings(self.devices.mesh, steps.WHOLE)
         shapes = jax.eval_shape(partial(init, self.job), dict(self.job.hyper), jax.random.key(0))
         template = jax.tree.map(
@@ -91,10 +91,7 @@ class Program(NamedTuple):
         return self.from_saved(state), progress, damaged
 
     def to_save(self, state: Any) -> Mapping[str, Any]:
-        """A state as it is saved: without the rows that fill the carry up to a multiple of the devices.
-
-        Whole in each process, where there are several.
-        """
+        """Return the arrays to save: the carry without padding rows, and gathered from all processes."""
         rows = self.job.task.carry_rows
         if rows is None:
             return state._asdict()
@@ -103,10 +100,10 @@ class Program(NamedTuple):
         return with_rows(state, rows["train"])._asdict()
 
     def from_saved(self, state: Any) -> State:
-        """A saved state where the compiled step wants it: otherwise the step would compile twice."""
+        """Place a saved state where the compiled step needs it: otherwise the step would compile twice."""
         rows = self.job.task.carry_rows
-        filled = state if rows is None else with_rows(state, self._filled(rows["train"]))
-        return place(filled, self.devices.mesh)
+        padded = state if rows is None else with_rows(state, self._padded(rows["train"]))
+        return place(padded, self.devices.mesh)
 
     def running(self, state: Any) -> dict[int, int]:
         """Return the place of the one model."""
@@ -177,23 +174,23 @@ class Program(NamedTuple):
         return state
 
     def initial_carry(self, split: str) -> Any:
-        """The carry that an evaluation of a split begins with; None where each batch starts anew."""
+        """Return the carry that an evaluation of a split begins with; None where each batch resets it."""
         rows = self.job.task.carry_rows
         if rows is None:
             return None
-        carry = self.job.network.initial_carry(self._filled(rows[split]))
+        carry = self.job.network.initial_carry(self._padded(rows[split]))
         return put(carry, shardings(self.devices.mesh, steps.ROWS))
 
     def settle(self, result: Result) -> Result:
-        """A step's result, waited for where the devices take turns; call it before the next step."""
+        """Wait for a step's result where the devices take turns; call it before the next step."""
         return jax.block_until_ready(result) if self.devices.take_turns else result
 
-    def _filled(self, rows: int) -> int:
-        """So many rows, and what fills them up to a multiple of the devices."""
+    def _padded(self, rows: int) -> int:
+        """Round a number of rows up to a multiple of the devices."""
         return rows + -rows % self.devices.number
 
     def indices(self, split: str, step: int) -> jax.Array:
-        """What the task selected for a batch [rows, ...], on the devices."""
+        """Return what the task selected for a batch [rows, ...], on the devices."""
         rows = steps.pad_rows(
             self.job.task.select(split, self.job.plan.settings.seed, step), self.devices.number
         )
@@ -205,7 +202,7 @@ class Program(NamedTuple):
 
 
 def load(job: Job, devices: Devices) -> Program:
-    """Puts a job on devices."""
+    """Place a job on devices."""
     mesh = devices.mesh
     whole = shardings(mesh, steps.WHOLE)
     return Program(
