@@ -1,26 +1,38 @@
-"""The table of this experiment, made of results.jsonl."""
+"""The table of endurance trials, from results.jsonl. The trials are in tests/endurance."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from run import SERIES
-
 from rnn_jax.reporting.formatting import format_seconds
 from rnn_jax.reporting.records import Record
 
-SAID = ("command", "tried", "violations", "seconds", "hardware", "date", "commit", "series")
-"""What every record has."""
+SERIES = {
+    "kills": "kill -9 at random times, inside saves too",
+    "stops": "signals at random steps and within evaluations",
+    "signals": "every signal in every phase",
+    "flips": "checkpoints damaged",
+    "policy": "the retention policy against brute force",
+    "disk": "a full disk at every write",
+    "bad_configs": "wrong configs and commands",
+    "mutations": "data files damaged",
+    "study_postgres": "workers of one study killed, PostgreSQL",
+    "study_sqlite": "workers of one study killed, SQLite",
+    "cost": "cost of saving and verifying",
+}
+
+COMMON = ("command", "tried", "violations", "seconds", "hardware", "date", "commit", "series")
+"""Fields of every record."""
 
 
 def reliability(rows: Sequence[Record]) -> str:
-    """The newest record of each series."""
+    """Return the newest record of each series."""
     newest = {row["series"]: row for row in rows}
-    lines = ["| trials | tried | violations | what else was seen | time |", "|---|---:|---:|---|---:|"]
+    lines = ["| trials | tried | violations | measured | time |", "|---|---:|---:|---|---:|"]
     for name, title in SERIES.items():
         if name not in newest:
             continue
         row = newest[name]
-        seen = [f"{key} {_text(value)}" for key, value in row.items() if key not in SAID]
+        seen = [f"{key} {_text(value)}" for key, value in row.items() if key not in COMMON]
         cells = [f"{title} (`{name}`)", f"{row['tried']:,}", f"{len(row['violations'])}"]
         cells += ["; ".join(seen), format_seconds(row["seconds"])]
         lines.append(f"| {' | '.join(cells)} |")
@@ -28,7 +40,7 @@ def reliability(rows: Sequence[Record]) -> str:
 
 
 def draw(folder: Path) -> None:
-    """There is no picture here."""
+    """There is no figure."""
     del folder
 
 

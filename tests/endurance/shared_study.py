@@ -66,7 +66,7 @@ def measure(scratch: Path, count: int, url: str, workers: int) -> Outcome:
         _check(stored, killed, trials, outcome)
         if is_full:
             _check_runs(stored, scratch, outcome)
-    outcome.figures |= {"trials": trials, "workers": workers}
+    outcome.measurements |= {"trials": trials, "workers": workers}
     return outcome
 
 
@@ -219,7 +219,7 @@ def _check(stored: list[dict[str, Any]], killed: list[int], trials: int, outcome
     for row in done:
         reason = row["notes"].get("reason") if row["state"] == "FAIL" else None
         outcome.check(reason is None, f"trial {row['origin']} failed, which nothing asked for: {reason}")
-    outcome.figures |= {
+    outcome.measurements |= {
         "put back": len(put_back),
         "one too many": sum(row["superfluous"] for row in stored),
         "pruned": sum(row["state"] == "PRUNED" for row in done),
@@ -254,7 +254,7 @@ def _check_bits(stored: list[dict[str, Any]], scratch: Path, outcome: Outcome) -
         if row["state"] == "COMPLETE"
         and "going on after step" in (scratch / "sweep" / row["notes"]["folder"] / "output.txt").read_text()
     ]
-    outcome.figures["went on from a checkpoint, and finished"] = len(continued)
+    outcome.measurements["went on from a checkpoint, and finished"] = len(continued)
     for name in continued[:3]:
         there, straight = scratch / "sweep" / name, scratch / "straight" / name
         straight.mkdir(parents=True)

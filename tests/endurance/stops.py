@@ -38,13 +38,13 @@ class Kind(NamedTuple):
 def measure(scratch: Path, count: int) -> Outcome:
     """Stops `count` times, a third of them each kind."""
     outcome, chance = Outcome(), random.Random(0)
-    outcome.figures |= {"within an evaluation": 0, "runs": 0}
+    outcome.measurements |= {"within an evaluation": 0, "runs": 0}
     with outcome.timed():
         for number, (name, kind) in enumerate(_kinds(scratch).items()):
             share = count // 3 + (number < count % 3)
             if share:
                 _stop(kind, name, share, scratch / name, outcome, chance)
-                outcome.figures[name] = share
+                outcome.measurements[name] = share
     return outcome
 
 
@@ -163,7 +163,7 @@ def _is_before_evaluation(folder: Path) -> bool:
 
 
 def _last_of_members(folder: Path) -> int:
-    """A population writes its members' figures with its checkpoints alone."""
+    """A population writes its members' measurements with its checkpoints alone."""
     places = folder.glob("programs/*/[0-9]*")
     return max((int(path.name) for path in places if path.name.isdigit()), default=0)
 

@@ -59,7 +59,7 @@ def measure(scratch: Path, count: int) -> Outcome:
             if not outcome.check(PHASES[name](process, folder, chance), f"{name}: it ended before"):
                 continue
             _send(process, name, number, folder, outcome)
-        outcome.figures["limit"] = LIMIT_SECONDS
+        outcome.measurements["limit"] = LIMIT_SECONDS
     return outcome
 
 
@@ -84,7 +84,7 @@ def _send(process: Process, name: str, number: signal.Signals, folder: Path, out
         return
     seconds = time.monotonic() - began
     longest = f"longest seconds, {name}"
-    outcome.figures[longest] = max(float(outcome.figures.get(longest, 0)), round(seconds, 2))
+    outcome.measurements[longest] = max(float(outcome.measurements.get(longest, 0)), round(seconds, 2))
     what = f"{name}, {number.name}: "
     outcome.check(seconds <= LIMIT_SECONDS, f"{what}{seconds:.1f} s")
     if name == "starting":  # the signal's own default, until there is something to save

@@ -44,7 +44,7 @@ class Overtime(BaseException):
 
 def measure(scratch: Path, count: int) -> Outcome:
     """Spoils files so many times, each kind about equally often."""
-    outcome = Outcome(figures={"seed": SEED})
+    outcome = Outcome(measurements={"seed": SEED})
     seconds: collections.Counter[str] = collections.Counter()
     _watch_pickles()
     kinds = dict[str, Kind]()
@@ -56,7 +56,9 @@ def measure(scratch: Path, count: int) -> Outcome:
             began = time.perf_counter()
             _series(scratch / str(number), name, kind, share, SEED + number, outcome)
             seconds[name] = round(1000 * (time.perf_counter() - began) / max(1, share))
-    outcome.figures["slowest_kind"] = ", ".join(f"{name}: {ms} ms" for name, ms in seconds.most_common(1))
+    outcome.measurements["slowest_kind"] = ", ".join(
+        f"{name}: {ms} ms" for name, ms in seconds.most_common(1)
+    )
     return outcome
 
 

@@ -12,7 +12,7 @@ class Outcome:
 
     tried: int = 0
     violations: list[str] = field(default_factory=list)
-    figures: dict[str, float | int | str] = field(default_factory=dict)
+    measurements: dict[str, float | int | str] = field(default_factory=dict)
     """What else was measured, by what it is."""
     seconds: float = 0.0
 
@@ -24,7 +24,7 @@ class Outcome:
 
     def count(self, name: str, by: int = 1) -> None:
         """Adds to a figure."""
-        self.figures[name] = int(self.figures.get(name, 0)) + by
+        self.measurements[name] = int(self.measurements.get(name, 0)) + by
 
     @contextmanager
     def timed(self) -> Iterator[None]:

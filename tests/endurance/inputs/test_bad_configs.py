@@ -20,6 +20,7 @@ PARSERS: dict[str, Callable[[Sequence[str]], Any]] = {
     "predict": predict_command.parse,
     "generate": generate_command.parse,
 }
+pytestmark = pytest.mark.matrix
 FOUND_BY_READING = 430
 """Of all cases; the others are about data, and what only shows when a model is built."""
 

@@ -29,7 +29,7 @@ def measure(scratch: Path, count: int) -> Outcome:
             outcome.check(False, f"the straight run: {(scratch / 'straight.log').read_text()[-500:]}")
             return outcome
         expected = call(lambda: digests(straight), scratch)
-        outcome.figures |= {"inside a save": 0, "most steps lost": 0, "most steps lost outside saves": 0}
+        outcome.measurements |= {"inside a save": 0, "most steps lost": 0, "most steps lost outside saves": 0}
         while outcome.tried < count:
             folder, log = scratch / "run", scratch / "run.log"
             shutil.rmtree(folder, ignore_errors=True)
@@ -80,4 +80,4 @@ def _kill(process: Process, folder: Path, outcome: Outcome, chance: random.Rando
 
 
 def _note_most(outcome: Outcome, name: str, lost: int) -> None:
-    outcome.figures[name] = max(int(outcome.figures.get(name, 0)), lost)
+    outcome.measurements[name] = max(int(outcome.measurements.get(name, 0)), lost)

@@ -1,4 +1,4 @@
-"""Random histories of a run (NaN, ties, interruptions) through the keeping policy, against brute force."""
+"""The retention policy on random histories (NaN, ties, interruptions), against brute force."""
 
 import dataclasses
 import math
@@ -12,18 +12,18 @@ from rnn_jax.config.objective import Objective
 from rnn_jax.training.progress import Progress
 
 COUNT = 10_000
-FIGURES = (0.0, -0.0, 0.25, 0.5, 0.5, 0.5, 0.75, 1.0, math.nan, math.nan, math.inf, -math.inf, -3.0, 1e-300)
+METRICS = (0.0, -0.0, 0.25, 0.5, 0.5, 0.5, 0.75, 1.0, math.nan, math.nan, math.inf, -math.inf, -3.0, 1e-300)
 
 
 @dataclasses.dataclass
 class Folder:
-    """What stands on the disk: of each checkpoint, by step, what JSON holds."""
+    """The progress.json of each checkpoint on the disk, by its step."""
 
     checkpoints: dict[int, dict]
 
 
 def measure(scratch: Path, count: int) -> Outcome:
-    """Plays `count` histories."""
+    """Run `count` histories."""
     del scratch
     outcome, chance = Outcome(), random.Random(0)
     with outcome.timed():
@@ -35,26 +35,27 @@ def measure(scratch: Path, count: int) -> Outcome:
 
 
 def _play(chance: random.Random, outcome: Outcome) -> str | None:
-    """One history, interrupted here and there; what is wrong, or None."""
+    """Run one history with random interruptions; return the violation, or None."""
     keeper = Keeper(None, None, keep_latest=chance.randint(1, 4), keep_best=chance.randint(1, 3))
-    objective = Objective.of("figure", chance.choice(("max", "min")))
-    events = [chance.choice(FIGURES) if chance.random() < 0.7 else None for _ in range(chance.randint(1, 25))]
+    objective = Objective.of("metric", chance.choice(("max", "min")))
+    events = [chance.choice(METRICS) if chance.random() < 0.7 else None for _ in range(chance.randint(1, 25))]
     planned = [chance.random() < 0.3 for _ in events]
     folder, progress, step = Folder({}), Progress(devices=1), 0
     while step < len(events):
         step += 1
-        figure = events[step - 1]
-        if figure is not None:
-            progress = progress.evaluated(step, {"figure": figure}, objective)
-        # A figure is planned, and of the other checkpoints some: those are not at a signal or a clock.
-        progress = dataclasses.replace(progress, is_planned=planned[step - 1] or figure is not None)
+        metric = events[step - 1]
+        if metric is not None:
+            member = progress.members[0].evaluated(step, {"metric": metric}, objective)
+            progress = dataclasses.replace(progress, members=(member,), evaluated_at=step)
+        # Every evaluation is planned, and so are other checkpoints, unless a signal or clock asked for them.
+        progress = dataclasses.replace(progress, is_planned=planned[step - 1] or metric is not None)
         if chance.random() < 0.15:  # killed before the save, and started again
             outcome.count("interruptions")
             step = max(folder.checkpoints, default=0)
             progress = Progress.from_json(folder.checkpoints[step]) if step else Progress(devices=1)
             continue
         folder.checkpoints[step] = progress.to_json()
-        if chance.random() < 0.1:  # killed before what is superfluous is removed
+        if chance.random() < 0.1:  # killed before expired checkpoints are removed
             outcome.count("interruptions")
             progress = Progress.from_json(folder.checkpoints[step])
             continue
@@ -68,9 +69,8 @@ def _play(chance: random.Random, outcome: Outcome) -> str | None:
 def _remove(folder: Folder, keeper: Keeper, direction: str) -> None:
     there = []
     for step, fields in folder.checkpoints.items():
-        progress = Progress.from_json(fields)
-        figure = progress.figure if progress.evaluated_at == step else None
-        there.append(Kept(step, figure, progress.is_planned))
+        metric = fields["metric"] if fields["evaluated_at"] == step else None
+        there.append(Kept(step, metric, fields["is_planned"]))
     for step in keeper.superfluous(there, direction):
         del folder.checkpoints[step]
 
@@ -83,11 +83,11 @@ def _fault(
     planned: list[bool],
     progress: Progress,
 ) -> str | None:
-    """Compares with what all events so far ask for, whatever happened between them."""
+    """Compare with what all events so far require, whatever happened between them."""
     by_rank: list[tuple[float, int]] = []
-    for step, figure in enumerate(events, start=1):
-        if figure is not None and math.isfinite(figure):
-            by_rank.append((figure, step))
+    for step, metric in enumerate(events, start=1):
+        if metric is not None and math.isfinite(metric):
+            by_rank.append((metric, step))
     best: list[int] = []
     while by_rank and len(best) < keeper.keep_best:
         top = by_rank[0]
@@ -98,10 +98,11 @@ def _fault(
         best.append(top[1])
         by_rank.remove(top)
     latest = range(max(1, len(events) - keeper.keep_latest + 1), len(events) + 1)
-    anchors = [step for step, figure in enumerate(events, start=1) if planned[step - 1] or figure is not None]
+    anchors = [step for step, metric in enumerate(events, start=1) if planned[step - 1] or metric is not None]
     wanted = sorted({*latest, *anchors[-1:], *best})
     if sorted(folder.checkpoints) != wanted:
         return f"kept {sorted(folder.checkpoints)}, not {wanted}"
-    if progress.best_step != (best[0] if best else None):
-        return f"best step {progress.best_step}, not {best[:1]}"
+    best_step = progress.members[0].best_step
+    if best_step != (best[0] if best else None):
+        return f"best step {best_step}, not {best[:1]}"
     return None

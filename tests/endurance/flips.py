@@ -35,8 +35,8 @@ def measure(scratch: Path, count: int) -> Outcome:
         damages = [_flip(newest, chance) for _ in range(count)] + list(_losses(newest, chance))
         for damage in damages:
             _look(straight, newest.name, damage, scratch, outcome)
-        outcome.figures["flips"] = count
-        outcome.figures["other damages"] = len(damages) - count
+        outcome.measurements["flips"] = count
+        outcome.measurements["other damages"] = len(damages) - count
         expected = call(lambda: digests(straight), scratch)
         for damage in chance.sample(damages, min(COMMANDS, max(1, count // 50))):
             folder = scratch / "resumed"

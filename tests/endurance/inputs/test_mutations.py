@@ -1,4 +1,4 @@
-"""The short form of `experiments/reliability/mutations.py`: data files that are spoilt."""
+"""The short form of `mutations.py`: damaged data files."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +11,8 @@ from outcomes import Outcome
 
 from rnn_jax.runtime.errors import UserError
 
+pytestmark = pytest.mark.matrix
+
 
 @pytest.fixture(autouse=True)
 def _own_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +23,7 @@ def test_spoilt_files_are_refused_or_make_sense(tmp_path: Path) -> None:
     outcome = mutations.measure(tmp_path, 150)
     assert outcome.tried >= 150
     assert outcome.violations == []
-    assert int(outcome.figures["refused"]) > 75
+    assert int(outcome.measurements["refused"]) > 75
 
 
 def refuse(folder: Path) -> Any:

@@ -41,7 +41,7 @@ def measure(scratch: Path, count: int) -> Outcome:
             return outcome
         expected = call(lambda: digests(straight), scratch)
         largest = sum(path.stat().st_size + 4096 for path in straight.rglob("*"))
-        outcome.figures["disk"] = "tmpfs" if is_mounted else "a limit on the size of files"
+        outcome.measurements["disk"] = "tmpfs" if is_mounted else "a limit on the size of files"
         while outcome.tried < count:
             outcome.tried += 1
             folder = scratch / "disk" / "run"

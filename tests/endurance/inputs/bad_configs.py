@@ -18,7 +18,7 @@ SECONDS = 3.0
 SLOWER = 2.0
 """How many times as slow as the machine of that promise a machine may be that it is looked at on."""
 LINES = 7
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def measure(scratch: Path, count: int) -> Outcome:
@@ -34,9 +34,9 @@ def measure(scratch: Path, count: int) -> Outcome:
     with outcome.timed():
         for wrong in chosen:
             taken.append(_try(wrong, at, home, outcome))
-    outcome.figures["slowest_seconds"] = round(max(taken), 2)
-    outcome.figures["median_seconds"] = round(sorted(taken)[len(taken) // 2], 2)
-    outcome.figures["over_3_seconds"] = sum(seconds > SECONDS for seconds in taken)
+    outcome.measurements["slowest_seconds"] = round(max(taken), 2)
+    outcome.measurements["median_seconds"] = round(sorted(taken)[len(taken) // 2], 2)
+    outcome.measurements["over_3_seconds"] = sum(seconds > SECONDS for seconds in taken)
     return outcome
 
 

@@ -1,4 +1,4 @@
-"""The short form of the long series in experiments/reliability: the same trials, fewer of them.
+"""The short form of the endurance trials: the same, fewer of them.
 
 Each is a process of its own, since the trials fork before JAX starts.
 """
@@ -12,6 +12,7 @@ import postgres
 import pytest
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.matrix
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ ROOT = Path(__file__).parents[2]
     ],
 )
 def test_a_short_series_shows_no_violation(name: str, count: int, tmp_path: Path) -> None:
-    command = [sys.executable, "experiments/reliability/run.py", name, "--count", str(count), "--no-record"]
+    command = [sys.executable, "tests/endurance/run.py", name, "--count", str(count), "--no-record"]
     environment = {**os.environ, "TMPDIR": str(tmp_path), "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
     environment.pop("RNN_JAX_DATA", None)  # its preparation is tested elsewhere
     done = subprocess.run(

@@ -27,7 +27,7 @@ def measure(scratch: Path, count: int) -> Outcome:
         with_save, without = statistics.median(found["with"]), statistics.median(found["without"])
         pairs = [100 * (a / b - 1) for a, b in zip(found["with"], found["without"], strict=True)]
         percent = 100 * (with_save / without - 1)
-        outcome.figures |= {
+        outcome.measurements |= {
             "seconds an epoch with a save": round(with_save, 3),
             "seconds an epoch without": round(without, 3),
             "percent": round(percent, 2),
