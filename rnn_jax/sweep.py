@@ -56,7 +56,7 @@ def _sweep(command: Command, workdir: Path, arguments: Sequence[str], console: C
 
 def _say_results(finished: "Finished", folder: SweepFolder, console: Console) -> int:
     """The five best points, and where the report is; the exit status."""
-    ranked = ranking.points(finished.rows, finished.objective)
+    ranked = ranking.rank_points(finished.rows, finished.objective)
     rows = [
         (
             ", ".join(f"{key.partition('.')[2]} = {value}" for key, value in found.point.items()),

@@ -45,7 +45,7 @@ def draw(folder: Path) -> Path:
     series = {row["split"]: _series(row) for row in of_seed}
     if series:
         draw_metric(axes, "accuracy", series, SPLITS, faint="batch")
-        add_legend(axes, "accuracy")
+        add_legend(axes)
     axes.set_title("the seed recipe, 100,000 steps")
     path = folder / "figure.png"
     figure.savefig(path)

@@ -1,4 +1,4 @@
-"""How charts look: one style, one way to draw a metric over the steps. pyplot's state is left alone."""
+"""The style of charts, and metrics over steps. pyplot's state is left alone."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
-from rnn_jax.reporting.formatting import format_metric
+from rnn_jax.reporting.formatting import format_metric, is_percentage
 from rnn_jax.runtime.files import replacing
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ STYLE: dict[Any, Any] = {
 
 
 class Series(NamedTuple):
-    """A line of a chart: `steps` [points] and `values` [points], NaN where there is a gap."""
+    """A line of a chart: `steps` [points] and `values` [points], NaN for a gap."""
 
     steps: np.ndarray
     values: np.ndarray
 
 
 def styled(draw: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Lets a function draw in this project's style, and leaves Matplotlib's settings as they were."""
+    """Decorate a function to draw in this style; Matplotlib's settings are restored."""
 
     @functools.wraps(draw)
     def draw_styled(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
@@ -59,14 +59,14 @@ def styled(draw: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure of so many inches, outside pyplot: no window, nothing to close."""
+    """An empty figure, its size in inches, outside of pyplot: no window, nothing to close."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def save(figure: "Figure", path: Path) -> None:
-    """Writes a figure as a PNG, whole or not at all.
+def save(figure: "Figure", path: Path) -> Path:
+    """Write a figure as a PNG, whole or not at all, and return its path.
 
     Raises:
         StorageError: the disk is full.
@@ -74,6 +74,7 @@ def save(figure: "Figure", path: Path) -> None:
     """
     with replacing(path) as unfinished:
         figure.savefig(unfinished, format="png")
+    return path
 
 
 def draw_metric(
@@ -85,9 +86,15 @@ def draw_metric(
     faint: str | None = None,
     level: float | None = None,
 ) -> None:
-    """Draws a metric over the steps, a line a series, on axes that show where the curves end up.
+    """Draw a metric over the steps, one line per series, with axes fitted to the final values.
 
-    The series `faint` becomes small dots behind the others; `level` is the test figure, a dashed line.
+    Args:
+        axes: to draw on.
+        name: the metric.
+        series: by label.
+        colours: by label.
+        faint: the label of a series to draw as small dots in the background.
+        level: the test value, drawn as a dashed line.
     """
     for label, line in series.items():
         if not np.isfinite(line.values).any():
@@ -99,29 +106,28 @@ def draw_metric(
             marker = "o" if len(line.steps) <= 30 else ""
             axes.plot(line.steps, values, color=colours[label], label=label, marker=marker, markersize=3.5)
     if level is not None:
-        axes.axhline(
-            scaled(name, level),
-            color=LEVEL_COLOUR,
-            linestyle="--",
-            linewidth=1.2,
-            label=f"test {format_metric(name, level)}",
-        )
+        label = f"test {format_metric(name, level)}"
+        axes.axhline(scaled(name, level), color=LEVEL_COLOUR, linestyle="--", linewidth=1.2, label=label)
     axes.set_title(name)
+    axes.set_ylabel(axis_label(name))
     axes.set_xlabel("step")
-    axes.set_ylabel(f"{name} (%)" if name.endswith("accuracy") else name)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    shown = [line for label, line in series.items() if label != faint]
-    fit_range(axes, name, shown, level)
+    fit_range(axes, name, [line for label, line in series.items() if label != faint], level)
 
 
-def add_legend(axes: "Axes", name: str) -> None:
-    """A legend in the corner that the curves of such a metric leave free; none where nothing was drawn."""
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="lower right" if name.endswith("accuracy") else "upper right")
+def add_legend(axes: "Axes", *, is_reversed: bool = False) -> None:
+    """Add a legend in the right corner that rising or falling curves leave free; none without curves."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        order = -1 if is_reversed else 1
+        curves = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
+        ends = [values[np.isfinite(values)][[0, -1]] for values in curves if np.isfinite(values).any()]
+        rises = sum(last - first for first, last in ends) > 0
+        axes.legend(handles[::order], labels[::order], loc="lower right" if rises else "upper right")
 
 
 def fit_range(axes: "Axes", name: str, series: Sequence[Series], level: float | None = None) -> None:
-    """A logarithmic axis for what falls by a factor of ten; percentages without their steep beginning."""
+    """Use a logarithmic axis for a factor above ten; show percentages without their steep beginning."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     steps = np.concatenate([line.steps for line in series])
@@ -129,13 +135,13 @@ def fit_range(axes: "Axes", name: str, series: Sequence[Series], level: float | 
     finite = np.isfinite(values)
     if not finite.any():
         return
-    if name.endswith("accuracy"):
+    if is_percentage(name):
         late = values[finite & (steps >= 0.1 * steps.max())]
         shown = late if len(late) > 1 else values[finite]
         if level is not None:
             shown = np.append(shown, scaled(name, level))
         span = max(shown.max() - shown.min(), 1.0)
-        # Room below for the legend, and up to 100 % only where the curves get there.
+        # Room for the legend below, and up to 100 % only if the curves get there.
         axes.set_ylim(shown.min() - 0.4 * span, min(shown.max() + 0.1 * span, 100 + 0.05 * span))
     elif values[finite].min() > 0 and values[finite].max() > 10 * values[finite].min():
         axes.set_yscale("log")
@@ -145,5 +151,10 @@ def fit_range(axes: "Axes", name: str, series: Sequence[Series], level: float | 
 
 
 def scaled(name: str, values: Any) -> Any:
-    """The figures of a metric as they are drawn: accuracies in percent."""
-    return 100 * values if name.endswith("accuracy") else values
+    """Values of a metric as drawn: accuracies in percent."""
+    return 100 * values if is_percentage(name) else values
+
+
+def axis_label(name: str, split: str = "") -> str:
+    """The label of a metric's axis, with its unit."""
+    return f"{split} {name}".strip() + (" (%)" if is_percentage(name) else "")

@@ -1,4 +1,4 @@
-"""Pictures of a run: learning curves, a confusion matrix, the mistakes. Drawn into files."""
+"""Plots of a run: learning curves, a confusion matrix, mistakes; written to files."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,75 +20,70 @@ SPLIT_COLOURS = {"train": "#3b6fb6", "validation": "#e0752d", "batch": "#9fb4cf"
 
 @styled
 def curves(folder: Path, objective: Objective) -> Path:
-    """Draws `curves.png` from a run folder's metrics.jsonl, and returns its path.
+    """Plot a run folder's metrics.jsonl into `curves.png`, and return its path.
 
-    A panel each for the loss, the objective's metric and the accuracy, where it was logged: every split over
-    the steps, the best validation step marked, the test figure as a dashed line where summary.json has one.
+    One panel each for the loss, the objective and the accuracy, if they were logged: every split over the
+    steps, a mark at the best validation step, and a dashed line for the test metric of summary.json.
     """
     rows = read_lines(folder / "metrics.jsonl")
-    wanted = dict.fromkeys(("loss", objective.metric, "accuracy"))
-    names = [name for name in wanted if any(name in row for row in rows)]
+    names = [name for name in dict.fromkeys(("loss", objective.metric, "accuracy")) if _has(rows, name)]
     summary_path = folder / "summary.json"
     summary = json.loads(summary_path.read_text(encoding="utf-8")) if summary_path.exists() else {}
     figure = new_figure(5.6 * max(len(names), 1), 4.2)
-    best = _best_step(rows, objective)
+    best_step = _best_step(rows, objective)
     for column, name in enumerate(names):
         axes = figure.add_subplot(1, len(names), column + 1)
         by_split = {split: _series(rows, split, name) for split in SPLIT_COLOURS}
         test = (summary.get("test") or {}).get(name)
         draw_metric(axes, name, by_split, SPLIT_COLOURS, faint="batch", level=test)
-        if best is not None:
-            _mark_best(axes, name, by_split["validation"], best)
-        add_legend(axes, name)
-    path = folder / "curves.png"
-    save(figure, path)
-    return path
+        if best_step is not None:
+            _mark_best(axes, name, by_split["validation"], best_step)
+        add_legend(axes)
+    return save(figure, folder / "curves.png")
 
 
 @styled
 def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> Path:
-    """Draws a confusion matrix [classes, classes] of counts (row: label, column: answer) into `path`.
+    """Plot a confusion matrix [classes, classes] of counts (row: label, column: prediction) into `path`.
 
-    The right answers (the diagonal) and the mistakes have a colour scale each, both by the share of the row:
-    on a common one, the mistakes of a good model would be invisible.
+    Correct predictions (the diagonal) and errors have a colour scale each, relative to the row: on a common
+    scale, the errors of a good model would be invisible.
     """
     classes = len(names)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    wrong = np.where((matrix > 0) & ~np.eye(classes, dtype=bool), shares, np.nan)
+    errors = np.where((matrix > 0) & ~np.eye(classes, dtype=bool), shares, np.nan)
     recalls = np.diag(shares)
     side = min(max(4, 1.8 + 0.52 * classes), 24)
     figure = new_figure(side + 0.8 + 0.11 * max(map(len, names)), side)
     axes = figure.add_subplot()
     axes.imshow(np.diag(recalls) + np.where(np.eye(classes), 0, np.nan), cmap="Blues", vmin=0, vmax=2.2)
-    axes.imshow(wrong, cmap="Oranges", vmin=0, vmax=1.8 * np.nanmax(wrong, initial=1e-9))
+    axes.imshow(errors, cmap="Oranges", vmin=0, vmax=1.8 * np.nanmax(errors, initial=1e-9))
     for row, column in np.argwhere(matrix > 0) if classes <= 30 else ():
-        weight = "bold" if row == column else "normal"
-        axes.text(
-            column, row, f"{matrix[row, column]:,d}", ha="center", va="center", fontsize=9.5, weight=weight
-        )
+        style: dict[str, Any] = {"fontsize": 9.5, "weight": "bold" if row == column else "normal"}
+        axes.text(column, row, f"{matrix[row, column]:,d}", ha="center", va="center", **style)
     _label_classes(axes, names, recalls)
-    right, total = int(np.trace(matrix)), int(matrix.sum())
-    axes.set_title(f"{right:,} of {total:,} right ({format_metric('accuracy', right / max(total, 1))})")
-    save(figure, path)
-    return path
+    correct, total = int(np.trace(matrix)), int(matrix.sum())
+    accuracy = format_metric("accuracy", correct / max(total, 1))
+    axes.set_title(f"{correct:,} of {total:,} correct ({accuracy})")
+    return save(figure, path)
 
 
 @styled
 def mistakes(
     images: np.ndarray,
     labels: Sequence[object],
-    answers: Sequence[object],
-    confidences: Sequence[float],
+    predictions: Sequence[object],
+    probabilities: Sequence[float],
     path: Path,
     *,
     columns: int = 6,
     rows: int = 4,
 ) -> Path:
-    """Draws the most confidently wrong of `images` [n, height, width] into `path`, a grid of them at most.
+    """Plot a grid of the most confident mistakes among misclassified `images` [n, height, width] into `path`.
 
-    `confidences` [n] are the probabilities, 0 to 1, that the model gave to its `answers` [n].
+    `probabilities` [n], 0 to 1, are those of the `predictions` [n].
     """
-    order = np.argsort(-np.asarray(confidences, dtype=float), kind="stable")[: columns * rows]
+    order = np.argsort(-np.asarray(probabilities, dtype=float), kind="stable")[: columns * rows]
     across = max(2, min(columns, len(order)))
     down = -(-len(order) // across)
     figure = new_figure(1.8 * across, 2.1 * down + 0.5)
@@ -96,12 +91,11 @@ def mistakes(
     for place, n in enumerate(order):
         axes = figure.add_subplot(down, across, place + 1)
         axes.imshow(images[n], cmap="gray_r", vmin=0, vmax=max(images.max(), 1))
-        text = f"label {labels[n]}, answered {answers[n]}\n({100 * confidences[n]:.1f} %)"
+        text = f"label {labels[n]}, predicted {predictions[n]}\n({100 * probabilities[n]:.1f} %)"
         axes.set_title(text, fontsize=9, weight="normal", loc="center")
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(True)
-    save(figure, path)
-    return path
+    return save(figure, path)
 
 
 def _mistakes_title(shown: int, count: int) -> str:
@@ -111,13 +105,12 @@ def _mistakes_title(shown: int, count: int) -> str:
 
 
 def _label_classes(axes: "Axes", names: Sequence[str], recalls: np.ndarray) -> None:
-    """Names the rows, with the share of each that was recognized, and the columns; draws lines between."""
-    crowded = len(names) * max(map(len, names)) > 40
-    axes.set_xticks(range(len(names)), names, rotation=90 if crowded else 0)
+    """Label columns with the classes and rows also with their recall; draw lines between cells."""
+    is_crowded = len(names) * max(map(len, names)) > 40
+    axes.set_xticks(range(len(names)), names, rotation=90 if is_crowded else 0)
     rows = [f"{name}  {100 * recall:.1f} %" for name, recall in zip(names, recalls, strict=True)]
     axes.set_yticks(range(len(names)), rows)
-    axes.set_xlabel("answer")
-    axes.set_ylabel("label, share recognized")
+    axes.set(xlabel="prediction", ylabel="label, recall")
     between = np.arange(len(names) + 1) - 0.5
     axes.set_xticks(between, minor=True)
     axes.set_yticks(between, minor=True)
@@ -128,31 +121,26 @@ def _label_classes(axes: "Axes", names: Sequence[str], recalls: np.ndarray) -> N
 
 
 def _mark_best(axes: "Axes", name: str, validation: Series, step: int) -> None:
-    here = validation.values[validation.steps == step]
-    if len(here) and np.isfinite(here[0]):
-        axes.plot(
-            step,
-            scaled(name, here[0]),
-            marker="o",
-            markersize=9,
-            markerfacecolor="none",
-            markeredgewidth=1.8,
-            color=SPLIT_COLOURS["validation"],
-            linestyle="",
-            label=f"best, step {step:,}: {format_metric(name, here[0])}",
-        )
+    values = validation.values[validation.steps == step]
+    if len(values) and np.isfinite(values[0]):
+        style: dict[str, Any] = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": ""}
+        label = f"best, step {step:,}: {format_metric(name, values[0])}"
+        colour = SPLIT_COLOURS["validation"]
+        axes.plot(step, scaled(name, values[0]), markeredgewidth=1.8, color=colour, label=label, **style)
 
 
 def _best_step(rows: Sequence[Mapping[str, Any]], objective: Objective) -> int | None:
-    """The validation step with the best objective, the earliest of equals; None where there is none."""
-    series = _series(rows, "validation", objective.metric)
-    if not np.isfinite(series.values).any():
-        return None
-    pick = np.nanargmax if objective.direction == "max" else np.nanargmin
-    return int(series.steps[pick(series.values)])
+    """The earliest validation step with the best objective; None if no value is finite."""
+    steps, values = _series(rows, "validation", objective.metric)
+    best = objective.best(values.tolist())
+    return None if best is None else int(steps[values == best][0])
 
 
 def _series(rows: Sequence[Mapping[str, Any]], split: str, name: str) -> Series:
-    of_split = [row for row in rows if row.get("split") == split and name in row]
-    values = [np.nan if row[name] is None else row[name] for row in of_split]
-    return Series(np.array([row["step"] for row in of_split], dtype=int), np.array(values, dtype=float))
+    found = [row for row in rows if row.get("split") == split and name in row]
+    values = [np.nan if row[name] is None else row[name] for row in found]
+    return Series(np.array([row["step"] for row in found], dtype=int), np.array(values, dtype=float))
+
+
+def _has(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return any(name in row for row in rows)

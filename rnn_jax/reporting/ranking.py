@@ -1,4 +1,4 @@
-"""Which points of a sweep are best: by validation, over their seeds."""
+"""Ranks the points of a sweep by their mean objective over seeds, and their keys by importance."""
 
 import json
 import math
@@ -6,62 +6,87 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from rnn_jax.config.objective import Objective
 
 FAILED = ("diverged", "failed")
 BEHIND = (*FAILED, "pruned")
-"""Fates with which a point comes after all others, whatever its members came to before."""
+"""Statuses ranked behind all others, whatever the best value was."""
+MAX_BINS = 5
 
 
-class Ranked(NamedTuple):
-    """A point, and what came of it."""
+class RankedPoint(NamedTuple):
+    """A point of a sweep and its results."""
 
     point: dict[str, Any]
     rows: list[Mapping[str, Any]]
     """Of its members, by seed."""
     values: list[float]
-    """The objective at each member's best, of those that have one."""
-    diverged: int
-    """How many of its members diverged."""
+    """The best objective of each member that has one."""
 
     @property
     def has_result(self) -> bool:
-        """Whether a member came to something: what diverged or failed did not, whatever it was before."""
+        """Whether any member has a value and neither diverged nor failed."""
         return any(row["best"] is not None and row["status"] not in FAILED for row in self.rows)
 
     @property
     def mean(self) -> float:
-        """Of the objective; NaN where no member has one."""
+        """The mean objective; NaN if no member has one."""
         return statistics.mean(self.values) if self.values else math.nan
 
 
-def points(rows: Sequence[Mapping[str, Any]], objective: Objective) -> list[Ranked]:
-    """The points, best first; those of which a member is behind, or has no figure, come after all others.
+def rank_points(rows: Sequence[Mapping[str, Any]], objective: Objective) -> list[RankedPoint]:
+    """The points of a sweep's results.jsonl, best first.
 
-    Args:
-        rows: of results.jsonl.
-        objective: the validation metric that decides.
+    Points with a member that diverged, failed, was pruned, or has no value are behind all others.
     """
-    name = objective.metric
-    by_point: dict[str, list[Mapping[str, Any]]] = {}
+    groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
-        by_point.setdefault(json.dumps(row["point"], sort_keys=True), []).append(row)
+        groups.setdefault(json.dumps(row["point"], sort_keys=True), []).append(row)
     ranked = []
-    for group in by_point.values():
-        values = [
-            row["best"][name] for row in group if row["best"] is not None and row["best"][name] is not None
-        ]
-        diverged = sum(row["status"] == "diverged" for row in group)
-        ranked.append(Ranked(group[0]["point"], group, values, diverged))
+    for group in groups.values():
+        values = [row["best"][objective.metric] for row in group if row["best"] is not None]
+        ranked.append(RankedPoint(group[0]["point"], group, [value for value in values if value is not None]))
 
-    def place(found: Ranked) -> tuple[bool, float]:
-        ends = {row["status"] for row in found.rows}
-        lacking = bool(ends & set(BEHIND)) or len(found.values) < len(found.rows)
-        return lacking, objective.sort_key(found.mean)
+    def key(found: RankedPoint) -> tuple[bool, float]:
+        is_complete = len(found.values) == len(found.rows)
+        is_behind = any(row["status"] in BEHIND for row in found.rows)
+        return is_behind or not is_complete, objective.sort_key(found.mean)
 
-    return sorted(ranked, key=place)
+    return sorted(ranked, key=key)
 
 
 def best_value(rows: Sequence[Mapping[str, Any]], objective: Objective) -> float | None:
-    """The best that any member reached; None where none has a figure."""
+    """The best value of any member; None if there is none."""
     return objective.best(row["best"][objective.metric] for row in rows if row["best"] is not None)
+
+
+def importances(ranked: Sequence[RankedPoint], keys: Sequence[str]) -> dict[str, float]:
+    """The share of the points' variance that each key explains alone, the largest first.
+
+    This is Kelley's ε² (1935, doi 10.1073/pnas.21.9.554): the relative decrease of the variance among points
+    that share a value of the key, estimated without bias. Many different numbers are put into at most five
+    bins of equal count.
+    """
+    values = np.array([found.mean for found in ranked])
+    shares = {key: _explained(_classes([found.point[key] for found in ranked]), values) for key in keys}
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def _classes(values: Sequence[Any]) -> np.ndarray:
+    distinct = {json.dumps(value): number for number, value in enumerate(values)}
+    bins = max(2, min(MAX_BINS, len(values) // 2))
+    if len(distinct) <= bins or not all(isinstance(value, int | float) for value in values):
+        return np.array([distinct[json.dumps(value)] for value in values])
+    edges = np.quantile(np.asarray(values, float), np.linspace(0, 1, bins + 1)[1:-1])
+    return np.searchsorted(edges, np.asarray(values, float), side="right")
+
+
+def _explained(classes: np.ndarray, values: np.ndarray) -> float:
+    distinct = np.unique(classes)
+    free = len(values) - len(distinct)
+    if free < 1 or values.var() == 0:
+        return 0.0
+    within = sum(((values[classes == n] - values[classes == n].mean()) ** 2).sum() for n in distinct)
+    return max(0.0, 1 - (within / free) / values.var(ddof=1))

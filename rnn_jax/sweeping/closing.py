@@ -38,7 +38,7 @@ def close(
     folder, objective = setting.folder, setting.objective
     with taking_turns(folder.path / LOCK, stop.check):
         rows = _with_tests_of_before(_rows(ended, command, setting), setting)
-        winner = ranking.points(rows, objective)[0]
+        winner = ranking.rank_points(rows, objective)[0]
         if command.base.sections["train"]["report_test"] and winner.has_result:
             _test([row for row in rows if row["point"] == winner.point], setting, stop, console)
         results.write_all(rows, folder)

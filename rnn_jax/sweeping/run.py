@@ -91,7 +91,7 @@ def run(command: Command, workdir: Path, console: Console) -> Finished:
             folder.open(command.base, command.sweep, objective)
             _greet(console, command, groups, folder)
             rows = _train_all(groups, command, folder, console, stop)
-            winner = ranking.points(rows, objective)[0]
+            winner = ranking.rank_points(rows, objective)[0]
             tests = command.base.sections["train"]["report_test"] and winner.has_result
             for row in rows if tests else ():
                 if row["point"] == winner.point and row["test"] is None and row["best"] is not None:

@@ -1,4 +1,4 @@
-"""The pictures of a run: that they are drawn, and show what they are given."""
+"""The plots of a run."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ VALIDATION = plots.SPLIT_COLOURS["validation"]
 
 
 def count_pixels(path: Path, colour: str) -> int:
-    """How many pixels of a picture have very nearly this colour."""
+    """The number of pixels with nearly this colour."""
     picture = imread(path)[..., :3]
     return int((np.abs(picture - np.array(colors.to_rgb(colour))).max(axis=-1) < 0.02).sum())
 
@@ -38,17 +38,17 @@ def learning(steps: range) -> list[dict[str, Any]]:
     return rows
 
 
-def drawn_figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The figures that are made from now on, to look into."""
+def record_figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The figures created from now on."""
     made: list[Any] = []
     monkeypatch.setattr(plots, "new_figure", lambda *size: made.append(charts.new_figure(*size)) or made[-1])
     return made
 
 
-def test_curves_show_both_splits_the_best_step_and_the_test_figure(
+def test_curves_show_all_splits_the_best_step_and_the_test_metric(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = drawn_figures(monkeypatch)
+    made = record_figures(monkeypatch)
     rows = learning(range(20, 2020, 20))
     rows[101]["accuracy"] = 0.9999  # of step 1,020
     rows.append({"step": 50, "split": "batch", "accuracy": 0.9})
@@ -76,8 +76,8 @@ def test_curves_show_both_splits_the_best_step_and_the_test_figure(
     ]
 
 
-def test_the_test_figure_is_on_the_axis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = drawn_figures(monkeypatch)
+def test_the_test_metric_is_within_the_axis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = record_figures(monkeypatch)
     rows = [{"step": step, "split": "validation", "accuracy": 0.9} for step in range(10)]
     plots.curves(write_run(tmp_path, rows, {"test": {"accuracy": 0.7}}), ACCURACY)
     bottom, top = made[0].axes[0].get_ylim()
@@ -85,18 +85,16 @@ def test_the_test_figure_is_on_the_axis(tmp_path: Path, monkeypatch: pytest.Monk
     assert top > 90
 
 
-def test_the_earliest_of_equals_is_best_and_less_may_be_better(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = drawn_figures(monkeypatch)
+def test_the_earliest_of_equal_steps_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = record_figures(monkeypatch)
     rows = [{"step": step, "split": "validation", "error": error} for step, error in ((1, 3), (2, 2), (3, 2))]
     plots.curves(write_run(tmp_path, rows), Objective.of("error", "min"))
     (axes,) = made[0].axes
     assert axes.get_legend().get_texts()[-1].get_text() == "best, step 2: 2.0000"
 
 
-def test_gaps_in_the_figures_are_gaps_in_the_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = drawn_figures(monkeypatch)
+def test_missing_values_are_gaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = record_figures(monkeypatch)
     rows = learning(range(20, 220, 20))
     rows[5]["loss"] = rows[5]["accuracy"] = None
     plots.curves(write_run(tmp_path, rows), ACCURACY)
@@ -115,25 +113,25 @@ def test_gaps_in_the_figures_are_gaps_in_the_curve(tmp_path: Path, monkeypatch: 
         [{"step": 1, "split": "validation", "accuracy": 0.5}],
     ],
 )
-def test_curves_are_drawn_of_whatever_there_is(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+def test_incomplete_metrics_are_plotted(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     path = plots.curves(write_run(tmp_path, rows, {"test": None}), ACCURACY)
     assert imread(path).shape[0] > 300
 
 
 def test_the_confusion_matrix_shows_every_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = drawn_figures(monkeypatch)
+    made = record_figures(monkeypatch)
     matrix = np.array([[980, 0, 1], [2, 1135, 0], [0, 5, 995]])
     path = plots.confusion(matrix, ["0", "1", "2"], tmp_path / "confusion.png")
     (axes,) = made[0].axes
     assert imread(path).shape[0] > 400
     assert [text.get_text() for text in axes.texts] == ["980", "1", "2", "1,135", "5", "995"]
-    assert axes.get_title("left") == "3,110 of 3,118 right (99.74 %)"
+    assert axes.get_title("left") == "3,110 of 3,118 correct (99.74 %)"
     assert [label.get_text() for label in axes.get_yticklabels()] == ["0  99.9 %", "1  99.8 %", "2  99.5 %"]
     right, wrong = (image.get_array() for image in axes.images)
     assert np.allclose(right.diagonal(), [980 / 981, 1135 / 1137, 0.995])
     assert wrong[2, 1] == pytest.approx(0.005)
     assert wrong.mask.sum() == 6
-    assert axes.images[1].norm.vmax < 0.02  # the mistakes have a scale of their own
+    assert axes.images[1].norm.vmax < 0.02  # errors have their own scale
 
 
 @pytest.mark.parametrize(
@@ -144,23 +142,23 @@ def test_the_confusion_matrix_shows_every_count(tmp_path: Path, monkeypatch: pyt
         (np.ones((31, 31), dtype=int), 0),  # too crowded for numbers
     ],
 )
-def test_any_confusion_matrix_can_be_drawn(
+def test_any_confusion_matrix_can_be_plotted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, matrix: np.ndarray, counts: int
 ) -> None:
     names = [f"class {n}" for n in range(len(matrix))]
-    made = drawn_figures(monkeypatch)
+    made = record_figures(monkeypatch)
     assert imread(plots.confusion(matrix, names, tmp_path / "confusion.png")).shape[0] > 400
     assert len(made[0].axes[0].texts) == counts
 
 
 def test_the_most_confident_mistakes_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = drawn_figures(monkeypatch)
+    made = record_figures(monkeypatch)
     images = np.arange(30)[:, None, None] * np.ones((30, 8, 8))
     confidences = np.linspace(0.3, 0.998, 30)
     path = plots.mistakes(images, range(30), [9] * 30, confidences.tolist(), tmp_path / "mistakes.png")
     shown = made[0].axes
     assert len(shown) == 24
-    assert shown[0].get_title() == "label 29, answered 9\n(99.8 %)"
+    assert shown[0].get_title() == "label 29, predicted 9\n(99.8 %)"
     assert shown[0].images[0].get_array().max() == 29
     assert shown[-1].get_title().startswith("label 6, ")
     assert made[0].get_suptitle() == "The 24 most confident of 30 mistakes"
@@ -170,10 +168,10 @@ def test_the_most_confident_mistakes_come_first(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("count", "title"), [(0, "No mistakes"), (1, "The only mistake"), (7, "All 7 mistakes")]
 )
-def test_few_mistakes_make_a_small_picture(
+def test_few_mistakes_make_a_small_figure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, title: str
 ) -> None:
-    made = drawn_figures(monkeypatch)
+    made = record_figures(monkeypatch)
     images = np.zeros((count, 28, 28), np.uint8)
     path = plots.mistakes(images, [4] * count, [9] * count, [0.9] * count, tmp_path / "mistakes.png")
     assert made[0].get_suptitle() == title
@@ -183,14 +181,14 @@ def test_few_mistakes_make_a_small_picture(
     assert width == (540 if count < 7 else 1620)
 
 
-def test_drawing_leaves_matplotlib_as_it_was(tmp_path: Path) -> None:
+def test_plotting_restores_matplotlibs_settings(tmp_path: Path) -> None:
     with matplotlib.rc_context({"font.size": 7, "savefig.dpi": 50}):
         plots.curves(write_run(tmp_path, learning(range(10, 100, 10))), ACCURACY)
         assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["savefig.dpi"]) == (7, 50)
 
 
-def test_a_language_model_has_a_panel_for_its_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = drawn_figures(monkeypatch)
+def test_language_models_have_a_panel_for_perplexity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = record_figures(monkeypatch)
     rows = [
         {"step": step, "split": split, "loss": float(np.log(value)), "perplexity": value}
         for step, value in ((10, 900.0), (20, 80.0), (30, 85.0))

@@ -1,11 +1,13 @@
-"""Which points are best."""
+"""Ranking of points, and importance of keys."""
 
+import statistics
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 from rnn_jax.config.objective import Objective
-from rnn_jax.reporting import ranking
+from rnn_jax.reporting.ranking import RankedPoint, importances, rank_points
 
 
 def row(rate: float, accuracy: float | None, status: str = "finished") -> dict[str, Any]:
@@ -14,7 +16,7 @@ def row(rate: float, accuracy: float | None, status: str = "finished") -> dict[s
 
 
 def order(rows: list[dict[str, Any]], direction: Literal["max", "min"] = "max") -> list[float]:
-    return [found.point["rate"] for found in ranking.points(rows, Objective.of("accuracy", direction))]
+    return [found.point["rate"] for found in rank_points(rows, Objective.of("accuracy", direction))]
 
 
 def test_the_best_mean_comes_first() -> None:
@@ -24,12 +26,12 @@ def test_the_best_mean_comes_first() -> None:
 
 
 @pytest.mark.parametrize("status", ["diverged", "failed", "pruned"])
-def test_who_did_not_come_to_an_end_comes_after_all_who_did(status: str) -> None:
+def test_points_with_unfinished_members_are_behind_all_others(status: str) -> None:
     assert order([row(1, 0.9, status), row(2, 0.1), row(3, None, "finished")]) == [2, 1, 3]
 
 
 @pytest.mark.parametrize(
-    ("fates", "expected"),
+    ("statuses", "expected"),
     [
         (["diverged", "failed"], False),
         (["diverged", "finished"], True),
@@ -37,8 +39,40 @@ def test_who_did_not_come_to_an_end_comes_after_all_who_did(status: str) -> None
         (["running"], True),
     ],
 )
-def test_what_diverged_came_to_nothing(fates: list[str], expected: bool) -> None:
-    (found,) = ranking.points([row(1, 0.9, status) for status in fates], Objective.of("accuracy", "max"))
+def test_diverged_and_failed_members_have_no_result(statuses: list[str], expected: bool) -> None:
+    (found,) = rank_points([row(1, 0.9, status) for status in statuses], Objective.of("accuracy", "max"))
     assert found.has_result is expected
-    (found,) = ranking.points([row(1, None, status) for status in fates], Objective.of("accuracy", "max"))
+    (found,) = rank_points([row(1, None, status) for status in statuses], Objective.of("accuracy", "max"))
     assert found.has_result is False
+
+
+def ranked(columns: dict[str, list[float]], values: list[float]) -> list[RankedPoint]:
+    rows = [dict(zip(columns, each, strict=True)) for each in zip(*columns.values(), strict=True)]
+    return [RankedPoint(point, [], [value]) for point, value in zip(rows, values, strict=True)]
+
+
+def test_the_key_that_explains_most_comes_first() -> None:
+    rates = [1e-3, 1e-2, 1e-1] * 4
+    clips = [1.0] * 6 + [2.0] * 6
+    found = importances(
+        ranked({"clip": clips, "rate": rates}, [10 * rate for rate in rates]), ["clip", "rate"]
+    )
+    assert list(found) == ["rate", "clip"]
+    assert found["rate"] == pytest.approx(1)
+    assert found["clip"] == 0
+
+
+def test_a_random_key_explains_nothing() -> None:
+    """The plain share of the variance would be a third, for five bins of twelve points."""
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(300):
+        columns = {"clip": list(rng.uniform(0, 1, 12)), "rate": list(rng.uniform(0, 1, 12))}
+        shares += importances(ranked(columns, list(rng.normal(size=12))), list(columns)).values()
+    assert statistics.median(shares) < 0.05
+    assert statistics.mean(shares) < 0.2
+
+
+def test_points_with_missing_values_are_behind_all_others() -> None:
+    rows = [row(1, 0.9), row(1, None), row(2, 0.5), row(2, 0.6), row(3, 0.99), row(3, 0.99, "diverged")]
+    assert order(rows) == [2, 3, 1]
