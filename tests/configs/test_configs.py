@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,11 @@ def test_tensorflows_word_models(
     assert (optimizer.schedule, optimizer.decay_factor) == ("step", factor)
     assert (optimizer.decay_from_epochs, optimizer.decay_every_epochs) == (at_the_peak, 1)
     assert config.train.duration_epochs == epochs
+
+
+def test_the_config_of_docs_configs(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "configs.md").read_text()
+    (tmp_path / "my_digits.py").write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0])
+    config, notes = validate(config_files.load(f"{tmp_path / 'my_digits.py'}:wide"))
+    assert (config.dataset.name, config.model.cell, config.model.hidden_size) == ("digits", "gru", 128)
+    assert notes == []
