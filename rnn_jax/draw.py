@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from rnn_jax.catalogue import TASKS, TaskEntry
 from rnn_jax.config.draw_command import Command, parse
 from rnn_jax.config.run_folder import read_config
 from rnn_jax.config.schema import Config
@@ -10,8 +11,6 @@ from rnn_jax.drawing.server import ADDRESS, Server
 from rnn_jax.runtime.command import run_command
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.signals import Interrupted, Stop
-
-TASK = "classification"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,13 +21,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     command = parse(arguments)
     config = read_config(command.workdir)
-    if config.task.name != TASK:
+    if not _classifies_images(TASKS[config.task.name]):
+        fitting = [name for name, entry in TASKS.items() if _classifies_images(entry)]
         raise UserError(
             f"{command.workdir}: a run of the task {config.task.name}; a drawing is read by a run that "
-            f"names the class of an image, {TASK}"
+            f"names the class of an image: {', '.join(fitting)}"
         )
     with Server(command.port) as server:
         return _serve(server, config, command)
+
+
+def _classifies_images(task: TaskEntry) -> bool:
+    return task.data == "image" and task.names_classes
 
 
 def _serve(server: Server, config: Config, command: Command) -> int:

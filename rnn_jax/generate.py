@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnn_jax.catalogue import TASKS
 from rnn_jax.config.generate_command import Command, parse
 from rnn_jax.config.run_folder import RunFolder, read_config
 from rnn_jax.config.schema import Config
@@ -55,7 +56,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _read_run(workdir: Path) -> tuple[Config, Vocabulary]:
     config, folder = read_config(workdir), RunFolder(workdir)
-    if config.task.name != "language_modelling":
+    if not TASKS[config.task.name].language_model:
         raise UserError(f"{workdir}: a run of the task {config.task.name}; a language model's is needed")
     known = vocabularies.load(folder.vocabulary)
     if folder.dataset.exists():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rnn_jax.catalogue import TASKS, TaskEntry
 from rnn_jax.config.predict_command import parse
 from rnn_jax.config.run_folder import read_config
 from rnn_jax.datasets.own_files import inputs
@@ -31,11 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     command = parse(arguments)
     config = read_config(command.workdir)
-    kind = KINDS.get(config.task.name)
+    kind = _kind_of(TASKS[config.task.name])
     if kind is None:
+        fitting = [name for name, entry in TASKS.items() if _kind_of(entry) is not None]
         raise UserError(
             f"{command.workdir}: a run of the task {config.task.name}; predict answers once to an input, "
-            f"with a run of {', '.join(KINDS)}"
+            f"with a run of {', '.join(fitting)}"
         )
     kind.check(command.inputs)  # what is mistyped is found before JAX starts
     import jax
@@ -44,7 +46,7 @@ def _run(arguments: Sequence[str]) -> int:
     from rnn_jax.inference.predictor import load_answerer
 
     known = dataset_info.load(command.workdir)
-    if known.spec["kind"] != kind.data:
+    if known.spec["kind"] != TASKS[config.task.name].data:
         raise UserError(f"{command.workdir}: its dataset.json is of another run: {known.spec['kind']}")
     with jax.default_matmul_precision(config.runtime.matmul_precision):
         answerer, _, damaged = load_answerer(config, known, command.workdir, command.checkpoint)
@@ -106,8 +108,6 @@ def _short(name: str, width: int = 60) -> str:
 class Kind(NamedTuple):
     """How the inputs of a task are checked, read and answered to."""
 
-    data: str
-    """The kind of data that they are, see `datasets.dataset.Loaded`."""
     check: Callable[[Sequence[str]], None]
     read: Callable[[Sequence[str], "DatasetInfo", str], Iterator[list[Asked]]]
     answer: Callable[["Answerer", list[np.ndarray]], np.ndarray]
@@ -122,30 +122,27 @@ def _read_texts(names: Sequence[str], known: "DatasetInfo", encoding: str) -> It
 
 
 _TEXTS = Kind(
-    "labelled_text",
     inputs.check_texts,
     _read_texts,
     lambda answerer, values: answerer.to_sequences(values),
     _short,
 )
 _PICTURES = Kind(
-    "image",
     lambda names: inputs.check_files(names, "images"),
     lambda names, known, encoding: inputs.read_pictures(names, known.spec, known.background),
     lambda answerer, values: answerer.to_images(np.stack(values)),
 )
 _SEQUENCES = Kind(
-    "sequences",
     lambda names: inputs.check_files(names, "sequences"),
     lambda names, known, encoding: inputs.read_sequences(names, known.spec),
     lambda answerer, values: answerer.to_sequences(values),
 )
-KINDS = {
-    "classification": _PICTURES,
-    "text_classification": _TEXTS,
-    "sequence_classification": _SEQUENCES,
-    "sequence_regression": _SEQUENCES,
-}
+KINDS = {"image": _PICTURES, "labelled_text": _TEXTS, "sequences": _SEQUENCES}
+"""By the kind of data, for tasks with one prediction per sequence."""
+
+
+def _kind_of(task: TaskEntry) -> Kind | None:
+    return KINDS.get(task.data) if task.predicts == "sequence" else None
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def test_runs_without_images_are_rejected_before_jax_starts(tmp_path: Path) -> N
         resolved, _ = validate(load_config(config))
         (tmp_path / name / "config.json").write_text(json.dumps(resolved.model_dump()))
     (tmp_path / "empty").mkdir()
-    other = "a drawing is read by a run that names the class of an image, classification"
+    other = "a drawing is read by a run that names the class of an image: classification"
     messages = {
         "gone": "not a run folder (no config.json)",
         "empty": "not a run folder (no config.json)",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from rnn_jax.config.messages import nearest
+from rnn_jax.config.plugins import load_plugins
 from rnn_jax.runtime.errors import UserError
 
 
@@ -39,6 +40,7 @@ class Parser(argparse.ArgumentParser):
             near = nearest(unknown[0].lstrip("-").partition("=")[0], flags)
             hint = f"did you mean --{near}?" if near else "--help lists them"
             raise UserError(f"{unknown[0]}: no such flag; {hint}")
+        load_plugins(vars(found).pop("plugins", None) or ())
         return found
 
     def add_run(self, what: str) -> None:
@@ -46,6 +48,14 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--workdir", type=_folder, required=True, metavar="DIR", help=what)
         self.add_argument(
             "--checkpoint", choices=("best", "latest"), default="best", help="which one (default: best)"
+        )
+        self.add_argument(
+            "--plugin",
+            "--config",
+            action="append",
+            dest="plugins",
+            metavar="MODULE_OR_FILE",
+            help="registers the cell, task or data set of the run, where it is not in the package",
         )
 
 

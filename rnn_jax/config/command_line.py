@@ -5,6 +5,7 @@ The syntax is that of `ml_collections.config_flags`: `--config FILE[:VARIANT[,VA
 and before JAX is imported.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,14 +16,15 @@ from ml_collections import ConfigDict
 from rnn_jax.config import config_files
 from rnn_jax.config.help import help_text
 from rnn_jax.config.messages import Mistake, nearest, nearest_key, told
+from rnn_jax.config.plugins import load_plugins
 from rnn_jax.config.run_folder import RunFolder, check_run, read_settings
-from rnn_jax.config.schema import KEYS, SECTIONS, Config, validate
-from rnn_jax.config.validation import examine, no_key, unknown_key
+from rnn_jax.config.schema import SECTIONS, Config, examine, keys, validate
+from rnn_jax.config.validation import no_key, unknown_key
 from rnn_jax.config.values import plain, read_value
 from rnn_jax.runtime.errors import UserError
 
 CHOICES = {"mode": ("train", "eval"), "checkpoint": ("best", "latest")}
-FLAGS = ("config", "workdir", *CHOICES)
+FLAGS = ("config", "plugin", "workdir", *CHOICES)
 
 
 class Command(NamedTuple):
@@ -45,26 +47,30 @@ def parse(arguments: Sequence[str]) -> Command:
             the folder of the run cannot be used, or holds another one.
         SystemExit: with status 0, after `--help` was printed.
     """
+    texts, typed, mistakes = read_arguments(arguments, FLAGS)
     if {"--help", "-h"} & set(arguments):
+        with contextlib.suppress(UserError):  # what they register has keys too
+            load_plugins([*texts.get("plugin", ()), *texts.get("config", ())])
         print(help_text(), end="")
         raise SystemExit(0)
-    texts, typed, mistakes = read_arguments(arguments, FLAGS)
     flags = {name: given[-1] for name, given in texts.items()}
     mistakes += _wrong_flags(flags)
-    mistakes += [wrong_key(key).line(typed, None) for key in typed if key not in KEYS]
-    values = {key: read_value(text, KEYS[key].annotation) for key, text in typed.items() if key in KEYS}
-    base, origin = ConfigDict(), None
+    base, origin, wrong_base = ConfigDict(), None, []
     try:
-        base, origin = _base(flags)
+        load_plugins(texts.get("plugin", ()))
+        base, origin = _base(flags)  # whose file may register keys
     except UserError as error:
-        mistakes.append(str(error))
-    examined = examine(overridden(base, values), values, Config, KEYS)
+        wrong_base = [str(error)]
+    known = keys()
+    mistakes += [wrong_key(key).line(typed, None) for key in typed if key not in known] + wrong_base
+    values = {key: read_value(text, known[key].annotation) for key, text in typed.items() if key in known}
+    examined = examine(overridden(base, values), values)
     # Without a base everything else is missing too, which is no news.
     found = [mistake for mistake in examined.mistakes if origin is not None or mistake.key in values]
     mistakes += [mistake.line(values, origin) for mistake in found]
-    if mistakes:
+    if mistakes or examined.config is None:
         raise UserError(told(mistakes))
-    config, workdir = Config.model_validate(examined.sections), flags.get("workdir")
+    config, workdir = examined.config, flags.get("workdir")
     if workdir is not None:
         check_run(Path(workdir), config)
     return Command(
@@ -88,10 +94,10 @@ def load_config(source: str, overrides: Mapping[str, Any] | None = None) -> Conf
     Raises:
         UserError: no such file or variant, or one line for each mistake in the config.
     """
-    overrides = overrides or {}
-    if unknown := [wrong_key(key).line((), None) for key in overrides if key not in KEYS]:
+    overrides, base = overrides or {}, config_files.load(source)
+    if unknown := [wrong_key(key).line((), None) for key in overrides if key not in keys()]:
         raise UserError("\n".join(unknown))
-    config, _ = validate(overridden(config_files.load(source), overrides), overrides, source)
+    config, _ = validate(overridden(base, overrides), overrides, source)
     return ConfigDict(config.model_dump())
 
 
@@ -131,7 +137,7 @@ def _hint(name: str, known: Sequence[str]) -> str:
     if not dot and (flag := nearest(name, (*known, "help"))):
         return f"did you mean --{flag}?"
     key = name if head in SECTIONS or not dot else key
-    near = key if key in KEYS else nearest_key(key, KEYS)
+    near = key if key in keys() else nearest_key(key, keys())
     return f"did you mean --config.{near}?" if near else "--help lists them"
 
 
@@ -147,7 +153,7 @@ def _wrong_flags(flags: Mapping[str, str]) -> list[str]:
 
 def wrong_key(key: str) -> Mistake:
     """The mistake of a key that is not in the schema."""
-    return no_key(key, KEYS) if key in SECTIONS else unknown_key(key, KEYS)
+    return no_key(key, keys()) if key in SECTIONS else unknown_key(key, keys())
 
 
 def _base(flags: Mapping[str, str]) -> tuple[Mapping[str, Any] | ConfigDict, str]:

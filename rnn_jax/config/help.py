@@ -6,8 +6,8 @@ from pydantic.fields import FieldInfo
 
 from rnn_jax.config.config_files import available, describe
 from rnn_jax.config.messages import allowed, choices_of
-from rnn_jax.config.rules import Only
-from rnn_jax.config.schema import KEYS, SECTIONS
+from rnn_jax.config.rules import ALWAYS, kinds_of, only_of
+from rnn_jax.config.schema import SECTIONS, Config, keys
 
 USAGE = """\
 Trains a recurrent network, or evaluates a trained one.
@@ -31,14 +31,16 @@ WIDTH = 110
 
 def help_text() -> str:
     """The whole text."""
-    keys = "\n\n".join(_section(name) for name in SECTIONS)
-    return f"{USAGE}\nkeys (--config.SECTION.KEY=VALUE):\n\n{keys}\n\nconfigs:\n\n{_configs()}\n"
+    sections = "\n\n".join(_section(name) for name in SECTIONS)
+    return f"{USAGE}\nkeys (--config.SECTION.KEY=VALUE):\n\n{sections}\n\nconfigs:\n\n{_configs()}\n"
 
 
 def _section(name: str) -> str:
-    model = SECTIONS[name]
-    lines = [f"  {name}: {model.__doc__}"]
-    for key, field in model.model_fields.items():
+    lines = [f"  {name}: {getattr(Config.model_fields[name].annotation, '__doc__', '')}"]
+    for key, field in keys().items():
+        section, _, key = key.partition(".")
+        if section != name:
+            continue
         head, values = f"    .{key:<28}{field.description}", f"[{allowed(field)}{_kinds(name, field)}]"
         together = f"{head} {values}"
         wrapped = textwrap.wrap(values, WIDTH, initial_indent=" " * 33, subsequent_indent=" " * 34)
@@ -47,15 +49,17 @@ def _section(name: str) -> str:
 
 
 def _kinds(section: str, field: FieldInfo) -> str:
-    """For which kinds the key is, if not for all: these, or all but those, whichever are fewer."""
-    text = ""
-    for mark in (mark for mark in field.metadata if isinstance(mark, Only)):
-        decider = KEYS[mark.key if "." in mark.key else f"{section}.{mark.key}"]
-        others = [kind for kind in choices_of(decider.annotation) if kind not in mark.kinds]
-        only = len(mark.kinds) <= len(others)
-        kinds = " or ".join(mark.kinds if only else others)
-        text += f", {'only' if only else 'not'} with {mark.key} = {kinds}"
-    return text
+    """The choices with which the key applies, or those with which it does not, whichever are fewer."""
+    mark = only_of(field)
+    if mark is ALWAYS:
+        return ""
+    decider = keys()[mark.key if "." in mark.key else f"{section}.{mark.key}"]
+    applying = kinds_of(field)
+    others = [kind for kind in choices_of(decider.annotation) if kind not in applying]
+    only = len(applying) <= len(others)
+    default = "" if mark.default is None else f", default {mark.default}"
+    kinds = " or ".join(applying if only else others)
+    return f"{default}, {'only' if only else 'not'} with {mark.key} = {kinds}"
 
 
 def _configs() -> str:

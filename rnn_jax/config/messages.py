@@ -62,10 +62,10 @@ class Mistake(NamedTuple):
         return f"{place}{self.key}{value}: {self.what}"
 
 
-class Besides(NamedTuple):
-    """Marks a choice between names that has another one, made up of a beginning and a name of one's own."""
+class Prefix(NamedTuple):
+    """Marks a choice between names that also has names with this prefix, `tfds:NAME`."""
 
-    beginning: str
+    prefix: str
 
 
 def kind_of(annotation: Any) -> tuple[Any, bool]:
@@ -84,14 +84,14 @@ def choices_of(annotation: Any) -> list[str]:
 
 def is_choice(field: FieldInfo, value: Any) -> bool:
     """Whether a key that is a choice between names may be this one."""
-    beginnings = tuple(mark.beginning for mark in field.metadata if isinstance(mark, Besides))
-    return value in choices_of(field.annotation) or (isinstance(value, str) and value.startswith(beginnings))
+    prefixes = tuple(mark.prefix for mark in field.metadata if isinstance(mark, Prefix))
+    return value in choices_of(field.annotation) or (isinstance(value, str) and value.startswith(prefixes))
 
 
 def _names(field: FieldInfo) -> list[str]:
     """The names that a key may take, as they are shown."""
-    besides = [f"{mark.beginning}NAME" for mark in field.metadata if isinstance(mark, Besides)]
-    return [*choices_of(field.annotation), *besides]
+    prefixed = [f"{mark.prefix}NAME" for mark in field.metadata if isinstance(mark, Prefix)]
+    return [*choices_of(field.annotation), *prefixed]
 
 
 def expected(field: FieldInfo) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from rnn_jax.catalogue.registration import RUN_PACKAGE
 from rnn_jax.runtime.errors import UserError
 
 
@@ -56,7 +57,7 @@ def run_file(file: Path, path: str) -> Iterator[dict[str, Any]]:
     Raises:
         UserError: the file, or a function of it that is called inside of the context, fails.
     """
-    package = ModuleType(f"rnn_jax_run_{next(_runs)}")
+    package = ModuleType(f"{RUN_PACKAGE}{next(_runs)}")
     package.__path__ = [str(file.parent)]
     borrowed = {
         f"{package.__name__}.{config.stem}": importlib.import_module(f"{_packaged.__name__}.{config.stem}")

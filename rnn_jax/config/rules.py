@@ -1,22 +1,22 @@
-"""What no single key can say: which keys belong to which kind, and which say the same in two units.
+"""Rules between keys: which keys belong to which choice, which exclude each other, and which need each other.
 
-The rules work on plain sections, `{section: {key: value}}`, beside pydantic's checks of the single keys.
+They work on plain sections, `{section: {key: value}}`, after pydantic's checks of the single keys.
 """
 
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
 
 from annotated_types import Le, Lt
 from pydantic.fields import FieldInfo
 
+from rnn_jax.catalogue import DATA, DATASETS, TASKS, DatasetEntry
 from rnn_jax.config.messages import Mistake, choices_of, expected, is_choice, kind_of, shown
 from rnn_jax.runtime.processes import place_of
 
 Sections = dict[str, dict[str, Any]]
-Fields = Mapping[str, FieldInfo]  # `section.key` -> what pydantic knows of it
+Fields = Mapping[str, FieldInfo]
+"""The keys of the schema: `section.key` and what pydantic has of it."""
 
-# Two keys that say the same in different units; at most one is given, and where the bool says so, exactly one
-# (for a key that belongs to some kinds: only there).
 PAIRS = (
     ("train.duration_epochs", "train.duration_steps", True),
     ("train.evaluate_every_epochs", "train.evaluate_every_steps", True),
@@ -25,82 +25,85 @@ PAIRS = (
     ("optimizer.decay_from_epochs", "optimizer.decay_from_steps", False),
     ("optimizer.average_from_epochs", "optimizer.average_from_steps", False),
 )
+"""Two keys for one duration in different units, and whether one of them must be given, where they apply."""
 
-MOST = 2**31
-"""Sizes, counts and steps are less: arrays and their places have numbers of 31 bits. Seeds have 32."""
-
-Mark = TypeVar("Mark")
+LIMIT = 2**31
+"""Sizes, counts and steps are less: arrays are indexed by 31 bits. Seeds have 32."""
 
 
 class Only(NamedTuple):
     """Marks a key that applies where another key, of its section or any, has one of these values."""
 
     key: str
-    kinds: tuple[str, ...]
+    kinds: tuple[str, ...] | Callable[[Any], object]
+    """The values, or a predicate of the catalogue's entries that they name; `composition.py` replaces it."""
     required: bool
+    default: Any = None
+    """The value where the key applies and is absent."""
 
 
-EVERY_KIND = Only("", (), required=False)
+ALWAYS = Only("", (), required=False)
 
 
-def only(*, required: bool = False, **condition: str | tuple[str, ...]) -> Only:
-    """`only(name=("adam", "adamw"))`: the key belongs to these kinds; required: it must be given there.
+def only(*, required: bool = False, **condition: str | tuple[str, ...] | Callable[[Any], object]) -> Only:
+    """Mark a key that applies to some choices alone; `required`: it must be given there.
 
-    A key of another section is written with two underscores: `only(task__name="copying")`.
+    `only(name=("adam", "adamw"))` refers to the section's own `name`, `only(task__name=...)` to another
+    section's. Where the other key names an entry of the catalogue, the condition is a predicate of the entry:
+    `only(cell=lambda cell: cell.forget_bias)`.
     """
     ((key, kinds),) = condition.items()
     return Only(key.replace("__", "."), (kinds,) if isinstance(kinds, str) else kinds, required)
 
 
-class Kinds(NamedTuple):
-    """Marks the names of data sets, or of tasks, with the kind of data that each has, or needs."""
-
-    by_name: Mapping[str, str]
-
-    def of(self, name: Any) -> str | None:
-        """The kind of `name`, which may go on after a colon; None for one that is not known."""
-        return self.by_name.get(str(name).partition(":")[0])
-
-
-def pass_over(
+def drop_inapplicable(
     sections: Sections, said: Collection[str], fields: Fields, defaults: Sections
 ) -> tuple[list[str], list[Mistake]]:
-    """Sets to None, in place, the keys of the file that do not apply; refuses those that were typed (`said`).
+    """Set the keys that do not apply to what is chosen to None, in place; those that were typed are mistakes.
 
-    A key that has its default is ignored without a note: every config has it from `configs/base.py`.
+    A key that has its default is dropped without a note: every config has it from `configs/base.py`.
 
     Returns:
         The notes, one line for each reason, and the mistakes.
     """
-    passed: dict[str, list[str]] = {}
+    dropped: dict[str, list[str]] = {}
     mistakes = []
     for key, field in fields.items():
-        value, reason = _get(sections, key), _foreign(sections, key, fields)
+        value, reason = _get(sections, key), _why_inapplicable(sections, key, fields)
         if value is None or reason is None:
             continue
         if key in said:
-            kinds = " or ".join(_only(field).kinds)
+            kinds = " or ".join(kinds_of(field))
             mistakes.append(Mistake(key, f"only for {kinds}, and {reason}", shown(value)))
         else:
-            passed.setdefault(reason, []).append(key)
-    silent = {key for keys in passed.values() for key in keys if _get(sections, key) == _get(defaults, key)}
+            dropped.setdefault(reason, []).append(key)
+    silent = {key for keys in dropped.values() for key in keys if _get(sections, key) == _get(defaults, key)}
     for first, second, _ in PAIRS:
         for typed, other in ((first, second), (second, first)):
             both = _get(sections, typed) is not None and _get(sections, other) is not None
             if both and typed in said and other not in said:
-                passed.setdefault(f"{typed} is given", []).append(other)
-    for key in (key for keys in passed.values() for key in keys):
+                dropped.setdefault(f"{typed} is given", []).append(other)
+    for key in (key for keys in dropped.values() for key in keys):
         section, _, name = key.partition(".")
         sections[section][name] = None
-    noted = {reason: [key for key in keys if key not in silent] for reason, keys in passed.items()}
-    return [f"{', '.join(keys)} passed over: {reason}" for reason, keys in noted.items() if keys], mistakes
+    noted = {reason: [key for key in keys if key not in silent] for reason, keys in dropped.items()}
+    return [f"{', '.join(keys)} ignored: {reason}" for reason, keys in noted.items() if keys], mistakes
+
+
+def fill_defaults(sections: Sections, fields: Fields) -> None:
+    """Set, in place, the keys that apply, are absent and have a default."""
+    for key, field in fields.items():
+        section, _, name = key.partition(".")
+        default = only_of(field).default
+        if default is not None and name not in sections.get(section, {}) and applies(sections, key, fields):
+            sections.setdefault(section, {})[name] = default
 
 
 def missing_for_kind(sections: Sections, fields: Fields) -> list[Mistake]:
-    """The keys that the chosen kind requires and that are not given."""
+    """The keys that the choice requires and that are not given."""
     mistakes = []
     for key, field in fields.items():
-        if _only(field).required and _get(sections, key) is None and belongs(sections, key, fields):
+        if only_of(field).required and _get(sections, key) is None and applies(sections, key, fields):
             decider = _decider(key, field)
             words = expected(field).removesuffix(", or None")
             what = f"must be given where {decider} is {_get(sections, decider)}: {words}"
@@ -109,66 +112,65 @@ def missing_for_kind(sections: Sections, fields: Fields) -> list[Mistake]:
 
 
 def unpaired(sections: Sections, fields: Fields) -> list[Mistake]:
-    """The pairs of which both are given, or none where one must be."""
+    """The pairs of which both keys are given, or neither where one must be."""
     mistakes = []
     for first, second, required in PAIRS:
         values = {key: _get(sections, key) for key in (first, second) if _get(sections, key) is not None}
         if len(values) == 2:
             what = f"give it or {second} (= {shown(values[second])}), not both"
             mistakes.append(Mistake(first, what, shown(values[first])))
-        elif not values and required and belongs(sections, first, fields):
-            cause = second if _only(fields[first]) is EVERY_KIND else _decider(first, fields[first])
+        elif not values and required and applies(sections, first, fields):
+            cause = second if only_of(fields[first]) is ALWAYS else _decider(first, fields[first])
             mistakes.append(Mistake(first, f"neither it nor {second} is given, and one must be", cause=cause))
     return mistakes
 
 
-def misfits(sections: Sections, fields: Fields) -> list[Mistake]:
-    """A task on data that it cannot be asked of."""
-    task, name = _get(sections, "task.name"), _get(sections, "dataset.name")
-    key = "dataset.template" if name == "synthetic" else "dataset.name"
-    data = _get(sections, key)
-    kinds = {field: _mark(fields[field], Kinds) for field in ("dataset.name", "task.name")}
-    found, needed = kinds["dataset.name"].of(data), kinds["task.name"].of(task)
-    if None in (found, needed) or found == needed:
+def wrong_data(sections: Sections, fields: Fields) -> list[Mistake]:
+    """A data set of another kind than the task needs."""
+    task, key = TASKS.get(_get(sections, "task.name")), "dataset.name"
+    dataset = _dataset(sections, key)
+    if dataset is not None and dataset.data is None:
+        key = "dataset.template"
+        dataset = _dataset(sections, key)
+    if task is None or dataset is None or dataset.data == task.data:
         return []
-    choices = choices_of(fields[key].annotation)
-    fitting = ", ".join(other for other in choices if kinds["dataset.name"].of(other) == needed)
-    return [Mistake(key, f"the task {task} needs {needed}: {fitting}", shown(data), cause="task.name")]
+    fitting = [name for name in choices_of(fields[key].annotation) if DATASETS[name].data == task.data]
+    what = f"the task {_get(sections, 'task.name')} needs {DATA[task.data]}: {', '.join(fitting)}"
+    return [Mistake(key, what, shown(_get(sections, key)), cause="task.name")]
 
 
-def both_ways(sections: Sections, fields: Fields) -> list[Mistake]:
-    """A language model that would read the token it is to tell."""
+def _dataset(sections: Sections, key: str) -> DatasetEntry | None:
+    return DATASETS.get(str(_get(sections, key)).partition(":")[0])
+
+
+def bidirectional_language_model(sections: Sections, fields: Fields) -> list[Mistake]:
+    """A language model that reads the token it must predict."""
     del fields
-    if _get(sections, "task.name") == "language_modelling" and _get(sections, "model.bidirectional") is True:
-        what = "a language model cannot read backwards, where the token it is to tell stands"
-        return [Mistake("model.bidirectional", what, "True", cause="task.name")]
-    return []
+    task = TASKS.get(_get(sections, "task.name"))
+    if task is None or not task.language_model or _get(sections, "model.bidirectional") is not True:
+        return []
+    what = "a language model cannot be bidirectional: it would see the token it must predict"
+    return [Mistake("model.bidirectional", what, "True", cause="task.name")]
 
 
 def text_files(sections: Sections, fields: Fields) -> list[Mistake]:
-    """Half of the files of a text; byte-pair encoding without their number."""
+    """One of the held-out files of a text without the other; byte-pair encoding without a vocabulary size."""
     del fields
     found = []
-    is_text = _get(sections, "dataset.name") == "text"  # labelled texts are divided example by example
+    is_text = _get(sections, "dataset.name") == "text"  # tables of labelled texts are split by example
     given = {name: _get(sections, f"dataset.{name}") for name in ("validation_file", "test_file")}
     if is_text and None in given.values() and any(given.values()):
-        missing = next(name for name, file in given.items() if file is None)
-        other = next(name for name, file in given.items() if file is not None)
-        found.append(
-            Mistake(
-                f"dataset.{missing}",
-                f"must be given as well where dataset.{other} is",
-                cause=f"dataset.{other}",
-            )
-        )
+        missing, other = sorted(given, key=lambda name: given[name] is not None)
+        what = f"must be given as well where dataset.{other} is"
+        found.append(Mistake(f"dataset.{missing}", what, cause=f"dataset.{other}"))
     if _get(sections, "dataset.tokenizer") == "bpe" and _get(sections, "dataset.vocabulary_size") is None:
         what = "must be given where dataset.tokenizer is bpe: a whole number from 256 on"
         found.append(Mistake("dataset.vocabulary_size", what, cause="dataset.tokenizer"))
     return found
 
 
-def averages(sections: Sections, fields: Fields) -> list[Mistake]:
-    """Two averages of the parameters at once."""
+def two_averages(sections: Sections, fields: Fields) -> list[Mistake]:
+    """Both averages of the parameters at once."""
     del fields
     decay = _get(sections, "optimizer.average_decay")
     for key in ("optimizer.average_from_epochs", "optimizer.average_from_steps"):
@@ -179,37 +181,53 @@ def averages(sections: Sections, fields: Fields) -> list[Mistake]:
 
 
 def too_large(sections: Sections, fields: Fields) -> list[Mistake]:
-    """Whole numbers that no array, and no count of steps, can have."""
+    """Whole numbers beyond what an array's size, or a count of steps, can be."""
     found = []
     for key, field in fields.items():
         value = _get(sections, key)
         bounded = any(isinstance(mark, Lt | Le) for mark in field.metadata)
-        if kind_of(field.annotation)[0] is int and not bounded and isinstance(value, int) and value >= MOST:
-            found.append(Mistake(key, f"must be less than {MOST}", shown(value)))
+        if kind_of(field.annotation)[0] is int and not bounded and isinstance(value, int) and value >= LIMIT:
+            found.append(Mistake(key, f"must be less than {LIMIT}", shown(value)))
     return found
 
 
 def processes(sections: Sections, fields: Fields) -> list[Mistake]:
-    """A process that is none of them, or a place where nobody can meet."""
+    """A process index out of range, or a coordinator that is no address."""
     del fields
     found = []
-    count, process, place = (
+    count, index, coordinator = (
         _get(sections, f"runtime.{key}") for key in ("process_count", "process_index", "coordinator")
     )
-    for key, value in (("runtime.process_index", process), ("runtime.coordinator", place)):
+    for key, value in (("runtime.process_index", index), ("runtime.coordinator", coordinator)):
         if value is not None and count in (None, 1):
-            what = "only with runtime.process_count, how many there are: at least 2"
+            what = "only with runtime.process_count, the number of processes: at least 2"
             found.append(Mistake(key, what, shown(value), cause="runtime.process_count"))
-    if isinstance(count, int) and isinstance(process, int) and 1 < count <= process:
+    if isinstance(count, int) and isinstance(index, int) and 1 < count <= index:
         what = f"must be less than runtime.process_count = {count}; the first is 0"
-        found.append(Mistake("runtime.process_index", what, shown(process), cause="runtime.process_count"))
-    if isinstance(place, str) and place_of(place) is None:
+        found.append(Mistake("runtime.process_index", what, shown(index), cause="runtime.process_count"))
+    if isinstance(coordinator, str) and place_of(coordinator) is None:
         what = "must be HOST:PORT, a name or an address and a number from 1 to 65535"
-        found.append(Mistake("runtime.coordinator", what, shown(place)))
+        found.append(Mistake("runtime.coordinator", what, shown(coordinator)))
     return found
 
 
-RULES = (too_large, missing_for_kind, unpaired, misfits, both_ways, text_files, averages, processes)
+RULES = (
+    too_large,
+    missing_for_kind,
+    unpaired,
+    wrong_data,
+    bidirectional_language_model,
+    text_files,
+    two_averages,
+    processes,
+)
+
+
+def applies(sections: Sections, key: str, fields: Fields) -> bool:
+    """Whether `key` applies to what is chosen."""
+    if only_of(fields[key]) is ALWAYS:
+        return True
+    return str(_get(sections, _decider(key, fields[key]))).partition(":")[0] in kinds_of(fields[key])
 
 
 def _get(sections: Sections, key: str) -> Any:
@@ -217,37 +235,32 @@ def _get(sections: Sections, key: str) -> Any:
     return sections.get(section, {}).get(name)
 
 
-def _only(field: FieldInfo) -> Only:
-    return _mark(field, Only, EVERY_KIND)
+def only_of(field: FieldInfo) -> Only:
+    """The condition under which a key applies."""
+    return next((mark for mark in field.metadata if isinstance(mark, Only)), ALWAYS)
 
 
-def _mark(field: FieldInfo, kind: type[Mark], otherwise: Mark | None = None) -> Mark:
-    """The mark of that kind on a key."""
-    found = next((mark for mark in field.metadata if isinstance(mark, kind)), otherwise)
-    assert found is not None
-    return found
+def kinds_of(field: FieldInfo) -> tuple[str, ...]:
+    """The values of the deciding key where a key applies."""
+    kinds = only_of(field).kinds
+    assert isinstance(kinds, tuple)  # the sections are composed
+    return kinds
 
 
 def _decider(key: str, field: FieldInfo) -> str:
     """The key whose value decides whether `key` applies."""
-    decider = _only(field).key
+    decider = only_of(field).key
     return decider if "." in decider else f"{key.partition('.')[0]}.{decider}"
 
 
-def belongs(sections: Sections, key: str, fields: Fields) -> bool:
-    """Whether `key` applies to what is chosen."""
-    mark = _only(fields[key])
-    return mark is EVERY_KIND or _get(sections, _decider(key, fields[key])) in mark.kinds
-
-
-def _foreign(sections: Sections, key: str, fields: Fields) -> str | None:
-    """Why `key` does not apply to what is chosen; None where it does, or the choice itself is a mistake."""
-    if _only(fields[key]) is EVERY_KIND:
+def _why_inapplicable(sections: Sections, key: str, fields: Fields) -> str | None:
+    """Why `key` does not apply to what is chosen; None where it does, or where the choice itself is wrong."""
+    if only_of(fields[key]) is ALWAYS:
         return None
     decider = _decider(key, fields[key])
-    if reason := _foreign(sections, decider, fields):  # what decides does not apply itself
+    if reason := _why_inapplicable(sections, decider, fields):
         return reason
-    if belongs(sections, key, fields):
+    if applies(sections, key, fields):
         return None
     kind = _get(sections, decider)
     return f"{decider} is {kind}" if is_choice(fields[decider], kind) else None

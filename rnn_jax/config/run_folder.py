@@ -13,7 +13,8 @@ from typing import Any
 
 from rnn_jax.config.config_files import split_source
 from rnn_jax.config.messages import shown
-from rnn_jax.config.schema import KEYS, Config, check
+from rnn_jax.config.plugins import plugins_of_config, require_plugins
+from rnn_jax.config.schema import Config, check, keys
 from rnn_jax.runtime import lock
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import (
@@ -41,6 +42,8 @@ MAY_DIFFER = (
 )
 NOT_STORED = ("process_count", "process_index", "coordinator")
 """Keys of `runtime` that belong to one start of a run; they are None in config.json."""
+FORMAT = 2
+"""The format of config.json and sweep.json. Those of version 0.1.0 have no number."""
 DURATIONS = ("train.duration_epochs", "train.duration_steps")
 
 
@@ -136,8 +139,9 @@ def open_run(workdir: Path, config: Config) -> RunFolder:
     check_run(workdir, config)
     make_folder(workdir)
     remove_unfinished(workdir)
-    settings = config.model_dump()
-    settings["runtime"] |= dict.fromkeys(NOT_STORED)
+    sections = config.model_dump()
+    sections["runtime"] |= dict.fromkeys(NOT_STORED)
+    settings = {"format": FORMAT, "plugins": plugins_of_config(sections), **sections}
     write_json(RunFolder(workdir).config, settings)
     return RunFolder(workdir)
 
@@ -164,19 +168,28 @@ def check_run(workdir: Path, config: Config) -> None:
 
 
 def read_settings(workdir: Path) -> dict[str, Any]:
-    """The content of config.json, unchecked.
+    """The sections of config.json, unchecked.
 
     Raises:
-        UserError: there is none, it is damaged, or of another version.
+        UserError: there is none, it is damaged, of another version, or needs a plug-in.
     """
     file = RunFolder(workdir).config
     refuse_link(file)
     if not os.path.isfile(file):
         raise UserError(f"{workdir}: not a run folder (no config.json)")
     settings = read_json(file)
-    if isinstance(optimizer := settings.get("optimizer"), dict) and "clip" in optimizer:
+    require_format(settings, file)
+    require_plugins(settings.get("plugins"), file)
+    return {key: value for key, value in settings.items() if key not in ("format", "plugins")}
+
+
+def require_format(content: Mapping[str, Any], file: Path) -> None:
+    """Raise UserError if another version wrote a config.json or sweep.json."""
+    if "format" not in content:
         raise UserError(f"{file}: was written by rnn_jax 0.1.0, and only that version reads it")
-    return settings
+    if content["format"] != FORMAT:
+        found = shown(content["format"])
+        raise UserError(f"{file}: was written by another version of rnn_jax (format {found}, not {FORMAT})")
 
 
 def read_config(workdir: Path) -> Config:
@@ -191,8 +204,8 @@ def read_config(workdir: Path) -> Config:
 def fixed_values(config: Config) -> dict[str, Any]:
     """The values by key that must be the same when a run is resumed."""
     sections = config.model_dump()
-    keys = (key.partition(".")[::2] for key in KEYS if not key.startswith(MAY_DIFFER))
-    return {f"{section}.{key}": sections[section][key] for section, key in keys}
+    parts = (key.partition(".")[::2] for key in keys() if not key.startswith(MAY_DIFFER))
+    return {f"{section}.{key}": sections[section][key] for section, key in parts}
 
 
 def require_same_config(workdir: Path, new: Config) -> None:

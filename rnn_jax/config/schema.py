@@ -1,17 +1,22 @@
-"""A whole config: its sections together, how it is checked, and which numbers the compiled step takes."""
+"""A whole config: its sections, its validation, and the numbers that the compiled step takes as arguments."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
+from pydantic import create_model
 from pydantic.fields import FieldInfo
 
+from rnn_jax.config.composition import CATALOGUES, compose_section
 from rnn_jax.config.config_files import with_defaults
-from rnn_jax.config.data_sections import Dataset, Model, Task
-from rnn_jax.config.messages import told
+from rnn_jax.config.dataset_section import Dataset
+from rnn_jax.config.messages import Mistake, told
+from rnn_jax.config.model_section import Model
 from rnn_jax.config.section import Hyper, Section
+from rnn_jax.config.task_section import Task
 from rnn_jax.config.training_sections import Checkpoint, Log, Optimizer, Runtime, Train
-from rnn_jax.config.validation import examine
+from rnn_jax.config.validation import examine_sections
 from rnn_jax.runtime.errors import UserError
 
 
@@ -28,16 +33,64 @@ class Config(Section):
     runtime: Runtime
 
 
-SECTIONS: dict[str, type[Section]] = {
-    name: field.annotation
-    for name, field in Config.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-}
-KEYS: dict[str, FieldInfo] = {
-    f"{section}.{key}": field
-    for section, model in SECTIONS.items()
-    for key, field in model.model_fields.items()
-}
+SECTIONS = tuple(Config.model_fields)
+
+
+class Schema(NamedTuple):
+    """The sections as they are with the present entries of the catalogue."""
+
+    config: type[Config]
+    keys: dict[str, FieldInfo]
+    """By `section.key` its type, marks and description."""
+
+
+def schema() -> Schema:
+    """Compose the sections with the catalogue: its names, and the keys of its entries' own.
+
+    Raises:
+        UserError: the options of a registered entry cannot be keys of the section.
+    """
+    return _compose(*(tuple(catalogue.items()) for catalogue in CATALOGUES.values()))
+
+
+@lru_cache(maxsize=8)
+def _compose(*entries: object) -> Schema:
+    del entries  # the catalogue now, by which what was composed is found again
+    sections = {
+        name: compose_section(name, field.annotation)
+        for name, field in Config.model_fields.items()
+        if isinstance(field.annotation, type)
+    }
+    keys = {
+        f"{section}.{key}": field
+        for section, model in sections.items()
+        for key, field in model.model_fields.items()
+    }
+    hyper = [key.partition(".")[2] for key, field in keys.items() if Hyper in field.metadata]
+    if twice := [name for name in hyper if hyper.count(name) > 1]:
+        raise UserError(f"two keys that are Hyper have the name {twice[0]}; rename the option")
+    definitions: dict[str, Any] = {name: (model, ...) for name, model in sections.items()}
+    return Schema(create_model("Config", __base__=Config, **definitions), keys)
+
+
+def keys() -> dict[str, FieldInfo]:
+    """All keys of a config, `section.key`, with their types, marks and descriptions."""
+    return schema().keys
+
+
+class Examined(NamedTuple):
+    """A whole config, None where it has mistakes; the notes on keys that were ignored; and all mistakes."""
+
+    config: Config | None
+    notes: list[str]
+    mistakes: list[Mistake]
+
+
+def examine(config: Mapping[str, Any] | ConfigDict, said: Collection[str]) -> Examined:
+    """Check a whole config, and find all mistakes at once; see `check` for the arguments."""
+    checked, notes, mistakes = examine_sections(config, said, *schema())
+    assert checked is None or isinstance(checked, Config)
+    return Examined(checked, notes, mistakes)
 
 
 def validate(
@@ -54,9 +107,9 @@ def check(
 
     Args:
         config: sections of keys.
-        said: the keys (`section.key`) that were typed on the command line. One that the chosen kind lacks is
-            a mistake; one that comes from the file is passed over, with a note. Likewise a typed key
-            (`train.duration_steps`) takes the place of its twin in the file (`train.duration_epochs`).
+        said: the keys (`section.key`) that were typed on the command line. One that does not apply to what is
+            chosen is a mistake; one that comes from the file is ignored, with a note. Likewise a typed key
+            (`train.duration_steps`) replaces its counterpart in the file (`train.duration_epochs`).
         origin: the file that the other keys come from, named in their mistakes.
 
     Returns:
@@ -65,21 +118,21 @@ def check(
     Raises:
         UserError: one line for each mistake: the key, its value, what is allowed.
     """
-    examined = examine(config, said, Config, KEYS)
-    if examined.mistakes:
+    examined = examine(config, said)
+    if examined.config is None:
         raise UserError(told([mistake.line(said, origin) for mistake in examined.mistakes]))
-    return Config.model_validate(examined.sections), examined.notes
+    return examined.config, examined.notes
 
 
 def split_hyper(config: Config) -> tuple[dict[str, dict[str, Any]], dict[str, float]]:
-    """Takes the keys marked `Hyper` out of their sections.
+    """Separate the keys marked `Hyper` from their sections.
 
     Returns:
-        The sections without these keys, and the keys that are set, by their names (unique over all sections).
+        The sections without these keys, and those of the keys that are set, by their names, which are unique.
     """
     sections = config.model_dump()
     hyper = {}
-    for key, field in KEYS.items():
+    for key, field in keys().items():
         section, _, name = key.partition(".")
         if Hyper in field.metadata:
             value = sections[section].pop(name)

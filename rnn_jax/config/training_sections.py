@@ -7,13 +7,6 @@ from pydantic import Field
 from rnn_jax.config.rules import only
 from rnn_jax.config.section import Hyper, Section
 
-TELLING_RIGHT_FROM_WRONG = (
-    "classification",
-    "text_classification",
-    "sequence_classification",
-    "adding",
-    "copying",
-)
 ADAM = ("adam", "adamw")
 STEPWISE = ("step", "exponential")
 
@@ -119,10 +112,10 @@ class Log(Section):
     """Logging during training."""
 
     every_steps: int = Field(ge=1, description="steps between logged training metrics")
-    batch_accuracy_every_steps: Annotated[int | None, only(task__name=TELLING_RIGHT_FROM_WRONG)] = Field(
-        None, ge=1, description="steps between accuracies on the training batch, after its update"
+    batch_accuracy_every_steps: Annotated[int | None, only(task__name=lambda task: task.has_accuracy)] = (
+        Field(None, ge=1, description="steps between accuracies on the training batch, after its update")
     )
-    sample_tokens: Annotated[int | None, only(task__name="language_modelling")] = Field(
+    sample_tokens: Annotated[int | None, only(task__name=lambda task: task.language_model)] = Field(
         None, ge=1, description="tokens of the text sampled at each evaluation (None: no sample)"
     )
     tensorboard: bool = Field(description="also write TensorBoard event files")

@@ -1,48 +1,44 @@
 """Finds every mistake of a config at once: unknown keys, wrong values, and what the keys say together."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ml_collections import ConfigDict
 from pydantic import BaseModel, ValidationError
 
 from rnn_jax.config.config_files import defaults
 from rnn_jax.config.messages import Mistake, expected, nearest_key, shown, wrong_value
-from rnn_jax.config.rules import RULES, Fields, Sections, pass_over
+from rnn_jax.config.rules import RULES, Fields, Sections, drop_inapplicable, fill_defaults
 from rnn_jax.config.values import plain
 
 # How pydantic names the mistakes of a number that is a number.
 OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 
 
-class Examined(NamedTuple):
-    """The sections with the keys that do not apply set to None, the notes on that, and all mistakes."""
-
-    sections: Sections
-    notes: list[str]
-    mistakes: list[Mistake]
-
-
-def examine(
+def examine_sections(
     config: Mapping[str, Any] | ConfigDict, said: Collection[str], model: type[BaseModel], fields: Fields
-) -> Examined:
-    """Examines a config against a schema.
+) -> tuple[BaseModel | None, list[str], list[Mistake]]:
+    """Check a config against a schema.
 
     Args:
         config: sections of keys.
         said: the keys (`section.key`) that were typed on the command line.
         model: the schema, a pydantic model of sections.
-        fields: what the schema says of each `section.key`.
+        fields: the schema's keys, `section.key`.
+
+    Returns:
+        The config, None where it has mistakes; the notes on keys that were ignored; and all mistakes.
     """
     sections, mistakes = _known(plain(config), model.model_fields, fields)
-    notes, refused = pass_over(sections, said, fields, defaults())
-    later = _wrong_values(sections, model, fields)
+    notes, refused = drop_inapplicable(sections, said, fields, defaults())
+    fill_defaults(sections, fields)
+    checked, later = _check_values(sections, model, fields)
     later += [mistake for rule in RULES for mistake in rule(sections, fields)]
     for mistake in refused + later:
-        # Nothing more is said of a key, or of the keys of a section, that is a mistake already.
+        # One mistake per key; none of the keys of a section that is itself a mistake.
         if not {mistake.key, mistake.key.partition(".")[0]} & {earlier.key for earlier in mistakes}:
             mistakes.append(mistake)
-    return Examined(sections, notes, mistakes)
+    return None if mistakes else checked, notes, mistakes
 
 
 def unknown_key(key: str, fields: Fields) -> Mistake:
@@ -83,15 +79,16 @@ def _known(config: dict[str, Any], names: Collection[str], fields: Fields) -> tu
     return {name: section for name, section in sections.items() if name in names}, mistakes
 
 
-def _wrong_values(sections: Sections, model: type[BaseModel], fields: Fields) -> list[Mistake]:
-    """What pydantic finds wrong, in our words."""
+def _check_values(
+    sections: Sections, model: type[BaseModel], fields: Fields
+) -> tuple[BaseModel | None, list[Mistake]]:
+    """The config of the sections, or what pydantic finds wrong with their values."""
     try:
-        model.model_validate(sections)
+        return model.model_validate(sections), []
     except ValidationError as error:
-        return [
+        return None, [
             _in_words(details["type"], details["loc"], details["input"], fields) for details in error.errors()
         ]
-    return []
 
 
 def _in_words(kind: str, place: tuple[int | str, ...], value: Any, fields: Fields) -> Mistake:

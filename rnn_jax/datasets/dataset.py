@@ -1,6 +1,5 @@
 """What a data set is to the rest of the project: arrays in splits, and a plain description of them."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,14 +62,3 @@ class Dataset(NamedTuple):
     def tested(self) -> list[str]:
         """The splits that are looked at once, at the end: 'test', and what a data set has besides."""
         return [split for split in self.splits if split not in ("train", "validation")]
-
-
-class Entry(NamedTuple):
-    """A line of the table of data sets."""
-
-    load: Callable[..., Loaded]
-    """Its keyword arguments are those keys of the config section `dataset` that are its own."""
-    spec: Spec | None = None
-    """What is known before it is loaded, so that a synthetic double can be drawn; None: there is none."""
-    has_last_tenth: bool = False
-    """Whether validation and test are also looked at as one text, `last_tenth`."""

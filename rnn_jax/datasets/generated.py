@@ -3,15 +3,12 @@
 import numpy as np
 
 from rnn_jax.datasets.dataset import SPLITS, Loaded, Splits
-from rnn_jax.runtime.errors import UserError
 
 HELD_OUT = 2_000  # examples of validation, and of test
 
 
-def load(*, examples: int | None) -> Loaded:
+def load(*, examples: int) -> Loaded:
     """`numbers`, int32 [examples], of `examples` training examples and 2,000 each to validate and test."""
-    if examples is None:
-        raise UserError("dataset.name = generated: needs dataset.examples as well")
     splits: Splits = {}
     start = 0
     for split, count in {"validation": HELD_OUT, "test": HELD_OUT, "train": examples}.items():

@@ -8,13 +8,35 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rnn_jax.datasets import ragged
-from rnn_jax.datasets.dataset import Spec, Splits
+from rnn_jax.catalogue import DATASETS, resolve
+from rnn_jax.datasets import ragged, vocabulary
+from rnn_jax.datasets.dataset import Loaded, Spec, Splits
+from rnn_jax.datasets.published.texts import with_last_tenth
+from rnn_jax.runtime.errors import UserError
 
 VERSION = "1.0.0"
 _SEED = 20_260_101
 _TOKENS_USED = 16
 _LONGEST = 40
+
+
+def load(*, template: str, examples: int) -> Loaded:
+    """Draw data with the spec of the data set `template`: `examples` training examples, or tokens of a text.
+
+    Raises:
+        UserError: the catalogue has no such template.
+    """
+    templates = [name for name, entry in DATASETS.items() if entry.template is not None]
+    if template not in templates:
+        raise UserError(f"dataset.template = {template}: unknown; must be one of {', '.join(templates)}")
+    spec = dict(resolve(DATASETS[template].template))
+    splits, known = draw(spec, examples), None
+    if "unit" in spec:
+        known = vocabulary.made_up(str(spec["unit"]), int(spec["vocabulary"]))
+    if DATASETS[template].has_last_tenth:
+        splits = with_last_tenth(splits)
+    classes = tuple(str(number) for number in range(spec.get("classes", 0)))
+    return Loaded(VERSION, spec, splits, known, classes)
 
 
 def draw(spec: Spec, examples: int) -> Splits:
@@ -116,9 +138,7 @@ KINDS: dict[str, Callable[[Spec, dict[str, int]], Splits]] = {
     "labelled_text": _labelled_texts,
     "sequences": _sequences,
 }
-# Doubles of what has no spec before it is loaded.
+
 _MEASURED: Spec = {"kind": "sequences", "features": 3, "means": [0.0] * 3, "deviations": [1.0] * 3}
-SPECS: dict[str, Spec] = {
-    "sequences": {**_MEASURED, "classes": 4},
-    "measurements": {**_MEASURED, "outputs": 1, "target_means": [0.5], "target_deviations": [0.3]},
-}
+SEQUENCES: Spec = {**_MEASURED, "classes": 4}
+MEASUREMENTS: Spec = {**_MEASURED, "outputs": 1, "target_means": [0.5], "target_deviations": [0.3]}

@@ -1,9 +1,8 @@
 """From a drawing to an image like those of a dataset."""
 
-from typing import NamedTuple
-
 import numpy as np
 
+from rnn_jax.catalogue import DATASETS
 from rnn_jax.datasets.dataset import Spec
 from rnn_jax.datasets.own_files import pictures
 from rnn_jax.datasets.own_files.pictures import Background
@@ -12,25 +11,19 @@ LONGER_SIDE = 280
 """Minimum length of the longer side of a drawing, in pixels."""
 
 
-class Framing(NamedTuple):
-    """How the images of a dataset were cropped and centred."""
-
-    box: float
-    """Longer side of the crop, centred by its mass, as a share of the image's shorter side."""
-    brush: float
-    """Thickness of the strokes, as a share of the image."""
-
-
-_MNIST = Framing(20 / 28, 0.1)  # LeCun et al. 1998, section III.A: 20 × 20, placed in 28 × 28
-_DIGITS = Framing(1.0, 0.1)  # they fill all eight rows
-FRAMINGS = {"mnist": _MNIST, "tfds:mnist": _MNIST, "digits": _DIGITS}
-"""By name of the dataset. For any other, a drawing is scaled as a whole."""
-DEFAULT_BRUSH = 0.07
+DEFAULT_BRUSH, HANDWRITING_BRUSH = 0.07, 0.1
+"""Thickness of the strokes, as a share of the image."""
 
 
 def brush_of(name: str) -> float:
     """Thickness of the brush for a dataset, as a share of the longer side of the drawing."""
-    return FRAMINGS[name].brush if name in FRAMINGS else DEFAULT_BRUSH
+    return DEFAULT_BRUSH if _box_of(name) is None else HANDWRITING_BRUSH
+
+
+def _box_of(name: str) -> float | None:
+    """`writing_box` of a dataset in the catalogue; None: drawings are scaled as a whole."""
+    entry = DATASETS.get(name.removeprefix("tfds:"))
+    return None if entry is None else entry.writing_box
 
 
 def canvas_size(spec: Spec) -> tuple[int, int]:
@@ -46,7 +39,7 @@ def to_image(ink: np.ndarray, spec: Spec, name: str, background: Background) -> 
     Args:
         ink: uint8 [any, any], from 0 (no ink) to 255.
         spec: the dataset's; `height`, `width` and `maximum` are used.
-        name: the dataset's; decides whether the drawing is cropped and centred, see `FRAMINGS`.
+        name: the dataset's; decides whether the drawing is cropped and centred.
         background: the dataset's; on a light one, ink is dark.
 
     Returns:
@@ -55,8 +48,9 @@ def to_image(ink: np.ndarray, spec: Spec, name: str, background: Background) -> 
     if not ink.any():
         return None
     height, width, maximum = (int(spec[key]) for key in ("height", "width", "maximum"))
-    if name in FRAMINGS:
-        image = _crop_and_centre(ink, height, width, FRAMINGS[name].box)
+    box = _box_of(name)
+    if box is not None:
+        image = _crop_and_centre(ink, height, width, box)
         if image is None:
             return None
     else:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rnn_jax.catalogue import CELLS, options_of
 from rnn_jax.models import classifier, language_model
 from rnn_jax.models.network import Network
 from rnn_jax.models.recurrence import Implementation, unroll
@@ -29,6 +30,7 @@ def build(
     kernel_init: str,
     recurrent_init: str | None,
     dense_init: str,
+    **cell_options: Any,
 ) -> Network:
     """Builds the network for a task of that spec: its sizes come from there, never from the config.
 
@@ -52,6 +54,7 @@ def build(
         implementation=implementation,
         remat_steps=remat_steps,
         variational_dropout=bool(variational_dropout),
+        cell_options={key: cell_options[key] for key in options_of(CELLS[cell])},
     )
     layout.check()
     return HEADS[str(spec["head"])](

@@ -1,11 +1,13 @@
 """Recurrences upon one another: layers, directions, residual connections, dropout between and within."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from rnn_jax.catalogue import CELLS
 from rnn_jax.models.cells import table
 from rnn_jax.models.cells.linear_recurrence import LinearRecurrence
 from rnn_jax.models.linear import affine
@@ -31,6 +33,8 @@ class Layout(NamedTuple):
     remat_steps: int | None
     variational_dropout: bool = False
     """The same values are dropped at every time step."""
+    cell_options: Mapping[str, Any] = {}
+    """The config keys of the cell's own."""
 
     @property
     def name(self) -> str:
@@ -123,7 +127,9 @@ def apply(
     last = None
     row_keys = None if keys is None else keys.rows
     if keys is not None:
-        parameters = drop_weights(parameters, keys.batch, hyper.get("weight_drop"))
+        parameters = drop_weights(
+            parameters, CELLS[layout.cell].state_kernels, keys.batch, hyper.get("weight_drop")
+        )
     for layer in range(layout.layers):
         layer_keys = fold_in(row_keys, layer)
         seen = inputs
@@ -146,7 +152,9 @@ def apply(
                 remat_steps=layout.remat_steps,
                 implementation=layout.implementation,
             )
-            last = _last(layout, layer, parameters[name], seen, first_map, after[name], lengths, backwards)
+            last = _last(
+                layout, layer, parameters[name], seen, first_map, outputs, after[name], lengths, backwards
+            )
             sides.append((outputs, last))
         outputs, last = (jnp.concatenate(parts, axis=-1) for parts in zip(*sides, strict=True))
         if layout.residual and layer > 0:
@@ -178,7 +186,9 @@ def drop(
     return jnp.where(jax.vmap(keep)(keys), values / (1 - rate).astype(values.dtype), 0)
 
 
-def drop_weights(parameters: Parameters, key: jax.Array, rate: jax.Array | None) -> Parameters:
+def drop_weights(
+    parameters: Parameters, kernels: Sequence[str], key: jax.Array, rate: jax.Array | None
+) -> Parameters:
     """Drops weights [hidden, ...] of the products that read the state, the same ones at every time step.
 
     Merity et al. 2018, arXiv 1708.02182, section 2 (DropConnect, Wan et al. 2013). `rate` is the probability;
@@ -189,7 +199,7 @@ def drop_weights(parameters: Parameters, key: jax.Array, rate: jax.Array | None)
     dropped = dict(parameters)
     names = [name for name in parameters if name.startswith("recurrence_")]
     for number, name in enumerate(sorted(names)):
-        for place, kernel in enumerate(table.state_kernels(parameters[name])):
+        for place, kernel in enumerate(sorted(kernels)):
             own = jax.random.fold_in(jax.random.fold_in(key, number), place)
             weights = drop(parameters[name][kernel]["kernel"][None], own[None], rate)[0]
             dropped[name] = {**dropped[name], kernel: {**parameters[name][kernel], "kernel": weights}}
@@ -211,6 +221,7 @@ def _cell(layout: Layout, layer: int) -> nn.RNNCellBase:
         layout.hidden_size,
         kernel_init=layout.kernel_init,
         recurrent_init=layout.recurrent_init,
+        options=layout.cell_options,
     )
 
 
@@ -230,25 +241,26 @@ def _last(
     parameters: Parameters,
     inputs: jax.Array,
     input_map: dict[str, jax.Array] | None,
+    outputs: jax.Array,
     carry: Carry,
     lengths: jax.Array | None,
     backwards: bool,
 ) -> jax.Array:
-    """The output [batch, hidden] at the end of a direction's way, computed from the carry there.
+    """The output [batch, hidden] at a direction's last step, computed from the carry there where it can be.
 
-    It could be looked up in the outputs, but then their gradient would go through all the steps.
+    Taken from the outputs, its gradient would go through an array of all steps.
     """
-    output_of = table.CELLS[layout.cell].output_of
-    if output_of is not None:
-        return output_of(carry)
+    output, cell = CELLS[layout.cell].output, _cell(layout, layer)
+    if output is not None:
+        return carry if output == "carry" else carry[1]
+    if not isinstance(cell, LinearRecurrence):
+        return outputs[:, 0] if backwards else at_last_step(outputs, lengths)
     ends = inputs[:, 0] if backwards else at_last_step(inputs, lengths)
     # An empty row has read nothing: its last step is padding, which may be anything, also to the input layer.
     read_any = True if lengths is None else lengths[:, None] > 0
     ends = jnp.where(read_any, ends, 0)
     if input_map is not None:
         ends = jnp.where(read_any, affine(input_map, ends), 0)
-    cell = _cell(layout, layer)
-    assert isinstance(cell, LinearRecurrence)
     return read(cell, parameters, carry, ends)
 
 

@@ -9,7 +9,7 @@ from rnn_jax.config import config_files
 from rnn_jax.config.command_line import overridden, read_arguments, wrong_key
 from rnn_jax.config.messages import shown
 from rnn_jax.config.run_folder import run_name
-from rnn_jax.config.schema import KEYS
+from rnn_jax.config.schema import keys
 from rnn_jax.config.values import read_value
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping import definition, members
@@ -57,13 +57,13 @@ def parse(arguments: Sequence[str]) -> Command:
         print(USAGE, end="")
         raise SystemExit(0)
     flags, typed, mistakes = read_arguments(arguments, FLAGS)
-    mistakes += [wrong_key(key).line(typed, None) for key in typed if key not in KEYS]
+    mistakes += [wrong_key(key).line(typed, None) for key in typed if key not in keys()]
     if "storage" not in flags:
         mistakes += [f"--{name}: only with --storage" for name in STUDY_FLAGS if name in flags]
     workdir = Path(flags["workdir"][-1]) if "workdir" in flags else None
     if mistakes:
         raise UserError("\n".join(mistakes))
-    values = {key: read_value(text, KEYS[key].annotation) for key, text in typed.items()}
+    values = {key: read_value(text, keys()[key].annotation) for key, text in typed.items()}
     base, sweep, origin = _what(flags, values, workdir)
     if "storage" not in flags:
         return Command(base, sweep, members.build(base, sweep, origin), workdir)
@@ -151,9 +151,9 @@ def _values(text: str) -> tuple[str, list[Any]]:
     key, equals, values = text.partition("=")
     if not equals:
         raise UserError(f"--grid {text}: must be SECTION.KEY=V1,V2,...")
-    if key not in KEYS:
+    if key not in keys():
         raise UserError(f"--grid: {wrong_key(key).line((), None)}")
-    return key, [read_value(value, KEYS[key].annotation) for value in values.split(",") if value.strip()]
+    return key, [read_value(value, keys()[key].annotation) for value in values.split(",") if value.strip()]
 
 
 def _name(text: str) -> str:

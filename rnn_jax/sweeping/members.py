@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 from rnn_jax.config.command_line import overridden, wrong_key
 from rnn_jax.config.messages import shown, told
-from rnn_jax.config.schema import KEYS, Config, Hyper, split_hyper
-from rnn_jax.config.validation import examine
+from rnn_jax.config.schema import Config, Hyper, examine, keys, split_hyper
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.study.spaces import draw
@@ -140,7 +139,7 @@ def keys_of_shape(sweep: Sweep) -> list[str]:
         key
         for key, values in (sweep.grid | ranges).items()
         # None removes what a number is for.
-        if Hyper not in KEYS[key].metadata or None in values
+        if Hyper not in keys()[key].metadata or None in values
     ]
 
 
@@ -153,18 +152,18 @@ def duration(sweep: Sweep) -> Point:
 def _config(base: Base, sweep: Sweep, point: Point, mistakes: list[str], origin: str) -> Config | None:
     """The config at a point, without the seed; None, and what is wrong in `mistakes`."""
     given = point | {"train.report_test": False} | duration(sweep)
-    examined = examine(overridden(base.sections, given), {*base.said, *given}, Config, KEYS)
+    examined = examine(overridden(base.sections, given), {*base.said, *given})
     for mistake in examined.mistakes:
         if {mistake.key, mistake.cause} & set(given):
             mistakes.append(f"{origin}: {mistake.line((), None)}")
         else:
             mistakes.append(mistake.line(base.said, base.source))
-    return None if examined.mistakes else Config.model_validate(examined.sections)
+    return examined.config
 
 
 def _not_to_be_varied(key: str, origin: str) -> str | None:
     if key in NOT_VARIED:
         return f"{origin}: {key}: {NOT_VARIED[key]}"
-    if key in KEYS:
+    if key in keys():
         return None
     return f"{origin}: {wrong_key(key).line((), None)}"

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 
+from rnn_jax.catalogue import TASKS
 from rnn_jax.config.schema import Config
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import OutOfMemoryError
@@ -18,21 +19,6 @@ from rnn_jax.runtime.errors import OutOfMemoryError
 EXHAUSTED = "RESOURCE_EXHAUSTED: "
 """What XLA's message begins with."""
 SIZES = ("dataset.batch_size", "model.hidden_size", "model.layers")
-
-# The key, of each task, on which the time steps of a row depend, and about how many there are where it is no
-# number.
-TIME_STEPS = {
-    "classification": "task.reading",
-    "text_classification": "dataset.max_length",
-    "sequence_classification": "dataset.max_length",
-    "sequence_regression": "dataset.max_length",
-    "adding": "task.time_steps",
-    "copying": "task.delay_steps",
-    "language_modelling": "task.bptt_steps",
-}
-ABOUT = {"rows": 28, "pixels": 784, None: 500}
-MAY_BE_LOWERED = ("dataset.max_length", "task.bptt_steps")
-"""Of these: what makes the others smaller makes another task of it."""
 
 # Of one layer, in units of hidden_size numbers: what a row keeps of a time step for the backward pass (gates
 # and states), and what a unit has of weights (eight of an LSTM, each with its gradient and two moments).
@@ -86,7 +72,8 @@ def _amount(text: str) -> str | None:
 
 
 def _in_words(found: Exhausted, config: Config, members: int) -> str:
-    keys = (*SIZES, TIME_STEPS[config.task.name])
+    steps_key = TASKS[config.task.name].steps_key
+    keys = SIZES if steps_key is None else (*SIZES, steps_key)
     sizes = ", ".join(f"{key} = {_value(config, key)}" for key in keys)
     asked = "" if found.asked is None else f", which was asked for {found.asked} at once"
     together = f", {members:,} members in one program" if members > 1 else ""
@@ -98,10 +85,13 @@ def _in_words(found: Exhausted, config: Config, members: int) -> str:
 
 def _first(config: Config, members: int) -> list[str]:
     """What to lower, what counts most first."""
-    key = TIME_STEPS[config.task.name]
-    steps = _value(config, key)
-    steps = steps if isinstance(steps, int) else ABOUT[steps]
-    rows = ["dataset.batch_size", *([key] if key in MAY_BE_LOWERED else [])]
+    task = TASKS[config.task.name]
+    steps = None if task.steps_key is None else _value(config, task.steps_key)
+    if not isinstance(steps, int):
+        steps = task.steps if isinstance(task.steps, int) else task.steps[str(steps)]
+    rows = ["dataset.batch_size"]
+    if task.steps_key is not None and task.steps_may_be_lowered:
+        rows.append(task.steps_key)
     weights = ["model.hidden_size", *(["model.layers"] if config.model.layers > 1 else [])]
     heavy = WEIGHTS * config.model.hidden_size > KEPT * config.dataset.batch_size * steps
     order = [*weights, *rows] if heavy else [*rows, *weights]

@@ -84,7 +84,7 @@ def test_the_last_of_several_alike_counts():
 
 def test_notes_tell_what_was_passed_over():
     command = parse([*MNIST, "--config.optimizer.name=adam"])
-    assert command.notes == ["optimizer.weight_decay passed over: optimizer.name is adam"]
+    assert command.notes == ["optimizer.weight_decay ignored: optimizer.name is adam"]
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ def test_notes_tell_what_was_passed_over():
         (
             (*MNIST, "--config.task=1"),
             [
-                "--config.task: is a section, with the keys name, reading, permutation_seed, shift_pixels, "
-                "buckets, label_smoothing, time_steps, delay_steps, copied_symbols, alphabet_size, "
-                "bptt_steps, eval_batch_size, loss_per"
+                "--config.task: is a section, with the keys name, label_smoothing, reading, "
+                "permutation_seed, shift_pixels, buckets, time_steps, delay_steps, copied_symbols, "
+                "alphabet_size, bptt_steps, eval_batch_size, loss_per"
             ],
         ),
         (

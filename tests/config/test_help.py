@@ -9,7 +9,7 @@ import pytest
 
 from rnn_jax.__main__ import commands
 from rnn_jax.config.command_line import parse
-from rnn_jax.config.schema import KEYS, SECTIONS
+from rnn_jax.config.schema import SECTIONS, keys
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("jax", "numpy", "flax", "optax", "orbax", "tensorflow_datasets", "matplotlib", "sklearn")
@@ -49,7 +49,7 @@ def test_help_names_every_key_and_every_config(capsys, flag):
     text = capsys.readouterr().out
     for section in SECTIONS:
         assert f"\n  {section}: " in text
-    for key, field in KEYS.items():
+    for key, field in keys().items():
         assert f"    .{key.partition('.')[2]} " in text
         assert str(field.description) in text
     for words in ("configs/digits.py ", "configs/mnist.py ", ":seed ", ":shifted ", ":smoke "):

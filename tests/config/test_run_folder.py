@@ -25,7 +25,7 @@ def test_a_new_folder_holds_the_resolved_config(tmp_path):
     folder = open_run(tmp_path / "a" / "b", config)
     assert read_config(folder.path) == config
     text = folder.config.read_text()
-    assert json.loads(text) == config.model_dump()
+    assert json.loads(text) == {"format": 2, "plugins": {}, **config.model_dump()}
     assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"
     assert [entry.name for entry in folder.path.iterdir()] == ["config.json"]
     assert folder.read_summary() is None
@@ -212,10 +212,17 @@ def test_json_that_is_too_deep_is_damaged(tmp_path):
         read_config(tmp_path)
 
 
-def test_a_run_folder_of_another_version_names_that_version(tmp_path):
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ({}, r"was written by rnn_jax 0\.1\.0, and only that version reads it"),
+        ({"format": 3}, r"was written by another version of rnn_jax \(format 3, not 2\)"),
+    ],
+)
+def test_a_run_folder_of_another_version_names_that_version(tmp_path, written, words):
     file = open_run(tmp_path, config_of()).config
-    file.write_text(file.read_text().replace('"clip_norm"', '"clip"'))
-    with pytest.raises(
-        UserError, match=r"config\.json: was written by rnn_jax 0\.1\.0, and only that version"
-    ):
+    settings = json.loads(file.read_text())
+    del settings["format"]
+    file.write_text(json.dumps(settings | written))
+    with pytest.raises(UserError, match=rf"config\.json: {words}"):
         read_config(tmp_path)

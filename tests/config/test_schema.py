@@ -9,7 +9,7 @@ import pytest
 from rnn_jax.config import config_files
 from rnn_jax.config.command_line import load_config
 from rnn_jax.config.messages import nearest_key
-from rnn_jax.config.schema import KEYS, Config, Hyper, check, split_hyper, validate
+from rnn_jax.config.schema import Config, Hyper, check, keys, split_hyper, validate
 from rnn_jax.runtime.errors import UserError
 
 
@@ -105,7 +105,9 @@ def test_missing_keys_and_sections_of_a_complete_config_are_reported():
     keys, value, section = str(caught.value).splitlines()
     named = "every_steps, batch_accuracy_every_steps, sample_tokens, tensorboard"
     assert keys == f"log = 3: is a section, with the keys {named}"
-    assert value.startswith("model.hidden_size: must be given (units of each recurrence): a whole number")
+    assert value.startswith(
+        "model.hidden_size: must be given (units of each recurrent layer): a whole number"
+    )
     assert section.startswith("train: the whole section is missing; its keys are seed, duration_epochs")
 
 
@@ -131,7 +133,7 @@ def test_missing_keys_and_sections_of_a_complete_config_are_reported():
     ],
 )
 def test_the_nearest_key(mistyped, meant):
-    assert nearest_key(mistyped, KEYS) == meant
+    assert nearest_key(mistyped, keys()) == meant
 
 
 def test_an_unknown_key_without_a_near_one_is_told_what_there_is():
@@ -160,7 +162,7 @@ def test_keys_of_another_kind_are_passed_over_if_they_come_from_the_file():
         config_with(optimizer__name="sgd", optimizer__beta1=0.8), said=["optimizer.name"]
     )
     assert (config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon) == (None, None, None)
-    assert notes == ["optimizer.beta1 passed over: optimizer.name is sgd"]
+    assert notes == ["optimizer.beta1 ignored: optimizer.name is sgd"]
 
 
 def test_keys_of_another_kind_are_refused_if_they_were_typed():
@@ -180,8 +182,8 @@ def test_none_may_be_typed_for_a_key_of_another_kind():
         (
             {"dataset__name": "synthetic"},
             [
-                "dataset.template: must be given where dataset.name is synthetic: one of mnist, fashion",
                 "dataset.examples: must be given where dataset.name is synthetic: a whole number",
+                "dataset.template: must be given where dataset.name is synthetic: one of mnist, fashion",
             ],
         ),
         (
@@ -223,7 +225,7 @@ def test_a_step_schedule_is_accepted_with_its_keys():
 def test_a_typed_duration_takes_the_place_of_the_files():
     config, notes = validate(config_with(train__duration_steps=30), said=["train.duration_steps"])
     assert (config.train.duration_steps, config.train.duration_epochs) == (30, None)
-    assert notes == ["train.duration_epochs passed over: train.duration_steps is given"]
+    assert notes == ["train.duration_epochs ignored: train.duration_steps is given"]
 
 
 def test_two_typed_durations_are_refused():
@@ -249,14 +251,14 @@ def test_hyperparameters_are_taken_out_of_their_sections():
     config, _ = validate(config_with(optimizer__clip_norm=2))
     sections, hyper = split_hyper(config)
     assert hyper == {"forget_bias": 1.0, "learning_rate": 4e-3, "weight_decay": 0.1, "clip_norm": 2.0}
-    marked = {key for key, field in KEYS.items() if Hyper in field.metadata}
+    marked = {key for key, field in keys().items() if Hyper in field.metadata}
     left = {f"{section}.{key}" for section, keys in sections.items() for key in keys}
-    assert left == set(KEYS) - marked
+    assert left == set(keys()) - marked
     assert len({key.partition(".")[2] for key in marked}) == len(marked)
 
 
 def test_every_key_has_a_meaning_and_a_default_only_where_it_may_be_none():
-    for key, field in KEYS.items():
+    for key, field in keys().items():
         assert field.description, key
         assert field.is_required() or field.default is None, key
 
@@ -281,7 +283,7 @@ def text_with(source: str = "configs/text.py", **changes: object) -> dict[str, A
     [
         (
             {"model__bidirectional": True},
-            "model.bidirectional = True: a language model cannot read backwards, where the token it is to",
+            "model.bidirectional = True: a language model cannot be bidirectional: it would see",
         ),
         (
             {"dataset__test_file": "b.txt"},
@@ -319,8 +321,7 @@ def test_synthetic_data_must_be_of_the_tasks_kind() -> None:
 def test_keys_of_language_models_are_passed_over_elsewhere() -> None:
     config = config_with(model__tied_embedding=True, model__input_dropout=0.5, log__sample_tokens=9)
     assert validate(config)[1] == [
-        "model.input_dropout, model.tied_embedding, log.sample_tokens passed over: "
-        "task.name is classification"
+        "model.input_dropout, model.tied_embedding, log.sample_tokens ignored: task.name is classification"
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 from rnn_jax.config import config_files
 from rnn_jax.config.config_files import available, defaults, describe
 from rnn_jax.config.python_files import CONFIGS
-from rnn_jax.config.schema import KEYS, validate
+from rnn_jax.config.schema import keys, validate
 
 FILES = sorted(CONFIGS.glob("*.py"))
 SOURCES = [f"configs/{file.name}" for file in FILES if file.name != "base.py"]
@@ -35,7 +35,7 @@ def test_there_are_configs():
 
 
 def test_the_base_config_has_the_default_of_every_key():
-    assert {f"{section}.{key}" for section, keys in defaults().items() for key in keys} == set(KEYS)
+    assert {f"{section}.{key}" for section, keys in defaults().items() for key in keys} == set(keys())
 
 
 @pytest.mark.parametrize("source", SOURCES)

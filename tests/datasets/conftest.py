@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from idx_files import Tiny, entry_of, write_files
+from idx_files import Tiny, loader_of, write_files
 
 
 @pytest.fixture(autouse=True)
@@ -32,4 +32,4 @@ def tiny(tmp_path: Path, closed_url: str) -> Tiny:
     """A data set whose files lie in `tmp_path/original`, and which cannot be downloaded."""
     folder = tmp_path / "original"
     contents = write_files(folder)
-    return Tiny(entry_of(folder, closed_url), folder, contents)
+    return Tiny(loader_of(folder, closed_url), folder, contents)

@@ -3,12 +3,13 @@
 import gzip
 import hashlib
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from rnn_jax.datasets.dataset import Entry, Splits
+from rnn_jax.datasets.dataset import Loaded, Splits
 from rnn_jax.datasets.published import images
 
 HEIGHT, WIDTH, CLASSES, VALIDATION = 4, 3, 3, 5
@@ -16,10 +17,13 @@ COUNTS = {"train": 500, "test": 6}
 PREFIXES = {"train": "train", "test": "t10k"}
 
 
-class Tiny(NamedTuple):
-    """The entry of a data set, the folder of its files, and what the files hold."""
+Loader = Callable[..., Loaded]
 
-    entry: Entry
+
+class Tiny(NamedTuple):
+    """The loader of a data set, the folder of its files, and what the files hold."""
+
+    loader: Loader
     folder: Path
     contents: Splits  # as in the files: "train" and "test"
 
@@ -53,8 +57,8 @@ def write_files(folder: Path, seed: int = 0) -> Splits:
     return contents
 
 
-def entry_of(folder: Path, url: str) -> Entry:
-    """The entry of the data set `tiny`, whose original files are those that lie in the folder now."""
+def loader_of(folder: Path, url: str) -> Loader:
+    """The loader of the data set `tiny`, whose original files are those that lie in the folder now."""
     return images.idx_images(
         "tiny",
         version="1.0.0",
@@ -63,16 +67,15 @@ def entry_of(folder: Path, url: str) -> Entry:
         checksums={
             path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())
         },
-        height=HEIGHT,
-        width=WIDTH,
+        spec=images.spec_of(HEIGHT, WIDTH, CLASSES),
         classes=tuple("abc"),
         validation=VALIDATION,
     )
 
 
-def load(entry: Entry, data_dir: str | None, manual_dir: str | None) -> Splits:
-    """The splits of an entry."""
-    return entry.load(data_dir=data_dir, manual_dir=manual_dir).splits
+def load(loader: Loader, data_dir: str | None, manual_dir: str | None) -> Splits:
+    """The splits of a data set."""
+    return loader(data_dir=data_dir, manual_dir=manual_dir).splits
 
 
 def assert_splits(splits: Splits, contents: Splits) -> None:

@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 
-from rnn_jax import datasets
+from rnn_jax import catalogue, datasets
 from rnn_jax.runtime.errors import UserError
 
-IMAGES = [like for like, spec in datasets.DOUBLES.items() if spec["kind"] == "image"]
+SPECS = {
+    name: catalogue.resolve(entry.template)
+    for name, entry in catalogue.DATASETS.items()
+    if entry.template is not None
+}
+IMAGES = [name for name, spec in SPECS.items() if spec["kind"] == "image"]
 
 
 def build(template: str, examples: int) -> datasets.Dataset:
@@ -16,7 +21,7 @@ def build(template: str, examples: int) -> datasets.Dataset:
 @pytest.mark.parametrize("template", IMAGES)
 def test_has_the_spec_of_the_original(template: str) -> None:
     double = build(template, 42)
-    spec = datasets.DOUBLES[template]
+    spec = SPECS[template]
     assert (double.name, double.spec, double.batch_size) == ("synthetic", spec, 8)
     assert {split: len(arrays["targets"]) for split, arrays in double.splits.items()} == {
         "train": 42,
@@ -78,15 +83,18 @@ def test_sequences_are_of_many_lengths(template: str) -> None:
 WRONG = {
     "an unknown name": (
         {"name": "minst"},
-        r"dataset\.name = minst: unknown; there are mnist, fashion_mnist, digits, ",
+        r"dataset\.name = minst: unknown; must be one of mnist, fashion_mnist, digits, ",
     ),
     "none of TFDS": ({"name": "tfds"}, r"dataset\.name = tfds: unknown; .*tfds.* \(as tfds:NAME\)"),
-    "half of a double": ({"name": "synthetic"}, "needs dataset.template and dataset.examples as well"),
+    "half of a double": (
+        {"name": "synthetic"},
+        "dataset.name = synthetic: needs dataset.examples and dataset.template",
+    ),
     "a double of nothing": (
         {"name": "synthetic", "template": "synthetic", "examples": 20},
-        "dataset.template = synthetic: unknown; there are mnist, fashion_mnist, digits, ",
+        "dataset.template = synthetic: unknown; must be one of mnist, fashion_mnist, digits, ",
     ),
-    "another one's key": ({"name": "digits", "file": "a.txt"}, r"dataset\.file = a.txt: not for digits"),
+    "another one's key": ({"name": "digits", "file": "a.txt"}, r"dataset\.file = a.txt: not a key of digits"),
 }
 
 

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from rnn_jax.catalogue import CELLS
 from rnn_jax.models.cells import table
 
 BATCH, TIME, FEATURES, HIDDEN = 4, 5, 3, 6
-NAMES = tuple(table.CELLS)
+NAMES = tuple(CELLS)
 LINEAR = ("mingru", "minlstm", "lru")
 
 

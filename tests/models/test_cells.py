@@ -9,8 +9,8 @@ import pytest
 from flax import linen as nn
 from random_cells import FEATURES, HIDDEN, NAMES, build_cell, draw
 
+from rnn_jax.catalogue import CELLS
 from rnn_jax.models.cells import table
-from rnn_jax.models.cells.table import CELLS
 
 
 @pytest.mark.parametrize(
@@ -138,30 +138,24 @@ def test_the_lru_begins_inside_its_ring_and_keeps_the_states_size() -> None:
 def test_initial_biases(name: str) -> None:
     entry, cell = CELLS[name], build_cell(name)
 
-    def bias(parameters: Any, gate: table.Gate) -> Any:
-        whole = parameters[gate.layer]["bias"]
-        return whole if gate.part is None else whole.reshape(4, -1)[gate.part]
+    def bias(parameters: Any, gate: str) -> Any:
+        layer, _, part = gate.partition(".")
+        whole = parameters[layer]["bias"]
+        return whole.reshape(4, -1)[int(part)] if part else whole
 
     def init(**hyper: float) -> Any:
         numbers = {key: jnp.float32(value) for key, value in hyper.items()}
         return table.init(name, cell, jax.random.key(1), FEATURES, numbers)
 
-    if entry.forget is not None:
-        np.testing.assert_array_equal(bias(init(forget_bias=1.5), entry.forget), 1.5)
+    if entry.forget_bias is not None:
+        np.testing.assert_array_equal(bias(init(forget_bias=1.5), entry.forget_bias), 1.5)
         drawn_within = cell.features**-0.5 / 2 if name == "lstm_layer_norm" else 0.0
-        assert np.abs(bias(init(), entry.forget)).max() <= drawn_within
+        assert np.abs(bias(init(), entry.forget_bias)).max() <= drawn_within
     else:
         jax.tree.map(np.testing.assert_array_equal, init(forget_bias=1.5), init())
     drawn = init(chrono_steps=100.0)
-    times = [np.exp(sign * bias(drawn, gate)) for gate, sign in entry.chrono.items()]
+    times = [np.exp(bias(drawn, gate)) for gate in entry.chrono_keep]
+    times += [np.exp(-bias(drawn, gate)) for gate in entry.chrono_write]
     for time in times:
         assert 1 <= time.min() < time.max() <= 99
         np.testing.assert_allclose(time, times[0], rtol=1e-5)
-
-
-def test_the_table_says_which_cells_have_which_options() -> None:
-    from rnn_jax.config import data_sections as sections
-
-    assert set(sections.FORGETTING) == {name for name, entry in CELLS.items() if entry.forget is not None}
-    assert set(sections.CHRONO) == {name for name, entry in CELLS.items() if entry.chrono}
-    assert set(sections.READING_STATE) == {name for name, entry in CELLS.items() if entry.reads_state}

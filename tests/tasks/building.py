@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from rnn_jax import tasks
+from rnn_jax import catalogue, tasks
+from rnn_jax.config.section import Hyper
 
 
 def make_task(
@@ -15,9 +16,10 @@ def make_task(
     **keys: Any,
 ) -> tasks.Task:
     """Build a task with unset keys as None. `splits` has arrays, or just the number of examples."""
-    unset: dict[str, Any] = {key: None for name in tasks.TASKS for key in tasks.own_keys(name)}
+    entry = catalogue.TASKS[keys["name"]]
+    unset = {key: None for key, field in catalogue.options_of(entry).items() if Hyper not in field.metadata}
     arrays = {
         split: {"numbers": np.zeros(found)} if isinstance(found, int) else found
         for split, found in splits.items()
     }
-    return tasks.build_task(data_spec, arrays, batch_size, **unset | keys)
+    return tasks.build_task(data_spec, arrays, batch_size, **{**unset, **keys})

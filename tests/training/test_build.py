@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from rnn_jax import datasets, models, tasks
+from rnn_jax.catalogue import CELLS, DATASETS, TASKS, options_of, resolve
 from rnn_jax.checkpoints import retention
-from rnn_jax.config.schema import KEYS, SECTIONS, Hyper
+from rnn_jax.config.messages import choices_of
+from rnn_jax.config.schema import Hyper, keys
+from rnn_jax.models.classifier import POOLS
 from rnn_jax.reporting.log import Log
 from rnn_jax.runtime import devices
 
@@ -27,30 +30,31 @@ def keywords(builder: Callable[..., Any]) -> set[str]:
     return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
 
-# Where there is a table of builders, what they take together, beside what the table itself is asked with.
-OF_DATA = {key for entry in datasets.DATASETS.values() for key in datasets.own_keys(entry)} - {"tfds_name"}
-OF_TASKS = {key for name in tasks.TASKS for key in tasks.own_keys(name)}
-OWN = {"dataset": OF_DATA, "task": OF_TASKS}
+# The keys that the options of the catalogue's entries bring.
+OPTIONS = {
+    section: {key for entry in catalogue.values() for key in options_of(entry)}
+    for section, catalogue in (("dataset", DATASETS), ("task", TASKS), ("model", CELLS))
+}
 
 
 @pytest.mark.parametrize("section", BUILDERS)
 def test_the_schema_equals_the_builders_signatures(section: str) -> None:
-    hyper = {key for key in SECTIONS[section].model_fields if Hyper in KEYS[f"{section}.{key}"].metadata}
-    expected = set(SECTIONS[section].model_fields) - hyper
-    assert keywords(BUILDERS[section]) | OWN.get(section, set()) == expected
+    known = {key.partition(".")[2]: field for key, field in keys().items() if key.startswith(f"{section}.")}
+    expected = {key for key, field in known.items() if Hyper not in field.metadata}
+    options = {key for key in OPTIONS.get(section, ()) if key in expected}
+    assert keywords(BUILDERS[section]) | options == expected
 
 
-def test_the_choices_are_the_tables() -> None:
-    from rnn_jax.config.messages import choices_of
-    from rnn_jax.models.cells.table import CELLS
-    from rnn_jax.models.classifier import POOLS
+def test_builders_take_the_options_of_their_entries() -> None:
+    for entry in TASKS.values():
+        options = {key for key, field in options_of(entry).items() if Hyper not in field.metadata}
+        assert keywords(resolve(entry.builder)) == options
+    for entry in DATASETS.values():
+        if entry.is_choice:
+            given = [("data_dir", entry.takes_data_dir), ("name", entry.takes_name)]
+            options = {*options_of(entry), *(key for key, is_given in given if is_given)}
+            assert keywords(resolve(entry.builder)) == options
 
-    tables = {
-        "task.name": tasks.TASKS,
-        "model.cell": CELLS,
-        "model.pool": POOLS,
-        "dataset.name": set(datasets.DATASETS) - {"tfds"},
-        "dataset.template": datasets.DOUBLES,
-    }
-    for key, table in tables.items():
-        assert set(choices_of(KEYS[key].annotation)) == set(table), key
+
+def test_the_pools_are_the_choices() -> None:
+    assert set(choices_of(keys()["model.pool"].annotation)) == set(POOLS)

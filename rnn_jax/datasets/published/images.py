@@ -6,12 +6,13 @@ axis as a big-endian 32-bit number, and the bytes. Source: http://yann.lecun.com
 
 import math
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from rnn_jax.datasets import untrusted
-from rnn_jax.datasets.dataset import SPLITS, Entry, Loaded, Spec, Splits
+from rnn_jax.datasets.dataset import SPLITS, Loaded, Spec, Splits
 from rnn_jax.datasets.published import builder
 from rnn_jax.datasets.published.sources import Feature, Source
 from rnn_jax.datasets.splitting import stratified_order
@@ -113,16 +114,14 @@ def idx_images(
     description: str,
     url: str,
     checksums: dict[str, str],
-    height: int,
-    width: int,
+    spec: Spec,
     classes: tuple[str, ...],
     validation: int,
-) -> Entry:
-    """The entry of a data set of four IDX files that are named as MNIST's.
+) -> Callable[..., Loaded]:
+    """Build the loader of a data set of four IDX files that have the names of MNIST's.
 
     Its first `validation` training examples are for validation; `checksums` are the files' SHA-256, by name.
     """
-    spec = spec_of(height, width, len(classes))
 
     def read(files: dict[str, Path]) -> Splits:
         return {
@@ -139,14 +138,16 @@ def idx_images(
         found = {"train": train, "validation": held_out, "test": splits["test"]}
         return Loaded(version, spec, found, classes=classes)
 
-    features = {"inputs": Feature((height, width), np.uint8), "targets": Feature((), np.int32)}
+    shape = (spec["height"], spec["width"])
+    features = {"inputs": Feature(shape, np.uint8), "targets": Feature((), np.int32)}
     source = Source(name, version, description, url, checksums, features, read)
-    return Entry(load, spec)
+    return load
 
 
+MNIST_SPEC = spec_of(28, 28, 10)  # of Fashion-MNIST too
 DIGIT_NAMES = tuple("0123456789")
 
-MNIST = idx_images(
+load_mnist = idx_images(
     "mnist",
     version="1.0.0",
     description="MNIST: handwritten digits (from NIST's data), by Y. LeCun, C. Cortes and C. J. C. Burges.",
@@ -157,13 +158,12 @@ MNIST = idx_images(
         "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
         "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
     },
-    height=28,
-    width=28,
+    spec=MNIST_SPEC,
     classes=DIGIT_NAMES,
     validation=5_000,  # as TensorFlow's `read_data_sets` had it
 )
 
-FASHION_MNIST = idx_images(
+load_fashion_mnist = idx_images(
     "fashion_mnist",
     version="1.0.0",
     description="Fashion-MNIST: articles of clothing, by H. Xiao, K. Rasul and R. Vollgraf (1708.07747).",
@@ -174,8 +174,7 @@ FASHION_MNIST = idx_images(
         "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
         "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     },
-    height=28,
-    width=28,
+    spec=MNIST_SPEC,
     classes=(
         "T-shirt/top",
         "Trouser",
@@ -195,14 +194,14 @@ _DIGITS_SEED = 0
 _DIGITS_COUNTS = {"test": 360, "validation": 180, "train": 1_257}  # in the order they are taken
 
 
-_DIGITS_SPEC: Spec = {"kind": "image", "height": 8, "width": 8, "classes": 10, "maximum": 16}
+DIGITS_SPEC: Spec = {"kind": "image", "height": 8, "width": 8, "classes": 10, "maximum": 16}
 
 
-def _load_digits() -> Loaded:
+def load_digits() -> Loaded:
     """The 1,797 digits of scikit-learn (UCI's optical recognition of handwritten digits, its test part)."""
-    from sklearn.datasets import load_digits
+    from sklearn import datasets
 
-    images, labels = load_digits(return_X_y=True)
+    images, labels = datasets.load_digits(return_X_y=True)
     inputs = np.asarray(images).reshape(-1, 8, 8).astype(np.uint8)
     targets = np.asarray(labels).astype(np.int32)
     order = stratified_order(targets, _DIGITS_SEED)
@@ -213,7 +212,4 @@ def _load_digits() -> Loaded:
         splits[split] = {"inputs": inputs[rows], "targets": targets[rows]}
         start += count
     ordered = {split: splits[split] for split in SPLITS}
-    return Loaded("1.0.0", _DIGITS_SPEC, ordered, classes=DIGIT_NAMES)
-
-
-DIGITS = Entry(_load_digits, _DIGITS_SPEC)
+    return Loaded("1.0.0", DIGITS_SPEC, ordered, classes=DIGIT_NAMES)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rnn_jax.datasets import ragged, splitting, untrusted
-from rnn_jax.datasets.dataset import Entry, Loaded, Spec, Splits
+from rnn_jax.datasets.dataset import Loaded, Spec, Splits
 from rnn_jax.datasets.own_files import labelled_texts
 from rnn_jax.datasets.own_files.labelled_texts import Examples, Labelled, Reading
 from rnn_jax.datasets.published import builder, sources
@@ -31,7 +31,7 @@ _CONTENTS = "7afa30dfbfd4ee465f2094af214b20adf3dc83f60878ebb7a5f8052010fbe540"
 _LONGEST = 1 << 20  # bytes of a review: a damaged archive may claim anything
 _VALIDATION = 2_500
 _WORDS = 20_000  # of the synthetic double
-_SPEC: Spec = {"kind": "labelled_text", "unit": "plain_word", "vocabulary": _WORDS, "classes": 2}
+SPEC: Spec = {"kind": "labelled_text", "unit": "plain_word", "vocabulary": _WORDS, "classes": 2}
 
 
 def _read_reviews(place: Path) -> Iterator[tuple[str, bytes]]:
@@ -166,4 +166,3 @@ _SOURCE = Source(
     _read,
     _find,
 )
-IMDB = Entry(load, _SPEC)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rnn_jax.datasets import untrusted, vocabulary
-from rnn_jax.datasets.dataset import Entry, Loaded, Spec, Splits
+from rnn_jax.datasets.dataset import Loaded, Spec, Splits
 from rnn_jax.datasets.published import builder
 from rnn_jax.datasets.published.sources import Feature, Source
 from rnn_jax.datasets.vocabulary import Vocabulary
@@ -27,8 +27,8 @@ def with_last_tenth(splits: Splits) -> Splits:
 _PTB_FILES = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
 _PTB_TOKENS = {"train": 929_589, "validation": 73_760, "test": 82_430}
 _PTB_WORDS = 10_000
-_PTB_SPEC: Spec = {"kind": "text", "unit": "word", "vocabulary": _PTB_WORDS}
-_SHAKESPEARE_SPEC: Spec = {"kind": "text", "unit": "character", "vocabulary": 65}
+PTB_SPEC: Spec = {"kind": "text", "unit": "word", "vocabulary": _PTB_WORDS}
+SHAKESPEARE_SPEC: Spec = {"kind": "text", "unit": "character", "vocabulary": 65}
 
 
 def _read_ptb(files: Mapping[str, Path]) -> Splits:
@@ -48,11 +48,12 @@ def _read_ptb(files: Mapping[str, Path]) -> Splits:
     return _as_bytes(splits)
 
 
-def _load_ptb(*, data_dir: str | None = None, manual_dir: str | None = None) -> Loaded:
+def load_ptb(*, data_dir: str | None = None, manual_dir: str | None = None) -> Loaded:
+    """Load the Penn Treebank as words."""
     texts = _texts_of(_PTB_SOURCE, data_dir, manual_dir)
     # Its unknown word is in the text itself.
     known = vocabulary.words([texts["train"]], unknown=False)
-    return Loaded(_PTB_SOURCE.version, _PTB_SPEC, _in_tokens(texts, known), known)
+    return Loaded(_PTB_SOURCE.version, PTB_SPEC, _in_tokens(texts, known), known)
 
 
 def _read_shakespeare(files: Mapping[str, Path]) -> Splits:
@@ -63,11 +64,12 @@ def _read_shakespeare(files: Mapping[str, Path]) -> Splits:
     return _as_bytes({"train": text[:nine_tenths], "validation": text[nine_tenths:half], "test": text[half:]})
 
 
-def _load_shakespeare(*, data_dir: str | None = None, manual_dir: str | None = None) -> Loaded:
+def load_tiny_shakespeare(*, data_dir: str | None = None, manual_dir: str | None = None) -> Loaded:
+    """Load tiny Shakespeare as characters."""
     texts = _texts_of(_SHAKESPEARE_SOURCE, data_dir, manual_dir)
     known = vocabulary.characters(texts.values())
     splits = with_last_tenth(_in_tokens(texts, known))
-    return Loaded(_SHAKESPEARE_SOURCE.version, _SHAKESPEARE_SPEC, splits, known)
+    return Loaded(_SHAKESPEARE_SOURCE.version, SHAKESPEARE_SPEC, splits, known)
 
 
 def _in_tokens(texts: Mapping[str, str], of: Vocabulary) -> Splits:
@@ -116,5 +118,3 @@ _SHAKESPEARE_SOURCE = Source(
     _FEATURES,
     _read_shakespeare,
 )
-PTB = Entry(_load_ptb, _PTB_SPEC)
-TINY_SHAKESPEARE = Entry(_load_shakespeare, _SHAKESPEARE_SPEC, has_last_tenth=True)

@@ -18,8 +18,8 @@ _NAME = re.compile(r"\w+(/\w[\w.-]*)*")
 _GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601
 
 
-def load(*, tfds_name: str | None, data_dir: str | None = None) -> Loaded:
-    """Loads the images called `tfds_name`, which TFDS downloads and prepares where that has not been done.
+def load(*, name: str, data_dir: str | None = None) -> Loaded:
+    """Loads the images called `name`, which TFDS downloads and prepares where that has not been done.
 
     Its test split tests; without a validation split a tenth of train validates, stratified, and without a
     test split another one tests.
@@ -28,7 +28,6 @@ def load(*, tfds_name: str | None, data_dir: str | None = None) -> Loaded:
         UserError: TFDS has no such set, it has no images of one size with one label each, or it cannot be
             had.
     """
-    name = tfds_name or ""
     where = f"dataset.name = tfds:{name}"
     root = builder.root_of(data_dir)
     if not _NAME.fullmatch(name):  # with a colon TFDS would fetch somebody's code, and run it

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_jax.catalogue import TASKS
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.charts import Series
 from rnn_jax.reporting.pages.facts import evaluation_command
@@ -23,7 +24,6 @@ MAX_POINTS = 60_000  # of all curves in a chart
 MIN_CURVE_POINTS, MAX_CURVE_POINTS = 100, 2_000
 MAX_CLASSES = 60  # of a confusion matrix
 MAX_SAMPLES, MAX_SAMPLE = 10, 20_000  # of a run; characters of each
-CLASSIFICATION = ("classification", "text_classification", "sequence_classification")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -134,7 +134,8 @@ def confusion(run: Run, budgets: Budgets) -> dict[str, Any]:
     """
     file = RunFolder(run.folder).confusion_counts
     if not os.path.lexists(file):
-        return _missing_confusion(run) if run.config.get("task.name") in CLASSIFICATION else {}
+        task = TASKS.get(str(run.config.get("task.name")))
+        return _missing_confusion(run) if task is not None and task.names_classes else {}
     content = read_object(file)
     classes, step = content.get("classes"), to_step(content.get("step"))
     try:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from rnn_jax.catalogue import TASKS
 from rnn_jax.reporting.pages import attachments, facts, tables
 from rnn_jax.reporting.pages.attachments import Budgets
 from rnn_jax.reporting.pages.collection import Collection
@@ -24,7 +25,6 @@ MAX_RUNS = 4_000
 MAX_DETAILS = 300  # runs with facts and attachments
 MAX_PARAMETERS = 12  # keys with a chart
 
-SQUARED_ERROR = ("adding", "sequence_regression")
 
 Contents = dict[str, Any]
 
@@ -104,8 +104,8 @@ def _read_curves(found: Collection) -> tuple[list[Run], dict[int, Mapping[str, A
 
 def _units(found: Collection) -> dict[str, str]:
     """The unit of the loss, if all benchmarks have the same."""
-    is_cross_entropy = all(task and task not in SQUARED_ERROR for task, _ in found.benchmarks)
-    return {"loss": "nats"} if is_cross_entropy else {}
+    units = {TASKS[task].loss_unit if task in TASKS else None for task, _ in found.benchmarks}
+    return {"loss": unit} if len(units) == 1 and (unit := units.pop()) is not None else {}
 
 
 def _notes(

@@ -22,13 +22,13 @@ VERSION_FOLDER = Path("rnn_jax_tiny") / "1.0.0"
 def prepared(tiny: Tiny, tmp_path: Path) -> str:
     """A data_dir that holds the tiny data set."""
     data_dir = str(tmp_path / "data")
-    load(tiny.entry, data_dir, str(tiny.folder))
+    load(tiny.loader, data_dir, str(tiny.folder))
     return data_dir
 
 
 def message_of(tiny: Tiny, data_dir: str | Path | None, manual_dir: str | Path | None) -> str:
     with pytest.raises(UserError) as raised:
-        load(tiny.entry, data_dir and str(data_dir), manual_dir and str(manual_dir))
+        load(tiny.loader, data_dir and str(data_dir), manual_dir and str(manual_dir))
     message = str(raised.value)
     assert message.count("\n") <= 1
     return message
@@ -37,16 +37,16 @@ def message_of(tiny: Tiny, data_dir: str | Path | None, manual_dir: str | Path |
 def test_prepares_from_files_and_says_nothing(
     tiny: Tiny, tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
-    splits = load(tiny.entry, str(tmp_path / "data"), str(tiny.folder))
+    splits = load(tiny.loader, str(tmp_path / "data"), str(tiny.folder))
     assert_splits(splits, tiny.contents)
     assert tuple(capfd.readouterr()) == ("", "")
 
 
 def test_prepared_data_are_read_without_the_files(tiny: Tiny, prepared: str) -> None:
     shutil.rmtree(tiny.folder)
-    assert_splits(load(tiny.entry, prepared, None), tiny.contents)
+    assert_splits(load(tiny.loader, prepared, None), tiny.contents)
     (Path(prepared) / VERSION_FOLDER / "arrays.npz").unlink()
-    assert_splits(load(tiny.entry, prepared, None), tiny.contents)
+    assert_splits(load(tiny.loader, prepared, None), tiny.contents)
 
 
 def test_tfds_reads_what_was_prepared(tiny: Tiny, prepared: str) -> None:
@@ -59,11 +59,11 @@ def test_tfds_reads_what_was_prepared(tiny: Tiny, prepared: str) -> None:
 def test_default_folder_is_that_of_tfds(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tensorflow_datasets.core.constants import get_default_data_dir
 
-    load(tiny.entry, None, str(tiny.folder))
+    load(tiny.loader, None, str(tiny.folder))
     assert (Path(get_default_data_dir()) / VERSION_FOLDER / "arrays.npz").is_file()
     monkeypatch.delenv("TFDS_DATA_DIR")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    load(tiny.entry, None, str(tiny.folder))
+    load(tiny.loader, None, str(tiny.folder))
     assert (Path(get_default_data_dir()) / VERSION_FOLDER / "arrays.npz").is_file()
 
 
@@ -71,12 +71,12 @@ def test_environment_names_a_collection(tiny: Tiny, tmp_path: Path, monkeypatch:
     collection = tmp_path / "collection"
     shutil.copytree(tiny.folder, collection / "tiny")
     monkeypatch.setenv("RNN_JAX_DATA", str(collection))
-    assert_splits(load(tiny.entry, str(tmp_path / "data"), None), tiny.contents)
+    assert_splits(load(tiny.loader, str(tmp_path / "data"), None), tiny.contents)
     path = collection / "tiny" / labels_name("test")
     path.write_bytes(path.read_bytes()[:-9])  # verified although there is prepared data
     assert f"{path}: truncated" in message_of(tiny, tmp_path / "data", None)
     path.unlink()  # not whole: as if it were not there
-    assert_splits(load(tiny.entry, str(tmp_path / "data"), None), tiny.contents)
+    assert_splits(load(tiny.loader, str(tmp_path / "data"), None), tiny.contents)
 
 
 def test_no_files_and_no_network(tiny: Tiny, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_files_that_are_not_the_original(tiny: Tiny, prepared: str) -> None:
         path.write_bytes(data)
         assert f"{path}: {problem}" in message_of(tiny, prepared, tiny.folder)
     path.write_bytes(original)
-    assert_splits(load(tiny.entry, prepared, str(tiny.folder)), tiny.contents)
+    assert_splits(load(tiny.loader, prepared, str(tiny.folder)), tiny.contents)
 
 
 @pytest.mark.parametrize("position", np.linspace(0, 0.999, 25))
@@ -123,7 +123,7 @@ def test_damaged_cache_is_never_trusted(tiny: Tiny, prepared: str, position: flo
     damaged = bytearray(sound)
     damaged[int(position * len(sound))] ^= 0x10
     path.write_bytes(damaged)
-    assert_splits(load(tiny.entry, prepared, None), tiny.contents)
+    assert_splits(load(tiny.loader, prepared, None), tiny.contents)
 
 
 def test_other_caches_are_made_anew(tiny: Tiny, prepared: str) -> None:
@@ -133,11 +133,11 @@ def test_other_caches_are_made_anew(tiny: Tiny, prepared: str) -> None:
     for damaged in (b"", b"no zip file", sound[: len(sound) // 2], other_head):
         assert damaged != sound
         path.write_bytes(damaged)
-        assert_splits(load(tiny.entry, prepared, None), tiny.contents)
+        assert_splits(load(tiny.loader, prepared, None), tiny.contents)
         assert path.read_bytes() == sound
     other_shape: dict[str, Any] = {"train/inputs": np.zeros((500, 9), np.uint8)}
     np.savez(path, **other_shape)
-    assert_splits(load(tiny.entry, prepared, None), tiny.contents)
+    assert_splits(load(tiny.loader, prepared, None), tiny.contents)
 
 
 def test_damaged_prepared_data(tiny: Tiny, prepared: str) -> None:
@@ -149,13 +149,13 @@ def test_damaged_prepared_data(tiny: Tiny, prepared: str) -> None:
         message_of(tiny, prepared, None) == f"{folder}: damaged; delete it, and the next run prepares it anew"
     )
     shutil.rmtree(folder)
-    assert_splits(load(tiny.entry, prepared, str(tiny.folder)), tiny.contents)
+    assert_splits(load(tiny.loader, prepared, str(tiny.folder)), tiny.contents)
 
 
 def test_leftovers_of_a_killed_preparation_go(tiny: Tiny, tmp_path: Path) -> None:
     leftover = tmp_path / "data" / "rnn_jax_tiny" / "incomplete.AB12CD_1.0.0"
     leftover.mkdir(parents=True)
-    assert_splits(load(tiny.entry, str(tmp_path / "data"), str(tiny.folder)), tiny.contents)
+    assert_splits(load(tiny.loader, str(tmp_path / "data"), str(tiny.folder)), tiny.contents)
     assert not leftover.exists()
 
 
@@ -181,11 +181,11 @@ def test_full_disk(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(np, "savez", as_numpy_says)
     data_dir = str(tmp_path / "data")
     with pytest.raises(StorageError, match=r"dataset\.data_dir = .*data: no space is left on its disk"):
-        load(tiny.entry, data_dir, str(tiny.folder))
+        load(tiny.loader, data_dir, str(tiny.folder))
     assert not list(Path(data_dir).rglob("*.partial"))
     monkeypatch.setattr(tfds.core.GeneratorBasedBuilder, "download_and_prepare", as_tfds_says)
     with pytest.raises(StorageError):
-        load(tiny.entry, data_dir + "2", str(tiny.folder))
+        load(tiny.loader, data_dir + "2", str(tiny.folder))
 
 
 PROCESS = """
@@ -193,13 +193,13 @@ import sys, time
 from pathlib import Path
 import tensorflow_datasets
 sys.path.insert(0, {tests!r})
-from idx_files import entry_of, load
+from idx_files import loader_of, load
 original, data_dir, gate = map(Path, sys.argv[1:])
-entry = entry_of(original, "http://127.0.0.1:1/")
+loader = loader_of(original, "http://127.0.0.1:1/")
 print("ready", flush=True)
 while not gate.exists():
     time.sleep(0.001)
-splits = load(entry, str(data_dir), str(original))
+splits = load(loader, str(data_dir), str(original))
 total = sum(int(arrays["inputs"].sum()) for arrays in splits.values())
 written = (data_dir / "rnn_jax_tiny/1.0.0/arrays.npz").stat().st_mtime_ns
 print(total, written)
@@ -208,7 +208,7 @@ assert "tensorflow" not in sys.modules
 
 
 def test_processes_that_prepare_at_once(tiny: Tiny, tmp_path: Path) -> None:
-    script = PROCESS.format(tests=str(Path(__file__).parent))
+    script = PROCESS.format(tests=str(Path(__file__).parents[1]))
     gate = tmp_path / "gate"
     command = [
         sys.executable,
@@ -236,10 +236,10 @@ def test_processes_that_prepare_at_once(tiny: Tiny, tmp_path: Path) -> None:
 def test_prepared_data_are_read_without_tfds(tiny: Tiny, prepared: str) -> None:
     script = f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
-from idx_files import entry_of, load
-load(entry_of(Path({str(tiny.folder)!r}), "http://127.0.0.1:1/"), {prepared!r}, {str(tiny.folder)!r})
+from idx_files import loader_of, load
+load(loader_of(Path({str(tiny.folder)!r}), "http://127.0.0.1:1/"), {prepared!r}, {str(tiny.folder)!r})
 print(sorted({"tensorflow_datasets", "tensorflow", "jax", "sklearn", "requests"} & sys.modules.keys()))
 """
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

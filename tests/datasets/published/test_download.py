@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from idx_files import Tiny, assert_splits, entry_of, images_name, labels_name, load
+from idx_files import Tiny, assert_splits, images_name, labels_name, load, loader_of
 
 from rnn_jax.datasets.published import download
 from rnn_jax.runtime.errors import UserError
@@ -55,17 +55,17 @@ def test_downloads_what_is_not_there(tiny: Tiny, server: Server, tmp_path: Path)
     kept.mkdir(parents=True)
     shutil.copy(tiny.folder / images_name("train"), kept)  # of an earlier download
     (kept / labels_name("train")).write_bytes(b"broken")
-    entry = entry_of(tiny.folder, server.url)
-    assert_splits(load(entry, str(data_dir), None), tiny.contents)
+    loader = loader_of(tiny.folder, server.url)
+    assert_splits(load(loader, str(data_dir), None), tiny.contents)
     asked = {f"/{name}" for name in (labels_name("train"), images_name("test"), labels_name("test"))}
     assert (set(server.asked), len(server.asked)) == (asked, 3)
-    load(entry, str(data_dir), None)
+    load(loader, str(data_dir), None)
     assert len(server.asked) == 3
 
 
 def message_of(tiny: Tiny, url: str, data_dir: Path) -> str:
     with pytest.raises(UserError) as raised:
-        load(entry_of(tiny.folder, url), str(data_dir), None)
+        load(loader_of(tiny.folder, url), str(data_dir), None)
     assert not [path for path in data_dir.rglob("*") if path.is_file() and path.stat().st_size]
     assert str(raised.value).count("\n") == 1
     return str(raised.value)

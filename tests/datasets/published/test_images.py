@@ -121,7 +121,7 @@ def test_digits_split_stays_as_it_is() -> None:
 
 
 def test_digits_take_no_files(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"dataset\.manual_dir = .*: not for digits"):
+    with pytest.raises(UserError, match=r"dataset\.manual_dir = .*: not a key of digits"):
         datasets.build_dataset(name="digits", batch_size=64, manual_dir=str(tmp_path))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from rnn_jax import datasets
 from rnn_jax.datasets.published import texts
-from rnn_jax.datasets.published.texts import PTB, TINY_SHAKESPEARE, with_last_tenth
+from rnn_jax.datasets.published.texts import load_ptb, load_tiny_shakespeare, with_last_tenth
 from rnn_jax.runtime.errors import UserError
 
 
@@ -21,13 +21,13 @@ def test_files_that_are_not_the_treebank_are_refused(tmp_path: Path) -> None:
     for name in ("train", "valid", "test"):
         (tmp_path / f"ptb.{name}.txt").write_text(" the cat \n sat \n")
     with pytest.raises(UserError, match=r"ptb.train.txt: has 5 tokens, should have 929,589"):
-        PTB.load(data_dir=str(tmp_path / "data"), manual_dir=str(tmp_path))
+        load_ptb(data_dir=str(tmp_path / "data"), manual_dir=str(tmp_path))
 
 
 def test_another_text_than_shakespeares_is_refused(tmp_path: Path) -> None:
     (tmp_path / "input.txt").write_text("First Citizen:\n")
     with pytest.raises(UserError, match=r"input.txt: not the original file of tiny_shakespeare"):
-        TINY_SHAKESPEARE.load(data_dir=str(tmp_path / "data"), manual_dir=str(tmp_path))
+        load_tiny_shakespeare(data_dir=str(tmp_path / "data"), manual_dir=str(tmp_path))
 
 
 def test_shakespeare_is_cut_where_tfds_cuts_it(tmp_path: Path) -> None:

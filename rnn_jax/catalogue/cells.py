@@ -1,0 +1,82 @@
+"""The cells that `model.cell` can name."""
+
+from typing import Any, Literal
+
+from pydantic.dataclasses import dataclass
+
+from rnn_jax.catalogue.entry import Entry
+
+
+@dataclass(frozen=True, eq=False)
+class CellEntry(Entry):
+    """A cell: a Flax module, built with its number of units, `kernel_init` and `recurrent_kernel_init`.
+
+    Biases are named by their layer: "hf" is `hf/bias`, and "norm_hidden.1" the second [hidden] of its values.
+    """
+
+    gates: int
+    """Kernels side by side, which a joint initializer counts."""
+    state_kernels: tuple[str, ...] = ()
+    """The layers whose kernels multiply the hidden state. Recurrent dropout and weight drop act there."""
+    output: Literal["carry", "carry[1]"] | None = None
+    """Where the output is found in the carry; None: not in the carry."""
+    forget_bias: str | None = None
+    """The bias that `model.forget_bias` initializes."""
+    chrono_keep: tuple[str, ...] = ()
+    """The biases that chrono initialization sets to log u: gates that keep the state."""
+    chrono_write: tuple[str, ...] = ()
+    """The biases that it sets to -log u: gates that write."""
+
+
+_CELLS = "rnn_jax.models.cells"
+_LSTM: dict[str, Any] = {
+    "output": "carry[1]",
+    "state_kernels": ("hi", "hf", "hg", "ho"),
+    "forget_bias": "hf",
+    "chrono_keep": ("hf",),
+    "chrono_write": ("hi",),
+}
+_OF_LAYER_NORM = {
+    "forget_bias": "norm_hidden.1",
+    "chrono_keep": ("norm_hidden.1",),
+    "chrono_write": ("norm_hidden.0",),
+}
+
+CELLS: dict[str, CellEntry] = {
+    "rnn": CellEntry(f"{_CELLS}.simple_rnn:SimpleRNN", gates=1, output="carry", state_kernels=("h",)),
+    "lstm": CellEntry(f"{_CELLS}.lstm:LSTM", gates=4, **_LSTM),
+    "lstm_peephole": CellEntry(f"{_CELLS}.lstm:PeepholeLSTM", gates=4, **_LSTM),
+    "lstm_coupled": CellEntry(
+        f"{_CELLS}.lstm:CoupledLSTM",
+        gates=3,
+        output="carry[1]",
+        state_kernels=("hf", "hg", "ho"),
+        forget_bias="hf",
+        chrono_keep=("hf",),
+    ),
+    "lstm_layer_norm": CellEntry(f"{_CELLS}.lstm:LayerNormLSTM", gates=4, **{**_LSTM, **_OF_LAYER_NORM}),
+    "gru": CellEntry(
+        f"{_CELLS}.gru:GRU", gates=3, output="carry", state_kernels=("hr", "hz", "hn"), chrono_keep=("iz",)
+    ),
+    "mgu": CellEntry(
+        f"{_CELLS}.gru:MGU", gates=2, output="carry", state_kernels=("hf", "hn"), chrono_keep=("if",)
+    ),
+    "janet": CellEntry(
+        f"{_CELLS}.lstm:JANET",
+        gates=2,
+        output="carry",
+        state_kernels=("hf", "hg"),
+        forget_bias="hf",
+        chrono_keep=("hf",),
+    ),
+    "mingru": CellEntry(f"{_CELLS}.linear_recurrence:MinGRU", gates=2, output="carry", chrono_write=("z",)),
+    "minlstm": CellEntry(
+        f"{_CELLS}.linear_recurrence:MinLSTM",
+        gates=3,
+        output="carry",
+        forget_bias="f",
+        chrono_keep=("f",),
+        chrono_write=("i",),
+    ),
+    "lru": CellEntry(f"{_CELLS}.linear_recurrence:LRU", gates=1),
+}

@@ -1,0 +1,116 @@
+"""The data sets that `dataset.name` and `dataset.template` can name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic.dataclasses import dataclass
+
+from rnn_jax.catalogue.entry import Data, Entry
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetEntry(Entry):
+    """A data set: the builder takes its options and returns a `datasets.dataset.Loaded`."""
+
+    data: Data | None
+    """What kind of data it is; None: the kind of `dataset.template`."""
+    template: str | Mapping[str, Any] | None = None
+    """The spec of synthetic data of the same shape, or its path; None: there are none."""
+    is_choice: bool = True
+    """Whether `dataset.name` may be this name; otherwise only `dataset.template` may be."""
+    takes_name: bool = False
+    """Whether `dataset.name` is `NAME:OTHER`, and the builder takes the other name as `name`."""
+    takes_data_dir: bool = False
+    """Whether the builder takes `data_dir`, the folder of prepared data."""
+    has_last_tenth: bool = False
+    """Whether validation and test are also evaluated as one text, the split `last_tenth`."""
+    writing_box: float | None = None
+    """Of handwriting: the longer side of the character, centred by its mass, as a share of the image's
+    shorter side."""
+
+
+_PUBLISHED, _OWN = "rnn_jax.datasets.published", "rnn_jax.datasets.own_files"
+_DATA_KEYS = "rnn_jax.config.dataset_section"
+
+DATASETS: dict[str, DatasetEntry] = {
+    "mnist": DatasetEntry(
+        f"{_PUBLISHED}.images:load_mnist",
+        options=f"{_DATA_KEYS}:Original",
+        data="image",
+        template=f"{_PUBLISHED}.images:MNIST_SPEC",
+        takes_data_dir=True,
+        writing_box=20 / 28,  # LeCun et al. 1998, section III.A: 20 × 20, placed in 28 × 28
+    ),
+    "fashion_mnist": DatasetEntry(
+        f"{_PUBLISHED}.images:load_fashion_mnist",
+        options=f"{_DATA_KEYS}:Original",
+        data="image",
+        template=f"{_PUBLISHED}.images:MNIST_SPEC",
+        takes_data_dir=True,
+    ),
+    "digits": DatasetEntry(
+        f"{_PUBLISHED}.images:load_digits",
+        data="image",
+        template=f"{_PUBLISHED}.images:DIGITS_SPEC",
+        writing_box=1.0,  # they fill all eight rows
+    ),
+    "ptb": DatasetEntry(
+        f"{_PUBLISHED}.texts:load_ptb",
+        options=f"{_DATA_KEYS}:Original",
+        data="text",
+        template=f"{_PUBLISHED}.texts:PTB_SPEC",
+        takes_data_dir=True,
+    ),
+    "tiny_shakespeare": DatasetEntry(
+        f"{_PUBLISHED}.texts:load_tiny_shakespeare",
+        options=f"{_DATA_KEYS}:Original",
+        data="text",
+        template=f"{_PUBLISHED}.texts:SHAKESPEARE_SPEC",
+        takes_data_dir=True,
+        has_last_tenth=True,
+    ),
+    "imdb": DatasetEntry(
+        f"{_PUBLISHED}.imdb:load",
+        options=f"{_DATA_KEYS}:Imdb",
+        data="labelled_text",
+        template=f"{_PUBLISHED}.imdb:SPEC",
+        takes_data_dir=True,
+    ),
+    "text": DatasetEntry(
+        f"{_OWN}.text_files:load", options=f"{_DATA_KEYS}:Text", data="text", takes_data_dir=True
+    ),
+    "labelled_text": DatasetEntry(
+        f"{_OWN}.labelled_texts:load",
+        options=f"{_DATA_KEYS}:LabelledText",
+        data="labelled_text",
+        takes_data_dir=True,
+    ),
+    "sequences": DatasetEntry(
+        f"{_OWN}.sequences:load",
+        options=f"{_DATA_KEYS}:Sequences",
+        data="sequences",
+        template="rnn_jax.datasets.synthetic:SEQUENCES",
+    ),
+    "measurements": DatasetEntry(
+        f"{_OWN}.sequences:load",
+        data="sequences",
+        template="rnn_jax.datasets.synthetic:MEASUREMENTS",
+        is_choice=False,
+    ),
+    "idx": DatasetEntry(f"{_OWN}.image_files:load_idx", options=f"{_DATA_KEYS}:Images", data="image"),
+    "image_folder": DatasetEntry(
+        f"{_OWN}.image_files:load_folder",
+        options=f"{_DATA_KEYS}:Images",
+        data="image",
+        takes_data_dir=True,
+    ),
+    "tfds": DatasetEntry(
+        f"{_PUBLISHED}.tfds_images:load", data="image", takes_name=True, takes_data_dir=True
+    ),
+    "synthetic": DatasetEntry(
+        "rnn_jax.datasets.synthetic:load", options=f"{_DATA_KEYS}:Synthetic", data=None
+    ),
+    "generated": DatasetEntry(
+        "rnn_jax.datasets.generated:load", options=f"{_DATA_KEYS}:Generated", data="numbers"
+    ),
+}

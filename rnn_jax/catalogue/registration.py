@@ -1,0 +1,148 @@
+"""Adding cells, tasks and data sets from outside the package."""
+
+import ast
+import itertools
+import re
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from rnn_jax.catalogue.cells import CELLS, CellEntry
+from rnn_jax.catalogue.datasets import DATASETS, DatasetEntry
+from rnn_jax.catalogue.entry import Builder, Entry
+from rnn_jax.catalogue.tasks import TASKS, TaskEntry
+from rnn_jax.runtime.errors import UserError
+
+INTERACTIVE = "an interactive session"
+"""The origin of what was registered in no module and no file."""
+
+RUN_PACKAGE = "rnn_jax_run_"
+"""The beginning of the names of packages that exist while a file runs: see `config/python_files.py`."""
+
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
+
+
+def register_cell(name: str, builder: Builder, **facts: Any) -> None:
+    """Add a cell, which `model.cell` may then name.
+
+    Args:
+        name: letters, digits and underscores.
+        builder: the Flax module, or its path, `module:name`; a module `.other` stands beside the caller's.
+        facts: the other fields of `CellEntry`.
+
+    Raises:
+        UserError: the name is taken, the path is wrong, or facts are missing, unknown or wrong; all at once.
+    """
+    _register("cell", CELLS, CellEntry, name, builder, facts)
+
+
+def register_task(name: str, builder: Builder, **facts: Any) -> None:
+    """Add a task, which `task.name` may then name; `facts` are the fields of `TaskEntry`.
+
+    See `register_cell`.
+    """
+    _register("task", TASKS, TaskEntry, name, builder, facts)
+
+
+def register_dataset(name: str, builder: Builder, **facts: Any) -> None:
+    """Add a data set, which `dataset.name` may then name; `facts` are the fields of `DatasetEntry`.
+
+    See `register_cell`.
+    """
+    _register("dataset", DATASETS, DatasetEntry, name, builder, facts)
+
+
+def _register(
+    kind: str,
+    table: dict[str, AnyEntry],
+    entry_type: type[AnyEntry],
+    name: str,
+    builder: Builder,
+    facts: dict[str, Any],
+) -> None:
+    caller = sys._getframe(2).f_globals
+    origin, package = _origin(caller), caller.get("__package__") or ""
+    if isinstance(builder, str) and builder.startswith("."):
+        builder = package + builder
+    problems = []
+    if not re.fullmatch(r"\w+", name):
+        problems.append("the name must consist of letters, digits and underscores")
+    # The same file may run again, and then replaces what it registered before.
+    if name in table and table[name].origin != origin:
+        problems.append(f"the name is taken, by {table[name].origin or 'rnn_jax'}")
+    paths = {"builder": builder, **{key: facts.get(key) for key in ("options", "template")}}
+    for key, path in paths.items():
+        if isinstance(path, str) and (problem := _wrong_path(path)):
+            problems.append(f"{key} = {path!r}: {problem}")
+    entry = None
+    try:
+        entry = entry_type(builder, origin=origin, **facts)
+    except ValidationError as error:
+        problems += _wrong_facts(error, entry_type)
+    if problems or entry is None:
+        raise UserError("\n".join(f"register_{kind}({name!r}): {problem}" for problem in problems))
+    table[name] = entry
+
+
+def _origin(names: dict[str, Any]) -> str:
+    """The module or the file whose global names these are: `--plugin` takes either."""
+    if names.get("__spec__") is not None and not names["__name__"].startswith(RUN_PACKAGE):
+        return names["__spec__"].name
+    return str(Path(names["__file__"]).resolve()) if "__file__" in names else INTERACTIVE
+
+
+def _wrong_facts(error: ValidationError, entry_type: type[Entry]) -> list[str]:
+    """What pydantic found wrong, one line per fact."""
+    known = [name for name in entry_type.__dataclass_fields__ if name not in ("builder", "_", "origin")]
+    problems = {}
+    for details in error.errors():
+        fact = str(details["loc"][0])
+        if details["type"].startswith("missing"):
+            problems[fact] = f"{fact}: missing"
+        elif details["type"].startswith("unexpected"):
+            problems[fact] = f"{fact}: no such fact; it has {', '.join(known)}"
+        else:
+            problems.setdefault(fact, f"{fact} = {details['input']!r}: {details['msg']}")
+    return list(problems.values())
+
+
+def _wrong_path(path: str) -> str | None:
+    """Why a path, `module:name`, names nothing; nothing is imported to find out."""
+    module, _, name = path.partition(":")
+    if not (module and name):
+        return "must be 'module:name'"
+    spec = _find_module(module)
+    if spec is None:
+        return f"there is no module {module}"
+    if spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    defined = _defined_names(ast.parse(Path(spec.origin).read_bytes()))
+    return None if name in defined or "*" in defined else f"{module} does not define {name}"
+
+
+def _find_module(name: str) -> ModuleSpec | None:
+    """Find a module without importing its packages, which `importlib.util.find_spec` does."""
+    spec, path = None, None
+    for end in itertools.accumulate(name.split("."), "{}.{}".format):
+        finders = (finder for finder in sys.meta_path if hasattr(finder, "find_spec"))
+        spec = next((found for finder in finders if (found := finder.find_spec(end, path))), None)
+        if spec is None:
+            return None
+        path = spec.submodule_search_locations
+    return spec
+
+
+def _defined_names(module: ast.Module) -> set[str]:
+    """All names that a module defines or imports; "*" where it imports everything from another."""
+    names = set[str]()
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.alias):
+            names.add(node.asname or node.name)
+    return names

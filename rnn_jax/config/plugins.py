@@ -1,0 +1,86 @@
+"""Plug-ins: modules and files outside the package that register cells, tasks and data sets.
+
+A run folder names the plug-ins of its run, and is never a reason to run them: whoever resumes or loads the
+run gives them again, by `--config FILE` or `--plugin MODULE_OR_FILE`.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rnn_jax.catalogue.registration import INTERACTIVE
+from rnn_jax.config.composition import CATALOGUES
+from rnn_jax.config.python_files import find_file, run_file
+from rnn_jax.runtime.errors import UserError
+
+Plugins = dict[str, dict[str, str]]
+"""The origin of each entry from outside, by the key that names it and by its name:
+`{"model.cell": {"ugrnn": "/home/me/my_config.py"}}`. JSON has it as the field `plugins`."""
+
+
+def load_plugins(plugins: Iterable[str]) -> None:
+    """Import modules and run files, which register what they have.
+
+    Raises:
+        UserError: there is no such module or file, or it fails.
+    """
+    for plugin in plugins:
+        if plugin.endswith(".py") or os.sep in plugin:
+            file = find_file(plugin)
+            if file is None:
+                raise UserError(f"--plugin {plugin}: no such file")
+            with run_file(file, plugin):
+                continue
+        if "" not in sys.path and os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())  # as for `python -m`
+        try:
+            importlib.import_module(plugin)
+        except UserError:
+            raise
+        except Exception as error:
+            hint = "; a file's name ends with .py" if isinstance(error, ModuleNotFoundError) else ""
+            raise UserError(f"--plugin {plugin}: {type(error).__name__}: {error}{hint}") from error
+
+
+def plugins_of(chosen: Mapping[str, Iterable[Any]]) -> Plugins:
+    """The plug-ins of the entries that are chosen: names by the key that names them, `model.cell`."""
+    found: Plugins = {}
+    for key, names in chosen.items():
+        for name in names:
+            entry = CATALOGUES[key].get(str(name).partition(":")[0])
+            if entry is not None and entry.origin is not None:
+                found.setdefault(key, {})[str(name)] = entry.origin
+    return found
+
+
+def plugins_of_config(sections: Mapping[str, Mapping[str, Any]]) -> Plugins:
+    """The plug-ins of the entries that a config names."""
+    keys = {key: key.partition(".") for key in CATALOGUES}
+    return plugins_of({key: [sections[section][name]] for key, (section, _, name) in keys.items()})
+
+
+def plugin_flags(plugins: Plugins) -> list[str]:
+    """The flags of a command line that load these plug-ins in another process.
+
+    Raises:
+        UserError: an entry was registered in an interactive session.
+    """
+    for key, origins in plugins.items():
+        for name, origin in origins.items():
+            if origin == INTERACTIVE:
+                raise UserError(
+                    f"{key} = {name!r}: registered in {INTERACTIVE}; register it in a file or a module"
+                )
+    origins = dict.fromkeys(origin for names in plugins.values() for origin in names.values())
+    return [f"--plugin={origin}" for origin in origins]
+
+
+def require_plugins(plugins: Any, file: object) -> None:
+    """Raise UserError for the first entry of the field `plugins` of a file that is not registered."""
+    for key, catalogue in CATALOGUES.items():
+        origins = plugins.get(key) if isinstance(plugins, Mapping) else None
+        for name, origin in origins.items() if isinstance(origins, Mapping) else ():
+            if str(name).partition(":")[0] not in catalogue:
+                raise UserError(f"{file}: {key} = {name!r} comes from {origin!r}; add --plugin {origin!r}")
