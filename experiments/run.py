@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import records
 
-from rnn_jax.reporting import records
 from rnn_jax.reporting.log import read_lines
 
 HERE = Path(__file__).resolve().parent

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rnn_jax.reporting import records
+import records
 
 HERE = Path(__file__).resolve().parent
 INDEX = HERE / "README.md"

@@ -4,9 +4,10 @@ import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rnn_jax.reporting import records
+import records
+from records import Column, Record
+
 from rnn_jax.reporting.charts import new_figure, styled
-from rnn_jax.reporting.records import Column, Record
 
 SIZE, RATE = "model.hidden_size", "optimizer.learning_rate"
 RATES = (2e-3, 6e-3, 1.8e-2)

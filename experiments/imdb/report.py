@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnn_jax.reporting import records
+import records
+from records import Column, Record
+
 from rnn_jax.reporting.charts import new_figure, styled
-from rnn_jax.reporting.records import Column, Record
 
 COLUMNS = (
     Column("config", records.describe),

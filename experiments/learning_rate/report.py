@@ -3,9 +3,10 @@
 import statistics
 from pathlib import Path
 
-from rnn_jax.reporting import records
+import records
+from records import Column
+
 from rnn_jax.reporting.charts import new_figure, styled
-from rnn_jax.reporting.records import Column
 
 RATE = "optimizer.learning_rate"
 TABLES = {

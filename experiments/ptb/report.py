@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import records
+from records import Column, Record
 
-from rnn_jax.reporting import records
 from rnn_jax.reporting.charts import new_figure, styled
-from rnn_jax.reporting.records import Column, Record
 
 # Train, validation and test perplexity, as reported.
 TENSORFLOW = {

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from records import Record
+
 from rnn_jax.reporting.formatting import format_seconds
-from rnn_jax.reporting.records import Record
 
 SERIES = {
     "kills": "kill -9 at random times, inside saves too",

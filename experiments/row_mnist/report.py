@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import records
+from records import Column, Record
 
-from rnn_jax.reporting import records
 from rnn_jax.reporting.charts import Series, add_legend, draw_metric, new_figure, styled
-from rnn_jax.reporting.records import Column, Record
 
 COLUMNS = (
     Column("config", records.describe),

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from rnn_jax.datasets.published import imdb
-from rnn_jax.reporting import records
+from rnn_jax.reporting.provenance import commit, hardware
+from rnn_jax.runtime.files import read_json_lines
 
 RESULTS = Path(__file__).resolve().parent / "answers.jsonl"
 
@@ -50,11 +51,11 @@ def main(arguments: Sequence[str]) -> int:
         "words": round(float(np.mean([len(line.split()) for line in lines]))),
         "seconds": {name: round(float(np.median(found)), 2) for name, found in seconds.items()},
         "rounds": chosen.rounds,
-        "hardware": records.hardware() | {"cores": 1},
+        "hardware": hardware() | {"cores": 1},
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": records.commit(),
+        "commit": commit(),
     }
-    others = [old for old in records.read(RESULTS) if old["workload"] != row["workload"]]
+    others = [old for old in read_json_lines(RESULTS) if old["workload"] != row["workload"]]
     RESULTS.write_text("".join(json.dumps(each) + "\n" for each in [*others, row]), encoding="utf-8")
     print(json.dumps(row))
     return 0

@@ -20,9 +20,10 @@ import numpy as np
 
 from rnn_jax.config.command_line import load_config
 from rnn_jax.config.schema import split_hyper, validate
-from rnn_jax.reporting import records
+from rnn_jax.reporting.provenance import commit, hardware
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.allocator import restart_with_huge_pages
+from rnn_jax.runtime.files import read_json_lines
 from rnn_jax.training import program
 from rnn_jax.training.build import build
 from rnn_jax.training.program import Program
@@ -56,11 +57,11 @@ def main(arguments: Sequence[str]) -> int:
         "seconds": {name: round(sum(found), 1) for name, found in seconds.items()},
         "read_steps": {name: way.read for name, way in ways.items()},
         "devices": str(ways["bucketed"].program.devices),
-        "hardware": records.hardware(),
+        "hardware": hardware(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": records.commit(),
+        "commit": commit(),
     }
-    others = [old for old in records.read(RESULTS) if old["workload"] != row["workload"]]
+    others = [old for old in read_json_lines(RESULTS) if old["workload"] != row["workload"]]
     RESULTS.write_text("".join(json.dumps(each) + "\n" for each in [*others, row]), encoding="utf-8")
     print(json.dumps(row))
     return 0

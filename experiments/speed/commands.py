@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_jax.reporting import records
 from rnn_jax.reporting.log import read_lines
+from rnn_jax.reporting.provenance import commit, hardware
+from rnn_jax.runtime.files import read_json_lines
 
 RESULTS = Path(__file__).resolve().parent / "commands.jsonl"
 AT_A_TIME = 2
@@ -70,11 +71,11 @@ def main(arguments: Sequence[str]) -> int:
         "sweep_seconds": round(together, 1),
         "processes_seconds": round(apart, 1),
         "largest_difference": max(differences),
-        "hardware": records.hardware(),
+        "hardware": hardware(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": records.commit(),
+        "commit": commit(),
     }
-    others = [old for old in records.read(RESULTS) if old["workload"] != chosen.workload]
+    others = [old for old in read_json_lines(RESULTS) if old["workload"] != chosen.workload]
     RESULTS.write_text("".join(json.dumps(each) + "\n" for each in [*others, row]), encoding="utf-8")
     print(json.dumps(row))
     return 0

@@ -23,7 +23,8 @@ import numpy as np
 from measure import FRAMEWORKS, PLAIN_ALLOCATOR
 from workloads import WORKLOADS
 
-from rnn_jax.reporting import records
+from rnn_jax.reporting.provenance import commit, hardware
+from rnn_jax.runtime.files import read_json_lines
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.jsonl"
@@ -127,9 +128,9 @@ def compare(workload: str, options: Sequence[Sequence[str]], rounds: int, place:
                 "rounds": rounds,
                 "times_ours": round(float(np.median(ratios)), 3),
                 "gradient_difference": off,
-                "hardware": records.hardware(),
+                "hardware": hardware(),
                 "date": when,
-                "commit": records.commit(),
+                "commit": commit(),
             }
         )
         print(
@@ -138,7 +139,7 @@ def compare(workload: str, options: Sequence[Sequence[str]], rounds: int, place:
         )
     others = [
         row
-        for row in records.read(RESULTS)
+        for row in read_json_lines(RESULTS)
         if (row["workload"], {k: row.get(k) for k in place}) != (workload, dict(place))
         or ("growth" in row) != bool(place)
     ]

@@ -24,10 +24,11 @@ import ours
 from jax.sharding import Mesh
 from workloads import WORKLOADS
 
-from rnn_jax.reporting import records
+from rnn_jax.reporting.provenance import commit, hardware
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.devices import DATA, Devices
+from rnn_jax.runtime.files import read_json_lines
 from rnn_jax.training import program
 from rnn_jax.training.population import steps as population
 from rnn_jax.training.population.steps import LayOut, Members
@@ -77,13 +78,13 @@ def main(arguments: Sequence[str]) -> int:
         "devices": str(where),
         "ms": {name: round(float(np.median(found)), 2) for name, found in times.items()},
         "rounds": chosen.rounds,
-        "hardware": records.hardware(),
+        "hardware": hardware(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": records.commit(),
+        "commit": commit(),
     }
     others = [
         old
-        for old in records.read(RESULTS)
+        for old in read_json_lines(RESULTS)
         if (old["workload"], old["models"]) != (chosen.workload, chosen.models)
     ]
     RESULTS.write_text("".join(json.dumps(each) + "\n" for each in [*others, row]), encoding="utf-8")

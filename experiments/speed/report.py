@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import records
 from measure import PLAIN_ALLOCATOR
+from records import Record
 from workloads import LIMIT_GIGAFLOP, WORKLOADS
 
-from rnn_jax.reporting import records
 from rnn_jax.reporting.charts import new_figure, styled
-from rnn_jax.reporting.records import Record
 
 PEERS = {
     "torch": "PyTorch",

@@ -4,9 +4,10 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnn_jax.reporting import records
+import records
+from records import Record
+
 from rnn_jax.reporting.charts import new_figure, styled
-from rnn_jax.reporting.records import Record
 
 RATE, CLIP = "optimizer.learning_rate", "optimizer.clip_norm"
 

@@ -5,9 +5,10 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnn_jax.reporting import records
+import records
+from records import Record
+
 from rnn_jax.reporting.charts import new_figure, styled
-from rnn_jax.reporting.records import Record
 
 GRID = Path(__file__).resolve().parents[1] / "learning_rate" / "results.jsonl"
 RATE, CLIP, DROPOUT = "optimizer.learning_rate", "optimizer.clip_norm", "model.output_dropout"

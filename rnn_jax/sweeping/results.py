@@ -8,7 +8,7 @@ import jax
 
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import Config, split_hyper
-from rnn_jax.reporting import records
+from rnn_jax.reporting.provenance import hardware
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.files import finite, read_json, write_json, write_text
 from rnn_jax.sweeping.folder import SweepFolder
@@ -24,7 +24,7 @@ Row = dict[str, Any]
 def row(member: Member, status: MemberStatus, summary: Row, members: int) -> Row:
     """Return a member's row of results.jsonl: its summary, which model it is, and how it ended."""
     own = {"member": member.number, "point": member.point, "seed": member.seed, "members": members}
-    return {**own, **summary, "status": status.status, "hardware": records.hardware()}
+    return {**own, **summary, "status": status.status, "hardware": hardware()}
 
 
 def write(row: Row, folder: SweepFolder) -> None:

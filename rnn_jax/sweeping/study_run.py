@@ -10,7 +10,7 @@ from typing import Any
 from rnn_jax.config.schema import Config
 from rnn_jax.datasets.description import describe
 from rnn_jax.reporting.console import Console, build_console
-from rnn_jax.reporting.records import commit
+from rnn_jax.reporting.provenance import commit
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.signals import Stop
 from rnn_jax.sweeping import closing, jobs, members

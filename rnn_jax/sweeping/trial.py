@@ -20,7 +20,7 @@ from rnn_jax.config.command_line import overridden
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder, fixed_values, open_run
 from rnn_jax.config.schema import Config
-from rnn_jax.reporting import records
+from rnn_jax.reporting.provenance import hardware
 from rnn_jax.runtime.errors import DivergedError, StorageError, UserError
 from rnn_jax.runtime.lock import LOOKS_EVERY_SECONDS, is_locked, taking_turns, wait_while
 from rnn_jax.runtime.signals import SAME_REQUEST, Stop, was_asked_to_stop
@@ -226,7 +226,7 @@ def _tell(training: Training, asked: Asked) -> None:
 def _result(run: RunFolder) -> dict[str, Any]:
     """What is known of a run; nothing where it did not begin."""
     summary = run.read_summary()
-    return {} if summary is None else {**summary, "hardware": records.hardware()}
+    return {} if summary is None else {**summary, "hardware": hardware()}
 
 
 def _failure(

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from rnn_jax.config.run_folder import RunFolder
-from rnn_jax.reporting.records import commit
+from rnn_jax.reporting.provenance import commit
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import finite

@@ -16,7 +16,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rnn_jax.reporting.records import commit, hardware
+from rnn_jax.reporting.provenance import commit, hardware
 
 HERE = Path(__file__).resolve().parent
 RELIABILITY = HERE.parents[1] / "experiments" / "reliability"

@@ -1,14 +1,13 @@
 """Records of experiments, and the tables made from them."""
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import records
+from records import Column
 
-from rnn_jax.reporting import records
-from rnn_jax.reporting.records import Column
+from rnn_jax.reporting.provenance import hardware
 from rnn_jax.runtime.errors import UserError
 
 
@@ -51,7 +50,7 @@ def test_a_record_has_the_run_and_its_summary(tmp_path: Path) -> None:
     assert row["command"] == "python -m rnn_jax.main --config configs/mnist.py"
     assert row["commit"] == "abc"
     assert row["test"] == {"accuracy": 0.99}
-    assert row["hardware"] == {**records.hardware(), "devices": "2 x cpu"}
+    assert row["hardware"] == {**hardware(), "devices": "2 x cpu"}
     assert row["date"].endswith("+00:00")
 
 
@@ -120,36 +119,3 @@ def test_missing_markers_are_reported(text: str) -> None:
 def test_each_machine_is_listed_once() -> None:
     rows = [{"hardware": {"cpu": cpu, "cores": 2}} for cpu in ("Zen 4", "Zen 5", "Zen 4")]
     assert records.machines(rows) == "Zen 4, 2 cores; Zen 5, 2 cores"
-
-
-def test_the_hardware_has_a_name_and_cores() -> None:
-    found = records.hardware()
-    assert found["cpu"]
-    assert found["cores"] >= 1
-
-
-@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-def test_the_commit_is_marked_dirty_if_the_code_differs(tmp_path: Path) -> None:
-    def git(*arguments: str) -> str:
-        identity = ("-c", "user.name=n", "-c", "user.email=n@localhost", "-c", "commit.gpgsign=false")
-        command = ["git", *identity, *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    assert records.commit(tmp_path) is None
-    git("init", "-q")
-    (tmp_path / "rnn_jax").mkdir()
-    (tmp_path / "rnn_jax" / "main.py").write_text("")
-    (tmp_path / "README.md").write_text("")
-    git("add", "README.md")
-    git("commit", "-q", "-m", "without the package")
-    assert records.commit(tmp_path) is None  # like an installation inside another project's checkout
-    git("add", "rnn_jax")
-    git("commit", "-q", "-m", "one")
-    head = git("rev-parse", "HEAD")
-    assert records.commit(tmp_path) == head
-    (tmp_path / "notes.txt").write_text("not code")
-    assert records.commit(tmp_path) == head
-    (tmp_path / "rnn_jax" / "main.py").write_text("changed")
-    assert records.commit(tmp_path) == f"{head}-dirty"

@@ -13,7 +13,7 @@ from rnn_jax.config.command_line import load_config
 from rnn_jax.config.schema import validate
 from rnn_jax.sweeping.command import parse
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 ARMS = [
     (path.parent.name, name, arm)
     for path in sorted(EXPERIMENTS.glob("*/arms.py"))
@@ -83,7 +83,13 @@ def check_tables(experiments: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("damaged", ["hidden_size/README.md", "README.md"])
 def test_a_table_or_index_that_says_something_else_is_noticed(damaged: str, tmp_path: Path) -> None:
     copied = tmp_path / "experiments"
-    for file in ("tables.py", "README.md", *(f"hidden_size/{name}" for name in FILES_OF_A_TABLE)):
+    (tmp_path / "README.md").write_text("")
+    for file in (
+        "tables.py",
+        "records.py",
+        "README.md",
+        *(f"hidden_size/{name}" for name in FILES_OF_A_TABLE),
+    ):
         (copied / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(EXPERIMENTS / file, copied / file)
     subprocess.run([sys.executable, str(copied / "tables.py")], check=True)

@@ -1,22 +1,18 @@
 """Records of experiments: results.jsonl, one JSON object per run, and Markdown tables made from it."""
 
 import json
-import os
-import platform
 import statistics
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnn_jax.reporting.formatting import format_seconds
+from rnn_jax.reporting.provenance import commit, hardware
 from rnn_jax.runtime.errors import UserError
 
 Record = dict[str, Any]
 
-ROOT = Path(__file__).resolve().parents[2]
-CODE = ("rnn_jax", "configs", "pyproject.toml")
 END = "<!-- end -->"
 
 
@@ -150,41 +146,6 @@ def replace_table(text: str, name: str, markdown: str) -> str:
     if not (found_start and found_end):
         raise UserError(f"no place for table {name}: the text needs a line `{start}` and a line `{END}`")
     return f"{before}{start}\n\n{markdown.strip()}\n\n{END}{after}"
-
-
-def hardware() -> dict[str, Any]:
-    """The processor's name, and the number of cores available to this process."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cpu": _processor(), "cores": cores}
-
-
-def commit(root: Path = ROOT) -> str | None:
-    """The commit of the checkout, with '-dirty' if package or configs differ from it.
-
-    None if the package does not run from a checkout, or git is missing.
-    """
-    try:
-        _git(
-            root, "ls-files", "--error-unmatch", "rnn_jax"
-        )  # fails if another project's checkout contains the package
-        changed = _git(root, "status", "--porcelain", "--", *CODE)
-        return _git(root, "rev-parse", "HEAD") + ("-dirty" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _identity(row: Record) -> tuple[str, Mapping[str, Any], int, str | None, str | None]:
