@@ -88,7 +88,7 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     dataset_info.check_version(job.data, folder)
     runtime = devices.alone(sections["runtime"])
     where = devices.build(devices.paying_cores(*job.batch_shape), **runtime)
-    with memory.telling(config), jax.default_matmul_precision(where.matmul_precision):
+    with memory.explain_out_of_memory(config), jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, _, damaged = program.restore(folder.checkpoints, which)
         splits = ["validation", *(job.data.tested if job.plan.settings.report_test else [])]

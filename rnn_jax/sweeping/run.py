@@ -186,7 +186,7 @@ def _train(group: Group, folder: SweepFolder, console: Console, before: Before, 
     if (earlier := results.of_group(group.members, folder)) is not None:
         return earlier
     where, config = _devices(group), group.members[0].config
-    with memory.telling(config, len(group.members)):
+    with memory.explain_out_of_memory(config, len(group.members)):
         folders = [open_run(folder.member(each.number).path, each.config) for each in group.members]
         for own in folders:
             dataset_info.save(group.job.data, own, has_checkpoint=bool(checkpoint.steps(own.checkpoints)))

@@ -60,7 +60,7 @@ def open_session(config: Config, workdir: Path) -> Iterator[Session]:
     """
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(Stop())
-        stack.enter_context(memory.telling(config))
+        stack.enter_context(memory.explain_out_of_memory(config))
         if not processes_of(config).leads:
             scratch = stack.enter_context(tempfile.TemporaryDirectory())
             yield Session(RunFolder(Path(scratch), RunFolder(workdir).checkpoints), stop, is_new=False)
@@ -144,7 +144,7 @@ def open_files(
             saver = Saver(checkpoints, policy, program.job.task.objective.direction, agreement)
             files.enter_context(contextlib.closing(saver))
             # Out-of-memory errors are translated here already: the summaries are to have the message.
-            with memory.telling(config, len(folders)), while_running():
+            with memory.explain_out_of_memory(config, len(folders)), while_running():
                 yield Run(
                     folders=folders,
                     logs=logs,

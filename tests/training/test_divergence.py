@@ -130,7 +130,7 @@ def test_restore_goes_back_with_a_smaller_rate(
     spoiling(monkeypatch, lambda inputs, now: at(inputs, now) & (now > 0.4 * rate))
     summary = train(config, tmp_path, console=console())
     assert (summary["status"], summary["restores"]) == ("finished", 2)
-    assert state(tmp_path)["progress"]["restores"] == 2
+    assert state(tmp_path)["progress"]["members"][0]["restores"] == 2
     steps = [row["step"] for row in rows(tmp_path) if row["split"] == "train"]
     assert steps == sorted(set(steps))
 

@@ -1,4 +1,4 @@
-"""Running out of memory, told to people."""
+"""Out-of-memory errors name the sizes, and what to lower."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ EXHAUSTED = jax.errors.JaxRuntimeError(
 LIMITED = """
 import resource, sys
 import jax
-from rnn_jax.training import loop
+from rnn_jax.training import run
 jax.block_until_ready(jax.numpy.zeros(3))
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 3 * 2**30,) * 2)
@@ -39,8 +39,8 @@ def config_of(source: str, **changes: Any) -> Config:
     return validate(load_config(source, typed))[0]
 
 
-def told(error: Exception, config: Config, members: int = 1) -> str:
-    with pytest.raises(OutOfMemoryError) as caught, memory.telling(config, members):
+def message_of(error: Exception, config: Config, members: int = 1) -> str:
+    with pytest.raises(OutOfMemoryError) as caught, memory.explain_out_of_memory(config, members):
         raise error
     assert caught.value.exit_status == 5
     return str(caught.value)
@@ -53,7 +53,7 @@ def told(error: Exception, config: Config, members: int = 1) -> str:
             "configs/digits.py:smoke",
             {"model__hidden_size": 40_000},
             [
-                "out of memory on CPU, which was asked for 25.6 GB at once, with dataset.batch_size = 32, "
+                "out of memory on CPU (requested 25.6 GB at once), with dataset.batch_size = 32, "
                 "model.hidden_size = 40000, model.layers = 1, task.reading = rows",
                 "Lower model.hidden_size, then dataset.batch_size.",
             ],
@@ -62,26 +62,26 @@ def told(error: Exception, config: Config, members: int = 1) -> str:
             "configs/ptb.py:small",
             {"dataset__batch_size": 9_000},
             [
-                "out of memory on CPU, which was asked for 25.6 GB at once, with dataset.batch_size = 9000, "
+                "out of memory on CPU (requested 25.6 GB at once), with dataset.batch_size = 9000, "
                 "model.hidden_size = 200, model.layers = 2, task.bptt_steps = 20",
                 "Lower dataset.batch_size, then task.bptt_steps, then model.hidden_size, then model.layers.",
             ],
         ),
     ],
 )
-def test_the_sizes_are_told_and_what_counts_most(
+def test_the_message_has_the_sizes_and_what_to_lower(
     source: str, changes: dict[str, Any], lines: list[str]
 ) -> None:
-    assert told(EXHAUSTED, config_of(source, **changes)).splitlines() == lines
+    assert message_of(EXHAUSTED, config_of(source, **changes)).splitlines() == lines
 
 
 @pytest.mark.parametrize("config", ["adding", "copying", "digits", "imdb", "sequences", "shakespeare"])
 def test_every_task_has_its_time_steps(config: str) -> None:
-    assert "Lower dataset.batch_size" in told(EXHAUSTED, config_of(f"configs/{config}.py"))
+    assert "Lower dataset.batch_size" in message_of(EXHAUSTED, config_of(f"configs/{config}.py"))
 
 
 def test_members_come_first() -> None:
-    said = told(EXHAUSTED, config_of("configs/digits.py:smoke"), members=64)
+    said = message_of(EXHAUSTED, config_of("configs/digits.py:smoke"), members=64)
     assert "64 members in one program\nLower the number of members, then dataset.batch_size" in said
 
 
@@ -89,8 +89,10 @@ def test_the_host_may_have_no_memory_either() -> None:
     config = config_of("configs/digits.py:smoke")
     with pytest.raises(MemoryError) as caught:
         np.zeros((2**40, 2**17))
-    assert told(caught.value, config).startswith("out of memory on the host, which was asked for 1.00 EiB")
-    assert told(MemoryError(), config).startswith("out of memory on the host, with dataset.batch_size = 32")
+    assert message_of(caught.value, config).startswith("out of memory on the host (requested 1.00 EiB")
+    assert message_of(MemoryError(), config).startswith(
+        "out of memory on the host, with dataset.batch_size = 32"
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,21 +104,24 @@ def test_the_host_may_have_no_memory_either() -> None:
     ],
 )
 def test_other_errors_are_left_alone(error: Exception) -> None:
-    with pytest.raises(type(error)) as caught, memory.telling(config_of("configs/digits.py:smoke")):
+    with (
+        pytest.raises(type(error)) as caught,
+        memory.explain_out_of_memory(config_of("configs/digits.py:smoke")),
+    ):
         raise error
     assert caught.value is error
     assert as_user_error(error) is None
 
 
-def test_where_nobody_knows_the_sizes_it_is_told_too() -> None:
+def test_without_a_config_it_is_an_error_for_people_too() -> None:
     for error in (EXHAUSTED, MemoryError()):
         assert isinstance(as_user_error(error), StorageError)
 
 
-def test_what_a_step_lacks_is_told_when_it_is_waited_for(
+def test_an_asynchronous_error_is_explained_where_it_is_waited_for(
     tiny: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Steps run while Python goes on: their errors come out of whoever waits."""
+    """Steps run asynchronously: their errors are raised where a result is waited for."""
 
     def fail(*arguments: object) -> None:
         raise EXHAUSTED
@@ -131,7 +136,7 @@ def test_what_a_step_lacks_is_told_when_it_is_waited_for(
 def test_who_waits_for_what_failed_is_told() -> None:
     """Each program computes 25 GB where a process may have 3, and asks for one number of them."""
     program = (
-        f"{LIMITED}\nfrom rnn_jax.training import placement\n"
+        f"{LIMITED}\nfrom rnn_jax.runtime.distributed import placement\n"
         "draw = jax.jit(lambda key: (jax.random.normal(key, (40_000, 160_000)), 0))\n"
         "try:\n    placement.fetch(draw(jax.random.key(0))[1])\n"
         "except jax.errors.JaxRuntimeError as error:\n    print(error)\n"
@@ -170,6 +175,6 @@ def test_a_model_that_is_too_large_for_real(command: str, tmp_path: Path) -> Non
     assert done.returncode == 5, done.stderr
     assert "Traceback" not in done.stderr
     if command == "main":
-        assert "out of memory on CPU, which was asked for" in done.stderr
+        assert "out of memory on CPU (requested" in done.stderr
         assert "model.hidden_size = 40000" in done.stderr
         assert "Lower model.hidden_size" in done.stderr
