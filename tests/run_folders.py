@@ -93,7 +93,7 @@ def write_sweep(folder: Path, points: Sequence[Row], *, trials: bool = False, **
         told = json.loads((folder / place / "summary.json").read_text())
         own = {"folder": place, "trial": number} if trials else {}
         rows.append({"member": number, **own, "point": point, "seed": point.get("train.seed", 0), **told})
-    content = {"config": "configs/digits.py", "base": config_of({}), "said": [], "sweep": {"seeds": 1}}
+    content = {"config": "configs/digits.py", "base": config_of({}), "typed": [], "sweep": {"seeds": 1}}
     (folder / "sweep.json").write_text(json.dumps(content))
     write_lines(folder / "results.jsonl", rows)
     return folder

@@ -12,6 +12,6 @@ def get_sweep() -> dict[str, Any]:
             "model.output_dropout": dict(uniform=(0.0, 0.5)),
         },
         num_trials=40,
-        pruning=dict(kind="percentile", keep=0.8),
+        pruner=dict(kind="percentile", percentile=80),
         duration_epochs=5.0,
     )

@@ -8,4 +8,4 @@ from typing import Any
 def get_sweep() -> dict[str, Any]:
     """The same forty trials, of which only what is among the worst tenth is given up."""
     base = runpy.run_path(str(Path(__file__).with_name("sweep.py")))["get_sweep"]()
-    return base | dict(pruning=dict(kind="percentile", keep=0.9))
+    return base | dict(pruner=dict(kind="percentile", percentile=90))

@@ -1,10 +1,10 @@
-"""A command as a process of its own, which does not outlive the worker that started it.
+"""Runs a command that stops when the process that started it dies.
 
-    python -m rnn_jax.sweeping.child NUMBER main --workdir DIR
+    python -m rnn_jax.sweeping.child PID main --workdir DIR
 
-is `python -m rnn_jax.main --workdir DIR`, started by process NUMBER: when that one dies, however it dies, the
-command is asked to stop (SIGTERM), and writes a checkpoint. So nobody trains on unseen, and whoever takes the
-trial over can go on. Linux alone does that; elsewhere the command goes on to its end, and holds its folder.
+is `python -m rnn_jax.main --workdir DIR`, started by process PID. When that process dies, however it dies,
+the command receives SIGTERM and writes a checkpoint, from which another worker can resume the trial. This
+works on Linux; elsewhere the command runs to its end, and keeps its folder locked until then.
 """
 
 import ctypes
@@ -12,18 +12,17 @@ import os
 import signal
 import sys
 
-SIGNAL_WHEN_PARENT_DIES = 1
-"""PR_SET_PDEATHSIG of Linux's prctl."""
+PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Becomes the command that the arguments name."""
+    """Replace this process by the command."""
     parent, command = int(sys.argv[1]), sys.argv[2]
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(SIGNAL_WHEN_PARENT_DIES, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it has died already
             sys.exit(128 + signal.SIGTERM)
-    # What was asked of the kernel holds for the program that takes this one's place.
+    # The kernel keeps the setting across exec.
     os.execv(sys.executable, [sys.executable, "-m", f"rnn_jax.{command}", *sys.argv[3:]])
 
 

@@ -1,31 +1,68 @@
-"""The command line of a sweep: the config's, with what is varied, how often, and the study it is kept in."""
+"""The command line of a sweep: the config's, with the varied keys, the number of seeds, and the study."""
 
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnn_jax.config import config_files
 from rnn_jax.config.command_line import overridden, read_arguments, wrong_key
 from rnn_jax.config.messages import shown
-from rnn_jax.config.run_folder import run_name
+from rnn_jax.config.run_folder import default_workdir, run_name
 from rnn_jax.config.schema import keys
 from rnn_jax.config.values import read_value
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.sweeping import definition, members
+from rnn_jax.sweeping import definition
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
-from rnn_jax.sweeping.members import Base, Member, Point
-from rnn_jax.sweeping.usage import USAGE
+from rnn_jax.sweeping.members import Base, Member, build_members, corners, duration
+from rnn_jax.sweeping.study.search_space import Point
 
+USAGE = """\
+Trains a model at many points of a search space, and compares them.
+
+usage: python -m rnn_jax.sweep --config FILE[:VARIANT[,VARIANT]]
+                               (--sweep FILE | --grid SECTION.KEY=V1,V2,... [--grid ...]) [--seeds N]
+                               [--config.SECTION.KEY=VALUE ...] [--workdir DIR]
+                               [--storage URL [--study NAME] [--trials N] [--workers N] [--heartbeat SECONDS]]
+
+  --config FILE:VARIANT     the config that all members share (python -m rnn_jax.main --help lists them)
+  --grid SECTION.KEY=V,V    values of a key; several keys in all combinations
+  --sweep FILE              a Python file whose get_sweep() returns a grid, or ranges to sample from
+  --seeds N                 number of seeds per point, counted up from train.seed (default: 1)
+  --config.SECTION.KEY=V    override a key for all members
+  --workdir DIR             the sweep's folder (default: runs/<config>-sweep/<date-time>); if it contains the
+                            sweep, the same command, or --workdir alone, resumes it
+  --help, -h                show this message
+
+Without --storage this process trains all members. Those that differ only in their seed, or in numbers that
+are arguments of the compiled step (learning rate, decay, clipping, dropout, initial scale and biases), train
+at once in one program; any other difference makes another program.
+
+With --storage the sweep is a study in a database, and each point a trial: a process of the ordinary command,
+or a population of its seeds. The same command, on this machine or others, joins the study.
+
+  --storage URL             sqlite:///FILE for one machine, postgresql://USER@HOST/DATABASE for many; better
+                            give a password by PGPASSWORD or ~/.pgpass
+  --study NAME              the study's name in the database (default: the config's)
+  --trials N                number of points sampled from ranges (default: num_trials of the sweep file)
+  --workers N               worker processes here, each on its share of the CPU cores (default: 1)
+  --heartbeat SECONDS       interval between a worker's heartbeats; after six missed ones another worker
+                            resumes its trial from the last checkpoint (default: 10)
+  --workdir DIR             as above, with --storage again (default: runs/<config>-sweep/<study>); workers on
+                            several machines share this folder
+
+exit status: as of rnn_jax.main
+"""
 STUDY_FLAGS = ("storage", "study", "trials", "workers", "heartbeat")
 FLAGS = ("config", "sweep", "grid", "seeds", "workdir", *STUDY_FLAGS)
 HEARTBEAT_SECONDS = 10
 LONGEST_NAME = 200
 
 
-class InStudy(NamedTuple):
-    """What a command line says of the study that a sweep is kept in."""
+class StudyOptions(NamedTuple):
+    """The study that stores a sweep."""
 
     url: str
     """Of the database."""
@@ -35,51 +72,58 @@ class InStudy(NamedTuple):
 
 
 class Command(NamedTuple):
-    """What a command line says."""
+    """A parsed command line."""
 
     base: Base
     sweep: Sweep
     members: list[Member]
-    """All of them; of a study with ranges, those at the ends of the ranges."""
-    workdir: Path | None
-    study: InStudy | None = None
-    """None: the sweep is trained in this process."""
+    """All members; with a study and ranges, those at the extremes of the ranges."""
+    workdir: Path
+    study: StudyOptions | None = None
+    """None: this process trains the sweep."""
 
 
 def parse(arguments: Sequence[str]) -> Command:
-    """Reads a command line (`sys.argv[1:]`).
+    """Parse a command line (`sys.argv[1:]`).
 
     Raises:
-        UserError: one line (at most two) for each mistake.
-        SystemExit: with status 0, after `--help` was printed.
+        UserError: one line (at most two) per error.
+        SystemExit: with status 0, after `--help`.
     """
     if {"--help", "-h"} & set(arguments):
         print(USAGE, end="")
         raise SystemExit(0)
-    flags, typed, mistakes = read_arguments(arguments, FLAGS)
-    mistakes += [wrong_key(key).line(typed, None) for key in typed if key not in keys()]
-    if "storage" not in flags:
-        mistakes += [f"--{name}: only with --storage" for name in STUDY_FLAGS if name in flags]
-    workdir = Path(flags["workdir"][-1]) if "workdir" in flags else None
-    if mistakes:
-        raise UserError("\n".join(mistakes))
+    flags, typed, errors = read_arguments(arguments, FLAGS)
+    errors += [wrong_key(key).line(typed, None) for key in typed if key not in keys()]
+    in_study = "storage" in flags
+    if not in_study:
+        errors += [f"--{name}: only with --storage" for name in STUDY_FLAGS if name in flags]
+    if errors:
+        raise UserError("\n".join(errors))
     values = {key: read_value(text, keys()[key].annotation) for key, text in typed.items()}
-    base, sweep, origin = _what(flags, values, workdir)
-    if "storage" not in flags:
-        return Command(base, sweep, members.build(base, sweep, origin), workdir)
-    known = None if workdir is None else SweepFolder(workdir).study()
-    study = InStudy(
-        flags["storage"][-1],
-        _name(flags["study"][-1]) if "study" in flags else known or run_name(base.source),
-        _whole("workers", flags, 1),
-        _whole("heartbeat", flags, HEARTBEAT_SECONDS),
-    )
-    at = members.corners(sweep) if sweep.ranges else None
-    return Command(base, sweep, members.build(base, sweep, origin, at), workdir, study)
+    workdir = Path(flags["workdir"][-1]) if "workdir" in flags else None
+    if workdir is not None and not set(flags) - {"workdir", *STUDY_FLAGS}:
+        base, sweep = _resumed(SweepFolder(workdir), flags, values)
+        origin = str(workdir)
+    elif "config" in flags:
+        source = flags["config"][-1]
+        base = Base(source, overridden(config_files.load(source), values), list(values))
+        sweep, origin = _sweep(flags)
+    else:
+        raise UserError(f"--config is missing\n{config_files.listed()}")
+    if not in_study:
+        members = build_members(base, sweep, origin)
+        return Command(
+            base, sweep, members, workdir or default_workdir(base.source, datetime.now(), suffix="-sweep")
+        )
+    members = build_members(base, sweep, origin, corners(sweep) if sweep.ranges else None)
+    study = _study(flags, base, workdir)
+    default = Path("runs") / f"{run_name(base.source)}-sweep" / study.name  # the same for all workers
+    return Command(base, sweep, members, workdir or default, study)
 
 
 def without(arguments: Sequence[str], flag: str) -> list[str]:
-    """The arguments without a flag, which was read without a mistake, and its values."""
+    """Return valid arguments without a flag and its values."""
     kept, rest = [], list(arguments)
     while rest:
         word = rest.pop(0)
@@ -90,55 +134,61 @@ def without(arguments: Sequence[str], flag: str) -> list[str]:
     return kept
 
 
-def winners_command(command: Command, point: Point) -> str:
-    """The ordinary command that trains the winner alone, with its first seed."""
+def command_of_point(command: Command, point: Point) -> str:
+    """Return the ordinary command that trains a point alone, with its first seed."""
     base = command.base
-    typed = {key: base.sections[key.partition(".")[0]][key.partition(".")[2]] for key in base.said}
-    changes = typed | members.duration(command.sweep) | point
+    typed = {key: base.sections[key.partition(".")[0]][key.partition(".")[2]] for key in base.typed}
+    changes = typed | duration(command.sweep) | point
     overrides = [f"--config.{key}={value}" for key, value in changes.items()]
     return shlex.join(["python", "-m", "rnn_jax.main", "--config", base.source, *overrides])
 
 
-def _what(
-    flags: Mapping[str, list[str]], values: Mapping[str, Any], workdir: Path | None
-) -> tuple[Base, Sweep, str]:
-    """The base and the sweep, and where that was said."""
-    if workdir is not None and not set(flags) - {"workdir", *STUDY_FLAGS}:
-        folder = SweepFolder(workdir)
-        base, sweep = folder.read(in_study="storage" in flags)
-        said = list(dict.fromkeys([*base.said, *values]))
-        sections = overridden(base.sections, values)
-        if sweep.grid:
-            _refuse_trials(flags)
-        elif "trials" in flags:
-            sweep = sweep.model_copy(update={"num_trials": _whole("trials", flags, 1)})
-        return Base(base.source, sections, said), sweep, str(workdir)
-    if "config" not in flags:
-        raise UserError(f"--config is missing\n{config_files.listed()}")
-    source = flags["config"][-1]
-    base = Base(source, overridden(config_files.load(source), values), list(values))
-    return base, *_sweep(flags)
+def _resumed(
+    folder: SweepFolder, flags: Mapping[str, list[str]], values: Mapping[str, Any]
+) -> tuple[Base, Sweep]:
+    """The sweep in a folder, with overridden keys."""
+    base, sweep = folder.read(in_study="storage" in flags)
+    if sweep.grid:
+        _refuse_trials(flags)
+    elif "trials" in flags:
+        sweep = sweep.model_copy(update={"num_trials": _positive("trials", flags)})
+    typed = list(dict.fromkeys([*base.typed, *values]))
+    return Base(base.source, overridden(base.sections, values), typed), sweep
 
 
 def _sweep(flags: Mapping[str, list[str]]) -> tuple[Sweep, str]:
-    """What is varied, and where that was said."""
+    """The sweep of a command line, and where it is defined."""
     if ("sweep" in flags) == ("grid" in flags):
         both = "sweep" in flags
         raise UserError(
             "--sweep and --grid: give one of them" if both else "--sweep FILE or --grid KEY=V1,V2 is missing"
         )
     fields = {"seeds": "seeds", "trials": "num_trials"}
-    typed = {field: _whole(name, flags, 1) for name, field in fields.items() if name in flags}
+    typed = {field: _positive(name, flags) for name, field in fields.items() if name in flags}
     in_study = "storage" in flags
     if "sweep" in flags:
         path = flags["sweep"][-1]
         return definition.load(path, typed, in_study=in_study), path
     _refuse_trials(flags)
-    grid = list(map(_values, flags["grid"]))
-    twice = [key for number, (key, _) in enumerate(grid) if key in dict(grid[:number])]
-    if twice:
-        raise UserError(f"--grid {twice[0]}: given twice; all its values go into one")
+    grid = list(map(_key_and_values, flags["grid"]))
+    repeated = [key for number, (key, _) in enumerate(grid) if key in dict(grid[:number])]
+    if repeated:
+        raise UserError(f"--grid {repeated[0]}: given twice; give all its values at once")
     return definition.check({"grid": dict(grid)}, "--grid", typed, in_study=in_study), "--grid"
+
+
+def _study(flags: Mapping[str, list[str]], base: Base, workdir: Path | None) -> StudyOptions:
+    name = None if workdir is None else SweepFolder(workdir).study()
+    if "study" in flags:
+        name = flags["study"][-1]
+        if not name.strip() or "/" in name or name in (".", "..") or len(name) > LONGEST_NAME:
+            # The folder has this name by default.
+            raise UserError(
+                f"--study {shown(name)}: must be a name without '/', of at most {LONGEST_NAME} characters"
+            )
+    workers = _positive("workers", flags) if "workers" in flags else 1
+    heartbeat = _positive("heartbeat", flags) if "heartbeat" in flags else HEARTBEAT_SECONDS
+    return StudyOptions(flags["storage"][-1], name or run_name(base.source), workers, heartbeat)
 
 
 def _refuse_trials(flags: Mapping[str, list[str]]) -> None:
@@ -146,8 +196,8 @@ def _refuse_trials(flags: Mapping[str, list[str]]) -> None:
         raise UserError("--trials: only with ranges; a grid has all its combinations")
 
 
-def _values(text: str) -> tuple[str, list[Any]]:
-    """`optimizer.learning_rate=1e-3,3e-3` as the key and its values."""
+def _key_and_values(text: str) -> tuple[str, list[Any]]:
+    """Parse `optimizer.learning_rate=1e-3,3e-3`."""
     key, equals, values = text.partition("=")
     if not equals:
         raise UserError(f"--grid {text}: must be SECTION.KEY=V1,V2,...")
@@ -156,19 +206,7 @@ def _values(text: str) -> tuple[str, list[Any]]:
     return key, [read_value(value, keys()[key].annotation) for value in values.split(",") if value.strip()]
 
 
-def _name(text: str) -> str:
-    """The name of a study, of which its folder has the name too by default."""
-    if not text.strip() or "/" in text or text in (".", "..") or len(text) > LONGEST_NAME:
-        raise UserError(
-            f"--study {shown(text)}: must be a name without '/', of at most {LONGEST_NAME} characters"
-        )
-    return text
-
-
-def _whole(flag: str, flags: Mapping[str, list[str]], default: int) -> int:
-    """The number that a flag gives."""
-    if flag not in flags:
-        return default
+def _positive(flag: str, flags: Mapping[str, list[str]]) -> int:
     text = flags[flag][-1]
     number = read_value(text, int)
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:

@@ -1,4 +1,4 @@
-"""The folder of a sweep: what is in it, and whether a sweep may go on in it."""
+"""The folder of a sweep: its files, and whether a sweep may start or resume in it."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 from rnn_jax.config.messages import shown
 from rnn_jax.config.objective import Objective
-from rnn_jax.config.run_folder import MAY_DIFFER, RunFolder
+from rnn_jax.config.run_folder import MAY_DIFFER, RunFolder, make_folder
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import check_place, read_json, write_json, writing
 from rnn_jax.sweeping import definition
@@ -20,48 +20,48 @@ from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.members import Base
 
 TOKEN = ".study"
-"""The file that tells a study's folder apart."""
-WRITTEN_IN_SECONDS = 5
-"""After so long whoever made it and did not write it has died."""
-IN_ORDER = ("grid", "ranges")
+"""The file that identifies a study's folder."""
+TOKEN_TIMEOUT_SECONDS = 5
+"""A worker that has created the file and not written it by then has died."""
+ORDERED = ("grid", "ranges")
 """The fields of a sweep in which the order of keys matters."""
 
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """A sweep's folder, and what is in it by name."""
+    """A sweep's folder, and the files in it by name."""
 
     path: Path
 
     @property
     def sweep(self) -> Path:
-        """What is swept, and the config that all members share."""
+        """The sweep and the shared config."""
         return self.path / "sweep.json"
 
     @property
     def results(self) -> Path:
-        """One JSON object a member."""
+        """One JSON object per member."""
         return self.path / "results.jsonl"
 
     @property
     def report(self) -> Path:
-        """The comparison."""
+        """The comparison of all points."""
         return self.path / "report.md"
 
     def member(self, number: int) -> RunFolder:
-        """A member's run folder."""
+        """Return a member's run folder."""
         return RunFolder(self.path / "members" / str(number))
 
     def row(self, number: int) -> Path:
-        """What results.jsonl says of a member, once it has come to its end."""
+        """Return the file with a finished member's row of results.jsonl."""
         return self.member(number).path / "member.json"
 
     def checkpoints(self, group: int) -> Path:
-        """The checkpoints of a program, with all its members in each."""
+        """Return the folder with the checkpoints of a program, each with all its members."""
         return self.path / "programs" / str(group)
 
     def token(self) -> str:
-        """What tells this folder apart from another of the same path, on another machine's disk.
+        """Return what identifies this folder: the same path on another machine may be another folder.
 
         Raises:
             UserError: the folder cannot be written.
@@ -69,116 +69,110 @@ class SweepFolder:
         file = self.path / TOKEN
         with writing(file), contextlib.suppress(FileExistsError), file.open("x") as new:
             new.write(uuid.uuid4().hex)
-        end = time.monotonic() + WRITTEN_IN_SECONDS
+        end = time.monotonic() + TOKEN_TIMEOUT_SECONDS
         while not (text := file.read_text()) and time.monotonic() < end:
             time.sleep(0.05)  # another worker is about to write it
         return text
 
     def check(self, base: Base, sweep: Sweep, study: str | None = None) -> None:
-        """Looks whether a sweep may begin or go on here; `study` names the one that keeps it.
+        """Check that a sweep may start or resume here; `study` is the name of the one that stores it.
 
         Raises:
-            UserError: it is no folder, or holds another sweep, what differs is told, or anything else.
+            UserError: it is not a folder, or contains another sweep (the message names the differences) or
+                something else.
         """
         if not os.path.exists(self.path):
             check_place(self.path)
             return
         if not os.path.isdir(self.path):
-            raise UserError(f"{self.path}: is no folder; give another --workdir")
+            raise UserError(f"{self.path}: not a folder; give another --workdir")
         if self.sweep.exists():
-            self._refuse_differences(content_of(base, sweep, study))
+            there, here = self._comparable(), comparable(_content(base, sweep, study))
+            differences = [
+                f"{key} is {shown(there.get(key))} there and {shown(here.get(key))} here"
+                for key in dict.fromkeys([*there, *here])
+                if there.get(key) != here.get(key)
+            ]
+            if differences:
+                raise UserError(
+                    f"{self.path} contains another sweep: {'; '.join(differences)}\n"
+                    "give another --workdir, or that sweep"
+                )
         elif any(not entry.name.startswith(".") for entry in self.path.iterdir()):
             raise UserError(
-                f"{self.path}: not empty, and no sweep's folder (no sweep.json in it); give another --workdir"
+                f"{self.path}: not empty, and contains no sweep (no sweep.json in it); give another --workdir"
             )
 
     def open(self, base: Base, sweep: Sweep, objective: Objective, study: str | None = None) -> None:
-        """Creates the folder, or opens it to go on.
+        """Create the folder, or open it to resume.
 
         Raises:
             UserError: as `check`, or it cannot be written.
             StorageError: the disk is full.
         """
         self.check(base, sweep, study)
-        with writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-        # Reports on a sweep that has not ended read the objective here.
-        content = {**content_of(base, sweep, study), "objective": objective.to_json()}
-        # As JSON has it. Of a study, several workers come here at once.
-        if not self.sweep.exists() or read_json(self.sweep) != json.loads(json.dumps(content)):
+        make_folder(self.path)
+        # The objective is for reports on a sweep that is still running.
+        content = json.loads(json.dumps({**_content(base, sweep, study), "objective": objective.to_json()}))
+        if not self.sweep.exists() or read_json(self.sweep) != content:  # workers of a study open it at once
             write_json(self.sweep, content)
 
     def study(self) -> str | None:
-        """The name of the study that keeps the sweep; None: none does, or there is no sweep."""
+        """Return the name of the study that stores the sweep; None if there is no study, or no sweep."""
         return read_json(self.sweep).get("study") if os.path.isfile(self.sweep) else None
 
     def read(self, *, in_study: bool = False) -> tuple[Base, Sweep]:
-        """What all members have in common, and the sweep.
+        """Return the shared config and the sweep.
 
         Args:
-            in_study: whether it is to be kept in a study.
+            in_study: whether the database of its study is given.
 
         Raises:
-            UserError: there is none, it is damaged, or the other way round in that.
+            UserError: there is no sweep, it is damaged, or `in_study` does not fit.
         """
         if not os.path.isfile(self.sweep):
-            raise UserError(f"--config is missing, and {self.path} holds no sweep (no sweep.json in it)")
+            raise UserError(f"--config is missing, and {self.path} contains no sweep (no sweep.json in it)")
         content = read_json(self.sweep)
         if "study" in content and not in_study:
             raise UserError(
                 f"{self.path}: the sweep of study {content['study']!r}; --storage, its database, is missing"
             )
         try:
-            fields = content["sweep"]
-            for name in IN_ORDER:
-                fields[name] = dict(fields[name])
+            fields = content["sweep"] | {name: dict(content["sweep"][name]) for name in ORDERED}
             sweep = definition.check(fields, str(self.sweep), in_study=in_study)
-            return Base(content["config"], content["base"], content["said"]), sweep
+            return Base(content["config"], content["base"], content["typed"]), sweep
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{self.sweep}: damaged ({error!r})") from error
 
-    def _refuse_differences(self, new: dict[str, Any]) -> None:
-        there, here = comparable(read_json(self.sweep)), comparable(new)
-        differences = [
-            f"{key} is {shown(there.get(key))} there and {shown(here.get(key))} here"
-            for key in dict.fromkeys([*there, *here])
-            if there.get(key) != here.get(key)
-        ]
-        if differences:
-            raise UserError(
-                f"{self.path} holds another sweep: {'; '.join(differences)}\n"
-                "give another --workdir, or that sweep"
-            )
+    def _comparable(self) -> dict[str, Any]:
+        try:
+            return comparable(read_json(self.sweep))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{self.sweep}: damaged ({error!r})") from error
+
+
+def study_content(base: Base, sweep: Sweep, study: str) -> dict[str, Any]:
+    """Return the values by key that all workers of a study must have in common."""
+    return comparable(_content(base, sweep, study))
 
 
 def comparable(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by key, of sweep.json: what two sweeps that are one have in common.
+    """Return the values of sweep.json, by key, that must not change when a sweep resumes.
 
-    A study may have more trials than it had.
+    A study's number of trials may change.
     """
-    study = {} if content.get("study") is None else {"study": content["study"]}
-    flat = study | _flat({"": content["sweep"], **content["base"]})
-    return {
-        key: value
-        for key, value in flat.items()
-        if not key.startswith(MAY_DIFFER) and not (study and key == "num_trials")
-    }
+    study = content.get("study")
+    values = {} if study is None else {"study": study}
+    values |= {key: value for key, value in content["sweep"].items() if study is None or key != "num_trials"}
+    for section, keys in content["base"].items():
+        values |= {f"{section}.{name}": value for name, value in keys.items()}
+    return {key: value for key, value in values.items() if not key.startswith(MAY_DIFFER)}
 
 
-def content_of(base: Base, sweep: Sweep, study: str | None) -> dict[str, Any]:
-    """Of sweep.json."""
+def _content(base: Base, sweep: Sweep, study: str | None) -> dict[str, Any]:
+    """The content of sweep.json, but for the objective."""
     fields = sweep.model_dump(mode="json", exclude_none=True)
-    # As pairs: what is drawn, and which member has which number, depends on the order of keys.
-    fields |= {name: [[key, value] for key, value in fields[name].items()] for name in IN_ORDER}
-    content = {"config": base.source, "base": base.sections, "said": base.said, "sweep": fields}
+    # Pairs keep the order of keys, on which sampled values and the members' numbers depend.
+    fields |= {name: [[key, value] for key, value in fields[name].items()] for name in ORDERED}
+    content = {"config": base.source, "base": base.sections, "typed": base.typed, "sweep": fields}
     return content if study is None else {**content, "study": study}
-
-
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """The leaves of nested dictionaries by dotted key; keys of the sweep have no section before them."""
-    if not isinstance(tree, dict):
-        return {prefix: tree}
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        found |= _flat(value, f"{prefix}.{key}" if prefix and key else prefix or key)
-    return found

@@ -1,19 +1,18 @@
-"""The jobs of a sweep: one a program."""
+"""The jobs of a sweep: one per program."""
 
 from collections.abc import Sequence
 
+from rnn_jax.config.objective import Objective
+from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.members import Member
 from rnn_jax.training.build import Job, build
 
 
-def of_groups(groups: Sequence[Sequence[Member]]) -> list[Job]:
-    """The job of each program, built by its first member's config; the same data are read once.
-
-    Args:
-        groups: the members of each program.
+def build_jobs(groups: Sequence[Sequence[Member]]) -> list[Job]:
+    """Build the job of each program from the config of its first member; equal data are read once.
 
     Raises:
-        UserError: one of them cannot be trained.
+        UserError: a config is invalid, or its data are missing.
     """
     jobs: list[Job] = []
     for number, group in enumerate(groups):
@@ -22,3 +21,19 @@ def of_groups(groups: Sequence[Sequence[Member]]) -> list[Job]:
         data = next((job.data for job, other in before if other[0].config.dataset == config.dataset), None)
         jobs.append(build(config, data))
     return jobs
+
+
+def with_objective(job: Job, metric: str | None) -> Job:
+    """Return the job with one of its task's metrics as the objective; None keeps the task's own.
+
+    Raises:
+        UserError: the task has no such metric.
+    """
+    task = job.task
+    if metric is None or metric == task.objective.metric:
+        return job
+    if metric not in task.metrics:
+        raise UserError(
+            f"objective = {metric!r}: validation has no such metric; it has {', '.join(task.metrics)}"
+        )
+    return job._replace(task=task._replace(objective=Objective.of(metric, task.metrics[metric])))

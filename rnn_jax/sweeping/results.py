@@ -1,16 +1,19 @@
-"""What is kept of a sweep's members: a row each, beside its run folder's summary, and all rows together."""
+"""The results of a sweep: a row per member, the winner's test metrics, and the report."""
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import Config, split_hyper
+from rnn_jax.reporting import ranking, sweep_report
 from rnn_jax.reporting.provenance import hardware
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.files import finite, read_json, write_json, write_text
+from rnn_jax.runtime.files import finite, read_json, write_text
+from rnn_jax.sweeping.command import Command, command_of_point
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
 from rnn_jax.training.build import build
@@ -19,38 +22,55 @@ from rnn_jax.training.program import load
 from rnn_jax.training.progress import MemberStatus
 
 Row = dict[str, Any]
+"""A line of results.jsonl."""
 
 
-def row(member: Member, status: MemberStatus, summary: Row, members: int) -> Row:
-    """Return a member's row of results.jsonl: its summary, which model it is, and how it ended."""
+class Results(NamedTuple):
+    """The results of a sweep."""
+
+    rows: list[Row]
+    """One per member."""
+    objective: Objective
+    seconds: float
+    """Wall time of this process."""
+
+
+def build_row(member: Member, status: MemberStatus, summary: Row, members: int) -> Row:
+    """Return a member's row: its summary, its place in the sweep, and how it ended."""
     own = {"member": member.number, "point": member.point, "seed": member.seed, "members": members}
-    return {**own, **summary, "status": status.status, "hardware": hardware()}
+    return finite({**own, **summary, "status": status.status, "hardware": hardware()})
 
 
-def write(row: Row, folder: SweepFolder) -> None:
-    """Write a member's row: it has come to its end."""
-    write_json(folder.row(row["member"]), finite(row))
-
-
-def of_group(group: Sequence[Member], folder: SweepFolder) -> list[Row] | None:
-    """The rows of a program's members, where it was trained to its end before."""
+def read_rows(group: Sequence[Member], folder: SweepFolder) -> list[Row] | None:
+    """Return the rows of a program's members if all have finished, else None."""
     files = [folder.row(member.number) for member in group]
     if not all(file.exists() for file in files):
         return None
-    # The members' own points: JSON's have their keys in another order.
+    # The members' own points keep the order of keys.
     return [{**read_json(file), "point": member.point} for file, member in zip(files, group, strict=True)]
 
 
-def tested(
+def rows_to_test(rows: Sequence[Row], objective: Objective, command: Command) -> list[Row]:
+    """Return the rows of the best point that still lack their test metrics."""
+    winner = ranking.rank_points(rows, objective)[0]
+    if not (command.base.sections["train"]["report_test"] and winner.has_result):
+        return []
+    return [
+        row
+        for row in rows
+        if row["point"] == winner.point and row["test"] is None and row["best"] is not None
+    ]
+
+
+def evaluate_test(
     config: Config, folder: RunFolder, between: Callable[[], None]
 ) -> dict[str, dict[str, float | None]]:
-    """The figures of a run's best checkpoint on test, and on what is looked at with it.
+    """Return the metrics of a run's best checkpoint on test, and on the splits reported with it.
 
     `between` is called before every batch, and may raise.
     """
-    sections, _ = split_hyper(config)
     job = build(config)
-    runtime = devices.alone(sections["runtime"])
+    runtime = devices.alone(split_hyper(config)[0]["runtime"])
     where = devices.build(devices.paying_cores(*job.batch_shape), **runtime)
     with jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
@@ -60,6 +80,9 @@ def tested(
         }
 
 
-def write_all(rows: Sequence[Row], folder: SweepFolder) -> None:
-    """Writes results.jsonl."""
+def write_report(rows: Sequence[Row], objective: Objective, command: Command) -> None:
+    """Write results.jsonl and report.md."""
+    folder = SweepFolder(command.workdir)
     write_text(folder.results, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+    winner = ranking.rank_points(rows, objective)[0]
+    sweep_report.write(folder.path, rows, objective, command_of_point(command, winner.point))

@@ -1,10 +1,9 @@
-"""Runs a sweep that is kept in a study: this process's part in it, and the results once all are there."""
+"""Runs a sweep as a study: this process's share of the trials, and the results once all have finished."""
 
 import importlib.metadata
 import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rnn_jax.config.schema import Config
@@ -13,127 +12,125 @@ from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.reporting.provenance import commit
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.signals import Stop
-from rnn_jax.sweeping import closing, jobs, members
-from rnn_jax.sweeping.command import Command, InStudy, parse
-from rnn_jax.sweeping.folder import SweepFolder, comparable, content_of
-from rnn_jax.sweeping.objective import with_objective
-from rnn_jax.sweeping.run import Finished
+from rnn_jax.sweeping import members, study_results
+from rnn_jax.sweeping.command import Command, StudyOptions, parse
+from rnn_jax.sweeping.folder import SweepFolder, study_content
+from rnn_jax.sweeping.jobs import build_jobs, with_objective
+from rnn_jax.sweeping.results import Results
 from rnn_jax.sweeping.study.opening import open_study
-from rnn_jax.sweeping.study.storage import without_password
+from rnn_jax.sweeping.study.storage import hide_password
 from rnn_jax.sweeping.study.study import Study
-from rnn_jax.sweeping.trial import Setting
-from rnn_jax.sweeping.working import STORAGE, work, work_together
+from rnn_jax.sweeping.trial import TrialSettings
+from rnn_jax.sweeping.workers import STORAGE, run_workers, work
 from rnn_jax.training.build import Job
 
 PACKAGES = ("rnn-jax-research", "jax", "jaxlib", "flax", "optax", "optuna")
-"""On whose versions the figures of a study depend."""
+"""The packages on whose versions the metrics of a study depend."""
 
 
 class UnfinishedError(UserError):
-    """The workers of this process have ended, and the study has not."""
+    """All workers of this process have ended before the study has finished."""
 
     exit_status = 1
 
 
-def run(command: Command, workdir: Path, arguments: Sequence[str], console: Console) -> Finished:
-    """Takes part in a study until all its trials have come to their end.
+def run_study(command: Command, options: StudyOptions, arguments: Sequence[str], console: Console) -> Results:
+    """Train trials of a study until all have finished, here or elsewhere.
 
     Args:
-        command: what was typed.
-        workdir: the sweep's folder.
-        arguments: as they were typed, for workers in processes of their own.
-        console: where to speak.
+        command: the parsed command line.
+        options: the study.
+        arguments: the command line, for worker processes.
+        console: for messages.
 
     Raises:
-        UserError: wrong input, or the database cannot be reached; its subclasses for checkpoints and storage.
-        Interrupted: a signal asked to stop, and everything is saved.
+        UserError: the input is invalid, or the database, a checkpoint or the disk fails.
+        Interrupted: stopped by a signal; everything is saved.
     """
     began = time.perf_counter()
-    in_study = _of(command)
     with Stop() as stop:
         with stop.at_once():
-            data, study, setting = _join(command, workdir)
-            _greet(console, command, data, study, setting)
-        if in_study.workers == 1:
-            work(study, setting, stop, console)
+            data, study, settings = _join(command, options)
+            _print_header(console, command, options, data, study)
+        if options.workers == 1:
+            work(study, settings, stop, console)
         else:
-            statuses = work_together([*arguments, "--workdir", str(workdir)], in_study, stop)
-            missing = study.missing()
-            if missing:
+            statuses = run_workers([*arguments, "--workdir", str(command.workdir)], options, stop)
+            if unfinished := study.num_unfinished():
                 raise UnfinishedError(
                     f"all workers have ended (exit statuses {', '.join(map(str, statuses))}), and "
-                    f"{missing} trials have not; the same command goes on"
+                    f"{unfinished} trials have not finished; the same command resumes them"
                 )
-        rows, objective = closing.close(study.ended(), command, setting, stop, console)
-    return Finished(rows, objective, time.perf_counter() - began)
+        rows = study_results.write(study.finished(), command, settings, stop, console)
+    return Results(rows, settings.objective, time.perf_counter() - began)
 
 
-def take_part(arguments: Sequence[str]) -> int:
-    """A worker in a process of its own, which says nothing but of its trials; its exit status."""
+def run_worker(arguments: Sequence[str]) -> int:
+    """Run a worker process, which prints only messages about its trials; return its exit status."""
     command, console = parse([*arguments, "--storage", os.environ[STORAGE]]), build_console()
+    assert command.study is not None
     with Stop() as stop:
-        assert command.workdir is not None
         with stop.at_once():
-            _, study, setting = _join(command, command.workdir)
-        work(study, setting, stop, console)
+            _, study, settings = _join(command, command.study)
+        work(study, settings, stop, console)
     return 0
 
 
-def _join(command: Command, workdir: Path) -> tuple[str, Study, Setting]:
-    """Looks whether all is there that trials need, and joins the study; what its data are, for people."""
-    in_study, folder, known = _of(command), SweepFolder(workdir), command.members[0].config
-    built = jobs.of_groups(members.groups(command.members))
-    objective = with_objective(built[0], command.sweep.objective).task.objective
+def _join(command: Command, options: StudyOptions) -> tuple[str, Study, TrialSettings]:
+    """Check that trials can be trained here, and join the study; return also a line about the data."""
+    base, sweep, folder = command.base, command.sweep, SweepFolder(command.workdir)
+    reference = command.members[0].config
+    jobs = build_jobs(members.groups(command.members))
+    objective = with_objective(jobs[0], sweep.objective).task.objective
     study = open_study(
-        in_study.url,
-        in_study.name,
-        command.sweep,
-        members.points(command.sweep) if command.sweep.grid else [],
-        content=comparable(content_of(command.base, command.sweep, in_study.name)) | _of_data(built, known),
+        options.url,
+        options.name,
+        sweep,
+        members.points(sweep) if sweep.grid else [],
+        content=study_content(base, sweep, options.name) | _data_content(jobs, reference),
         objective=objective,
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
         commit=commit(),
-        heartbeat_seconds=in_study.heartbeat_seconds,
+        heartbeat_seconds=options.heartbeat_seconds,
     )
-    folder.open(command.base, command.sweep, objective, in_study.name)
-    study.share(folder.token(), str(workdir))
-    is_run = command.sweep.seeds == 1 and objective == built[0].task.objective
-    setting = Setting(folder, command.base, command.sweep, objective, is_run, known)
-    return describe(built[0].data)["data"], study, setting
+    folder.open(base, sweep, objective, options.name)
+    study.require_folder(folder.token(), str(command.workdir))
+    is_run = sweep.seeds == 1 and objective == jobs[0].task.objective
+    return (
+        describe(jobs[0].data)["data"],
+        study,
+        TrialSettings(folder, base, sweep, objective, is_run, reference),
+    )
 
 
-def _of_data(built: Sequence[Job], known: Config) -> dict[str, Any]:
-    """What else the figures depend on, as each worker finds it."""
+def _data_content(jobs: Sequence[Job], reference: Config) -> dict[str, Any]:
+    """What else metrics depend on: every worker must find the same."""
     found = dict.fromkeys(
         f"{job.data.name} {job.data.version}: "
         + ", ".join(f"{count} {split}" for split, count in job.data.counts.items())
-        for job in built
+        for job in jobs
     )
-    return {"runtime.matmul_precision": known.runtime.matmul_precision, "the data": "; ".join(found)}
+    return {"runtime.matmul_precision": reference.runtime.matmul_precision, "the data": "; ".join(found)}
 
 
-def _of(command: Command) -> InStudy:
-    assert command.study is not None
-    return command.study
-
-
-def _greet(console: Console, command: Command, data: str, study: Study, setting: Setting) -> None:
-    in_study, sweep = _of(command), command.sweep
-    if study.begun_by is not None:
+def _print_header(console: Console, command: Command, options: StudyOptions, data: str, study: Study) -> None:
+    sweep = command.sweep
+    if study.created_by is not None:
         console.warn(
-            f"the study was begun by commit {study.begun_by}, and this is {commit()}: figures may not compare"
+            f"the study was created by commit {study.created_by}, and this is {commit()}: metrics may not be "
+            "comparable"
         )
-    done = len(study.ended())
-    drawn = "all of a grid" if sweep.grid else f"drawn by {sweep.sampler or 'tpe'}"
-    pruned = "" if sweep.pruning is None else f", pruned by {sweep.pruning.kind}"
-    workers = f"{in_study.workers} workers" if in_study.workers > 1 else "1 worker"
+    num_finished = len(study.finished())
+    sampled = "all points of a grid" if sweep.grid else f"sampled by {sweep.sampler or 'tpe'}"
+    pruned = "" if sweep.pruner is None else f", pruned by {sweep.pruner.kind}"
     console.header(
         {
             "data": data,
-            "study": f"{in_study.name} in {without_password(in_study.url)}",
-            "trials": f"{study.number}, {drawn}{pruned}" + (f"; {done} have ended" if done else ""),
+            "study": f"{options.name} in {hide_password(options.url)}",
+            "trials": f"{study.num_trials}, {sampled}{pruned}"
+            + (f"; {num_finished} have finished" if num_finished else ""),
             "varied": ", ".join(sweep.keys) + (f"; {sweep.seeds} seeds" if sweep.seeds > 1 else ""),
-            "here": workers,
-            "folder": str(setting.folder.path),
+            "here": f"{options.workers} workers" if options.workers > 1 else "1 worker",
+            "folder": str(command.workdir),
         }
     )

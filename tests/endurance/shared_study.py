@@ -36,7 +36,7 @@ SWEEP = """\
 def get_sweep():
     rate, clip = dict(log_uniform=(1e-4, 1e-1)), dict(uniform=(0.1, 9.0))
     ranges = {"optimizer.learning_rate": rate, "optimizer.clip_norm": clip}
-    return dict(ranges=ranges, num_trials=DRAWS, pruning=dict(kind="percentile"))
+    return dict(ranges=ranges, num_trials=DRAWS, pruner=dict(kind="percentile"))
 """
 
 Begin = Callable[[bool], Process]
@@ -149,16 +149,16 @@ def _open(url: str, trials: int) -> Any:
 def _work(url: str, trials: int) -> None:
     """A worker of trivial trials."""
 
-    def run(asked: Any) -> float:
-        print(f"trial {asked.number}: begins", flush=True)
+    def run(trial: Any) -> float:
+        print(f"trial {trial.number}: begins", flush=True)
         for evaluation in range(1, 11):
             time.sleep(0.2)
-            asked.report(evaluation, asked.point["x"])
-        return (asked.point["x"] - 0.3) ** 2
+            trial.report(evaluation, trial.point["x"])
+        return (trial.point["x"] - 0.3) ** 2
 
     study = _open(url, trials)
-    while study.missing():
-        if not study.next(run):
+    while study.num_unfinished():
+        if not study.run_next(run):
             time.sleep(0.1)
 
 
@@ -183,18 +183,18 @@ def _stored(url: str) -> list[dict[str, Any]]:
     """All trials as the database has them."""
     import optuna
 
-    from rnn_jax.sweeping.study import standing
+    from rnn_jax.sweeping.study import trials
     from rnn_jax.sweeping.study.storage import connect
 
     study = optuna.load_study(study_name=STUDY, storage=connect(url, HEARTBEAT_SECONDS))
     return [
         {
             "number": trial.number,
-            "origin": standing.origin(trial),
+            "origin": trials.first_number(trial),
             "state": trial.state.name,
             "value": trial.value,
             "notes": trial.user_attrs,
-            "superfluous": trial.user_attrs.get(standing.SUPERFLUOUS) == trial.number,
+            "superfluous": trial.user_attrs.get(trials.SUPERFLUOUS) == trial.number,
         }
         for trial in study.get_trials()
     ]
@@ -214,7 +214,7 @@ def _check(stored: list[dict[str, Any]], killed: list[int], trials: int, outcome
     ]
     for row in put_back:
         worker = row["notes"].get("worker", [None, None])[1]
-        is_own = row["notes"].get("begun") == row["number"]
+        is_own = row["notes"].get("started") == row["number"]
         outcome.check(not is_own or worker in killed, f"trial {row['number']} was taken from a live worker")
     for row in done:
         reason = row["notes"].get("reason") if row["state"] == "FAIL" else None

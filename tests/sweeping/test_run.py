@@ -16,7 +16,7 @@ from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import validate
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime import devices
-from rnn_jax.sweeping import results
+from rnn_jax.sweeping import results, run
 from rnn_jax.training.population import steps as population
 from rnn_jax.training.population.steps import LayOut
 from rnn_jax.training.run import train
@@ -142,7 +142,7 @@ def test_a_sweep_that_is_killed_and_started_again_ends_the_same(
         return written
 
     with monkeypatch.context() as patched:
-        for module, name in ((checkpoint, "write"), (results, "write"), (results, "write_all")):
+        for module, name in ((checkpoint, "write"), (run, "write_json"), (results, "write_report")):
             patched.setattr(module, name, mortal(getattr(module, name)))
         with pytest.raises(KilledError):
             sweep.main([*COMMAND, *SWEEP, "--workdir", str(folder)])

@@ -146,7 +146,7 @@ def test_another_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
         ),
         (["--sweep", "HALVING"], "halving: not with --storage"),
         (["--sweep", "SAMPLER"], "sampler: only with ranges"),
-        (["--sweep", "PRUNING"], "pruning.keep: only of kind 'percentile'"),
+        (["--sweep", "PRUNING"], "pruner.percentile: only of kind 'percentile'"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_is_written(
@@ -156,7 +156,7 @@ def test_what_is_wrong_is_told_before_anything_is_written(
         "OBJECTIVE": "objective='f1'",
         "HALVING": "halving=dict(min_resource_fraction=0.1, reduction_factor=2)",
         "SAMPLER": "sampler='tpe'",
-        "PRUNING": "pruning=dict(kind='halving', keep=0.5)",
+        "PRUNING": "pruner=dict(kind='halving', percentile=50)",
     }
     grid = [] if more[0] == "--grid" else ["--grid", "optimizer.learning_rate=1e-3,1e-2"]
     if more[0] == "--sweep":
@@ -171,8 +171,8 @@ def test_what_is_wrong_is_told_before_anything_is_written(
 
 def test_no_password_is_seen_in_workers_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     from rnn_jax.runtime.signals import Stop
-    from rnn_jax.sweeping import working
-    from rnn_jax.sweeping.command import InStudy
+    from rnn_jax.sweeping import workers
+    from rnn_jax.sweeping.command import StudyOptions
 
     started: list[tuple[list[str], dict[str, str]]] = []
 
@@ -185,14 +185,17 @@ def test_no_password_is_seen_in_workers_arguments(monkeypatch: pytest.MonkeyPatc
         def poll(self) -> int:
             return 0
 
-    monkeypatch.setattr(working.subprocess, "Popen", Process)
-    monkeypatch.setattr(working.os, "sched_setaffinity", lambda *arguments: None, raising=False)
+    monkeypatch.setattr(workers.subprocess, "Popen", Process)
+    monkeypatch.setattr(workers.os, "sched_setaffinity", lambda *arguments: None, raising=False)
     url = "postgresql://me:secret@host/study"
-    assert working.work_together(["--storage", url, "--seeds=2"], InStudy(url, "s", 2, 10), Stop()) == [0, 0]
+    assert workers.run_workers(["--storage", url, "--seeds=2"], StudyOptions(url, "s", 2, 10), Stop()) == [
+        0,
+        0,
+    ]
     for command, environment in started:
         assert not any("secret" in word for word in command)
         assert "--seeds=2" in command
-        assert environment[working.STORAGE] == url
+        assert environment[workers.STORAGE] == url
 
 
 def test_what_belongs_to_studies_alone_is_refused_without_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,11 +16,11 @@ from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.signals import Stop
-from rnn_jax.sweeping import trial
+from rnn_jax.sweeping import trial_process
 from rnn_jax.sweeping.command import parse
 from rnn_jax.sweeping.folder import SweepFolder
-from rnn_jax.sweeping.study.asked import GivenUpError, PrunedError, PutBackError
-from rnn_jax.sweeping.trial import Setting
+from rnn_jax.sweeping.study.claimed import TrialFailedError, TrialPrunedError, TrialRequeuedError
+from rnn_jax.sweeping.trial import TrialSettings, train_trial
 
 RATE = "optimizer.learning_rate"
 FAKE = """
@@ -46,75 +46,81 @@ class Recorded:
 
     def __init__(self, rate: float = 1e-3, prunes_after: int | None = None) -> None:
         self.point: dict[str, Any] = {RATE: rate}
-        self.notes: dict[str, Any] = {}
+        self.attributes: dict[str, Any] = {}
         self.reported: list[float] = []
         self._prunes_after = prunes_after
 
-    def note(self, name: str, value: Any) -> None:
-        self.notes[name] = value
+    def set_attribute(self, name: str, value: Any) -> None:
+        self.attributes[name] = value
 
     def report(self, evaluation: int, value: float) -> None:
         self.reported = [*self.reported[: evaluation - 1], value]
         if evaluation == self._prunes_after:
-            raise PrunedError
+            raise TrialPrunedError
 
 
 @pytest.fixture
-def setting(tmp_path: Path) -> Setting:
+def settings(tmp_path: Path) -> TrialSettings:
     grid = ["--grid", f"{RATE}=1e-3,1e-2", "--storage", "sqlite:///x.db"]
     command = parse(["--config", "configs/digits.py:smoke", *grid])
     folder, objective = SweepFolder(tmp_path / "sweep"), Objective.of("accuracy", "max")
-    return Setting(folder, command.base, command.sweep, objective, True, command.members[0].config)
+    return TrialSettings(folder, command.base, command.sweep, objective, True, command.members[0].config)
 
 
 def train(
-    asked: Recorded, setting: Setting, body: str, monkeypatch: pytest.MonkeyPatch, stop: Stop | None = None
+    trial: Recorded,
+    settings: TrialSettings,
+    body: str,
+    monkeypatch: pytest.MonkeyPatch,
+    stop: Stop | None = None,
 ) -> float:
-    script = setting.folder.path.parent / "fake.py"
+    script = settings.folder.path.parent / "fake.py"
     script.write_text(FAKE + body)
-    monkeypatch.setattr(trial, "CHILD", (str(script),))
-    return trial.train(asked, setting, stop or Stop())  # pyright: ignore[reportArgumentType]
+    monkeypatch.setattr(trial_process, "CHILD", (str(script),))
+    return train_trial(trial, settings, stop or Stop())  # pyright: ignore[reportArgumentType]
 
 
-def folder_of(asked: Recorded, setting: Setting) -> Path:
-    return setting.folder.path / asked.notes["folder"]
+def folder_of(trial: Recorded, settings: TrialSettings) -> Path:
+    return settings.folder.path / trial.attributes["folder"]
 
 
-def test_the_objective_and_what_was_reported(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Recorded()
+def test_the_objective_and_what_was_reported(
+    settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Recorded()
     body = "evaluated(0.4, 0.6, 0.5)\nsay(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
-    assert train(asked, setting, body, monkeypatch) == 0.6
-    assert asked.reported == [0.4, 0.6, 0.5]
-    (result,) = asked.notes["results"]
+    assert train(trial, settings, body, monkeypatch) == 0.6
+    assert trial.reported == [0.4, 0.6, 0.5]
+    (result,) = trial.attributes["results"]
     assert (result["status"], result["best"]["step"]) == ("finished", 1)
-    config = json.loads((folder_of(asked, setting) / "config.json").read_text())
+    config = json.loads((folder_of(trial, settings) / "config.json").read_text())
     assert config["optimizer"]["learning_rate"] == 1e-3
     assert config["train"]["report_test"] is False
     assert config["runtime"]["allow_device_change"] is True
 
 
-def test_folders_are_named_by_the_config(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_are_named_by_the_config(settings: TrialSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     body = "say(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
     names = []
     for rate in (1e-3, 1e-2, 1e-3):
-        asked = Recorded(rate)
-        train(asked, setting, body, monkeypatch)
-        names.append(asked.notes["folder"])
+        trial = Recorded(rate)
+        train(trial, settings, body, monkeypatch)
+        names.append(trial.attributes["folder"])
     assert names[0] == names[2] != names[1]
 
 
 def test_what_is_varied_tells_folders_apart_whatever_it_is(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
+    settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between a run and its resumption such a key may differ."""
     body = "say(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
     names = set()
     for precision in ("float32", "bfloat16"):
-        asked = Recorded()
-        asked.point["runtime.matmul_precision"] = precision
-        train(asked, setting, body, monkeypatch)
-        names.add(asked.notes["folder"])
-        config = json.loads((folder_of(asked, setting) / "config.json").read_text())
+        trial = Recorded()
+        trial.point["runtime.matmul_precision"] = precision
+        train(trial, settings, body, monkeypatch)
+        names.add(trial.attributes["folder"])
+        config = json.loads((folder_of(trial, settings) / "config.json").read_text())
         assert config["runtime"]["matmul_precision"] == precision
     assert len(names) == 2
 
@@ -138,10 +144,10 @@ def test_what_is_varied_tells_folders_apart_whatever_it_is(
     ],
 )
 def test_why_there_is_no_result(
-    body: str, said: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
+    body: str, said: str, settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(GivenUpError) as told:
-        train(Recorded(), setting, body, monkeypatch)
+    with pytest.raises(TrialFailedError) as told:
+        train(Recorded(), settings, body, monkeypatch)
     assert said in str(told.value)
 
 
@@ -155,35 +161,37 @@ def test_why_there_is_no_result(
     ],
 )
 def test_what_would_spoil_all_trials_ends_the_worker(
-    body: str, said: str, setting: Setting, monkeypatch: pytest.MonkeyPatch
+    body: str, said: str, settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UserError) as told:
-        train(Recorded(), setting, body, monkeypatch)
+        train(Recorded(), settings, body, monkeypatch)
     assert str(told.value) == said
 
 
 def test_a_point_that_can_be_trained_nowhere_is_given_up(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
+    settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where other points can: it would end all workers, one after another."""
     body = "print('error: task.shift_pixels = 20: out of sight'); sys.exit(2)"
-    asked = Recorded()
-    asked.point["task.shift_pixels"] = 20
-    with pytest.raises(GivenUpError, match=r"task\.shift_pixels = 20: out of sight"):
-        train(asked, setting, body, monkeypatch)
-    unknown = setting.known.model_copy(
-        update={"task": setting.known.task.model_copy(update={"shift_pixels": 20})}
+    trial = Recorded()
+    trial.point["task.shift_pixels"] = 20
+    with pytest.raises(TrialFailedError, match=r"task\.shift_pixels = 20: out of sight"):
+        train(trial, settings, body, monkeypatch)
+    unknown = settings.reference.model_copy(
+        update={"task": settings.reference.task.model_copy(update={"shift_pixels": 20})}
     )
     with pytest.raises(UserError, match="trial 4"):  # no data here, for instance
-        train(asked, setting._replace(known=unknown), body, monkeypatch)
+        train(trial, settings._replace(reference=unknown), body, monkeypatch)
 
 
-def test_of_several_attempts_the_last_one_is_told(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_several_attempts_the_last_one_is_told(
+    settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for words in ("error: the disk is full\\n", "ValueError: a bug\\n"):
-        with pytest.raises((GivenUpError, UserError)) as told:
+        with pytest.raises((TrialFailedError, UserError)) as told:
             train(
                 Recorded(),
-                setting,
+                settings,
                 f"print('{words}'); sys.exit(5 if 'disk' in '{words}' else 1)",
                 monkeypatch,
             )
@@ -191,16 +199,16 @@ def test_of_several_attempts_the_last_one_is_told(setting: Setting, monkeypatch:
 
 
 def test_the_command_is_of_one_process_whatever_a_cluster_says(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
+    settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = Recorded()
-    train(asked, setting, "say(status='finished', best=dict(accuracy=1.0), said=sys.argv[2:])", monkeypatch)
-    said = json.loads((folder_of(asked, setting) / "summary.json").read_text())["said"]
+    trial = Recorded()
+    train(trial, settings, "say(status='finished', best=dict(accuracy=1.0), said=sys.argv[2:])", monkeypatch)
+    said = json.loads((folder_of(trial, settings) / "summary.json").read_text())["said"]
     assert said[:2] == ["main", "--config.runtime.process_count=1"]
 
 
 def test_the_same_point_twice_is_trained_one_after_the_other(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
+    settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second one waits from before the first one's process has locked the folder."""
     body = (
@@ -208,50 +216,52 @@ def test_the_same_point_twice_is_trained_one_after_the_other(
         "say(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
     )
     both = [Recorded(), Recorded()]
-    threads = [threading.Thread(target=train, args=(asked, setting, body, monkeypatch)) for asked in both]
+    threads = [threading.Thread(target=train, args=(trial, settings, body, monkeypatch)) for trial in both]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (folder_of(both[0], setting) / "n").read_text() == "()()"
+    assert (folder_of(both[0], settings) / "n").read_text() == "()()"
 
 
 def test_a_point_that_no_config_can_have_is_given_up(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
+    settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = Recorded(-1.0)
-    with pytest.raises(GivenUpError, match=r"optimizer\.learning_rate = -1\.0: must be at least 0"):
-        train(asked, setting, "", monkeypatch)
-    assert not asked.notes
+    trial = Recorded(-1.0)
+    with pytest.raises(TrialFailedError, match=r"optimizer\.learning_rate = -1\.0: must be at least 0"):
+        train(trial, settings, "", monkeypatch)
+    assert not trial.attributes
 
 
-def test_one_that_falls_behind_is_asked_to_stop(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Recorded(prunes_after=2)
+def test_one_that_falls_behind_is_asked_to_stop(
+    settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Recorded(prunes_after=2)
     body = "evaluated(0.4, 0.3)\nsay(status='running', best=dict(step=0, accuracy=0.4))\ntime.sleep(60)"
-    with pytest.raises(PrunedError):
-        train(asked, setting, body, monkeypatch)
-    assert (folder_of(asked, setting) / "stopped").exists()
-    assert asked.notes["results"][0]["best"]["accuracy"] == 0.4
+    with pytest.raises(TrialPrunedError):
+        train(trial, settings, body, monkeypatch)
+    assert (folder_of(trial, settings) / "stopped").exists()
+    assert trial.attributes["results"][0]["best"]["accuracy"] == 0.4
 
 
-def test_a_signal_puts_it_back(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Recorded()
+def test_a_signal_puts_it_back(settings: TrialSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Recorded()
     with Stop() as stop:
         killer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM))
         killer.start()
-        with pytest.raises(PutBackError):
-            train(asked, setting, "time.sleep(60)", monkeypatch, stop)
+        with pytest.raises(TrialRequeuedError):
+            train(trial, settings, "time.sleep(60)", monkeypatch, stop)
         killer.join()
-    assert (folder_of(asked, setting) / "stopped").exists()
+    assert (folder_of(trial, settings) / "stopped").exists()
 
 
 def test_who_is_at_work_in_the_folder_is_waited_for(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
+    settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = "say(status='finished', best=dict(step=1, accuracy=0.6), step=3, at=time.time())"
     first = Recorded()
-    train(first, setting, body, monkeypatch)
-    folder, until = folder_of(first, setting), []
+    train(first, settings, body, monkeypatch)
+    folder, until = folder_of(first, settings), []
 
     def hold() -> None:
         with locked(folder):
@@ -263,7 +273,7 @@ def test_who_is_at_work_in_the_folder_is_waited_for(
     holder = threading.Thread(target=hold)
     holder.start()
     holding.wait()
-    train(Recorded(), setting, body, monkeypatch)
+    train(Recorded(), settings, body, monkeypatch)
     holder.join()
     assert json.loads((folder / "summary.json").read_text())["at"] > until[0]
 

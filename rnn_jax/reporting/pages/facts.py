@@ -133,7 +133,7 @@ def _command_alone(run: Run, sweep: Path) -> str | None:
     try:
         content = read_object(sweep / SWEEP)
         base = content["base"]
-        typed = {key: base[key.partition(".")[0]][key.partition(".")[2]] for key in content["said"]}
+        typed = {key: base[key.partition(".")[0]][key.partition(".")[2]] for key in content["typed"]}
         fields = content["sweep"]
         durations = ("duration_steps", "duration_epochs")
         typed |= {f"train.{name}": fields[name] for name in durations if fields.get(name) is not None}

@@ -1,1 +1,1 @@
-"""Studies: sweeps kept in a database, whose trials several workers share. Optuna is used here alone."""
+"""Studies: sweeps stored in a database, whose trials several workers share. Only this folder uses Optuna."""

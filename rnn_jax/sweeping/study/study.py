@@ -1,8 +1,8 @@
-"""A study: the trials of a sweep, which any number of workers take one after another.
+"""A study: the trials of a sweep, which any number of workers run one after another.
 
-Optuna draws, prunes, keeps, and notices a worker that dies by its heartbeats; its trial is put back, to be
-tried again from its checkpoint. That each trial then comes to its end just once is seen to here, by what
-`standing.py` makes of the trials.
+Optuna samples, prunes, stores, and detects dead workers by their heartbeats; their trials are requeued and
+resume from a checkpoint. This module adds, with the rules of `trials.py`, that every trial finishes exactly
+once.
 """
 
 import copy
@@ -15,28 +15,38 @@ from typing import TYPE_CHECKING, Any
 
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.definition import Sweep
-from rnn_jax.sweeping.study import spaces, standing
-from rnn_jax.sweeping.study.asked import Asked, GivenUpError, PrunedError, PutBackError, TakenError, mine
-from rnn_jax.sweeping.study.reaching import is_of_database, patiently, reached
-from rnn_jax.sweeping.study.spaces import Point
-from rnn_jax.sweeping.study.standing import Ended
-from rnn_jax.sweeping.study.storage import MISSED_BEATS
+from rnn_jax.sweeping.study import search_space, trials
+from rnn_jax.sweeping.study.claimed import (
+    ClaimedTrial,
+    TrialFailedError,
+    TrialPrunedError,
+    TrialRequeuedError,
+    TrialTakenOverError,
+    detect_takeover,
+)
+from rnn_jax.sweeping.study.search_space import Point
+from rnn_jax.sweeping.study.storage import (
+    MISSED_HEARTBEATS,
+    is_caused_by_storage,
+    retry,
+    translate_storage_errors,
+)
+from rnn_jax.sweeping.study.trials import FinishedTrial
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
     from optuna.trial import FrozenTrial, Trial
 
+TrainTrial = Callable[[ClaimedTrial], float]
 
-MOST_DEATHS = 10
-"""A trial of which so many workers died is given up: most likely it kills them."""
-TOKEN = "folder"
-"""Under which a study keeps what tells its folder apart: see `SweepFolder.token`."""
-COUNT = "trials"
-"""How many trials there are to be, the most that anybody asked for."""
+MAX_DEATHS = 10
+"""A trial during which this many workers died fails: most likely it kills them."""
+FOLDER_TOKEN, NUM_TRIALS = "folder", "num_trials"
+"""User attributes of a study: `SweepFolder.token`, and the largest number of trials any worker asked for."""
 
 
 class Study:
-    """The trials of a sweep, as one worker sees them."""
+    """The trials of a sweep, as one worker has access to them."""
 
     def __init__(
         self,
@@ -44,184 +54,187 @@ class Study:
         sweep: Sweep,
         points: list[Point],
         heartbeat_seconds: int,
-        begun_by: str | None = None,
+        created_by: str | None = None,
     ) -> None:
-        """`points`: of a grid, all of them; of ranges, none. For what else see `opening.open_study`."""
-        self.begun_by = begun_by
-        """The commit that began the study, if it is another one than this."""
+        """Wrap Optuna's study; see `opening.open_study`."""
+        self.created_by = created_by
+        """The commit that created the study, if it is not this one."""
         self._study, self._sweep, self._points = study, sweep, points
-        self._patience = MISSED_BEATS * heartbeat_seconds
-        self._first_seen: dict[tuple[int, str], float] = {}
-        self._stops: UserError | None = None
-        number = len(points) if points else sweep.num_trials
-        assert number is not None
-        self._own_number = number
+        self._grace_seconds = MISSED_HEARTBEATS * heartbeat_seconds
+        self._lost_since: dict[tuple[int, str], float] = {}
+        self._worker_error: UserError | None = None
+        self._own_num_trials = len(points) or sweep.num_trials or 0
 
     @property
-    def number(self) -> int:
-        """How many trials there are to be: what this worker was told, or another one, if that is more."""
-        stored = patiently(lambda: self._study.user_attrs.get(COUNT, 0))
-        if stored < self._own_number:
-            patiently(lambda: self._study.set_user_attr(COUNT, self._own_number))
-        return max(stored, self._own_number)
+    def num_trials(self) -> int:
+        """The number of trials: the largest that any worker has asked for."""
+        stored = retry(lambda: self._study.user_attrs.get(NUM_TRIALS, 0))
+        if stored < self._own_num_trials:
+            retry(lambda: self._study.set_user_attr(NUM_TRIALS, self._own_num_trials))
+        return max(stored, self._own_num_trials)
 
-    def share(self, token: str, folder: str) -> None:
-        """Sees to it that all workers have the same folder.
+    def require_folder(self, token: str, folder: str) -> None:
+        """Require that all workers use the same folder.
 
         Args:
-            token: what tells it apart.
-            folder: its path, named where it is another one.
+            token: identifies the folder, whatever its path.
+            folder: its path, for the message.
 
         Raises:
-            UserError: it is not the one that the study's first worker had.
+            UserError: the study's first worker used another folder.
             StudyStorageError: the database cannot be reached any more.
         """
-        with reached():
-            if TOKEN not in patiently(lambda: self._study.user_attrs):
-                patiently(lambda: self._study.set_user_attr(TOKEN, token))
-            if patiently(lambda: self._study.user_attrs)[TOKEN] != token:
+        with translate_storage_errors():
+            if FOLDER_TOKEN not in retry(lambda: self._study.user_attrs):
+                retry(lambda: self._study.set_user_attr(FOLDER_TOKEN, token))
+            if retry(lambda: self._study.user_attrs)[FOLDER_TOKEN] != token:
                 raise UserError(
-                    f"{folder}: not the folder that study {self._study.study_name} has\n"
-                    "All its workers need that one, on every machine (--workdir); or give another --study."
+                    f"{folder}: not the folder of study {self._study.study_name}\n"
+                    "All its workers need that folder, on every machine (--workdir); or give another --study."
                 )
 
-    def next(self, run: Callable[[Asked], float]) -> bool:
-        """Begins a trial, if there is one to begin, and brings it to its end; whether there was one.
+    def run_next(self, train: TrainTrial) -> bool:
+        """Claim a trial and finish it; return False if none is left to claim.
 
         Args:
-            run: trains a trial, and returns its objective; or raises an error of `asked.py`, or a UserError
-                where no trial can be trained here. With anything else, a bug, the trial has come to its end.
+            train: trains a trial and returns its objective, or raises an error of `claimed.py`, or a
+                UserError if no trial can be trained here. After any other error, a bug, the trial has failed.
 
         Raises:
-            UserError: what `run` raised; the trial is put back.
+            UserError: raised by `train`; the trial is requeued.
             StudyStorageError: the database cannot be reached any more.
         """
-        with reached():
-            self._put_back_lost_ones()
-            trials = self._trials()
-            if not standing.is_waiting(trials) and len(standing.origins(trials)) >= self.number:
+        with translate_storage_errors():
+            self._requeue_lost()
+            stored = self._trials()
+            if not trials.any_waiting(stored) and len(trials.first_numbers(stored)) >= self.num_trials:
                 return False
-            self._optimize(run)
-            stops, self._stops = self._stops, None
-            if stops is not None:
-                raise stops
+            self._optimize(train)
+            error, self._worker_error = self._worker_error, None
+            if error is not None:
+                raise error
             return True
 
-    def _optimize(self, run: Callable[[Asked], float]) -> None:
+    def finished(self) -> list[FinishedTrial]:
+        """Return the finished trials by number.
+
+        Raises:
+            StudyStorageError: the database cannot be reached any more.
+        """
+        with translate_storage_errors():
+            return trials.finished(self._trials())
+
+    def num_unfinished(self) -> int:
+        """Return how many trials have not finished; raise like `finished`."""
+        with translate_storage_errors():
+            stored, num_trials = self._trials(), self.num_trials
+        counting = set(trials.first_numbers(stored)[:num_trials])
+        return num_trials - len({trial.number for trial in trials.finished(stored)} & counting)
+
+    def _optimize(self, train: TrainTrial) -> None:
+        """Run one trial in Optuna, which sends its heartbeats meanwhile."""
         from optuna.exceptions import UpdateFinishedTrialError
 
-        taken: list[int] = []
-        own: list[Exception] = []
+        claimed: list[int] = []
+        raised: list[Exception] = []
 
         def objective(trial: "Trial") -> float:
-            taken.append(trial.number)
+            claimed.append(trial.number)
             try:
-                return self._run(trial, run)
+                return self._run(trial, train)
             except Exception as error:
-                own.append(error)
+                raised.append(error)
                 raise
 
         try:
-            ignored = (GivenUpError, PutBackError, TakenError)
-            self._study.optimize(objective, n_trials=1, catch=ignored, callbacks=[self._put_back_ours])
+            caught = (TrialFailedError, TrialRequeuedError, TrialTakenOverError)
+            self._study.optimize(objective, n_trials=1, catch=caught, callbacks=[self._requeue_own])
         except (ValueError, AssertionError, UpdateFinishedTrialError) as error:
-            # So Optuna refuses the result of a trial that was taken in the meantime: it counts once.
-            if error in own or not taken or not self._trials()[taken[0]].state.is_finished():
+            # Optuna rejects the result of a trial that another worker has taken over.
+            if error in raised or not claimed or not self._trials()[claimed[0]].state.is_finished():
                 raise
 
-    def ended(self) -> list[Ended]:
-        """The trials that have come to their end, by number.
-
-        Raises:
-            StudyStorageError: the database cannot be reached any more.
-        """
-        with reached():
-            return standing.ended(self._trials())
-
-    def missing(self) -> int:
-        """How many trials have not come to their end; raises as `ended`."""
-        with reached():
-            trials, number = self._trials(), self.number
-        there = standing.origins(trials)[:number]
-        return number - len({trial.number for trial in standing.ended(trials)} & set(there))
-
-    def _run(self, trial: "Trial", run: Callable[[Asked], float]) -> float:
+    def _run(self, trial: "Trial", train: TrainTrial) -> float:
         """Optuna's objective."""
         import optuna
 
-        with mine():
-            # Before anything is said of it: who says nothing afterwards is missed.
-            self._beat(trial._trial_id)
-            trials = self._trials()
-            if standing.is_one_too_many(trials, trial.number, self.number):
-                patiently(lambda: trial.set_user_attr(standing.SUPERFLUOUS, trial.number))
-                raise TakenError
-            worker = [socket.gethostname(), os.getpid()]
-            patiently(lambda: trial.set_user_attr(standing.WORKER, worker))
-            patiently(lambda: trial.set_user_attr(standing.BEGUN, trial.number))
-            stored = trials[trial.number]
-            number = standing.origin(stored)
-            point = self._point(trial, number)
-            patiently(lambda: trial.set_user_attr(standing.POINT, point))
-        asked = Asked(trial, number, point, set(stored.intermediate_values))
+        claimed = self._claim(trial)
         try:
-            deaths = standing.deaths(trials, number)
-            if deaths >= MOST_DEATHS:
-                raise GivenUpError(f"{deaths} workers died of it; most likely memory was not enough")
-            return run(asked)
+            deaths = trials.num_deaths(self._trials(), claimed.number)
+            if deaths >= MAX_DEATHS:
+                raise TrialFailedError(f"{deaths} workers died during it; most likely it ran out of memory")
+            return train(claimed)
         except UserError as error:
-            self._stops = error
-            asked.note(standing.PUT_BACK, trial.number)
-            raise PutBackError from error
-        except PutBackError:
-            asked.note(standing.PUT_BACK, trial.number)
+            self._worker_error = error
+            claimed.set_attribute(trials.REQUEUED, trial.number)
+            raise TrialRequeuedError from error
+        except TrialRequeuedError:
+            claimed.set_attribute(trials.REQUEUED, trial.number)
             raise
-        except PrunedError as error:
+        except TrialPrunedError as error:
             raise optuna.TrialPruned from error
-        except GivenUpError as error:
-            asked.note(standing.REASON, str(error))
+        except TrialFailedError as error:
+            claimed.set_attribute(trials.REASON, str(error))
             raise
-        except TakenError:
+        except TrialTakenOverError:
             raise
         except Exception as error:
-            if not is_of_database(error):
-                # Who tried it again would run into the same.
-                asked.note(standing.REASON, f"a bug: {error!r}")
+            if not is_caused_by_storage(error):  # a bug, which would be raised again
+                claimed.set_attribute(trials.REASON, f"a bug: {error!r}")
             raise
 
-    def _beat(self, trial_id: int) -> None:
-        storage: Any = self._study._storage  # see `storage.connect`
-        storage.record_heartbeat(trial_id)
+    def _claim(self, trial: "Trial") -> ClaimedTrial:
+        """Record this worker with a trial; raise TrialTakenOverError if the trial is superfluous."""
+
+        def record(name: str, value: Any) -> None:
+            retry(lambda: trial.set_user_attr(name, value))
+
+        with detect_takeover():
+            # Before any attribute: a trial that is `STARTED` must have a heartbeat.
+            storage: Any = self._study._storage  # see `storage.connect`
+            storage.record_heartbeat(trial._trial_id)
+            stored = self._trials()
+            if trials.is_superfluous(stored, trial.number, self.num_trials):
+                record(trials.SUPERFLUOUS, trial.number)
+                raise TrialTakenOverError
+            record(trials.WORKER, [socket.gethostname(), os.getpid()])
+            record(trials.STARTED, trial.number)
+            own = stored[trial.number]
+            number = trials.first_number(own)
+            point = self._point(trial, number)
+            record(trials.POINT, point)
+        return ClaimedTrial(trial, number, point, set(own.intermediate_values))
 
     def _point(self, trial: "Trial", number: int) -> Point:
         if self._points:
-            return self._points[standing.origins(self._trials()).index(number)]
-        # Anew for each trial: what is drawn depends on what is known by then, and not on who draws it.
-        self._study.sampler = _sampler(self._sweep, number)
-        return spaces.suggest(trial, self._sweep.ranges)
+            return self._points[trials.first_numbers(self._trials()).index(number)]
+        # A new sampler per trial: its point depends on the trials known by then, not on the worker.
+        self._study.sampler = _build_sampler(self._sweep, number)
+        return search_space.suggest(trial, self._sweep.ranges)
 
-    def _put_back_lost_ones(self) -> None:
-        """Puts back what a worker died over: by Optuna where heartbeats tell, else what stays lost."""
+    def _requeue_lost(self) -> None:
+        """Requeue trials of dead workers: at once by their heartbeats, others after the same time."""
         import optuna
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            patiently(lambda: optuna.storages.fail_stale_trials(self._study))
-        now, seen = time.monotonic(), {}
-        for trial in standing.lost(self._trials()):
-            place = (trial.number, trial.state.name)
-            seen[place] = self._first_seen.get(place, now)
-            if now - seen[place] > self._patience and (trial.state.is_finished() or self._fail(trial)):
-                self._put_back(trial)
-        self._first_seen = seen
+            retry(lambda: optuna.storages.fail_stale_trials(self._study))
+        now, since = time.monotonic(), {}
+        for trial in trials.lost(self._trials()):
+            key = (trial.number, trial.state.name)
+            since[key] = self._lost_since.get(key, now)
+            expired = now - since[key] > self._grace_seconds
+            if expired and (trial.state.is_finished() or self._fail(trial)):
+                self._requeue(trial)
+        self._lost_since = since
 
-    def _put_back_ours(self, study: "OptunaStudy", trial: "FrozenTrial") -> None:
-        """Called by Optuna when this worker is done with a trial."""
-        if trial.number in {dropped.number for dropped in standing.lost(self._trials())}:
-            self._put_back(trial)
+    def _requeue_own(self, study: "OptunaStudy", trial: "FrozenTrial") -> None:
+        """Requeue the trial that this worker has just left unfinished; a callback of Optuna."""
+        if trial.number in {lost.number for lost in trials.lost(self._trials())}:
+            self._requeue(trial)
 
     def _fail(self, trial: "FrozenTrial") -> bool:
-        """Gives a trial up; False where another worker did."""
+        """Fail a trial; return False if another worker has."""
         import optuna
 
         try:
@@ -230,26 +243,26 @@ class Study:
             return False
         return True
 
-    def _put_back(self, trial: "FrozenTrial") -> None:
+    def _requeue(self, trial: "FrozenTrial") -> None:
         import optuna
-        from optuna.storages import RetryHeartbeatStaleTrialCallback as again_for
+        from optuna.storages import RetryHeartbeatStaleTrialCallback
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            # A copy: the callback writes into what it is given.
-            again_for(inherit_intermediate_values=True)(self._study, copy.deepcopy(trial))
+            requeue = RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)
+            requeue(self._study, copy.deepcopy(trial))  # a copy: the callback changes it
 
     def _trials(self) -> "list[FrozenTrial]":
-        """All trials, by number."""
-        return patiently(lambda: self._study.get_trials(deepcopy=False))
+        """All trials by number."""
+        return retry(lambda: self._study.get_trials(deepcopy=False))
 
 
-def _sampler(sweep: Sweep, number: int) -> Any:
+def _build_sampler(sweep: Sweep, number: int) -> Any:
     from optuna import samplers
 
-    seed = (sweep.draw_seed * 1_000_003 + number) % 2**32
+    seed = (sweep.sampler_seed * 1_000_003 + number) % 2**32
     if sweep.sampler == "random":
         return samplers.RandomSampler(seed=seed)
-    # Each key by itself (not `multivariate`, which draws before the trial's number is known). Points that
-    # others are at work on count as bad ones: else all workers would draw the same.
+    # `multivariate` would sample before the trial's number is known. With `constant_liar`, running trials
+    # count as bad ones: otherwise all workers would sample alike.
     return samplers.TPESampler(seed=seed, multivariate=False, constant_liar=True)

@@ -53,7 +53,7 @@ def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
 
 
 def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "REACHED_IN_SECONDS", 3)
+    monkeypatch.setattr(storage, "CONNECT_TIMEOUT_SECONDS", 3)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -64,7 +64,7 @@ def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPat
 
 
 def test_one_that_hangs_where_no_driver_looks_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "REACHED_IN_SECONDS", 0.2)
+    monkeypatch.setattr(storage, "CONNECT_TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(storage, "_open", lambda *arguments: time.sleep(1))
     assert "no answer within 0.2 seconds" in refused("postgresql://user:secret@host/study")
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rnn_jax.sweeping.watching import Evaluations
+from rnn_jax.sweeping.trial_process import Evaluations
 
 
 def test_evaluations_as_they_come(tmp_path: Path) -> None:

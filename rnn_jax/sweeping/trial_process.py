@@ -1,0 +1,156 @@
+"""The process that trains a trial: its evaluations while it runs, and what its exit means."""
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rnn_jax.runtime.errors import DivergedError, StorageError, UserError
+from rnn_jax.runtime.lock import LOOKS_EVERY_SECONDS
+from rnn_jax.runtime.signals import SAME_REQUEST, Stop, was_asked_to_stop
+from rnn_jax.sweeping.study.claimed import TrialFailedError, TrialRequeuedError
+
+CHILD = ("-m", "rnn_jax.sweeping.child")
+SAME_REQUEST_SECONDS = 10
+"""A scheduler may stop the processes of workers as well as the workers, which then stop theirs again."""
+OUT_OF_MEMORY = ("out of memory", "GB are free")
+"""Parts of messages about memory, which has the exit status of a full disk."""
+LONGEST_MESSAGE = 500
+
+
+class Evaluations:
+    """The objective of runs that other processes train, read from their metrics.jsonl."""
+
+    def __init__(self, files: Sequence[Path], metric: str) -> None:
+        """Read `metric` on validation from `files`, which need not exist yet; they train in step."""
+        self._files, self._metric = files, metric
+        self._sizes: list[int] = []
+        self._values: list[float] = []
+
+    def values(self) -> list[float]:
+        """Return the mean over the files for each evaluation that all of them have.
+
+        Values end before the first that is not finite, and before a line that a power cut has damaged, until
+        the resumed run has written it again.
+        """
+        sizes = [file.stat().st_size if file.exists() else 0 for file in self._files]
+        if sizes != self._sizes:
+            self._sizes = sizes
+            columns = zip(*(self._read(file) for file in self._files), strict=False)
+            self._values = [statistics.mean(values) for values in columns]
+        return self._values
+
+    def _read(self, file: Path) -> list[float]:
+        values = []
+        # After the last line break is a line that is being written.
+        for line in file.read_bytes().split(b"\n")[:-1] if file.exists() else ():
+            if b'"validation"' not in line:
+                continue
+            try:
+                value = json.loads(line)[self._metric]
+            except (ValueError, KeyError):
+                break
+            if value is None:
+                break
+            values.append(value)
+        return values
+
+
+class ProcessEnd(NamedTuple):
+    """How a process ended."""
+
+    status: int
+    """Exit status; negative for the signal that killed it."""
+    output: str
+
+    @property
+    def message(self) -> str:
+        """The last error message, or the last line of the output."""
+        lines = self.output.strip().splitlines()
+        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        last = [*lines[-1:], *errors[-1:]]
+        return (last[-1] if last else f"exit status {self.status}")[:LONGEST_MESSAGE]
+
+
+def run_process(command: Sequence[str], output: Path, report: Callable[[], None], stop: Stop) -> ProcessEnd:
+    """Run `python -m rnn_jax.COMMAND` to its end; it receives SIGTERM if this function raises.
+
+    Args:
+        command: with its arguments.
+        output: the file to which standard output and error are appended.
+        report: called regularly, and after the end; it may raise.
+        stop: this process's signals.
+
+    Raises:
+        TrialRequeuedError: a signal stops this process.
+    """
+    with output.open("ab+") as file:
+        before = file.seek(0, os.SEEK_END)
+        # In a session of its own: Ctrl-C reaches only this process, which then stops the other.
+        process = subprocess.Popen(
+            [sys.executable, *CHILD, str(os.getpid()), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            env={**os.environ, SAME_REQUEST: str(SAME_REQUEST_SECONDS)},
+        )
+        try:
+            while (status := _wait(process)) is None:
+                report()
+                if stop.requested is not None:
+                    raise TrialRequeuedError
+            report()
+        finally:
+            process.terminate()  # without effect after its end
+            process.wait()
+        file.seek(before)
+        text = file.read().decode("utf-8", errors="replace")
+    if was_asked_to_stop(status):
+        time.sleep(LOOKS_EVERY_SECONDS)  # a scheduler may have stopped that process before this one
+        if stop.requested is not None:
+            raise TrialRequeuedError
+    return ProcessEnd(status, text)
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> int | None:
+    """Wait shortly for the exit status."""
+    try:
+        return process.wait(LOOKS_EVERY_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def failure_of(
+    end: ProcessEnd, name: str, diverged: str | None, is_config_invalid: Callable[[], bool]
+) -> Exception:
+    """Return the error for a process that did not exit with status 0.
+
+    Divergence, too little memory, a bug, and a config that is invalid everywhere are failures of the trial.
+    An error of the machine (disk, data, devices) would fail all other trials too: it is one of this worker.
+
+    Args:
+        end: of the process.
+        name: of the trial, for messages.
+        diverged: the reason in the run's summary, if any.
+        is_config_invalid: whether only this trial's config cannot be trained here.
+    """
+    if end.status == DivergedError.exit_status and diverged is not None:
+        return TrialFailedError(f"diverged: {diverged}")
+    if end.status == -signal.SIGKILL:
+        return TrialFailedError("killed (SIGKILL); most likely it ran out of memory")
+    if was_asked_to_stop(end.status):
+        return UserError(f"{name}: stopped by another process (exit status {end.status})")
+    if end.status < 0:
+        return TrialFailedError(f"killed ({signal.Signals(-end.status).name})")
+    if end.status == UserError.exit_status and not is_config_invalid():
+        return UserError(f"{name}: {end.message}")
+    if end.status == StorageError.exit_status and not any(part in end.message for part in OUT_OF_MEMORY):
+        return StorageError(f"{name}: {end.message}")
+    return TrialFailedError(end.message)
