@@ -1,4 +1,4 @@
-"""The command line of a sweep, and the members that come of it."""
+"""The command line of a sweep, and the members it defines."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def test_a_grid_has_every_combination_and_every_seed() -> None:
     assert len(groups(found.members)) == 1
 
 
-def test_what_changes_shapes_or_mechanisms_makes_groups() -> None:
+def test_members_with_other_shapes_or_mechanisms_are_other_groups() -> None:
     found = parse(
         [
             *CONFIG,
@@ -58,7 +58,7 @@ def test_what_changes_shapes_or_mechanisms_makes_groups() -> None:
         assert len({frozenset(split_hyper(member.config)[1]) for member in part}) == 1
 
 
-def test_draws_lie_in_their_ranges_and_do_not_depend_on_their_number(tmp_path: Path) -> None:
+def test_sampled_points_are_in_their_ranges_and_do_not_depend_on_num_trials(tmp_path: Path) -> None:
     text = """
 def get_sweep():
     return dict(
@@ -76,14 +76,16 @@ def get_sweep():
     few = parse(write(tmp_path, text.replace("NUMBER", "3"))).members
     assert [member.point for member in few] == [member.point for member in many[:3]]
     rates = sorted(member.config.optimizer.learning_rate for member in many)
-    assert 1e-4 <= rates[0] < 1e-3 < 1e-2 < rates[-1] <= 1e-1  # a uniform draw would leave the low end empty
+    assert (
+        1e-4 <= rates[0] < 1e-3 < 1e-2 < rates[-1] <= 1e-1
+    )  # a uniform distribution would leave the low end empty
     assert {member.config.model.hidden_size for member in many} == {8, 9, 10}
     assert {member.config.model.cell for member in many} == {"lstm", "gru"}
     assert {member.config.train.duration_steps for member in many} == {7}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--grid", "optimizer.learing_rate=1"], "did you mean optimizer.learning_rate?"),
         (
@@ -93,16 +95,16 @@ def get_sweep():
         (["--grid", "optimizer.learning_rate=-1"], "optimizer.learning_rate = -1: must be at least 0"),
         (["--grid", "optimizer.learning_rate="], "grid of optimizer.learning_rate: empty"),
         (["--grid", "optimizer.learning_rate"], "must be SECTION.KEY=V1,V2,..."),
-        (["--grid", "train.seed=1,2"], "seeds are varied by seeds"),
-        (["--grid", "train.report_test=true"], "a sweep looks at test once"),
+        (["--grid", "train.seed=1,2"], "train.seed: cannot be varied; use seeds"),
+        (["--grid", "train.report_test=true"], "a sweep evaluates test once"),
         (["--grid", "optimizer=1"], "is a section"),
         ([*RATES, "--seeds", "0"], "--seeds 0: must be a whole number, at least 1"),
         ([*RATES, "--sweep", "x.py"], "--sweep and --grid: give one of them"),
         ([*RATES, *RATES], "--grid optimizer.learning_rate: given twice"),
-        (["--grid", "optimizer.learning_rate=1,2,1.0"], "1.0 stands there twice"),
+        (["--grid", "optimizer.learning_rate=1,2,1.0"], "1.0 occurs twice"),
         (
             [*RATES, "--seeds", "3", "--config.train.seed=4294967294"],
-            "3 seeds from train.seed = 4294967294 on",
+            "3 seeds from train.seed = 4294967294: seeds are less than",
         ),
         ([*RATES, "--config.model.hidden_size=0"], "--config.model.hidden_size = 0: must be at least 1"),
         ([*RATES, "--gird", "a=1"], "did you mean --grid?"),
@@ -112,24 +114,24 @@ def get_sweep():
         ([*RATES, "--config.model.cell=foo"], "model.cell = 'foo'"),
     ],
 )
-def test_mistakes_are_told(arguments: list[str], said: str) -> None:
-    with pytest.raises(UserError) as told:
+def test_errors_of_the_command_line(arguments: list[str], message: str) -> None:
+    with pytest.raises(UserError) as error:
         parse([*CONFIG, *arguments])
-    assert said in str(told.value)
-    assert len(str(told.value).splitlines()) <= 2
+    assert message in str(error.value)
+    assert len(str(error.value).splitlines()) <= 2
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
-        ("", "nothing is varied"),
+        ("", "a grid or ranges are missing"),
         ("grid={'model.layers': (1,)}, ranges={'model.layers': dict(choice=(1,))}, num_trials=1", "not both"),
         ("ranges={'model.layers': dict(integer=(1, 2))}", "num_trials: must be given"),
         ("ranges={'model.layers': dict(integer=(2, 1))}, num_trials=1", "the smaller number comes first"),
         ("ranges={'model.layers': dict(log_uniform=(0, 1))}, num_trials=1", "must be more than 0"),
         (
             "ranges={'optimizer.clip_norm': dict(uniform=(-1e308, 1e308))}, num_trials=1",
-            "no number is as large as what lies between",
+            "the difference is not finite",
         ),
         ("ranges={'model.layers': dict(integer=(1, 2))}, num_trials=10**30", "are too many members"),
         ("ranges={'model.layers': dict()}, num_trials=1", "must be one of uniform"),
@@ -144,18 +146,30 @@ def test_mistakes_are_told(arguments: list[str], said: str) -> None:
         ("grid={'model.layers': (1,)}, sampler='tpe'", "sampler: only with --storage"),
         ("grid={'model.layers': (1,)}, pruner=dict(kind='halving')", "pruner: only with --storage"),
         ("grid={'model.layers': (1,)}, pruner=dict(kin='halving')", "did you mean kind?"),
+        # Earlier names.
+        ("grid={'model.layers': (1,)}, draws=3", "did you mean num_trials?"),
+        ("grid={'model.layers': (1,)}, draw_seed=3", "did you mean sampler_seed?"),
+        ("grid={'model.layers': (1,)}, pruning=dict(kind='halving')", "did you mean pruner?"),
+        ("grid={'model.layers': (1,)}, pruner=dict(kind='percentile', keep=0.8)", "did you mean percentile?"),
+        ("grid={'model.layers': (1,)}, pruner=dict(from_evaluation=1)", "did you mean min_evaluations?"),
+        (
+            "grid={'model.layers': (1,)}, pruner=dict(every_evaluations=1)",
+            "did you mean interval_evaluations?",
+        ),
+        ("grid={'model.layers': (1,)}, halving=dict(keep=0.5)", "did you mean reduction_factor?"),
+        ("grid={'model.layers': (1,)}, halving=dict(growth=2)", "did you mean resource_factor?"),
         ("grid={'model.layers': (1,)}, pruner=dict(kind='x')", "pruner.kind = 'x'"),
         ("grid={'model.layers': (1,)}, seeds=0", "seeds = 0"),
-        ("grid={'model.layers': (1,)}, duration_steps=1, duration_epochs=1.0", "say the same"),
+        ("grid={'model.layers': (1,)}, duration_steps=1, duration_epochs=1.0", "exclude each other"),
     ],
 )
-def test_mistakes_of_a_sweep_file_are_told(fields: str, said: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError) as told:
+def test_errors_of_a_sweep_file(fields: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
         parse(write(tmp_path, f"def get_sweep():\n    return dict({fields})\n"))
-    assert said in str(told.value)
+    assert message in str(error.value)
 
 
-def test_a_sweep_goes_on_from_its_folder_alone_and_refuses_another(tmp_path: Path) -> None:
+def test_a_sweep_resumes_from_its_folder_alone_and_another_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     first = parse([*CONFIG, *RATES, "--seeds", "2", "--config.optimizer.clip_norm=3"])
     SweepFolder(folder).open(first.base, first.sweep, ACCURACY)
@@ -165,16 +179,16 @@ def test_a_sweep_goes_on_from_its_folder_alone_and_refuses_another(tmp_path: Pat
     same = parse(
         [*CONFIG, *RATES, "--seeds", "2", "--config.optimizer.clip_norm=3", "--config.runtime.devices=1"]
     )
-    SweepFolder(folder).check(same.base, same.sweep)  # where it runs may differ
+    SweepFolder(folder).check(same.base, same.sweep)  # the devices may differ
     other = parse([*CONFIG, *RATES, "--seeds", "3", "--config.optimizer.clip_norm=2"])
     with pytest.raises(
-        UserError, match=r"another sweep: seeds is 2 there and 3 here; optimizer\.clip_norm is 3"
+        UserError, match=r"contains another sweep: seeds is 2 there and 3 here; optimizer\.clip_norm is 3"
     ):
         SweepFolder(folder).open(other.base, other.sweep, ACCURACY)
 
 
-def test_a_folder_keeps_the_order_of_keys(tmp_path: Path) -> None:
-    """On it depends what is drawn, and which member has which number."""
+def test_a_sweep_folder_keeps_the_order_of_keys(tmp_path: Path) -> None:
+    """Sampled points and the members' numbers depend on it."""
     text = "def get_sweep():\n    return dict(ranges={RANGES}, num_trials=5)\n"
     ranges = (
         "'optimizer.learning_rate': dict(log_uniform=(1e-4, 1)), "
@@ -188,12 +202,12 @@ def test_a_folder_keeps_the_order_of_keys(tmp_path: Path) -> None:
     ]
 
 
-def test_points_that_are_drawn_again_are_left_out(tmp_path: Path) -> None:
+def test_repeated_points_are_left_out(tmp_path: Path) -> None:
     text = "def get_sweep():\n    return dict(ranges={'model.layers': dict(choice=(1, 2))}, num_trials=9)\n"
     assert sorted(member.config.model.layers for member in parse(write(tmp_path, text)).members) == [1, 2]
 
 
-def test_a_studys_folder_knows_its_name(tmp_path: Path) -> None:
+def test_a_study_resumes_from_its_folder_and_database(tmp_path: Path) -> None:
     storage, folder = ["--storage", "sqlite:///x.db"], tmp_path / "sweep"
     first = parse([*CONFIG, *RATES, *storage, "--study", "mine"])
     assert first.study is not None
@@ -209,6 +223,16 @@ def test_a_studys_folder_knows_its_name(tmp_path: Path) -> None:
         SweepFolder(folder).check(first.base, first.sweep, "other")
 
 
-def test_arguments_without_a_flag() -> None:
+@pytest.mark.parametrize("content", ["{}", '{"sweep": []}', '{"sweep": {}, "base": []}', "[]"])
+def test_a_damaged_sweep_folder_is_an_error(content: str, tmp_path: Path) -> None:
+    (tmp_path / "sweep.json").write_text(content)
+    given = parse([*CONFIG, *RATES])
+    with pytest.raises(UserError, match=r"sweep\.json: damaged"):
+        SweepFolder(tmp_path).check(given.base, given.sweep)
+    with pytest.raises(UserError, match=r"sweep\.json: damaged"):
+        parse(["--workdir", str(tmp_path)])
+
+
+def test_removing_a_flag_from_arguments() -> None:
     given = ["--storage", "a", "--grid", "x=1", "--storage=b", "--workdir", "c"]
     assert without(given, "storage") == ["--grid", "x=1", "--workdir", "c"]

@@ -38,7 +38,7 @@ COMMAND = [
 RATES = ["--grid", "optimizer.learning_rate=1e-3,1e-2,1e20"]
 # Two programs, whose keys stand in another order than that of the alphabet.
 SWEEP = [*RATES, "--grid", "model.hidden_size=6,5", "--seeds", "2"]
-TIMES = ("wall_seconds", "examples_per_second", "hardware", "commit", "versions")
+TIMES = ("wall_seconds", "compile_seconds", "examples_per_second", "hardware", "commit", "versions")
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -103,7 +103,7 @@ def test_a_members_checkpoint_is_as_a_run_of_its_own_has_it(whole: Path) -> None
         if row["best"] is not None:
             found = checkpoint.find(RunFolder(whole / "members" / str(row["member"])).checkpoints, "best")
             assert found.step == row["best"]["step"] == found.progress["evaluated_at"]
-            assert found.progress["figure"] == row["best"]["accuracy"]
+            assert found.progress["metric"] == row["best"]["accuracy"]
             assert found.progress["evaluations_since_best"] == 0
 
 

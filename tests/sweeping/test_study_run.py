@@ -1,4 +1,4 @@
-"""Sweeps in a study, from the command to the report."""
+"""Studies, from the command line to the report."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def command(folder: Path, *more: str) -> list[str]:
 
 
 def stop_once(folder: Path) -> threading.Thread:
-    """Sends SIGTERM to this process when a trial has made its first evaluation."""
+    """Send SIGTERM to this process after the first evaluation of a trial."""
 
     def run() -> None:
         end = time.monotonic() + 60
@@ -50,15 +50,15 @@ def stop_once(folder: Path) -> threading.Thread:
     return thread
 
 
-def test_a_study_that_is_stopped_goes_on_with_the_same_command(
+def test_an_interrupted_study_resumes_with_the_same_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One of two trials diverges, the other one is stopped in between."""
+    """One of two trials diverges, the other one is interrupted."""
     typed = command(tmp_path, "--grid", "optimizer.learning_rate=1e-3,1e25")
     stopping = stop_once(tmp_path)
     assert sweep.main(typed) == 143
     stopping.join()
-    assert "put back, with a checkpoint" in capsys.readouterr().out
+    assert "requeued, with a checkpoint" in capsys.readouterr().out
     assert sweep.main(typed) == 0
     found = read_lines(tmp_path / "sweep" / "results.jsonl")
     assert [row["status"] for row in found] == ["finished", "diverged"]
@@ -72,7 +72,7 @@ def test_a_study_that_is_stopped_goes_on_with_the_same_command(
     report = (tmp_path / "sweep" / "report.md").read_text()
     assert "optimizer.learning_rate = 1e+25, seed 0): the loss or its gradient was not finite" in report
     capsys.readouterr()
-    assert sweep.main(typed) == 0  # all is there: nothing is trained, nor tested again
+    assert sweep.main(typed) == 0  # nothing is trained or evaluated again
     assert read_lines(tmp_path / "sweep" / "results.jsonl") == found
     assert "trial 0" not in capsys.readouterr().out
 
@@ -81,9 +81,9 @@ def test_several_workers_and_populations_of_seeds(tmp_path: Path, capfd: pytest.
     short = ["--config.train.duration_steps=40", "--config.train.evaluate_every_steps=20"]
     grid = ["--grid", "optimizer.learning_rate=1e-3,3e-2", "--seeds", "2"]
     assert sweep.main(command(tmp_path, *grid, *short, "--workers", "2")) == 0
-    said = capfd.readouterr().out
-    assert said.count("2, all of a grid") == 1  # the workers do not say it again
-    assert said.count("trial 0: optimizer.learning_rate = 0.001") == 1
+    printed = capfd.readouterr().out
+    assert printed.count("2, all points of a grid") == 1  # not by the workers
+    assert printed.count("trial 0: optimizer.learning_rate = 0.001") == 1
     found = read_lines(tmp_path / "sweep" / "results.jsonl")
     assert [(row["trial"], row["seed"], row["status"]) for row in found] == [
         (trial, seed, "finished") for trial in (0, 1) for seed in (0, 1)
@@ -96,8 +96,8 @@ def test_several_workers_and_populations_of_seeds(tmp_path: Path, capfd: pytest.
         assert folder.parent.name == "members"
 
 
-def test_another_figure_than_the_tasks_own_decides(tmp_path: Path) -> None:
-    """By its best evaluation, which is not that of the task's figure."""
+def test_a_sweep_may_choose_another_objective_than_the_task(tmp_path: Path) -> None:
+    """Its best evaluation is not that of the task's objective."""
     rest = "grid={'optimizer.learning_rate': (3e-2,)}, objective='loss'"
     (tmp_path / "sweep.py").write_text(f"def get_sweep():\n    return dict({rest})\n")
     length = ["--config.train.duration_steps=400", "--config.train.evaluate_every_steps=20"]
@@ -111,8 +111,8 @@ def test_another_figure_than_the_tasks_own_decides(tmp_path: Path) -> None:
     assert found["test"]["loss"] > 0
 
 
-def test_where_all_diverge_nobody_wins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Though there was an evaluation before."""
+def test_without_a_result_there_is_no_winner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Even if members were evaluated before they diverged."""
     diverging = ["--config.optimizer.clip_norm=None", "--config.train.evaluate_every_steps=1"]
     grid = ["--grid", "optimizer.learning_rate=1e25,1e26"]
     assert sweep.main([*command(tmp_path), *grid, *diverging]) == 3
@@ -123,16 +123,16 @@ def test_where_all_diverge_nobody_wins(tmp_path: Path, capsys: pytest.CaptureFix
     assert "2 of 2 members diverged" in capsys.readouterr().out
 
 
-def test_another_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_folder_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     grid = ["--grid", "optimizer.learning_rate=1e-3", "--config.train.duration_steps=1000"]
     assert sweep.main(command(tmp_path, *grid)) == 0
     other = str(tmp_path / "other")
     assert sweep.main([*command(tmp_path, *grid), "--workdir", other]) == 2
-    assert f"error: {other}: not the folder that study digits-smoke has" in capsys.readouterr().err
+    assert f"error: {other}: not the folder of study digits-smoke" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["--study", "../elsewhere"], "--study '../elsewhere': must be a name without '/'"),
         (["--study", "long" * 100], "of at most 200 characters"),
@@ -142,15 +142,15 @@ def test_another_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
         (["--storage", "nowhere"], "--storage nowhere: must be the URL of a database"),
         (
             ["--sweep", "OBJECTIVE"],
-            "objective = 'f1': validation has no such metric; there are loss, acc",
+            "objective = 'f1': validation has no such metric; it has loss, acc",
         ),
         (["--sweep", "HALVING"], "halving: not with --storage"),
         (["--sweep", "SAMPLER"], "sampler: only with ranges"),
         (["--sweep", "PRUNING"], "pruner.percentile: only of kind 'percentile'"),
     ],
 )
-def test_what_is_wrong_is_told_before_anything_is_written(
-    more: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_errors_come_before_anything_is_written(
+    more: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fields = {
         "OBJECTIVE": "objective='f1'",
@@ -165,11 +165,11 @@ def test_what_is_wrong_is_told_before_anything_is_written(
         file.write_text(f"def get_sweep():\n    return dict({rest})\n")
         more, grid = ["--sweep", str(file)], []
     assert sweep.main([*command(tmp_path), *grid, *more]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "sweep").exists()
 
 
-def test_no_password_is_seen_in_workers_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_workers_arguments_contain_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     from rnn_jax.runtime.signals import Stop
     from rnn_jax.sweeping import workers
     from rnn_jax.sweeping.command import StudyOptions
@@ -198,7 +198,7 @@ def test_no_password_is_seen_in_workers_arguments(monkeypatch: pytest.MonkeyPatc
         assert environment[workers.STORAGE] == url
 
 
-def test_what_belongs_to_studies_alone_is_refused_without_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_of_a_study_need_a_storage(capsys: pytest.CaptureFixture[str]) -> None:
     grid = ["--grid", "optimizer.learning_rate=1e-3,1e-2"]
     assert sweep.main([*COMMAND, *grid, "--workers", "2"]) == 2
     assert "--workers: only with --storage" in capsys.readouterr().err

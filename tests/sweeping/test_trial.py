@@ -1,4 +1,4 @@
-"""A trial as a process of its own: what comes of it, whoever stops it."""
+"""A trial in a process of its own: its results, failures and interruptions."""
 
 import json
 import os
@@ -26,7 +26,7 @@ RATE = "optimizer.learning_rate"
 FAKE = """
 import json, os, pathlib, signal, sys, time
 folder = pathlib.Path(sys.argv[-1])
-def say(**summary):
+def summarize(**summary):
     (folder / "summary.json").write_text(json.dumps(summary))
 def evaluated(*values):
     with (folder / "metrics.jsonl").open("w") as file:
@@ -40,7 +40,7 @@ signal.signal(signal.SIGTERM, stopped)
 
 
 class Recorded:
-    """Stands for a trial of a study."""
+    """Replaces `ClaimedTrial`."""
 
     number = 4
 
@@ -84,11 +84,11 @@ def folder_of(trial: Recorded, settings: TrialSettings) -> Path:
     return settings.folder.path / trial.attributes["folder"]
 
 
-def test_the_objective_and_what_was_reported(
+def test_the_objective_and_the_reported_evaluations(
     settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial = Recorded()
-    body = "evaluated(0.4, 0.6, 0.5)\nsay(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
+    body = "evaluated(0.4, 0.6, 0.5)\nsummarize(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
     assert train(trial, settings, body, monkeypatch) == 0.6
     assert trial.reported == [0.4, 0.6, 0.5]
     (result,) = trial.attributes["results"]
@@ -99,8 +99,8 @@ def test_the_objective_and_what_was_reported(
     assert config["runtime"]["allow_device_change"] is True
 
 
-def test_folders_are_named_by_the_config(settings: TrialSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    body = "say(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
+def test_equal_configs_have_the_same_folder(settings: TrialSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = "summarize(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
     names = []
     for rate in (1e-3, 1e-2, 1e-3):
         trial = Recorded(rate)
@@ -109,11 +109,11 @@ def test_folders_are_named_by_the_config(settings: TrialSettings, monkeypatch: p
     assert names[0] == names[2] != names[1]
 
 
-def test_what_is_varied_tells_folders_apart_whatever_it_is(
+def test_every_varied_key_changes_the_folder(
     settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between a run and its resumption such a key may differ."""
-    body = "say(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
+    """Even one that may differ between a run and its resumption."""
+    body = "summarize(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
     names = set()
     for precision in ("float32", "bfloat16"):
         trial = Recorded()
@@ -126,94 +126,99 @@ def test_what_is_varied_tells_folders_apart_whatever_it_is(
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (
-            "say(status='diverged', reason='not finite at update 3', best=None)\nsys.exit(3)",
+            "summarize(status='diverged', reason='not finite at update 3', best=None)\nsys.exit(3)",
             "diverged: not fin",
         ),
         ("print('error: out of memory: a smaller batch')\nsys.exit(5)", "out of memory: a smaller batch"),
-        ("raise ValueError('unheard of')", "ValueError: unheard of"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "most likely memory was not enough"),
+        ("raise ValueError('unexpected')", "ValueError: unexpected"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "most likely it ran out of memory"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "killed (SIGSEGV)"),
-        ("say(status='finished', best=None, step=3)", "validation had no finite accuracy"),
-        ("say(status='finished', best=dict(step=1, accuracy=None), step=3)", "no finite accuracy"),
+        ("summarize(status='finished', best=None, step=3)", "validation had no finite accuracy"),
+        ("summarize(status='finished', best=dict(step=1, accuracy=None), step=3)", "no finite accuracy"),
         ("sys.exit(7)", "exit status 7"),
         ("print('error: out of memory on CPU\\nmore'); sys.exit(5)", "out of memory on CPU"),
         ("print('error: 3 members need 2 GB, and 1 GB are free'); sys.exit(5)", "1 GB are free"),
     ],
 )
-def test_why_there_is_no_result(
-    body: str, said: str, settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
+def test_failures_of_a_trial(
+    body: str, message: str, settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(TrialFailedError) as told:
+    with pytest.raises(TrialFailedError) as error:
         train(Recorded(), settings, body, monkeypatch)
-    assert said in str(told.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ("print('error: the disk is full'); sys.exit(5)", "trial 4: the disk is full"),
         ("print('error: no such data'); sys.exit(2)", "trial 4: no such data"),
-        ("sys.exit(143)", "trial 4 was stopped from outside (exit status 143)"),
-        ("os.kill(os.getpid(), signal.SIGUSR1)", "trial 4 was stopped from outside (exit status -10)"),
+        ("sys.exit(143)", "trial 4: stopped by another process (exit status 143)"),
+        ("os.kill(os.getpid(), signal.SIGUSR1)", "trial 4: stopped by another process (exit status -10)"),
     ],
 )
-def test_what_would_spoil_all_trials_ends_the_worker(
-    body: str, said: str, settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
+def test_an_error_of_the_machine_ends_the_worker(
+    body: str, message: str, settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         train(Recorded(), settings, body, monkeypatch)
-    assert str(told.value) == said
+    assert str(error.value) == message
 
 
-def test_a_point_that_can_be_trained_nowhere_is_given_up(
+def test_a_trial_with_an_invalid_config_fails(
     settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where other points can: it would end all workers, one after another."""
+    """If other configs are valid: as an error of the worker it would end all workers, one by one."""
     body = "print('error: task.shift_pixels = 20: out of sight'); sys.exit(2)"
     trial = Recorded()
     trial.point["task.shift_pixels"] = 20
     with pytest.raises(TrialFailedError, match=r"task\.shift_pixels = 20: out of sight"):
         train(trial, settings, body, monkeypatch)
-    unknown = settings.reference.model_copy(
+    invalid = settings.reference.model_copy(
         update={"task": settings.reference.task.model_copy(update={"shift_pixels": 20})}
     )
-    with pytest.raises(UserError, match="trial 4"):  # no data here, for instance
-        train(trial, settings._replace(reference=unknown), body, monkeypatch)
+    with pytest.raises(UserError, match="trial 4"):  # for instance without the data
+        train(trial, settings._replace(reference=invalid), body, monkeypatch)
 
 
-def test_of_several_attempts_the_last_one_is_told(
+def test_the_message_is_that_of_the_last_attempt(
     settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for words in ("error: the disk is full\\n", "ValueError: a bug\\n"):
-        with pytest.raises((TrialFailedError, UserError)) as told:
+        with pytest.raises((TrialFailedError, UserError)) as error:
             train(
                 Recorded(),
                 settings,
                 f"print('{words}'); sys.exit(5 if 'disk' in '{words}' else 1)",
                 monkeypatch,
             )
-    assert str(told.value) == "ValueError: a bug"
+    assert str(error.value) == "ValueError: a bug"
 
 
-def test_the_command_is_of_one_process_whatever_a_cluster_says(
+def test_the_command_is_a_single_process_in_a_cluster_too(
     settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial = Recorded()
-    train(trial, settings, "say(status='finished', best=dict(accuracy=1.0), said=sys.argv[2:])", monkeypatch)
-    said = json.loads((folder_of(trial, settings) / "summary.json").read_text())["said"]
-    assert said[:2] == ["main", "--config.runtime.process_count=1"]
+    train(
+        trial,
+        settings,
+        "summarize(status='finished', best=dict(accuracy=1.0), arguments=sys.argv[2:])",
+        monkeypatch,
+    )
+    arguments = json.loads((folder_of(trial, settings) / "summary.json").read_text())["arguments"]
+    assert arguments[:2] == ["main", "--config.runtime.process_count=1"]
 
 
-def test_the_same_point_twice_is_trained_one_after_the_other(
+def test_trials_with_the_same_point_train_one_after_the_other(
     settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second one waits from before the first one's process has locked the folder."""
+    """The second waits even before the first's process has locked the folder."""
     body = (
         "(folder / 'n').open('a').write('(')\ntime.sleep(0.6)\n(folder / 'n').open('a').write(')')\n"
-        "say(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
+        "summarize(status='finished', best=dict(step=1, accuracy=0.6), step=3)"
     )
     both = [Recorded(), Recorded()]
     threads = [threading.Thread(target=train, args=(trial, settings, body, monkeypatch)) for trial in both]
@@ -224,7 +229,7 @@ def test_the_same_point_twice_is_trained_one_after_the_other(
     assert (folder_of(both[0], settings) / "n").read_text() == "()()"
 
 
-def test_a_point_that_no_config_can_have_is_given_up(
+def test_a_trial_with_contradicting_values_fails(
     settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial = Recorded(-1.0)
@@ -233,18 +238,16 @@ def test_a_point_that_no_config_can_have_is_given_up(
     assert not trial.attributes
 
 
-def test_one_that_falls_behind_is_asked_to_stop(
-    settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pruned_trial_receives_sigterm(settings: TrialSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     trial = Recorded(prunes_after=2)
-    body = "evaluated(0.4, 0.3)\nsay(status='running', best=dict(step=0, accuracy=0.4))\ntime.sleep(60)"
+    body = "evaluated(0.4, 0.3)\nsummarize(status='running', best=dict(step=0, accuracy=0.4))\ntime.sleep(60)"
     with pytest.raises(TrialPrunedError):
         train(trial, settings, body, monkeypatch)
     assert (folder_of(trial, settings) / "stopped").exists()
     assert trial.attributes["results"][0]["best"]["accuracy"] == 0.4
 
 
-def test_a_signal_puts_it_back(settings: TrialSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_requeues_the_trial(settings: TrialSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     trial = Recorded()
     with Stop() as stop:
         killer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM))
@@ -255,10 +258,10 @@ def test_a_signal_puts_it_back(settings: TrialSettings, monkeypatch: pytest.Monk
     assert (folder_of(trial, settings) / "stopped").exists()
 
 
-def test_who_is_at_work_in_the_folder_is_waited_for(
+def test_a_trial_waits_while_its_folder_is_locked(
     settings: TrialSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body = "say(status='finished', best=dict(step=1, accuracy=0.6), step=3, at=time.time())"
+    body = "summarize(status='finished', best=dict(step=1, accuracy=0.6), step=3, at=time.time())"
     first = Recorded()
     train(first, settings, body, monkeypatch)
     folder, until = folder_of(first, settings), []

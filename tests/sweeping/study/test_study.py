@@ -1,4 +1,4 @@
-"""A study as workers see it: who takes what, what is put back, and that each trial ends just once."""
+"""Workers of a study: claims, requeued trials, and that each trial finishes exactly once."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -24,24 +24,24 @@ from rnn_jax.sweeping.study.storage import StudyStorageError
 from rnn_jax.sweeping.study.study import Study
 
 RANGES = {"a": {"log_uniform": (1e-3, 1.0)}, "b": {"choice": ("x", None, 3)}, "c": {"integer": (1, 9)}}
-MANY_BEATS = 100
-"""Seconds without a heartbeat after which nobody here is taken for dead, divided by six."""
+HEARTBEAT_SECONDS = 100
+"""No worker misses six of these during a test."""
 
 
-def join(folder: Path, *, heartbeat: int = MANY_BEATS, points: Any = (), **more: Any) -> Study:
-    """A worker's view of one and the same study."""
-    said: dict[str, Any] = {
+def join(folder: Path, *, heartbeat: int = HEARTBEAT_SECONDS, points: Any = (), **more: Any) -> Study:
+    """A worker's access to one study."""
+    settings: dict[str, Any] = {
         "content": {"model.layers": 1},
         "versions": {"jax": "1"},
         "objective": Objective.of("loss", "min"),
     }
-    said |= {name: more.pop(name) for name in [*said, "commit"] if name in more}
+    settings |= {name: more.pop(name) for name in [*settings, "commit"] if name in more}
     fields = (
         {"grid": {"a": [point["a"] for point in points]}} if points else {"ranges": RANGES, "num_trials": 3}
     )
     sweep = definition.check({**fields, **more}, "here", in_study=True)
     url = f"sqlite:///{folder / 'study.db'}"
-    return open_study(url, "s", sweep, list(points), heartbeat_seconds=heartbeat, **said)
+    return open_study(url, "s", sweep, list(points), heartbeat_seconds=heartbeat, **settings)
 
 
 def stored(worker: Study) -> list[optuna.trial.FrozenTrial]:
@@ -52,7 +52,7 @@ def train(trial: ClaimedTrial) -> float:
     return trial.point["a"]
 
 
-def all_of(worker: Study, run: Callable[[ClaimedTrial], float]) -> None:
+def run_all(worker: Study, run: Callable[[ClaimedTrial], float]) -> None:
     while worker.run_next(run):
         pass
 
@@ -75,10 +75,10 @@ def test_two_workers_share_the_trials(tmp_path: Path) -> None:
     assert len({trial.point["a"] for trial in found}) == 3
 
 
-def test_what_is_drawn_does_not_depend_on_who_draws_it(tmp_path: Path) -> None:
+def test_sampled_points_do_not_depend_on_the_worker(tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
     alone = join(tmp_path / "alone", num_trials=14)
-    all_of(alone, train)
+    run_all(alone, train)
     for number in range(14):
         assert join(tmp_path, num_trials=14).run_next(train), number
     assert [trial.point for trial in join(tmp_path).finished()] == [trial.point for trial in alone.finished()]
@@ -88,7 +88,7 @@ def test_what_is_drawn_does_not_depend_on_who_draws_it(tmp_path: Path) -> None:
     assert join(other, sampler_seed=1).finished()[0].point != alone.finished()[0].point
 
 
-def test_the_points_of_a_grid_are_each_tried_once(tmp_path: Path) -> None:
+def test_each_point_of_a_grid_is_trained_once(tmp_path: Path) -> None:
     points = [{"a": value} for value in (3, 1, 2)]
     workers = [join(tmp_path, points=points) for _ in range(2)]
     while any(worker.run_next(train) for worker in workers):
@@ -97,7 +97,7 @@ def test_the_points_of_a_grid_are_each_tried_once(tmp_path: Path) -> None:
     assert workers[0].num_trials == 3
 
 
-def test_one_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_failed_trial_records_its_reason_and_the_others_continue(tmp_path: Path) -> None:
     worker = join(tmp_path)
 
     def run(trial: ClaimedTrial) -> float:
@@ -106,7 +106,7 @@ def test_one_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> None:
             raise TrialFailedError("diverged at update 3")
         return 1.0
 
-    all_of(worker, run)
+    run_all(worker, run)
     found = worker.finished()
     assert [(trial.status, trial.reason) for trial in found] == [
         ("finished", None),
@@ -116,30 +116,30 @@ def test_one_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> None:
     assert [trial.attributes["folder"] for trial in found] == ["trials/0", "trials/1", "trials/2"]
 
 
-def test_one_that_is_put_back_goes_on_with_its_point_and_what_was_reported(tmp_path: Path) -> None:
+def test_a_requeued_trial_keeps_its_point_and_its_reported_evaluations(tmp_path: Path) -> None:
     first, second = join(tmp_path), join(tmp_path)
     seen: list[tuple[int, dict[str, Any]]] = []
 
-    def stop(trial: ClaimedTrial) -> float:
+    def interrupted(trial: ClaimedTrial) -> float:
         trial.report(1, 0.5)
         seen.append((trial.number, trial.point))
         raise TrialRequeuedError
 
-    def go_on(trial: ClaimedTrial) -> float:
-        trial.report(1, 0.7)  # known: the first one counts
+    def resumed(trial: ClaimedTrial) -> float:
+        trial.report(1, 0.7)  # reported before: that value counts
         trial.report(2, 0.4)
         seen.append((trial.number, trial.point))
         return 0.4
 
-    assert first.run_next(stop)
-    assert second.run_next(go_on)
+    assert first.run_next(interrupted)
+    assert second.run_next(resumed)
     assert seen[0] == seen[1]
     last = stored(second)[-1]
     assert last.intermediate_values == {1: 0.5, 2: 0.4}
     assert [trial.number for trial in second.finished()] == [0]
 
 
-def test_one_that_falls_behind_is_given_up(tmp_path: Path) -> None:
+def test_the_worst_trials_are_pruned(tmp_path: Path) -> None:
     worker = join(tmp_path, num_trials=9, pruner={"kind": "percentile"})
 
     def run(trial: ClaimedTrial) -> float:
@@ -147,7 +147,7 @@ def test_one_that_falls_behind_is_given_up(tmp_path: Path) -> None:
             trial.report(evaluation, float(trial.number))
         return float(trial.number)
 
-    all_of(worker, run)
+    run_all(worker, run)
     found = worker.finished()
     assert [trial.status for trial in found] == ["finished"] * 5 + ["pruned"] * 4
     assert [trial.value for trial in found] == [float(number) for number in range(9)]
@@ -165,31 +165,33 @@ def test_one_that_falls_behind_is_given_up(tmp_path: Path) -> None:
         (None, [3] * 4),
     ],
 )
-def test_when_trials_are_given_up(tmp_path: Path, pruner: dict[str, Any], evaluations: list[int]) -> None:
-    """Of nine trials the first five, each a bit worse than the one before it, are never given up."""
+def test_at_which_evaluation_trials_are_pruned(
+    tmp_path: Path, pruner: dict[str, Any], evaluations: list[int]
+) -> None:
+    """Of nine trials the first five, each slightly worse than the one before, are never pruned."""
     worker = join(tmp_path, num_trials=9, pruner=pruner)
     made: list[int] = []
 
     def run(trial: ClaimedTrial) -> float:
         for evaluation in (1, 2, 3):
             made.append(trial.number)
-            # The others lie between the third and the fourth of them.
+            # The others are between the third and the fourth of them.
             place = trial.number if trial.number < 5 else 2.5
             trial.report(evaluation, 5.0 - evaluation + place / 1000)
         return 1.0
 
-    all_of(worker, run)
+    run_all(worker, run)
     assert [made.count(number) for number in range(5, 9)] == evaluations
 
 
 @pytest.mark.parametrize("method", ["_point", "_requeue_own"])
-def test_a_dead_workers_trial_is_taken_once_it_is_missed(
+def test_a_dead_workers_trial_is_requeued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    """Between beginning it and its first word; between giving it up and putting it back."""
+    """It died between creating the trial and its first heartbeat, or between failing and requeueing it."""
     dead, alive = join(tmp_path), join(tmp_path)
 
-    def put_back(trial: ClaimedTrial) -> float:
+    def interrupted(trial: ClaimedTrial) -> float:
         raise TrialRequeuedError
 
     class Killed(BaseException):
@@ -201,40 +203,40 @@ def test_a_dead_workers_trial_is_taken_once_it_is_missed(
     with monkeypatch.context() as patched:
         patched.setattr(study.Study, method, killed)
         with pytest.raises(Killed):
-            dead.run_next(put_back)
+            dead.run_next(interrupted)
     clock = _Clock(monkeypatch)
-    if method == "_point":  # it had begun: heartbeats tell of it, or their absence
+    if method == "_point":  # it has started: its heartbeats have stopped
         _forget_heartbeats(tmp_path)
-        all_of(alive, train)
+        run_all(alive, train)
         assert [trial.number for trial in alive.finished()] == [0, 2, 3]
     else:
-        all_of(alive, train)
+        run_all(alive, train)
         assert [trial.number for trial in alive.finished()] == [1, 2]
-        clock.now += 6 * MANY_BEATS + 1
-        all_of(alive, train)
+        clock.now += 6 * HEARTBEAT_SECONDS + 1
+        run_all(alive, train)
         assert [trial.number for trial in alive.finished()] == [0, 1, 2]
     assert all(trial.state.is_finished() for trial in stored(alive))
 
 
-def test_a_trial_whose_worker_died_before_its_first_heartbeat_is_not_lost(
+def test_a_trial_whose_worker_died_before_its_first_heartbeat_is_requeued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dead, alive = join(tmp_path), join(tmp_path)
     dead._study._storage.create_new_trial(dead._study._study_id)
     clock = _Clock(monkeypatch)
-    all_of(alive, train)
+    run_all(alive, train)
     assert [trial.number for trial in alive.finished()] == [1, 2]
-    clock.now += 6 * MANY_BEATS + 1
-    all_of(alive, train)
+    clock.now += 6 * HEARTBEAT_SECONDS + 1
+    run_all(alive, train)
     assert [trial.number for trial in alive.finished()] == [0, 1, 2]
 
 
-def test_a_worker_that_was_taken_for_dead_lets_go_and_its_result_counts_once(tmp_path: Path) -> None:
+def test_a_live_worker_whose_trial_was_taken_over_does_not_count(tmp_path: Path) -> None:
     slow, other = join(tmp_path), join(tmp_path)
 
-    def taken(trial: ClaimedTrial) -> float:
+    def taken_over(trial: ClaimedTrial) -> float:
         _forget_heartbeats(tmp_path)
-        assert other.run_next(train)  # its trial, which comes to an end there
+        assert other.run_next(train)  # finishes the same trial
         return 99.0
 
     def noticed(trial: ClaimedTrial) -> float:
@@ -244,19 +246,19 @@ def test_a_worker_that_was_taken_for_dead_lets_go_and_its_result_counts_once(tmp
             trial.report(1, 0.0)
         raise TrialTakenOverError
 
-    assert slow.run_next(taken)
+    assert slow.run_next(taken_over)
     assert slow.run_next(noticed)
-    all_of(slow, train)
+    run_all(slow, train)
     found = slow.finished()
     assert [trial.number for trial in found] == [0, 2, 4]
     assert [trial.value for trial in found] == [trial.point["a"] for trial in found]
 
 
-def test_one_too_many_is_given_up(tmp_path: Path) -> None:
+def test_a_superfluous_trial_is_dropped(tmp_path: Path) -> None:
     first, second = join(tmp_path, num_trials=1), join(tmp_path, num_trials=1)
 
     def run(trial: ClaimedTrial) -> float:
-        # As if both had seen at once that there is room.
+        # As if both workers had claimed at the same moment.
         second._study.optimize(
             lambda trial: second._run(trial, train), n_trials=1, catch=(TrialTakenOverError,)
         )
@@ -271,31 +273,31 @@ def test_one_too_many_is_given_up(tmp_path: Path) -> None:
     assert [trial.number for trial in more.finished()] == [0, 2]
 
 
-def test_whoever_asks_for_most_trials_counts_for_all(tmp_path: Path) -> None:
+def test_the_largest_number_of_trials_counts_for_all_workers(tmp_path: Path) -> None:
     few, many = join(tmp_path, num_trials=2), join(tmp_path, num_trials=4)
 
-    def put_back(trial: ClaimedTrial) -> float:
+    def interrupted(trial: ClaimedTrial) -> float:
         raise TrialRequeuedError
 
     assert few.run_next(train)
     assert few.run_next(train)
     assert not few.run_next(train)
     assert few.num_unfinished() == 0
-    assert many.run_next(put_back)
+    assert many.run_next(interrupted)
     assert few.num_unfinished() == 2
-    assert few.run_next(train)  # the one that was put back, which is none of its own first two
+    assert few.run_next(train)  # the requeued one, which is not one of its own two
     assert few.run_next(train)
     assert not few.run_next(train)
     assert many.num_unfinished() == 0
     assert len(many.finished()) == 4
 
 
-def test_what_ended_beyond_the_last_one_does_not_count_for_it(tmp_path: Path) -> None:
+def test_a_superfluous_result_does_not_replace_a_missing_one(tmp_path: Path) -> None:
     first, second = join(tmp_path, num_trials=2), join(tmp_path, num_trials=2)
 
     def run(trial: ClaimedTrial) -> float:
         assert second.run_next(train)
-        second._study.optimize(lambda trial: 1.0, n_trials=1)  # one too many, told by somebody else's hand
+        second._study.optimize(lambda trial: 1.0, n_trials=1)  # a superfluous trial
         assert second.num_unfinished() == 1
         return 1.0
 
@@ -303,7 +305,7 @@ def test_what_ended_beyond_the_last_one_does_not_count_for_it(tmp_path: Path) ->
     assert first.num_unfinished() == 0
 
 
-def test_where_no_trial_can_be_trained_the_worker_ends_and_others_go_on(tmp_path: Path) -> None:
+def test_a_worker_that_cannot_train_ends_and_others_continue(tmp_path: Path) -> None:
     broken, sound = join(tmp_path), join(tmp_path)
 
     def run(trial: ClaimedTrial) -> float:
@@ -311,16 +313,14 @@ def test_where_no_trial_can_be_trained_the_worker_ends_and_others_go_on(tmp_path
 
     with pytest.raises(UserError, match="the disk is full"):
         broken.run_next(run)
-    all_of(sound, train)
+    run_all(sound, train)
     assert [trial.status for trial in sound.finished()] == ["finished"] * 3
     assert trials.num_deaths(stored(sound), 0) == 0
 
 
-@pytest.mark.parametrize("error", [ValueError("unheard of"), KeyError("unheard of"), AssertionError()])
-def test_with_a_bug_a_trial_has_come_to_its_end_and_the_worker_says_so(
-    error: Exception, tmp_path: Path
-) -> None:
-    """Optuna raises the first kind itself, where a result is late."""
+@pytest.mark.parametrize("error", [ValueError("unexpected"), KeyError("unexpected"), AssertionError()])
+def test_a_bug_fails_the_trial_and_is_raised(error: Exception, tmp_path: Path) -> None:
+    """Optuna raises ValueError itself, for the result of a trial that was taken over."""
     worker, other = join(tmp_path), join(tmp_path)
 
     def run(trial: ClaimedTrial) -> float:
@@ -328,13 +328,13 @@ def test_with_a_bug_a_trial_has_come_to_its_end_and_the_worker_says_so(
 
     with pytest.raises(type(error)):
         worker.run_next(run)
-    all_of(other, train)
+    run_all(other, train)
     found = other.finished()
     assert [trial.status for trial in found] == ["failed", "finished", "finished"]
     assert found[0].reason == f"a bug: {error!r}"
 
 
-def test_a_database_that_fails_within_a_trial_is_no_bug_of_the_trial(tmp_path: Path) -> None:
+def test_a_database_error_during_a_trial_does_not_fail_the_trial(tmp_path: Path) -> None:
     worker = join(tmp_path)
 
     def run(trial: ClaimedTrial) -> float:
@@ -346,22 +346,22 @@ def test_a_database_that_fails_within_a_trial_is_no_bug_of_the_trial(tmp_path: P
     assert trials.REASON not in stored(worker)[0].user_attrs
 
 
-def test_workers_have_one_folder(tmp_path: Path) -> None:
+def test_all_workers_need_the_same_folder(tmp_path: Path) -> None:
     first, second = join(tmp_path), join(tmp_path)
     first.require_folder("a1", "runs/sweep")
     second.require_folder("a1", "runs/sweep")
-    with pytest.raises(UserError, match="other/sweep: not the folder that study s has"):
+    with pytest.raises(UserError, match="other/sweep: not the folder of study s"):
         second.require_folder("b2", "other/sweep")
 
 
-def test_another_commit_is_told(tmp_path: Path) -> None:
+def test_the_commit_that_created_a_study_is_known_if_it_differs(tmp_path: Path) -> None:
     assert join(tmp_path, commit="abc").created_by is None
     assert join(tmp_path, commit="abc").created_by is None
-    assert join(tmp_path).created_by is None  # who does not know his own
+    assert join(tmp_path).created_by is None  # whose own commit is unknown
     assert join(tmp_path, commit="def").created_by == "abc"
 
 
-def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_that_kills_its_workers_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "MAX_DEATHS", 3)
     for _ in range(3):
         dead = join(tmp_path, num_trials=1)
@@ -374,32 +374,32 @@ def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path, monkeypatch:
         dead._study._storage.record_heartbeat(number)  # pyright: ignore[reportAttributeAccessIssue]
         _forget_heartbeats(tmp_path)
     alive = join(tmp_path, num_trials=1)
-    all_of(alive, train)
+    run_all(alive, train)
     (found,) = alive.finished()
     assert (found.status, found.reason) == (
         "failed",
-        "3 workers died of it; most likely memory was not enough",
+        "3 workers died during it; most likely it ran out of memory",
     )
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ({"content": {"model.layers": 2}}, "model.layers is 1 there and 2 here"),
-        ({"versions": {"jax": "2"}}, "of other versions: jax is '1' there and '2' here"),
+        ({"versions": {"jax": "2"}}, "has other versions: jax is '1' there and '2' here"),
         ({"objective": Objective.of("accuracy", "max")}, "objective is 'loss' there and 'accuracy' here"),
-        ({"heartbeat": 5}, "has --heartbeat 100, and here is 5"),
+        ({"heartbeat": 5}, "has --heartbeat 100, not 5"),
     ],
 )
-def test_a_study_of_something_else_is_refused(tmp_path: Path, more: dict[str, Any], said: str) -> None:
+def test_a_study_with_other_settings_is_an_error(tmp_path: Path, more: dict[str, Any], message: str) -> None:
     join(tmp_path)
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         join(tmp_path, **more)
-    assert said in str(told.value)
-    assert len(str(told.value).splitlines()) <= 2
+    assert message in str(error.value)
+    assert len(str(error.value).splitlines()) <= 2
 
 
-def test_a_creator_that_died_is_made_up_for_and_somebody_elses_study_refused(
+def test_settings_of_a_dead_creator_are_recorded_and_a_foreign_study_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
@@ -426,7 +426,7 @@ def _find(folder: Path, table: str) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "within", "at the end of"])
-def test_a_database_that_is_lost_is_told(when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_database_is_an_error(when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "RETRY_PAUSES_SECONDS", (0.01,))
     worker = join(tmp_path)
 
@@ -443,9 +443,7 @@ def test_a_database_that_is_lost_is_told(when: str, tmp_path: Path, monkeypatch:
         worker.run_next(run)
 
 
-def test_a_database_that_is_away_for_a_moment_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_short_outage_of_the_database_is_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "RETRY_PAUSES_SECONDS", (0.01, 0.02))
     monkeypatch.setattr(storage.time, "sleep", lambda seconds: seconds == 0.02 and _find(tmp_path, "trials"))
     worker = join(tmp_path)
@@ -459,9 +457,7 @@ def test_a_database_that_is_away_for_a_moment_is_waited_for(
     assert stored(worker)[0].intermediate_values == {1: 0.5}
 
 
-def test_who_only_waits_for_others_waits_for_the_database_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_waiting_worker_retries_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "RETRY_PAUSES_SECONDS", (0.01, 0.02))
     monkeypatch.setattr(storage.time, "sleep", lambda seconds: seconds == 0.02 and _find(tmp_path, "trials"))
     worker, other = join(tmp_path, num_trials=1), join(tmp_path, num_trials=1)
@@ -480,7 +476,7 @@ def test_who_only_waits_for_others_waits_for_the_database_too(
 
 
 class _Clock:
-    """Stands still until it is moved."""
+    """Replaces the clock of `study`; it only moves when `now` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
