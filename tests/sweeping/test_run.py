@@ -104,7 +104,7 @@ def test_a_members_checkpoint_is_as_a_run_of_its_own_has_it(whole: Path) -> None
             found = checkpoint.find(RunFolder(whole / "members" / str(row["member"])).checkpoints, "best")
             assert found.step == row["best"]["step"] == found.progress["evaluated_at"]
             assert found.progress["metric"] == row["best"]["accuracy"]
-            assert found.progress["evaluations_since_best"] == 0
+            assert found.progress["members"][0]["evaluations_since_best"] == 0
 
 
 def test_the_winner_alone_is_tested_and_reported(whole: Path) -> None:
