@@ -1,1 +1,1 @@
-"""What a person sees of a run: the console, the logs, the figures, the tables. No JAX; reads run folders."""
+"""The output of a run: console, logs, plots, reports. Reads run folders, imports no JAX."""

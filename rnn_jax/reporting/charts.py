@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+Scale = Literal["log", "linear", "names"]
+
+LOG_SCALE_FACTOR = 5  # positive numbers with a larger ratio get a logarithmic axis
 LEVEL_COLOUR = "#444444"
 STYLE: dict[Any, Any] = {
     "font.size": 11,
@@ -153,6 +156,16 @@ def fit_range(axes: "Axes", name: str, series: Sequence[Series], level: float | 
 def scaled(name: str, values: Any) -> Any:
     """Values of a metric as drawn: accuracies in percent."""
     return 100 * values if is_percentage(name) else values
+
+
+def scale_of(values: Sequence[Any]) -> Scale:
+    """The scale of an axis for values of a config key."""
+    if not values or not all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in values
+    ):
+        return "names"
+    low, high = min(values), max(values)
+    return "log" if low > 0 and high >= LOG_SCALE_FACTOR * low else "linear"
 
 
 def axis_label(name: str, split: str = "") -> str:

@@ -16,6 +16,7 @@ from rnn_jax.reporting.charts import (
     fit_range,
     new_figure,
     save,
+    scale_of,
     scaled,
     styled,
 )
@@ -32,7 +33,6 @@ MAX_ROWS = 50  # of the table
 MAX_CURVES = 40
 MAX_LABELS = 5
 MAX_TICKS = 6
-LOG_SCALE_FACTOR = 5  # values with a larger ratio get a logarithmic axis
 
 
 def write(folder: Path, rows: Sequence[Row], objective: Objective, command: str) -> Path:
@@ -201,14 +201,14 @@ def _plot_pair(
 def _positions(axes: "Axes", values: Sequence[Any], axis: str) -> list[float]:
     """The positions of values on the 'x' or 'y' axis, which is made linear, logarithmic or one of names."""
     ticks, scale = (axes.set_xticks, axes.set_xscale) if axis == "x" else (axes.set_yticks, axes.set_yscale)
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        distinct = sorted(set(values))
-        if distinct[0] > 0 and distinct[-1] >= LOG_SCALE_FACTOR * distinct[0]:
-            scale("log")
-        if len(distinct) <= MAX_TICKS:
-            ticks([], minor=True)
-            ticks(distinct, [f"{value:g}" for value in distinct])
-        return [float(value) for value in values]
-    names = list(dict.fromkeys(str(value) for value in values))
-    ticks(range(len(names)), names)
-    return [float(names.index(str(value))) for value in values]
+    kind = scale_of(values)
+    if kind == "names":
+        names = list(dict.fromkeys(str(value) for value in values))
+        ticks(range(len(names)), names)
+        return [float(names.index(str(value))) for value in values]
+    scale(kind)
+    distinct = sorted(set(values))
+    if len(distinct) <= MAX_TICKS:
+        ticks([], minor=True)
+        ticks(distinct, [f"{value:g}" for value in distinct])
+    return [float(value) for value in values]

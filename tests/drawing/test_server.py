@@ -126,17 +126,17 @@ def test_a_drawing_is_predicted(server: Server) -> None:
     assert model["canvas"] == {"height": SIDE, "width": SIDE}
     assert model["image"] == {"height": 28, "width": 28, "maximum": 255}
     assert np.shape(model["pixels"]) == (28, 28)
-    status, answer, _ = request(server, "POST", "/predict", INK.tobytes())
+    status, response, _ = request(server, "POST", "/predict", INK.tobytes())
     assert status == 200
-    image = np.array(answer["image"])
+    image = np.array(response["image"])
     assert image.shape == (28, 28)
     assert np.ptp(np.flatnonzero(image.any(axis=1))) + 1 == 20
     np.testing.assert_array_equal(
-        answer["probabilities"], np.tile(np.eye(3)[image.any(axis=0).sum() % 3], (28, 1))
+        response["probabilities"], np.tile(np.eye(3)[image.any(axis=0).sum() % 3], (28, 1))
     )
-    np.testing.assert_array_equal(answer["states"], np.full((28, 5), -0.25))
-    status, answer, _ = request(server, "POST", "/predict", bytes(SIDE * SIDE))
-    assert (status, answer) == (200, {"image": None})
+    np.testing.assert_array_equal(response["states"], np.full((28, 5), -0.25))
+    status, response, _ = request(server, "POST", "/predict", bytes(SIDE * SIDE))
+    assert (status, response) == (200, {"image": None})
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "LocalHost"])
@@ -152,15 +152,15 @@ def test_other_hosts_and_origins_are_rejected(server: Server) -> None:
     hosts = ("evil.example", f"evil.example:{port}", "127.0.0.1:1", f"127.0.0.1.evil.example:{port}", "")
     for host in hosts:
         for method, path, body in (("GET", "/", None), ("GET", "/model", None), ("POST", "/predict", b"")):
-            status, answer, _ = request(server, method, path, body, Host=host)
+            status, response, _ = request(server, method, path, body, Host=host)
             assert status == 403, host
-            assert answer["error"] == "the Host header is not this server's"
+            assert response["error"] == "the Host header is not this server's"
     assert b" 403 " in send(server, b"GET / HTTP/1.0\r\n\r\n")
     origins = ("http://evil.example", "null", f"https://127.0.0.1:{port}", "http://127.0.0.1:1", "")
     for origin in origins:
-        status, answer, _ = request(server, "POST", "/predict", INK.tobytes(), Origin=origin)
+        status, response, _ = request(server, "POST", "/predict", INK.tobytes(), Origin=origin)
         assert status == 403, origin
-        assert answer["error"] == "the Origin header is not this server's"
+        assert response["error"] == "the Origin header is not this server's"
 
 
 @pytest.mark.parametrize(
@@ -168,31 +168,31 @@ def test_other_hosts_and_origins_are_rejected(server: Server) -> None:
     ["/page.html", "/server.py", "/../server.py", "/..%2fserver.py", "/predict", "/etc/passwd", "/?a"],
 )
 def test_nothing_else_is_served(server: Server, path: str) -> None:
-    status, answer, _ = request(server, "GET", path)
-    assert (status, answer) == (404, {"error": "not found"})
+    status, response, _ = request(server, "GET", path)
+    assert (status, response) == (404, {"error": "not found"})
 
 
 def test_wrong_bodies_are_rejected(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     size = SIDE * SIDE
     for body in (b"", b"{}", INK.tobytes()[:-1]):
-        status, answer, _ = request(server, "POST", "/predict", body)
-        assert (status, answer["error"]) == (400, "a drawing must be 280 × 280 bytes")
+        status, response, _ = request(server, "POST", "/predict", body)
+        assert (status, response["error"]) == (400, "a drawing must be 280 × 280 bytes")
     for length in (size + 1, 10**9, 10**30):
-        answer = send(
+        response = send(
             server, f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n".encode()
         )
-        assert b" 413 " in answer.partition(b"\r\n")[0]
-        assert answer.endswith(b'{"error":"more than 78,400 bytes"}')
+        assert b" 413 " in response.partition(b"\r\n")[0]
+        assert response.endswith(b'{"error":"more than 78,400 bytes"}')
     for header in ("Content-Length: -1", "Content-Length: ²", "Transfer-Encoding: chunked", "A: b"):
-        answer = send(
+        response = send(
             server, f"POST /predict HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode("latin-1")
         )
-        assert b" 411 " in answer.partition(b"\r\n")[0]
+        assert b" 411 " in response.partition(b"\r\n")[0]
     # A truncated body.
-    answer = send(
+    response = send(
         server, f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n123".encode()
     )
-    assert b" 400 " in answer.partition(b"\r\n")[0]
+    assert b" 400 " in response.partition(b"\r\n")[0]
     assert request(server, "POST", "/elsewhere", INK.tobytes())[0] == 404
     assert capsys.readouterr() == ("", "")
 
@@ -210,8 +210,8 @@ def test_wrong_bodies_are_rejected(server: Server, capsys: pytest.CaptureFixture
 def test_malformed_requests_are_rejected_in_json(
     server: Server, message: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer = send(server, message)
-    assert json.loads(answer.rpartition(b"\r\n\r\n")[2] or answer)["error"]
+    response = send(server, message)
+    assert json.loads(response.rpartition(b"\r\n\r\n")[2] or response)["error"]
     assert request(server, "GET", "/")[0] == 200
     assert capsys.readouterr() == ("", "")
 
@@ -245,16 +245,16 @@ def test_drawings_are_predicted_one_at_a_time_and_none_after_finish() -> None:
         assert found == [200] * 6
         assert reader.most_running == 1
         server.finish()
-        status, answer, _ = request(server, "POST", "/predict", INK.tobytes())
-        assert (status, answer) == (503, {"error": "the server is shutting down"})
+        status, response, _ = request(server, "POST", "/predict", INK.tobytes())
+        assert (status, response) == (503, {"error": "the server is shutting down"})
 
 
 def test_a_bug_is_reported_to_the_page_and_keeps_its_traceback(
     server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rnn_jax.drawing.preprocessing.to_image", lambda *_: np.full((28, 28), 9, np.uint8))
-    status, answer, _ = request(server, "POST", "/predict", INK.tobytes())
-    assert (status, answer) == (500, {"error": "internal error; see the terminal"})
+    status, response, _ = request(server, "POST", "/predict", INK.tobytes())
+    assert (status, response) == (500, {"error": "internal error; see the terminal"})
     printed, until = "", time.monotonic() + 10
     while "ValueError: ink in the first row" not in printed and time.monotonic() < until:
         printed += capsys.readouterr().err

@@ -4,7 +4,6 @@ import base64
 import math
 import os
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +26,19 @@ MAX_SAMPLES, MAX_SAMPLE = 10, 20_000  # of a run; characters of each
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-class Budget:
-    """Space in the page that all runs share."""
+BUDGET = {"cells": 200_000, "image_bytes": 3_000_000, "characters": 1_000_000}
+"""The space in the page for the confusion matrices, images and samples of all runs."""
 
-    def __init__(self, size: int) -> None:
-        self._left = size
-
-    def take(self, size: int) -> bool:
-        """Take so much space, or return False if there is not enough left."""
-        if size > self._left:
-            return False
-        self._left -= size
-        return True
+Budget = dict[str, int]
+"""The space left."""
 
 
-@dataclass
-class Budgets:
-    """The space left in the page for matrices, images and samples of all runs."""
-
-    cells: Budget = field(default_factory=lambda: Budget(200_000))
-    image_bytes: Budget = field(default_factory=lambda: Budget(3_000_000))
-    characters: Budget = field(default_factory=lambda: Budget(1_000_000))
+def _take(budget: Budget, kind: str, size: int) -> bool:
+    """Take space from the budget, or return False if there is not enough left."""
+    if size > budget[kind]:
+        return False
+    budget[kind] -= size
+    return True
 
 
 def curve_points(runs: int) -> int:
@@ -126,7 +117,7 @@ def thin(series: Series, limit: int, keep: Collection[int] = ()) -> Series:
     return Series(steps[places], values[places])
 
 
-def confusion(run: Run, budgets: Budgets) -> dict[str, Any]:
+def confusion(run: Run, budget: Budget) -> dict[str, Any]:
     """The confusion matrix (of many classes, the most confused ones), or a note why there is none.
 
     Raises:
@@ -151,7 +142,7 @@ def confusion(run: Run, budgets: Budgets) -> dict[str, Any]:
         kept = np.sort(np.argsort(-errors, kind="stable")[:MAX_CLASSES])
         caption += f" The {MAX_CLASSES} classes with most errors of {len(classes):,}; confusion.json has all."
         classes, matrix = [classes[place] for place in kept], matrix[np.ix_(kept, kept)]
-    if not budgets.cells.take(matrix.size):
+    if not _take(budget, "cells", matrix.size):
         return {"note": "Left out to limit the size of this page; report the run alone to see it."}
     return {"classes": [str(name) for name in classes], "matrix": matrix.tolist(), "caption": caption}
 
@@ -166,7 +157,7 @@ def _missing_confusion(run: Run) -> dict[str, str]:
     return {"note": "Not evaluated yet; this command does it:", "command": evaluation_command(run)}
 
 
-def mistakes(run: Run, budgets: Budgets) -> dict[str, str]:
+def mistakes(run: Run, budget: Budget) -> dict[str, str]:
     """The image of the most confident mistakes as a data URI, or a note why it is left out.
 
     Raises:
@@ -179,12 +170,12 @@ def mistakes(run: Run, budgets: Budgets) -> dict[str, str]:
     content = file.read_bytes()
     if not content.startswith(PNG):
         raise UserError(f"{file}: damaged, not a PNG")
-    if not budgets.image_bytes.take(len(content)):
+    if not _take(budget, "image_bytes", len(content)):
         return {"note": f"Left out to limit the size of this page: {file}"}
     return {"image": "data:image/png;base64," + base64.b64encode(content).decode()}
 
 
-def samples(run: Run, budgets: Budgets) -> dict[str, list[tuple[str, str]]]:
+def samples(run: Run, budget: Budget) -> dict[str, list[tuple[str, str]]]:
     """Samples of a language model in `texts`: pairs of a heading and a text, the latest first.
 
     Raises:
@@ -194,6 +185,6 @@ def samples(run: Run, budgets: Budgets) -> dict[str, list[tuple[str, str]]]:
     check_file(file)
     found = sorted(read_samples(file).items(), reverse=True)
     texts = [(f"step {step:,}", text[:MAX_SAMPLE]) for step, text in found[:MAX_SAMPLES]]
-    texts = [pair for pair in texts if budgets.characters.take(len(pair[1]))]
+    texts = [pair for pair in texts if _take(budget, "characters", len(pair[1]))]
     rest = len(found) - len(texts)
     return {"texts": [*texts, *([(f"and {rest} earlier, in samples.txt", "")] if rest else [])]}

@@ -4,10 +4,10 @@ import json
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from rnn_jax.config.objective import Objective
-from rnn_jax.reporting.pages.reading import Run, is_number
+from rnn_jax.reporting.pages.reading import Run
 
 Benchmark = tuple[str, str]
 """A task and the name of its dataset, '' if unknown. Metrics of different benchmarks are not comparable."""
@@ -19,9 +19,6 @@ MINOR_KEYS = ("checkpoint.", "log.", "runtime.", "dataset.data_dir", "dataset.ma
 """Keys that runs are not compared by."""
 SECTIONS = ("model", "optimizer", "task", "dataset", "train")
 BENCHMARK_KEYS = ("task.name", "dataset.name")
-LOG_SCALE_FACTOR = 5  # positive numbers with a larger ratio get a logarithmic axis
-
-Scale = Literal["log", "linear", "names"]
 
 
 def benchmarks_of(runs: Sequence[Run]) -> list[Benchmark]:
@@ -137,14 +134,6 @@ def compared_keys(runs: Sequence[Run], keys: Sequence[str]) -> list[str]:
     others = [key for key in keys if not key.startswith(MINOR_KEYS)]
     found = [key for key in dict.fromkeys([*first, *others]) if key != SEED]
     return [*found, *([SEED] if SEED in keys else [])]
-
-
-def scale_of(values: Sequence[Any]) -> Scale:
-    """The axis for values of a key."""
-    if not values or not all(is_number(value) for value in values):
-        return "names"
-    low, high = min(values), max(values)
-    return "log" if low > 0 and high >= LOG_SCALE_FACTOR * low else "linear"
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from rnn_jax.catalogue import TASKS
+from rnn_jax.reporting.charts import scale_of
 from rnn_jax.reporting.pages import attachments, facts, tables
-from rnn_jax.reporting.pages.attachments import Budgets
+from rnn_jax.reporting.pages.attachments import BUDGET, Budget
 from rnn_jax.reporting.pages.collection import Collection
 from rnn_jax.reporting.pages.comparison import (
     SEED,
     compared_keys,
     differing_keys,
     group_seeds,
-    scale_of,
     split_settings,
     value_of,
 )
@@ -43,7 +43,7 @@ def build_contents(found: Collection, command: str, now: datetime) -> tuple[Cont
     columns = compared_keys(runs, keys)
     groups = group_seeds(runs, own, found.objective)
     parameters = _parameters(runs, columns, found.metric)
-    budgets = Budgets()
+    budget = dict(BUDGET)
     contents = {
         "date": f"{now:%Y-%m-%d %H:%M %Z}".strip(),
         "command": command,
@@ -71,7 +71,7 @@ def build_contents(found: Collection, command: str, now: datetime) -> tuple[Cont
                 "point": run.point,
                 "own": own[place],
                 "curves": curves.get(place, {}),
-                **(_details(run, budgets, damaged) if place < MAX_DETAILS else {}),
+                **(_details(run, budget, damaged) if place < MAX_DETAILS else {}),
             }
             for place, run in enumerate(runs)
         ],
@@ -140,12 +140,12 @@ def _notes(
     return [note for applies, note in notes if applies]
 
 
-def _details(run: Run, budgets: Budgets, damaged: list[str]) -> Contents:
+def _details(run: Run, budget: Budget, damaged: list[str]) -> Contents:
     """Facts and attachments of a run; messages about damaged files are added to `damaged`."""
 
-    def read(attachment: Callable[[Run, Budgets], Contents]) -> Contents:
+    def read(attachment: Callable[[Run, Budget], Contents]) -> Contents:
         try:
-            return attachment(run, budgets)
+            return attachment(run, budget)
         except UserError as error:
             damaged.append(str(error))
             return {"note": str(error)}

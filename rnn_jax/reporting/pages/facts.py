@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,11 @@ MAX_VALUES = 3  # of differing values that are listed
 
 def facts_of_all(found: Collection) -> Facts:
     """Facts that the runs share, or their different values."""
-    facts = [
-        ("folders", ", ".join(map(str, found.folders[:MAX_VALUES])) + _more(len(found.folders))),
-        ("data", _distinct(_data(run) for run in found.runs)),
-        ("hardware", _distinct(_hardware(run) for run in found.runs)),
-        ("software", _distinct(_software(run) for run in found.runs)),
-        ("commit", _distinct(str(run.summary.get("commit") or "") for run in found.runs)),
-    ]
+    facts = [("folders", ", ".join(map(str, found.folders[:MAX_VALUES])) + _more(len(found.folders)))]
+    of_runs = [dict(facts_of(run)) for run in found.runs]
+    for name in ("data", "hardware", "software", "commit"):
+        distinct = [text for text, _ in Counter(own[name] for own in of_runs if name in own).most_common()]
+        facts.append((name, "; ".join(distinct[:MAX_VALUES]) + _more(len(distinct))))
     return [(name, text) for name, text in facts if text]
 
 
@@ -143,12 +141,6 @@ def _command_alone(run: Run, sweep: Path) -> str | None:
     seed = {SEED: run.config[SEED]} if SEED in run.config else {}
     changes = [f"--config.{key}={value}" for key, value in {**typed, **run.point, **seed}.items()]
     return shlex.join(["python", "-m", "rnn_jax.main", "--config", source, *changes])
-
-
-def _distinct(texts: Iterable[str]) -> str:
-    """The first of the distinct texts, most frequent first, and the number of others."""
-    found = [text for text, _ in Counter(text for text in texts if text).most_common()]
-    return "; ".join(found[:MAX_VALUES]) + _more(len(found))
 
 
 def _more(count: int) -> str:

@@ -13,7 +13,7 @@ from run_folders import write_lines, write_run
 
 from rnn_jax.reporting.charts import Series
 from rnn_jax.reporting.pages import attachments
-from rnn_jax.reporting.pages.attachments import Budget, Budgets, read_curves, thin
+from rnn_jax.reporting.pages.attachments import BUDGET, read_curves, thin
 from rnn_jax.reporting.pages.folders import Found
 from rnn_jax.reporting.pages.reading import Run, read_run
 from rnn_jax.reporting.samples import Samples
@@ -122,7 +122,7 @@ def test_thinned_curves_keep_gaps() -> None:
 
 def test_a_confusion_matrix_has_a_caption(run: Run) -> None:
     (run.folder / "confusion.json").write_text(json.dumps(COUNTS))
-    assert attachments.confusion(run, Budgets()) == {
+    assert attachments.confusion(run, dict(BUDGET)) == {
         "classes": ["a", "b"],
         "matrix": [[3, 1], [0, 2]],
         "caption": "5 of 6 correct (test, step 7).",
@@ -133,12 +133,12 @@ def test_of_many_classes_the_most_confused_are_shown(run: Run) -> None:
     matrix = [[row * 100 + column for column in range(100)] for row in range(100)]
     counts = {**COUNTS, "classes": [f"class {n}" for n in range(100)], "matrix": matrix}
     (run.folder / "confusion.json").write_text(json.dumps(counts))
-    found = attachments.confusion(run, Budgets(cells=Budget(3_600)))
+    found = attachments.confusion(run, {**BUDGET, "cells": 3_600})
     assert len(found["classes"]) == len(found["matrix"]) == attachments.MAX_CLASSES == 60
     assert "The 60 classes with most errors of 100" in found["caption"]
     labels = [int(name.partition(" ")[2]) for name in found["classes"]]
     assert found["matrix"][3][5] == matrix[labels[3]][labels[5]]
-    assert "Left out" in attachments.confusion(run, Budgets(cells=Budget(3_599)))["note"]
+    assert "Left out" in attachments.confusion(run, {**BUDGET, "cells": 3_599})["note"]
 
 
 @pytest.mark.parametrize(
@@ -156,50 +156,50 @@ def test_of_many_classes_the_most_confused_are_shown(run: Run) -> None:
 def test_a_damaged_confusion_matrix_is_reported(content: dict[str, Any], run: Run) -> None:
     (run.folder / "confusion.json").write_text(json.dumps({**COUNTS, **content}))
     with pytest.raises(UserError, match=r"confusion\.json: damaged"):
-        attachments.confusion(run, Budgets())
+        attachments.confusion(run, dict(BUDGET))
 
 
 @pytest.mark.parametrize(("task", "is_suggested"), [("classification", True), ("language_modelling", False)])
 def test_evaluation_is_suggested_for_classifiers(task: str, is_suggested: bool, tmp_path: Path) -> None:
     run = read(write_run(tmp_path, {"task.name": task}))
     (tmp_path / "checkpoints" / "00001000").mkdir(parents=True)
-    found = attachments.confusion(run, Budgets())
+    found = attachments.confusion(run, dict(BUDGET))
     assert ("--mode eval" in found.get("command", "")) == bool(found) == is_suggested
 
 
 def test_evaluation_is_not_suggested_without_a_best_checkpoint(run: Run) -> None:
     """`--mode eval` would end with status 4."""
-    assert "no checkpoint" in attachments.confusion(run, Budgets())["note"]
+    assert "no checkpoint" in attachments.confusion(run, dict(BUDGET))["note"]
     (run.folder / "checkpoints").mkdir()
-    assert "no checkpoint" in attachments.confusion(run, Budgets())["note"]
+    assert "no checkpoint" in attachments.confusion(run, dict(BUDGET))["note"]
     (run.folder / "checkpoints" / "00001000").mkdir()
-    assert "no best checkpoint" in attachments.confusion(run._replace(best_step=None), Budgets())["note"]
+    assert "no best checkpoint" in attachments.confusion(run._replace(best_step=None), dict(BUDGET))["note"]
 
 
 # Mistakes and samples --------------------------------------------------------------------------------------
 
 
 def test_mistakes_are_a_png_within_the_budget(run: Run) -> None:
-    assert attachments.mistakes(run, Budgets()) == {}
+    assert attachments.mistakes(run, dict(BUDGET)) == {}
     (run.folder / "mistakes.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(1000))
-    image = attachments.mistakes(run, Budgets(image_bytes=Budget(1008)))["image"]
+    image = attachments.mistakes(run, {**BUDGET, "image_bytes": 1008})["image"]
     assert base64.b64decode(image.partition(",")[2]) == (run.folder / "mistakes.png").read_bytes()
-    assert "Left out" in attachments.mistakes(run, Budgets(image_bytes=Budget(1007)))["note"]
+    assert "Left out" in attachments.mistakes(run, {**BUDGET, "image_bytes": 1007})["note"]
     (run.folder / "mistakes.png").write_bytes(b"<svg onload='alert(1)'>")
     with pytest.raises(UserError, match=r"mistakes\.png: damaged, not a PNG"):
-        attachments.mistakes(run, Budgets())
+        attachments.mistakes(run, dict(BUDGET))
 
 
 def test_the_latest_samples_come_first(run: Run) -> None:
-    assert attachments.samples(run, Budgets()) == {"texts": []}
+    assert attachments.samples(run, dict(BUDGET)) == {"texts": []}
     samples = Samples(run.folder / "samples.txt")
     for step in range(500, 10_500, 500):
         samples.append(step, f"at {step}")
-    found = attachments.samples(run, Budgets())["texts"]
+    found = attachments.samples(run, dict(BUDGET))["texts"]
     assert found[0] == ("step 10,000", "at 10000")
     assert len(found) == attachments.MAX_SAMPLES + 1
     assert found[-1] == ("and 10 earlier, in samples.txt", "")
-    found = attachments.samples(run, Budgets(characters=Budget(20)))["texts"]
+    found = attachments.samples(run, {**BUDGET, "characters": 20})["texts"]
     assert [heading for heading, _ in found] == [
         "step 10,000",
         "step 9,500",
@@ -211,9 +211,9 @@ def test_the_latest_samples_come_first(run: Run) -> None:
 def test_links_and_pipes_are_not_read(name: str, run: Run, tmp_path: Path) -> None:
     readers = {
         "metrics.jsonl": lambda: attachments.curves(run, 100),
-        "confusion.json": lambda: attachments.confusion(run, Budgets()),
-        "mistakes.png": lambda: attachments.mistakes(run, Budgets()),
-        "samples.txt": lambda: attachments.samples(run, Budgets()),
+        "confusion.json": lambda: attachments.confusion(run, dict(BUDGET)),
+        "mistakes.png": lambda: attachments.mistakes(run, dict(BUDGET)),
+        "samples.txt": lambda: attachments.samples(run, dict(BUDGET)),
     }
     (tmp_path / "elsewhere").write_text("{}")
     (run.folder / name).unlink(missing_ok=True)

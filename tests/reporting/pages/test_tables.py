@@ -7,13 +7,13 @@ import pytest
 from run_folders import write_run
 
 from rnn_jax.config.objective import Objective
+from rnn_jax.reporting.charts import scale_of
 from rnn_jax.reporting.pages import tables
 from rnn_jax.reporting.pages.collection import Collection, collect
 from rnn_jax.reporting.pages.comparison import (
     compared_keys,
     differing_keys,
     group_seeds,
-    scale_of,
     split_settings,
 )
 
