@@ -10,7 +10,7 @@ from rnn_jax.config.schema import Config
 from rnn_jax.drawing.server import ADDRESS, Server
 from rnn_jax.runtime.command import run_command
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.signals import Interrupted, Stop
+from rnn_jax.runtime.signals import Interrupted, StopSignal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,9 +40,9 @@ def _serve(server: Server, config: Config, command: Command) -> int:
     # JAX is imported here, after everything that can be mistyped, and before a signal could interrupt it.
     from rnn_jax.drawing.predictor import load
 
-    with Stop() as stop:
+    with StopSignal() as stop:
         try:
-            with stop.at_once():
+            with stop.raising():
                 predictor = load(config, command.workdir, command.checkpoint)
                 print(f"http://{ADDRESS}:{server.port}/  ready; Ctrl-C stops it", flush=True)
                 server.serve(predictor)

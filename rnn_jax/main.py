@@ -13,7 +13,6 @@ from rnn_jax.reporting.console import Console, build_console, logging_to, silent
 from rnn_jax.runtime.command import exit_now, run_command
 from rnn_jax.runtime.errors import DivergedError, UserError
 from rnn_jax.runtime.files import write_json
-from rnn_jax.runtime.processes import Team, team
 from rnn_jax.runtime.signals import exit_status
 
 
@@ -24,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     command = parse(arguments)
-    console = build_console() if _team(command).leads else silent_console()
+    console = build_console() if command.config.runtime.processes.is_coordinator else silent_console()
     with logging_to(console):
         for note in command.notes:
             console.info(note)
@@ -38,7 +37,7 @@ def _train(command: Command, console: Console) -> int:
     from rnn_jax.training.run import train
 
     assert command.source is not None or command.workdir is not None
-    if command.workdir is None and not _team(command).alone:
+    if command.workdir is None and not command.config.runtime.processes.is_single:
         raise UserError("--workdir is missing: the processes of a run share one folder")
     workdir = command.workdir or default_workdir(str(command.source), datetime.now())
     summary = train(command.config, workdir, console=console)
@@ -50,7 +49,7 @@ def _train(command: Command, console: Console) -> int:
         after = f"after step {summary['step']:,}, checkpoint written" if summary["step"] else "before step 1"
         console.warn(f"{summary['reason']} {after}. To go on:")
         again = f"python -m rnn_jax.main --workdir {shlex.quote(str(workdir))}"
-        if not _team(command).alone:
+        if not command.config.runtime.processes.is_single:
             again = "the same commands" + _or_alone(again, summary)
         console.info(again)
         if is_waiting():
@@ -102,11 +101,6 @@ def _or_alone(command: str, summary: Mapping[str, Any]) -> str:
     if "devices" not in summary:
         return ""
     return f"; or one process, {command} --config.runtime.devices={summary['devices'].partition(' ')[0]}"
-
-
-def _team(command: Command) -> Team:
-    runtime = command.config.runtime
-    return team(runtime.process_count, runtime.process_index, runtime.coordinator)
 
 
 def _figures(row: dict[str, Any]) -> dict[str, float]:

@@ -74,7 +74,7 @@ class Way:
         config = validate(load_config(source, {"dataset.data_dir": data_dir}))[0]
         job = build(config)
         sections, _ = split_hyper(config)
-        where = devices.build(devices.paying_cores(*job.batch_shape), **sections["runtime"])
+        where = devices.build_devices(devices.worthwhile_cores(*job.batch_shape), **sections["runtime"])
         self.program: Program = program.load(job, where)
         self.batch_size: int = config.dataset.batch_size
         self.read = 0

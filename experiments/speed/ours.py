@@ -36,8 +36,8 @@ class Ours(NamedTuple):
 
 def build(workload: Workload, options: Ours) -> Contender:
     """The training step as `rnn_jax.main` runs it."""
-    where = devices.build(
-        devices.paying_cores(workload.batch, workload.time),
+    where = devices.build_devices(
+        devices.worthwhile_cores(workload.batch, workload.time),
         devices=options.devices,
         matmul_precision="float32",
         allow_device_change=False,
@@ -53,7 +53,7 @@ def build(workload: Workload, options: Ours) -> Contender:
     compiled = train_step.lower(state, loaded.hyper, data, indices).compile()
     details = {
         **options._asdict(),
-        "devices": where.number,
+        "devices": where.device_count,
         "compile_seconds": round(time.perf_counter() - began, 2),
         "temporary_bytes": compiled.memory_analysis().temp_size_in_bytes,
     }

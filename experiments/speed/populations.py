@@ -50,19 +50,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=9)
     chosen = parser.parse_args(arguments)
     job = ours.job(WORKLOADS[chosen.workload], ours.Ours())
-    where = devices.build(
+    where = devices.build_devices(
         devices.available_cores(), devices=None, matmul_precision="float32", allow_device_change=False
     )
-    paying = devices.build(
-        devices.paying_cores(*job.batch_shape),
+    multi = devices.build_devices(
+        devices.worthwhile_cores(*job.batch_shape),
         devices=None,
         matmul_precision="float32",
         allow_device_change=False,
     )
     rates = np.geomspace(1e-4, 1e-2, chosen.models).astype(np.float32)
     ways: Ways = {
-        "one after another": _single(job, [paying], rates),
-        "dispatched": _single(job, [_alone(where, number) for number in range(where.number)], rates),
+        "one after another": _single(job, [multi], rates),
+        "dispatched": _single(job, [_alone(where, number) for number in range(where.device_count)], rates),
         **{f"population, {how}": _population(job, where, how, rates) for how in ("map", "vmap")},
     }
     losses = {name: way() for name, way in ways.items()}
@@ -119,8 +119,8 @@ def _single(job: Any, places: Sequence[Devices], rates: np.ndarray) -> Callable[
 
 
 def _population(job: Any, where: Devices, how: LayOut, rates: np.ndarray) -> Callable[[], np.ndarray]:
-    room = len(rates) + -len(rates) % where.number
-    sources, active = population.order(range(len(rates)), room, where.number)
+    room = len(rates) + -len(rates) % where.device_count
+    sources, active = population.order(range(len(rates)), room, where.device_count)
     hyper = {name: np.full(len(rates), value, np.float32) for name, value in job.hyper.items()}
     members = Members(hyper | {"learning_rate": rates}, np.zeros(len(rates), int)).take(sources)
     loaded = population.load(job, where, how)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from rnn_jax.checkpoints import arrays, checkpoint
 from rnn_jax.checkpoints.retention import Keeper
 from rnn_jax.runtime.distributed import placement
-from rnn_jax.runtime.distributed.synchronization import Agreement
+from rnn_jax.runtime.distributed.synchronization import Synchronizer
 from rnn_jax.runtime.errors import storage_error
 
 CLOCK_EVERY_STEPS = 10
@@ -27,7 +27,7 @@ class Saver:
     """
 
     def __init__(
-        self, folder: Path, keeper: Keeper, direction: str, agreement: Agreement | None = None
+        self, folder: Path, keeper: Keeper, direction: str, synchronizer: Synchronizer | None = None
     ) -> None:
         """Writes into a folder of checkpoints.
 
@@ -35,10 +35,10 @@ class Saver:
             folder: where they are kept.
             keeper: which ones are, and when.
             direction: 'max' or 'min', which figures of the objective are better.
-            agreement: between the processes of a run, of which the first one writes; None: there is one.
+            synchronizer: between the processes of a run, of which the first one writes; None: there is one.
         """
         self._folder, self._keeper, self._direction = folder, keeper, direction
-        self._agreement = agreement
+        self._synchronizer = synchronizer
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[None] | None = None
         self._saved = time.perf_counter()
@@ -46,11 +46,11 @@ class Saver:
     def is_due(self, step: int) -> bool:
         """Whether the config asks for a checkpoint between evaluations after `step` steps."""
         due = self._keeper.due(step, time.perf_counter() - self._saved)
-        if self._agreement is None or self._agreement.alone or not self._keeper.looks_at_the_clock:
+        if self._synchronizer is None or self._synchronizer.is_single or not self._keeper.looks_at_the_clock:
             return due
         if step % CLOCK_EVERY_STEPS:  # to ask makes the devices wait
             return self.plans(step)
-        return bool(self._agreement.as_the_first(due))
+        return bool(self._synchronizer.broadcast(due))
 
     def plans(self, step: int) -> bool:
         """Whether the config asks for a checkpoint after `step` steps, however long they take."""
@@ -90,7 +90,7 @@ class Saver:
                 raise storage_error(checkpoint.path_of(self._folder, step), error) from error
             after()
 
-        writes = self._agreement is None or self._agreement.leads
+        writes = self._synchronizer is None or self._synchronizer.is_coordinator
         self._writing = self._thread.submit(write if writes else _nothing)
 
     def check(self) -> None:
@@ -103,8 +103,8 @@ class Saver:
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.result()
-            if self._agreement is not None:
-                self._agreement.wait("a checkpoint is there")
+            if self._synchronizer is not None:
+                self._synchronizer.barrier("a checkpoint is there")
 
     def close(self) -> None:
         """Waits; what went wrong and was not asked for is dropped."""

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from rnn_jax.catalogue import DATA, DATASETS, TASKS, DatasetEntry
 from rnn_jax.config.messages import Mistake, choices_of, expected, is_choice, kind_of, shown
-from rnn_jax.runtime.processes import place_of
+from rnn_jax.runtime.processes import parse_address
 
 Sections = dict[str, dict[str, Any]]
 Fields = Mapping[str, FieldInfo]
@@ -205,7 +205,7 @@ def processes(sections: Sections, fields: Fields) -> list[Mistake]:
     if isinstance(count, int) and isinstance(index, int) and 1 < count <= index:
         what = f"must be less than runtime.process_count = {count}; the first is 0"
         found.append(Mistake("runtime.process_index", what, shown(index), cause="runtime.process_count"))
-    if isinstance(coordinator, str) and place_of(coordinator) is None:
+    if isinstance(coordinator, str) and parse_address(coordinator) is None:
         what = "must be HOST:PORT, a name or an address and a number from 1 to 65535"
         found.append(Mistake("runtime.coordinator", what, shown(coordinator)))
     return found

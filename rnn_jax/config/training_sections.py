@@ -6,6 +6,7 @@ from pydantic import Field
 
 from rnn_jax.config.rules import only
 from rnn_jax.config.section import Hyper, Section
+from rnn_jax.runtime.processes import Processes, processes_of
 
 ADAM = ("adam", "adamw")
 STEPWISE = ("step", "exponential")
@@ -136,3 +137,8 @@ class Runtime(Section):
     )
     process_index: int | None = Field(None, ge=0, description="index of this process, from 0")
     coordinator: str | None = Field(None, description="HOST:PORT of process 0, which the others connect to")
+
+    @property
+    def processes(self) -> Processes:
+        """The processes that train together; raises UserError if their number or index is not known."""
+        return processes_of(self.process_count, self.process_index, self.coordinator)

@@ -86,8 +86,8 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     job = build(config)
     dataset_info.check_version(job.data, folder)
-    runtime = devices.alone(sections["runtime"])
-    where = devices.build(devices.paying_cores(*job.batch_shape), **runtime)
+    runtime = devices.single_process(sections["runtime"])
+    where = devices.build_devices(devices.worthwhile_cores(*job.batch_shape), **runtime)
     with memory.explain_out_of_memory(config), jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, _, damaged = program.restore(folder.checkpoints, which)

@@ -31,7 +31,7 @@ def load_generator(
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     spec = language_modelling.model_spec(len(vocabulary), config.task.bptt_steps or 1)
     network = models.build(spec, **sections["model"])
-    devices.build(1, **devices.alone({**sections["runtime"], "devices": 1}))
+    devices.build_devices(1, **devices.single_process({**sections["runtime"], "devices": 1}))
     parameters, step, damaged = checkpoint.restore_evaluated(checkpoints, which)
     known = len(parameters["params"]["embedding"]["embedding"])
     if known != len(vocabulary):

@@ -148,7 +148,7 @@ def load_trained(config: Config, known: DatasetInfo, workdir: Path, which: Which
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     task = tasks.build_task(known.spec, _one_example(known.spec), 1, **sections["task"])
     network = models.build(task.spec, **sections["model"])
-    devices.build(1, **devices.alone({**sections["runtime"], "devices": 1}))
+    devices.build_devices(1, **devices.single_process({**sections["runtime"], "devices": 1}))
     return Trained(task, network, *checkpoint.restore_evaluated(checkpoints, which))
 
 

@@ -17,7 +17,7 @@ from typing import NoReturn
 from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.closed_output import exit_on_closed_output, ignore_closed_output
 from rnn_jax.runtime.errors import as_user_error
-from rnn_jax.runtime.signals import Interrupted, end_by_default, exit_status
+from rnn_jax.runtime.signals import Interrupted, exit_status, restore_default_sigint
 
 Run = Callable[[Sequence[str]], int]
 """Parses the arguments of a command, does its work and returns the exit status."""
@@ -35,7 +35,7 @@ def run_command(run: Run, arguments: Sequence[str] | None = None, *, long_runnin
     if arguments is not None:
         return _run(run, arguments)
     if long_running:
-        end_by_default()
+        restore_default_sigint()
         restart_with_huge_pages()
         ignore_closed_output()
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -1,11 +1,11 @@
-"""Devices: what they are is asked here alone. One CPU core, many cores or many accelerators are one mesh.
+"""Devices: one or more CPU cores or accelerators, always as one mesh. Only this module queries the hardware.
 
-Nothing that the user has set in the environment is overridden.
+Environment variables set by the user are never overridden.
 """
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,53 +15,49 @@ from jax.sharding import Mesh
 
 from rnn_jax.runtime.allocator import keep_freed_memory
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.processes import Team
-from rnn_jax.runtime.processes import team as find_team
+from rnn_jax.runtime.processes import Processes, processes_of
 
 DATA = "data"
-"""The mesh's axis over which the rows of a batch are spread."""
-
+"""The mesh axis that the rows of a batch are sharded over."""
 MEMBERS = "members"
-"""The mesh's axis over which the members of a population are spread."""
+"""The mesh axis that the members of a population are sharded over."""
 
-ROWS_OF_A_CORE = 64
-STEPS_THAT_PAY = 2_000
-"""Rows times time steps of a batch."""
-MOST_OF_A_CPU = 256
-"""Devices that a CPU is split into: a million would take hours to start."""
+MIN_ROWS_PER_CORE = 64
+MIN_BATCH_STEPS = 2_000
+"""Rows times time steps of a batch from which several cores are faster than one."""
+MAX_CPU_DEVICES = 256
+"""The most devices a CPU is split into: JAX would take hours to start a million."""
 
 
 class Devices(NamedTuple):
-    """Where a run computes, and how exactly."""
+    """The devices of a run, and the precision it computes with."""
 
     mesh: Mesh
     matmul_precision: str
     allow_device_change: bool
-
-    team: Team
-    """The processes that share the devices."""
+    processes: Processes
 
     @property
-    def number(self) -> int:
-        """How many, of all processes."""
+    def device_count(self) -> int:
+        """The number of devices, of all processes."""
         return self.mesh.size
 
     @property
-    def take_turns(self) -> bool:
-        """Whether a step must be done before the next one is called.
+    def blocks_each_step(self) -> bool:
+        """Whether a step must finish before the next one is dispatched.
 
-        Several CPU devices share few threads. Many steps under way at once fill them with devices that wait:
-        for their turn, or in a sum for another device that finds no thread left, and so for ever.
+        CPU devices share a few threads. With many steps in flight, all threads may end up with devices that
+        wait, in an all-reduce, for a device that finds no thread left: a deadlock.
         """
-        return self.number > 1 and self.mesh.devices.flat[0].platform == "cpu"
+        return self.device_count > 1 and self.mesh.devices.flat[0].platform == "cpu"
 
     def __str__(self) -> str:
-        among = "" if self.team.alone else f" in {self.team.count} processes"
-        return f"{self.number} × {_kind(self.mesh.devices.flat[0])}{among}"
+        among = "" if self.processes.is_single else f" in {self.processes.count} processes"
+        return f"{self.device_count} × {_kind(self.mesh.devices.flat[0])}{among}"
 
 
-def build(
-    paying: int,
+def build_devices(
+    cores: int,
     *,
     devices: int | None,
     matmul_precision: str,
@@ -70,82 +66,78 @@ def build(
     process_index: int | None = None,
     coordinator: str | None = None,
 ) -> Devices:
-    """Starts JAX on so many devices (the config section `runtime`), of processes that have joined.
+    """Start JAX and return the mesh of devices, of all processes if several have joined.
 
     Args:
-        paying: how many CPU cores of each process are worth it, see `paying_cores`; of accelerators all are.
-        devices: how many, of all processes; None: every accelerator, or as many CPU cores as pay.
+        cores: the number of CPU cores that each process uses by default, see `worthwhile_cores`.
+        devices: the number of devices, of all processes; None: every accelerator, or `cores` CPU cores.
         matmul_precision: of float32 matrix products: 'float32', 'tensorfloat32' or 'bfloat16'.
-        allow_device_change: whether a run may go on with another count than it began with.
-        process_count, process_index, coordinator: see `processes.team`.
+        allow_device_change: whether a run may resume with another number of devices.
+        process_count, process_index, coordinator: see `processes_of`.
 
     Raises:
-        UserError: there are fewer devices than that; JAX cannot start on the platform that was asked for;
-            or it is not known which process this is.
+        UserError: there are fewer devices; JAX cannot start on the platform of JAX_PLATFORMS; or the
+            processes are not known.
     """
-    _quieten()
+    _hide_missing_platforms()
     keep_freed_memory()
-    team = find_team(process_count, process_index, coordinator)
-    if devices is not None and devices % team.count:
-        raise UserError(f"runtime.devices = {devices}: must be a multiple of the {team.count} processes")
-    each = paying if devices is None else devices // team.count
-    _split_cpu(min(each, MOST_OF_A_CPU))
+    processes = processes_of(process_count, process_index, coordinator)
+    if devices is not None and devices % processes.count:
+        raise UserError(f"runtime.devices = {devices}: must be a multiple of the {processes.count} processes")
+    each = cores if devices is None else devices // processes.count
+    _split_cpu(min(each, MAX_CPU_DEVICES))
     try:
         available = jax.devices()
     except RuntimeError as error:
-        platforms = os.environ.get("JAX_PLATFORMS") or _setting("jax_platforms")
+        platforms = os.environ.get("JAX_PLATFORMS") or _jax_option("jax_platforms")
         raise UserError(f"JAX_PLATFORMS={platforms}: {str(error).splitlines()[0]}") from error
-    by_process = _by_process(available)
-    least = min(map(len, by_process))  # what all of them have: machines may differ
-    if devices is None:
-        each = min(each, least) if available[0].platform == "cpu" else least
-    elif each > least:
-        of_whom = "this process has" if team.alone else f"of {team.count} processes one has"
-        raise UserError(
-            f"runtime.devices = {devices}: {of_whom} {least} ({available[0].platform}); "
-            "ask for fewer, or None for the default" + _why_not_split()
-        )
-    mesh = Mesh(np.array([device for own in by_process for device in own[:each]]), (DATA,))
-    return Devices(mesh, matmul_precision, allow_device_change, team)
-
-
-def alone(runtime: Mapping[str, Any]) -> dict[str, Any]:
-    """The config section `runtime` for what is never done by several processes together."""
-    return {**runtime, "process_count": 1, "process_index": None, "coordinator": None}
-
-
-def _by_process(available: Sequence[Any]) -> list[list[Any]]:
-    """The devices of each process, by its number."""
-    found: dict[int, list[Any]] = {}
+    by_process: dict[int, list[Any]] = {}
     for device in sorted(available, key=lambda device: (device.process_index, device.id)):
-        found.setdefault(device.process_index, []).append(device)
-    return list(found.values())
+        by_process.setdefault(device.process_index, []).append(device)
+    fewest = min(map(len, by_process.values()))  # hosts may differ
+    on_cpu = available[0].platform == "cpu"
+    if devices is None:
+        each = min(each, fewest) if on_cpu else fewest
+    elif each > fewest:
+        owner = "this process has" if processes.is_single else f"of {processes.count} processes one has"
+        how = " (a CPU is split before JAX starts, by runtime.devices, JAX_NUM_CPU_DEVICES or XLA_FLAGS)"
+        raise UserError(
+            f"runtime.devices = {devices}: {owner} {fewest} ({available[0].platform}); "
+            f"ask for fewer, or None for the default{how if on_cpu else ''}"
+        )
+    mesh = Mesh(np.array([device for own in by_process.values() for device in own[:each]]), (DATA,))
+    return Devices(mesh, matmul_precision, allow_device_change, processes)
 
 
-def paying_cores(rows: int, time_steps: int, cores: int | None = None) -> int:
-    """Over how many CPU cores a batch of that size is best spread.
+def single_process(runtime: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config section `runtime` for work that one process does alone."""
+    return {**runtime, "process_count": 1}
 
-    Measured by experiments/speed: each core wants 64 rows, where the products of a step in time are still
-    efficient, and enough steps to outweigh what is done once a batch on every core, the update and the sum of
-    the gradients. So it pays for many rows or many steps, and not for the short batches of language models.
+
+def worthwhile_cores(rows: int, time_steps: int, cores: int | None = None) -> int:
+    """Return the number of CPU cores that speed up a batch of that size.
+
+    Measured by experiments/speed: each core needs 64 rows, where the matrix products of a time step are still
+    efficient, and enough time steps to outweigh what every core does once a batch, the update and the sum of
+    the gradients. Many rows or many steps benefit; the short batches of language models do not.
     """
-    if rows * time_steps < STEPS_THAT_PAY:
+    if rows * time_steps < MIN_BATCH_STEPS:
         return 1
-    return max(1, min(available_cores() if cores is None else cores, rows // ROWS_OF_A_CORE))
+    return max(1, min(available_cores() if cores is None else cores, rows // MIN_ROWS_PER_CORE))
 
 
 def available_cores() -> int:
-    """The CPU cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def kind() -> str:
-    """What the devices of this process are called: `CPU`, `NVIDIA H100 80GB HBM3`."""
+def device_kind() -> str:
+    """Return the model name of this process's devices: `CPU`, `NVIDIA H100 80GB HBM3`."""
     return _kind(jax.local_devices()[0])
 
 
 def free_memory(devices: Devices) -> int | None:
-    """Bytes that are free on all devices together; None where that is not known."""
+    """Return the free memory of all devices together in bytes; None where it is unknown."""
     found = [device.memory_stats() for device in devices.mesh.devices.flat]
     if all(stats and "bytes_limit" in stats for stats in found):
         return sum(stats["bytes_limit"] - stats.get("bytes_in_use", 0) for stats in found if stats)
@@ -153,51 +145,37 @@ def free_memory(devices: Devices) -> int | None:
     if devices.mesh.devices.flat[0].platform != "cpu" or not meminfo.exists():
         return None
     lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
-    return min([1024 * int(lines["MemAvailable"].split()[0]), *_allowed_in_container()])
+    available = 1024 * int(lines["MemAvailable"].split()[0])
+    try:
+        return min(available, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    except (OSError, ValueError):  # not in a container, or one without a limit: "max"
+        return available
 
 
 def _kind(device: Any) -> str:
     return "CPU" if device.platform == "cpu" else device.device_kind
 
 
-def _allowed_in_container() -> list[int]:
-    """Bytes that a container may use, if this process is in one with a limit."""
-    try:
-        return [int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii"))]
-    except (OSError, ValueError):  # no control groups, or no limit: "max"
-        return []
-
-
 def _split_cpu(devices: int) -> None:
-    """Makes so many devices of the CPU, unless the user has said how many or JAX has started already."""
+    """Split the CPU into devices, unless the user has set their number or JAX has started already."""
     if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
-    if "JAX_NUM_CPU_DEVICES" in os.environ or _setting("jax_num_cpu_devices") > 0:
+    if "JAX_NUM_CPU_DEVICES" in os.environ or _jax_option("jax_num_cpu_devices") > 0:
         return
     try:
         jax.config.update("jax_num_cpu_devices", devices)
-    except RuntimeError:  # JAX has started: `build` says how many devices there are
+    except RuntimeError:  # JAX has started: `build_devices` reports the number of devices
         return
 
 
-def _setting(name: str) -> Any:
+def _jax_option(name: str) -> Any:
     return getattr(jax.config, name)
 
 
-def _why_not_split() -> str:
-    if jax.devices()[0].platform != "cpu":
-        return ""
-    return " (a CPU is split before JAX starts, by runtime.devices, JAX_NUM_CPU_DEVICES or XLA_FLAGS)"
+def _is_about_present_platforms(record: logging.LogRecord) -> bool:
+    return "Unable to initialize backend" not in record.getMessage()
 
 
-class _AbsentPlatforms(logging.Filter):
-    """Drops what JAX says of platforms that are installed but not there, such as a TPU."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return "Unable to initialize backend" not in record.getMessage()
-
-
-def _quieten() -> None:
-    logger = logging.getLogger("jax._src.xla_bridge")
-    if not any(isinstance(known, _AbsentPlatforms) for known in logger.filters):
-        logger.addFilter(_AbsentPlatforms())
+def _hide_missing_platforms() -> None:
+    """Drop JAX's log records on platforms that are installed but not present, such as a TPU."""
+    logging.getLogger("jax._src.xla_bridge").addFilter(_is_about_present_platforms)  # added once

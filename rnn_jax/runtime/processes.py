@@ -1,8 +1,7 @@
-"""Processes that train one run together: how many there are, and which of them this is.
+"""The processes that train one run together: their number, and the index of this one.
 
-The config says so, or the cluster does: Slurm (of a step that `srun` started), Open MPI, a TPU slice of
-several hosts. The first process leads: it alone writes. Nothing here starts JAX; `devices.build` joins the
-processes.
+The config gives them, or the cluster does: Slurm (for a step started by `srun`), Open MPI, a TPU slice of
+several hosts. Process 0 is the coordinator, the only one that writes. Nothing here starts JAX.
 """
 
 import os
@@ -15,32 +14,28 @@ from rnn_jax.runtime.errors import UserError
 
 
 @dataclass(frozen=True)
-class Team:
-    """The processes of a run."""
+class Processes:
+    """The processes of a run, and which of them this is."""
 
-    count: int
-    index: int
-    """Of this process, from 0."""
+    count: int = 1
+    index: int = 0
     coordinator: str | None = None
-    """HOST:PORT at which the first process waits for the others; None: the cluster tells JAX."""
+    """HOST:PORT of the coordinator service, which process 0 runs; None: JAX asks the cluster."""
 
     @property
-    def leads(self) -> bool:
+    def is_coordinator(self) -> bool:
         """Whether this process logs and writes."""
         return self.index == 0
 
     @property
-    def alone(self) -> bool:
-        """Whether there is no other."""
+    def is_single(self) -> bool:
+        """Whether it is the only one."""
         return self.count == 1
-
-
-ALONE = Team(1, 0)
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What a cluster says in the environment of each process: JAX asks the same."""
+    """Environment variables by which a cluster describes its processes, the same that JAX reads."""
 
     count: Callable[[Mapping[str, str]], str]
     index: str
@@ -48,57 +43,57 @@ class Cluster:
 
 
 CLUSTERS = {
-    # Of a step: the job itself, before `srun`, is one process, however many tasks it may start.
+    # Of a step: before `srun` a job is one process, however many tasks it may start.
     "Slurm": Cluster(
-        lambda said: said["SLURM_STEP_NUM_TASKS"],
+        lambda variables: variables["SLURM_STEP_NUM_TASKS"],
         "SLURM_PROCID",
         ("SLURM_STEP_NUM_TASKS", "SLURM_STEP_NODELIST", "SLURM_PROCID"),
     ),
     "Open MPI": Cluster(
-        lambda said: said["OMPI_COMM_WORLD_SIZE"],
+        lambda variables: variables["OMPI_COMM_WORLD_SIZE"],
         "OMPI_COMM_WORLD_RANK",
         ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_MCA_orte_hnp_uri"),
     ),
     "a TPU slice": Cluster(
-        lambda said: str(len(said["TPU_WORKER_HOSTNAMES"].split(","))),
+        lambda variables: str(len(variables["TPU_WORKER_HOSTNAMES"].split(","))),
         "TPU_WORKER_ID",
         ("TPU_WORKER_HOSTNAMES", "TPU_WORKER_ID"),
     ),
 }
 
 
-def team(process_count: int | None, process_index: int | None, coordinator: str | None) -> Team:
-    """The processes of a run, by keys of the config section `runtime`, or by what the cluster says.
+def processes_of(process_count: int | None, process_index: int | None, coordinator: str | None) -> Processes:
+    """Return the processes of a run, from keys of the config section `runtime` or from the cluster.
 
     Args:
-        process_count: how many; None: as the cluster says, and this one alone where it says nothing.
-        process_index: which of them this is, from 0; None: as the cluster says.
-        coordinator: HOST:PORT at which the first one waits for the others; None: as the cluster says.
+        process_count: their number; None: the cluster's, and 1 without a cluster.
+        process_index: the index of this process; None: the cluster's.
+        coordinator: HOST:PORT at which process 0 waits for the others; None: the cluster's.
 
     Raises:
-        UserError: there are several, and it is not known which one this is, or where they meet.
+        UserError: there are several, and the index of this one or the coordinator is unknown.
     """
     if process_count == 1:
-        return ALONE
+        return Processes()
     if process_count is not None and process_index is not None and coordinator is not None:
-        return Team(process_count, process_index, coordinator)
-    told = _told_by_cluster(os.environ)
-    if told is None:
+        return Processes(process_count, process_index, coordinator)
+    found = _of_cluster(os.environ)
+    if found is None:
         if process_count is None:
-            return ALONE
+            return Processes()
         raise UserError(
-            f"runtime.process_count = {process_count}: no cluster says which one this is "
-            "(runtime.process_index=0, 1, ...) and where they meet (runtime.coordinator=HOST:PORT); give both"
+            f"runtime.process_count = {process_count}: no cluster gives the index of this process "
+            "(runtime.process_index=0, 1, ...) and the coordinator (runtime.coordinator=HOST:PORT); give both"
         )
-    if process_count not in (None, told.count):
-        raise UserError(f"runtime.process_count = {process_count}: the cluster has started {told.count}")
-    return ALONE if told.count == 1 else told
+    if process_count not in (None, found.count):
+        raise UserError(f"runtime.process_count = {process_count}: the cluster has started {found.count}")
+    return Processes() if found.is_single else found
 
 
-def place_of(coordinator: str) -> tuple[str, int] | None:
-    """Host and port of HOST:PORT; None where it is no such thing. Whether the host is there is not asked."""
+def parse_address(coordinator: str) -> tuple[str, int] | None:
+    """Return host and port of HOST:PORT, or None if it is malformed. The host need not exist."""
     host, _, port = coordinator.rpartition(":")
-    host = host.strip("[]")  # those of an IPv6 address
+    host = host.strip("[]")  # of an IPv6 address
     if not host or not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
         return None
     if re.fullmatch("[0-9.]+", host):
@@ -109,11 +104,11 @@ def place_of(coordinator: str) -> tuple[str, int] | None:
     return host, int(port)
 
 
-def _told_by_cluster(said: Mapping[str, str]) -> Team | None:
+def _of_cluster(variables: Mapping[str, str]) -> Processes | None:
     for cluster in CLUSTERS.values():
-        if all(name in said for name in cluster.required):
+        if all(name in variables for name in cluster.required):
             try:
-                return Team(int(cluster.count(said)), int(said[cluster.index]))
+                return Processes(int(cluster.count(variables)), int(variables[cluster.index]))
             except ValueError:
                 continue
     return None

@@ -1,13 +1,13 @@
-"""Stopping in good order: a signal asks for it, and whoever works looks when it suits.
+"""Graceful shutdown: signal handlers set a flag that the training loop checks.
 
-SIGINT (Ctrl-C), SIGTERM (a scheduler's end) and SIGUSR1 (a scheduler's warning) ask for a checkpoint and an
-end; the command then ends with status 128 + the signal's number. A second one ends the process at once.
+SIGINT (Ctrl-C), SIGTERM (a scheduler's stop) and SIGUSR1 (a scheduler's warning) request a checkpoint and the
+end of the command, with exit status 128 + the signal's number. A second signal ends the process at once.
 
-    with Stop() as stop:
-        with stop.at_once():
+    with StopSignal() as stop:
+        with stop.raising():
             data = prepare()            # here a signal raises Interrupted
         while not stop.requested:
-            step()                      # here it is remembered
+            step()                      # here it only sets `stop.requested`
 """
 
 import os
@@ -16,147 +16,143 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 SAME_REQUEST = "RNN_JAX_SAME_REQUEST_SECONDS"
+"""Environment variable with other seconds than `SAME_REQUEST_SECONDS`."""
 SAME_REQUEST_SECONDS = 0.5
-"""Signals so close to the first one are the same request: `timeout` sends its own to a process twice.
-
-The environment may say another number of seconds, under `SAME_REQUEST`.
-"""
-AGAIN_SECONDS = 1.0
-"""Code that was interrupted and swallowed the exception is interrupted again after so long."""
+"""Signals within this time after the first are the same request: `timeout` sends its signal twice."""
+RAISE_AGAIN_SECONDS = 1.0
+"""Code that swallows `Interrupted` is interrupted again after this time."""
 
 
-def end_by_default() -> None:
-    """Until a `Stop` is entered, Ctrl-C ends the process as SIGTERM does.
+def restore_default_sigint() -> None:
+    """Let Ctrl-C end the process as SIGTERM does, until a `StopSignal` is entered.
 
-    Python would raise KeyboardInterrupt somewhere in an import, which may swallow it.
+    Python would raise KeyboardInterrupt, somewhere in an import that may swallow it.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Interrupted(BaseException):
-    """A signal asked to stop. As KeyboardInterrupt, it passes through `except Exception`."""
+    """A signal requested a stop. Like KeyboardInterrupt, it is not caught by `except Exception`."""
 
     def __init__(self, number: signal.Signals) -> None:
         super().__init__(number.name)
         self.signal = number
 
 
-class Stop:
-    """While entered, remembers the first signal that asked to stop.
+class StopSignal:
+    """Context manager whose `requested` is the first signal that requested a stop.
 
-    A second one ends the process with the signal's status, wherever it is, in compiled code too. Outside the
-    main thread, which alone can have signals, this does nothing.
+    A second signal ends the process with that signal's exit status, even inside compiled code. Outside the
+    main thread, the only one that may handle signals, this does nothing.
 
-    Where several processes work together they must stop at the same step: from `agree_by` on what counts is
-    not what this process heard, but what all of them agree upon, whenever they `check`.
+    Several processes must stop after the same step: after `synchronize_by`, only `check` sets `requested`, to
+    the signal that any of them received.
     """
 
     def __init__(self) -> None:
         self.requested: signal.Signals | None = None
-        self._heard: signal.Signals | None = None
-        self._agree: Callable[[int], int] | None = None
+        self._received: signal.Signals | None = None
+        self._synchronize: Callable[[int], int] | None = None
         self._raises = False
-        self._before: dict[signal.Signals, Any] = {}
-        self._watch: _Watch | None = None
+        self._handlers: dict[signal.Signals, Any] = {}
+        self._second: _SecondSignal | None = None
 
-    def __enter__(self) -> "Stop":
+    def __enter__(self) -> "StopSignal":
         if threading.current_thread() is threading.main_thread():
-            self._watch = _Watch()
-            self._before = {number: signal.signal(number, self._hear) for number in STOPPING}
-            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._remind)
+            self._second = _SecondSignal()
+            self._handlers = {number: signal.signal(number, self._receive) for number in STOP_SIGNALS}
+            self._handlers[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._raise_again)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        self._before = {}
-        if self._watch is not None:
-            self._watch.end()
-            self._watch = None
+        self._handlers = {}
+        if self._second is not None:
+            self._second.close()
+            self._second = None
 
     @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Inside, a signal raises `Interrupted` where the program is: what is being done is given up.
+    def raising(self) -> Iterator[None]:
+        """Raise `Interrupted` from the handler while this context is entered, wherever the program is.
 
-        Of processes that work together none may leave the others: they hear it at the next `check`.
+        After `synchronize_by` only `check` raises, because no process may leave the others.
 
         Raises:
-            Interrupted: a signal asked to stop, here or before.
+            Interrupted: a signal requested a stop, in this context or before.
         """
-        self._raises = self._agree is None
+        self._raises = self._synchronize is None
         try:
             self.check()
             yield
         finally:
             self._raises = False
-            if self._before:
+            if self._handlers:
                 signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def agree_by(self, agree: Callable[[int], int]) -> None:
-        """From here on other processes are asked too, at every `check`, which all make at the same places.
+    def synchronize_by(self, synchronize: Callable[[int], int]) -> None:
+        """Synchronize with the other processes at every `check`; all of them must call it at the same places.
 
         Args:
-            agree: of the numbers that the processes give, the one that all take; 0 for nothing.
+            synchronize: takes the signal that this process received, or 0; returns one value for all.
         """
-        self._agree = agree
-        self.requested = None  # what was heard so far is agreed upon first
+        self._synchronize = synchronize
+        self.requested = None  # a signal received before is synchronized first
         self._raises = False
 
     def check(self) -> None:
-        """Raises `Interrupted` if a signal asked to stop."""
-        if self._agree is not None and self.requested is None:
-            number = self._agree(self._heard or 0)
+        """Raise `Interrupted` if a signal requested a stop."""
+        if self._synchronize is not None and self.requested is None:
+            number = self._synchronize(self._received or 0)
             self.requested = signal.Signals(number) if number else None
         if self.requested is not None:
             raise Interrupted(self.requested)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self._heard is None:
-            self._heard = signal.Signals(number)
-            if self._agree is None:
-                self.requested = self._heard
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self._received is None:
+            self._received = signal.Signals(number)
+            if self._synchronize is None:
+                self.requested = self._received
                 self._interrupt()
 
-    def _remind(self, number: int, frame: FrameType | None) -> None:
+    def _raise_again(self, number: int, frame: FrameType | None) -> None:
         if self.requested is not None:
             self._interrupt()
 
     def _interrupt(self) -> None:
         if self._raises:
-            # What Python calls from C, a destructor for one, may swallow the exception.
-            signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+            # Python code called from C, such as a destructor, may swallow the exception.
+            signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN_SECONDS)
             self.check()
 
 
-class _Watch:
+class _SecondSignal:
     """Ends the process at the second signal.
 
-    Python's handlers run between two steps of the interpreter, which a compilation or a long computation
-    keeps from coming. What Python's own handler in C writes to a pipe is read by a thread at once.
+    Python's handlers run between two bytecode instructions, which a compilation or a long computation delays.
+    The wakeup file descriptor is written by Python's handler in C, and read by a thread at once.
     """
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
-        self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._previous = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=(self._read,), daemon=True, name="second signal").start()
 
-    def end(self) -> None:
-        """Stops watching."""
-        signal.set_wakeup_fd(self._before)
-        os.close(self._write)  # the thread reads the end, and closes its side
+    def close(self) -> None:
+        """Stop watching."""
+        signal.set_wakeup_fd(self._previous)
+        os.close(self._write)  # the thread reads the end of the pipe, and closes the other side
 
     def _watch(self, descriptor: int) -> None:
         first, seconds = None, float(os.environ.get(SAME_REQUEST, SAME_REQUEST_SECONDS))
         while received := os.read(descriptor, 1):
-            if received[0] not in STOPPING:
+            if received[0] not in STOP_SIGNALS:
                 continue
             now = time.monotonic()
             if first is None:
@@ -167,11 +163,11 @@ class _Watch:
         os.close(descriptor)
 
 
-def was_asked_to_stop(status: int) -> bool:
-    """Whether a process that ended with such a status (negative: killed by a signal) was asked to."""
-    return (-status if status < 0 else status - 128) in STOPPING
+def is_stop_status(status: int) -> bool:
+    """Whether the exit status of a process (negative: killed by a signal) is that of a stop signal."""
+    return (-status if status < 0 else status - 128) in STOP_SIGNALS
 
 
 def exit_status(number: signal.Signals) -> int:
-    """What a command that was stopped by a signal ends with, as shells have it."""
+    """Return the exit status of a command that was stopped by a signal, as in shells."""
     return 128 + number

@@ -70,8 +70,8 @@ def evaluate_test(
     `between` is called before every batch, and may raise.
     """
     job = build(config)
-    runtime = devices.alone(split_hyper(config)[0]["runtime"])
-    where = devices.build(devices.paying_cores(*job.batch_shape), **runtime)
+    runtime = devices.single_process(split_hyper(config)[0]["runtime"])
+    where = devices.build_devices(devices.worthwhile_cores(*job.batch_shape), **runtime)
     with jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, _, _ = program.restore(folder.checkpoints, "best")

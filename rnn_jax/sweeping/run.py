@@ -18,7 +18,7 @@ from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.errors import StorageError
 from rnn_jax.runtime.files import write_json
 from rnn_jax.runtime.lock import locked
-from rnn_jax.runtime.signals import Stop
+from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.sweeping import members, results
 from rnn_jax.sweeping.command import Command
 from rnn_jax.sweeping.definition import Sweep
@@ -58,8 +58,8 @@ def run_sweep(command: Command, console: Console) -> Results:
         Interrupted: stopped by a signal; everything is saved.
     """
     began, folder = time.perf_counter(), SweepFolder(command.workdir)
-    with Stop() as stop:
-        with stop.at_once():
+    with StopSignal() as stop:
+        with stop.raising():
             groups = _groups(command)
             for group in groups:
                 if results.read_rows(group.members, folder) is None:
@@ -82,7 +82,7 @@ def run_sweep(command: Command, console: Console) -> Results:
 
 
 def _train_all(
-    groups: Sequence[Group], sweep: Sweep, folder: SweepFolder, console: Console, stop: Stop
+    groups: Sequence[Group], sweep: Sweep, folder: SweepFolder, console: Console, stop: StopSignal
 ) -> list[Row]:
     """Train the programs one after another; return the rows by the members' numbers."""
     objective, rows, done = groups[0].job.task.objective, list[Row](), 0
@@ -135,7 +135,7 @@ def _check_memory(group: Group) -> None:
     free = devices.free_memory(where)
     data = sum(array.nbytes for arrays in group.job.device_arrays.values() for array in arrays.values())
     each, count = bytes_of_member(group.job), len(group.members)
-    shared = where.number * data
+    shared = where.device_count * data
     if free is not None and shared + count * each > free:
         raise StorageError(
             f"{count} members in one program need about {(shared + count * each) / 1e9:,.1f} GB, and "
@@ -146,11 +146,11 @@ def _check_memory(group: Group) -> None:
 def _devices(group: Group) -> Devices:
     sections, _ = split_hyper(group.members[0].config)
     cores = min(devices.available_cores(), len(group.members))
-    return devices.build(cores, **devices.alone(sections["runtime"]))
+    return devices.build_devices(cores, **devices.single_process(sections["runtime"]))
 
 
 def _train(
-    group: Group, folder: SweepFolder, console: Console, stop: Stop, *, done: int, best: float | None
+    group: Group, folder: SweepFolder, console: Console, stop: StopSignal, *, done: int, best: float | None
 ) -> list[Row]:
     """Train the members of one program.
 

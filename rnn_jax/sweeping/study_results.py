@@ -8,7 +8,7 @@ from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.lock import taking_turns
-from rnn_jax.runtime.signals import Stop
+from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.sweeping import results
 from rnn_jax.sweeping.command import Command
 from rnn_jax.sweeping.folder import SweepFolder
@@ -22,7 +22,11 @@ LOCK = ".closing"
 
 
 def write(
-    trials: Sequence[FinishedTrial], command: Command, settings: TrialSettings, stop: Stop, console: Console
+    trials: Sequence[FinishedTrial],
+    command: Command,
+    settings: TrialSettings,
+    stop: StopSignal,
+    console: Console,
 ) -> list[Row]:
     """Evaluate the winner on test, and write the results; return a row per seed of each trial.
 

@@ -11,7 +11,7 @@ from rnn_jax.datasets.description import describe
 from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.reporting.provenance import commit
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.signals import Stop
+from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.sweeping import members, study_results
 from rnn_jax.sweeping.command import Command, StudyOptions, parse
 from rnn_jax.sweeping.folder import SweepFolder, study_content
@@ -48,8 +48,8 @@ def run_study(command: Command, options: StudyOptions, arguments: Sequence[str],
         Interrupted: stopped by a signal; everything is saved.
     """
     began = time.perf_counter()
-    with Stop() as stop:
-        with stop.at_once():
+    with StopSignal() as stop:
+        with stop.raising():
             data, study, settings = _join(command, options)
             _print_header(console, command, options, data, study)
         if options.workers == 1:
@@ -69,8 +69,8 @@ def run_worker(arguments: Sequence[str]) -> int:
     """Run a worker process, which prints only messages about its trials; return its exit status."""
     command, console = parse([*arguments, "--storage", os.environ[STORAGE]]), build_console()
     assert command.study is not None
-    with Stop() as stop:
-        with stop.at_once():
+    with StopSignal() as stop:
+        with stop.raising():
             _, study, settings = _join(command, command.study)
         work(study, settings, stop, console)
     return 0

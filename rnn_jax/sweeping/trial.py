@@ -18,7 +18,7 @@ from rnn_jax.config.schema import Config
 from rnn_jax.reporting.provenance import hardware
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.lock import is_locked, taking_turns, wait_while
-from rnn_jax.runtime.signals import Stop
+from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Base, Member, build_members
@@ -66,7 +66,7 @@ class _Training(NamedTuple):
     """One per seed."""
 
 
-def train_trial(trial: ClaimedTrial, settings: TrialSettings, stop: Stop) -> float:
+def train_trial(trial: ClaimedTrial, settings: TrialSettings, stop: StopSignal) -> float:
     """Train a trial, or resume it; return the objective at its best evaluation, the mean over the seeds.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rnn_jax.runtime.errors import DivergedError, StorageError, UserError
 from rnn_jax.runtime.lock import LOOKS_EVERY_SECONDS
-from rnn_jax.runtime.signals import SAME_REQUEST, Stop, was_asked_to_stop
+from rnn_jax.runtime.signals import SAME_REQUEST, StopSignal, is_stop_status
 from rnn_jax.sweeping.study.claimed import TrialFailedError, TrialRequeuedError
 
 CHILD = ("-m", "rnn_jax.sweeping.child")
@@ -78,7 +78,9 @@ class ProcessEnd(NamedTuple):
         return (last[-1] if last else f"exit status {self.status}")[:LONGEST_MESSAGE]
 
 
-def run_process(command: Sequence[str], output: Path, report: Callable[[], None], stop: Stop) -> ProcessEnd:
+def run_process(
+    command: Sequence[str], output: Path, report: Callable[[], None], stop: StopSignal
+) -> ProcessEnd:
     """Run `python -m rnn_jax.COMMAND` to its end; it receives SIGTERM if this function raises.
 
     Args:
@@ -112,7 +114,7 @@ def run_process(command: Sequence[str], output: Path, report: Callable[[], None]
             process.wait()
         file.seek(before)
         text = file.read().decode("utf-8", errors="replace")
-    if was_asked_to_stop(status):
+    if is_stop_status(status):
         time.sleep(LOOKS_EVERY_SECONDS)  # a scheduler may have stopped that process before this one
         if stop.requested is not None:
             raise TrialRequeuedError
@@ -145,7 +147,7 @@ def failure_of(
         return TrialFailedError(f"diverged: {diverged}")
     if end.status == -signal.SIGKILL:
         return TrialFailedError("killed (SIGKILL); most likely it ran out of memory")
-    if was_asked_to_stop(end.status):
+    if is_stop_status(end.status):
         return UserError(f"{name}: stopped by another process (exit status {end.status})")
     if end.status < 0:
         return TrialFailedError(f"killed ({signal.Signals(-end.status).name})")

@@ -13,7 +13,7 @@ from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.formatting import format_metric
 from rnn_jax.runtime.command import run_command
 from rnn_jax.runtime.devices import available_cores
-from rnn_jax.runtime.signals import Interrupted, Stop
+from rnn_jax.runtime.signals import Interrupted, StopSignal
 from rnn_jax.sweeping.command import StudyOptions, without
 from rnn_jax.sweeping.study.claimed import (
     ClaimedTrial,
@@ -31,7 +31,7 @@ STORAGE = "RNN_JAX_STORAGE"
 """Environment variable of worker processes: the URL of the database."""
 
 
-def work(study: Study, settings: TrialSettings, stop: Stop, console: Console) -> None:
+def work(study: Study, settings: TrialSettings, stop: StopSignal, console: Console) -> None:
     """Train trials until all of the study have finished, here or on other workers.
 
     Raises:
@@ -58,7 +58,7 @@ def work(study: Study, settings: TrialSettings, stop: Stop, console: Console) ->
         time.sleep(POLL_SECONDS)
 
 
-def _train_and_log(trial: ClaimedTrial, settings: TrialSettings, stop: Stop, console: Console) -> float:
+def _train_and_log(trial: ClaimedTrial, settings: TrialSettings, stop: StopSignal, console: Console) -> float:
     name, metric = f"trial {trial.number}", settings.objective.metric
     console.info(f"{name}: {', '.join(f'{key} = {value}' for key, value in trial.point.items())}")
     began = time.perf_counter()
@@ -80,7 +80,7 @@ def _train_and_log(trial: ClaimedTrial, settings: TrialSettings, stop: Stop, con
     return value
 
 
-def run_workers(arguments: Sequence[str], options: StudyOptions, stop: Stop) -> list[int]:
+def run_workers(arguments: Sequence[str], options: StudyOptions, stop: StopSignal) -> list[int]:
     """Run several worker processes to their ends, and return their exit statuses.
 
     Args:

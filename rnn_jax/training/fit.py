@@ -16,9 +16,9 @@ from rnn_jax.checkpoints import checkpoint
 from rnn_jax.checkpoints.saver import Saver
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.log import Log
-from rnn_jax.runtime.distributed.synchronization import Agreement
+from rnn_jax.runtime.distributed.synchronization import Synchronizer
 from rnn_jax.runtime.errors import CheckpointError, UserError
-from rnn_jax.runtime.signals import Interrupted, Stop
+from rnn_jax.runtime.signals import Interrupted, StopSignal
 from rnn_jax.training.display import Display
 from rnn_jax.training.meter import Meter
 from rnn_jax.training.population.population import Trainable
@@ -38,14 +38,14 @@ class Run(NamedTuple):
     """The folder of checkpoints, each of which has all members."""
     saver: Saver
     display: Display
-    stop: Stop
-    agreement: Agreement
+    stop: StopSignal
+    synchronizer: Synchronizer
     halving: Halving
     """When members are pruned."""
 
 
 def begin(
-    program: Trainable, checkpoints: Path, display: Display, agreement: Agreement, members: int = 1
+    program: Trainable, checkpoints: Path, display: Display, synchronizer: Synchronizer, members: int = 1
 ) -> tuple[Any, Progress]:
     """Return the state and progress to train from: the latest valid checkpoint's, or the initial ones.
 
@@ -53,7 +53,7 @@ def begin(
         program: the compiled steps of a model, or of a population.
         checkpoints: the folder of checkpoints.
         display: where invalid checkpoints are reported.
-        agreement: between the processes of a run.
+        synchronizer: between the processes of a run.
         members: number of models.
 
     Raises:
@@ -61,28 +61,28 @@ def begin(
         UserError: the checkpoint is of another number of devices, and the config does not allow that.
     """
     devices = program.devices
-    if agreement.leads:
+    if synchronizer.is_coordinator:
         checkpoint.clear_unfinished(checkpoints)
-    agreement.wait("leftovers are removed")
+    synchronizer.barrier("leftovers are removed")
     found = checkpoint.steps(checkpoints)
-    agreement.same(found[-1] if found else 0, "checkpoints: they need a folder that all of them share")
+    synchronizer.require_equal(found[-1] if found else 0, "checkpoints: they need a shared run folder")
     if not found:
-        return program.init(), Progress(devices.number, (MemberStatus(),) * members)
+        return program.init(), Progress(devices.device_count, (MemberStatus(),) * members)
 
     def restore(at: int | None) -> Any:
         return program.restore(checkpoints, "latest", to_go_on=at is None, at=at)
 
-    state, progress, damaged = agreement.as_the_first_restores(restore)
+    state, progress, damaged = synchronizer.restore_same(restore)
     for line in damaged:
         display.warn(line)
-    if progress.devices != devices.number:
+    if progress.devices != devices.device_count:
         if not devices.allow_device_change:
             raise UserError(
                 f"{checkpoints.parent}: trained on {progress.devices} devices so far, and its last bits "
-                f"depend on that; now there are {devices.number}\n"
+                f"depend on that; now there are {devices.device_count}\n"
                 f"Set runtime.devices={progress.devices}, or runtime.allow_device_change=True."
             )
-        progress = dataclasses.replace(progress, devices=devices.number)
+        progress = dataclasses.replace(progress, devices=devices.device_count)
     step = int(state.step)
     if step < program.job.plan.last_step:  # a finished run may be trained for longer
         lengthened = {
@@ -308,12 +308,12 @@ class _Loop:
             for number, member in enumerate(self.progress.members)
         ]
         run.saver.wait()
-        self.state, self.progress, damaged = run.agreement.as_the_first_restores(self._restore_planned)
+        self.state, self.progress, damaged = run.synchronizer.restore_same(self._restore_planned)
         for line in damaged:
             run.display.warn(line)
-        run.agreement.wait("all are rolled back")
+        run.synchronizer.barrier("all are rolled back")
         self.step = int(self.state.step)
-        if run.agreement.leads:
+        if run.synchronizer.is_coordinator:
             checkpoint.remove_after(run.checkpoints, self.step)
         self.progress = self.progress.with_members(
             {

@@ -42,7 +42,7 @@ def explain_out_of_memory(config: Config, members: int = 1) -> Iterator[None]:
         if isinstance(error, MemoryError):
             where = "the host"
         elif text.startswith(EXHAUSTED):
-            where = devices.kind()
+            where = devices.device_kind()
         else:
             raise
         raise OutOfMemoryError(_message(where, _requested(text), config, members)) from error

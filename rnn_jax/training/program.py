@@ -13,7 +13,7 @@ from rnn_jax.checkpoints.checkpoint import Which
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.distributed import placement
-from rnn_jax.runtime.distributed.placement import put, shardings
+from rnn_jax.runtime.distributed.placement import REPLICATED, SHARDED, put, shardings
 from rnn_jax.tasks import metrics
 from rnn_jax.tasks.task import Arrays, Hyper
 from rnn_jax.training import steps
@@ -80,7 +80,7 @@ class Program(NamedTuple):
         at: int | None = None,
     ) -> tuple[State, Progress, list[str]]:
         """Read a checkpoint, and place it where the compiled steps need it: see `checkpoint.restore`."""
-        whole = shardings(self.devices.mesh, steps.WHOLE)
+        whole = shardings(self.devices.mesh, REPLICATED)
         shapes = jax.eval_shape(partial(init, self.job), dict(self.job.hyper), jax.random.key(0))
         template = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole), shapes
@@ -95,7 +95,7 @@ class Program(NamedTuple):
         rows = self.job.task.carry_rows
         if rows is None:
             return state._asdict()
-        if not self.devices.team.alone:
+        if not self.devices.processes.is_single:
             state = state._replace(carry=self._gather(state.carry))
         return with_rows(state, rows["train"])._asdict()
 
@@ -179,32 +179,32 @@ class Program(NamedTuple):
         if rows is None:
             return None
         carry = self.job.network.initial_carry(self._padded(rows[split]))
-        return put(carry, shardings(self.devices.mesh, steps.ROWS))
+        return put(carry, shardings(self.devices.mesh, SHARDED))
 
     def settle(self, result: Result) -> Result:
         """Wait for a step's result where the devices take turns; call it before the next step."""
-        return jax.block_until_ready(result) if self.devices.take_turns else result
+        return jax.block_until_ready(result) if self.devices.blocks_each_step else result
 
     def _padded(self, rows: int) -> int:
         """Round a number of rows up to a multiple of the devices."""
-        return rows + -rows % self.devices.number
+        return rows + -rows % self.devices.device_count
 
     def indices(self, split: str, step: int) -> jax.Array:
         """Return what the task selected for a batch [rows, ...], on the devices."""
         rows = steps.pad_rows(
-            self.job.task.select(split, self.job.plan.settings.seed, step), self.devices.number
+            self.job.task.select(split, self.job.plan.settings.seed, step), self.devices.device_count
         )
-        return put(rows, shardings(self.devices.mesh, steps.ROWS))
+        return put(rows, shardings(self.devices.mesh, SHARDED))
 
     def _gather(self, tree: Any) -> Any:
-        whole = shardings(self.devices.mesh, steps.WHOLE)
+        whole = shardings(self.devices.mesh, REPLICATED)
         return jax.jit(lambda tree: tree, out_shardings=whole)(tree)
 
 
 def load(job: Job, devices: Devices) -> Program:
     """Place a job on devices."""
     mesh = devices.mesh
-    whole = shardings(mesh, steps.WHOLE)
+    whole = shardings(mesh, REPLICATED)
     return Program(
         job=job,
         devices=devices,

@@ -29,7 +29,7 @@ from rnn_jax.training.evaluate import evaluate
 from rnn_jax.training.fit import Fitted, Run, begin, fit
 from rnn_jax.training.program import Program, load
 from rnn_jax.training.progress import DIVERGED
-from rnn_jax.training.session import Session, open_files, open_session, processes_of, synchronize
+from rnn_jax.training.session import Session, open_files, open_session, synchronize
 from rnn_jax.training.summary import constants
 
 
@@ -54,7 +54,7 @@ def train(
     started = time.perf_counter()
     if not isinstance(config, Config):
         config, _ = validate(config)
-    workdir, is_coordinator = Path(workdir), processes_of(config).leads
+    workdir, is_coordinator = Path(workdir), config.runtime.processes.is_coordinator
     if (earlier := _finished(workdir, config)) is not None:
         if is_coordinator:
             open_run(workdir, config)  # config.json has the values last given for keys that may differ
@@ -65,18 +65,18 @@ def train(
         try:
             job, where = _prepare(config, session)
             display = Display(console, job)
-            agreement = synchronize(config, job, where, checkpoints.parent, stop)
+            synchronizer = synchronize(config, job, where, checkpoints.parent, stop)
             with jax.default_matmul_precision(where.matmul_precision):
-                with stop.at_once():
+                with stop.raising():
                     program, constant = load(job, where), constants(job, where)
                     console.header(_header(job, constant, folder))
-                    state, progress = begin(program, checkpoints, display, agreement)
+                    state, progress = begin(program, checkpoints, display, synchronizer)
                 with open_files(
                     config,
                     program,
                     [folder],
                     checkpoints,
-                    agreement,
+                    synchronizer,
                     constant=constant,
                     step=int(state.step),
                     progress=progress,
@@ -105,18 +105,18 @@ def _prepare(config: Config, session: Session) -> tuple[Job, Devices]:
     Raises:
         Interrupted: a signal came. Once processes have joined, none leaves the others, which would wait.
     """
-    processes, stop = processes_of(config), session.stop
+    processes, stop = config.runtime.processes, session.stop
     try:
-        with stop.at_once():
+        with stop.raising():
             joining.join(processes)
-        with stop.at_once() if processes.alone else contextlib.nullcontext():
+        with stop.raising() if processes.is_single else contextlib.nullcontext():
             job = build(config)
             is_trained = bool(checkpoint.steps(session.folder.checkpoints))
             dataset_info.save(job.data, session.folder, has_checkpoint=is_trained)
             sections, _ = split_hyper(config)
             rows, time_steps = job.batch_shape
-            paying = devices.paying_cores(rows // processes.count, time_steps)
-            return job, devices.build(paying, **sections["runtime"])
+            cores = devices.worthwhile_cores(rows // processes.count, time_steps)
+            return job, devices.build_devices(cores, **sections["runtime"])
     except UserError:
         if session.is_new:
             session.folder.discard()

@@ -22,12 +22,11 @@ from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import Log
 from rnn_jax.runtime.devices import Devices
-from rnn_jax.runtime.distributed.synchronization import Agreement
+from rnn_jax.runtime.distributed.synchronization import Synchronizer
 from rnn_jax.runtime.errors import as_user_error
 from rnn_jax.runtime.files import while_running
 from rnn_jax.runtime.lock import locked
-from rnn_jax.runtime.processes import Team, team
-from rnn_jax.runtime.signals import Stop
+from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.training import memory
 from rnn_jax.training.build import Job
 from rnn_jax.training.display import Display
@@ -42,7 +41,7 @@ class Session(NamedTuple):
     """The run folder of this process, and its requests to stop."""
 
     folder: RunFolder
-    stop: Stop
+    stop: StopSignal
     is_new: bool
     """Whether the folder was made by this session."""
 
@@ -59,9 +58,9 @@ def open_session(config: Config, workdir: Path) -> Iterator[Session]:
         OutOfMemoryError: in place of an error of XLA or Python.
     """
     with contextlib.ExitStack() as stack:
-        stop = stack.enter_context(Stop())
+        stop = stack.enter_context(StopSignal())
         stack.enter_context(memory.explain_out_of_memory(config))
-        if not processes_of(config).leads:
+        if not config.runtime.processes.is_coordinator:
             scratch = stack.enter_context(tempfile.TemporaryDirectory())
             yield Session(RunFolder(Path(scratch), RunFolder(workdir).checkpoints), stop, is_new=False)
             return
@@ -74,24 +73,21 @@ def open_session(config: Config, workdir: Path) -> Iterator[Session]:
         yield Session(open_run(workdir, config), stop, is_new)
 
 
-def processes_of(config: Config) -> Team:
-    """Return the processes that train this run together."""
-    return team(config.runtime.process_count, config.runtime.process_index, config.runtime.coordinator)
-
-
-def synchronize(config: Config, job: Job, devices: Devices, run_folder: Path, stop: Stop) -> Agreement:
+def synchronize(
+    config: Config, job: Job, devices: Devices, run_folder: Path, stop: StopSignal
+) -> Synchronizer:
     """Check that the processes of a run train the same, in one folder; from here on they stop together.
 
     Raises:
         UserError: they do not.
     """
-    agreement = Agreement(devices)
-    if not agreement.alone:
-        stop.agree_by(agreement.soon)
-        agreement.same(_hash_of_config(config), "config")
-        agreement.same(_hash(f"{job.data.version} {job.data.counts}"), "data")
-        agreement.share(run_folder)
-    return agreement
+    synchronizer = Synchronizer(devices)
+    if not synchronizer.is_single:
+        stop.synchronize_by(synchronizer.delayed_maximum)
+        synchronizer.require_equal(_hash_of_config(config), "config")
+        synchronizer.require_equal(_hash(f"{job.data.version} {job.data.counts}"), "data")
+        synchronizer.require_shared_folder(run_folder)
+    return synchronizer
 
 
 @contextlib.contextmanager
@@ -100,14 +96,14 @@ def open_files(
     program: Trainable,
     folders: Sequence[RunFolder],
     checkpoints: Path,
-    agreement: Agreement,
+    synchronizer: Synchronizer,
     *,
     constant: Mapping[str, Any],
     step: int,
     progress: Progress,
     console: Console,
     display: Display,
-    stop: Stop,
+    stop: StopSignal,
     started: float,
     halving: Halving | None = None,
 ) -> Iterator[Run]:
@@ -120,7 +116,7 @@ def open_files(
         program: what is trained.
         folders: the run folder of each member.
         checkpoints: the folder of checkpoints, each with all members.
-        agreement: between the processes of a run.
+        synchronizer: between the processes of a run.
         constant: what `summary.constants` returned.
         step: updates made: logs are cut to it.
         progress: what the loop decides by.
@@ -141,7 +137,7 @@ def open_files(
             for each in logs:
                 each.resume(step, progress.evaluated_at)
             policy = retention.build(**sections["checkpoint"])
-            saver = Saver(checkpoints, policy, program.job.task.objective.direction, agreement)
+            saver = Saver(checkpoints, policy, program.job.task.objective.direction, synchronizer)
             files.enter_context(contextlib.closing(saver))
             # Out-of-memory errors are translated here already: the summaries are to have the message.
             with memory.explain_out_of_memory(config, len(folders)), while_running():
@@ -153,7 +149,7 @@ def open_files(
                     saver=saver,
                     display=display,
                     stop=stop,
-                    agreement=agreement,
+                    synchronizer=synchronizer,
                     halving=halving or Halving(),
                 )
         except Exception as error:

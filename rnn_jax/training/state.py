@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh
 
-from rnn_jax.runtime.devices import DATA
 from rnn_jax.runtime.distributed import placement
+from rnn_jax.runtime.distributed.placement import REPLICATED, SHARDED
 from rnn_jax.tasks.task import Hyper, Metrics
 from rnn_jax.training.build import Job
 
@@ -42,18 +42,16 @@ class State(NamedTuple):
         return self.parameters if self.averaged is None else self.averaged
 
 
-WHOLE: Any = PartitionSpec()
-ROWS: Any = PartitionSpec(DATA)
 PLACES = State(
-    step=WHOLE,
-    parameters=WHOLE,
-    optimizer=WHOLE,
-    carry=ROWS,
-    key=WHOLE,
-    averaged=WHOLE,
-    metrics=WHOLE,
-    diverged_at=WHOLE,
-    skipped=WHOLE,
+    step=REPLICATED,
+    parameters=REPLICATED,
+    optimizer=REPLICATED,
+    carry=SHARDED,
+    key=REPLICATED,
+    averaged=REPLICATED,
+    metrics=REPLICATED,
+    diverged_at=REPLICATED,
+    skipped=REPLICATED,
 )
 """The sharding of each part: the carry by its rows, everything else replicated."""
 

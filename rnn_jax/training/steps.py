@@ -17,9 +17,10 @@ from jax.sharding import Mesh
 
 from rnn_jax.models.network import Keys
 from rnn_jax.runtime.devices import DATA
+from rnn_jax.runtime.distributed.placement import REPLICATED, SHARDED
 from rnn_jax.tasks.task import Arrays, Hyper, Metrics
 from rnn_jax.training.build import Job
-from rnn_jax.training.state import PLACES, ROWS, WHOLE, State
+from rnn_jax.training.state import PLACES, State
 
 NO_ROW = 2**32 - 1
 """Not the number of a row: the key of what all rows share is folded with it."""
@@ -176,9 +177,9 @@ class Specs(NamedTuple):
     donated: tuple[int, ...] = ()
 
 
-TRAIN = Specs((PLACES, WHOLE, WHOLE, ROWS), PLACES, donated=(0,))
-EVALUATE = Specs((WHOLE, ROWS, WHOLE, WHOLE, ROWS), (WHOLE, ROWS))
-OUTPUT = Specs((WHOLE, WHOLE, WHOLE, ROWS), ROWS)
+TRAIN = Specs((PLACES, REPLICATED, REPLICATED, SHARDED), PLACES, donated=(0,))
+EVALUATE = Specs((REPLICATED, SHARDED, REPLICATED, REPLICATED, SHARDED), (REPLICATED, SHARDED))
+OUTPUT = Specs((REPLICATED, REPLICATED, REPLICATED, SHARDED), SHARDED)
 
 
 def compile_step(step: Callable[..., Any], mesh: Mesh, specs: Specs) -> Callable[..., Any]:

@@ -22,7 +22,7 @@ from rnn_jax.training.state import State
 
 @pytest.fixture(scope="module")
 def program(tiny: Callable[..., Config]) -> Program:
-    where = devices.build(1, devices=1, matmul_precision="float32", allow_device_change=False)
+    where = devices.build_devices(1, devices=1, matmul_precision="float32", allow_device_change=False)
     return load(build(tiny({"optimizer.average_decay": 0.5})), where)
 
 

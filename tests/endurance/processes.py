@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rnn_jax.runtime.signals import end_by_default
+from rnn_jax.runtime.signals import restore_default_sigint
 
 SMALL = {
     "dataset.examples": 400,
@@ -99,7 +99,7 @@ def start(
         os.environ.update(environment or {})
         _keep_compiled(os.environ.get("JAX_COMPILATION_CACHE_DIR"))
         before()
-        end_by_default()
+        restore_default_sigint()
         status = _mains()[command](list(arguments))
     except BaseException:
         traceback.print_exc()

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.devices import paying_cores
+from rnn_jax.runtime.devices import worthwhile_cores
 from rnn_jax.runtime.errors import UserError
 
 
@@ -25,7 +25,7 @@ from rnn_jax.runtime.errors import UserError
     ],
 )
 def test_cores_want_rows_and_steps(rows: int, time_steps: int, cores: int, expected: int) -> None:
-    assert paying_cores(rows, time_steps, cores) == expected
+    assert worthwhile_cores(rows, time_steps, cores) == expected
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_cpu_is_split_unless_the_user_has_said_how(
         "from rnn_jax.runtime import devices\n"
         "devices.available_cores = lambda: 2\n"
         f"options = dict(devices={devices}, matmul_precision='float32', allow_device_change=False)\n"
-        "print(devices.build(devices.paying_cores(128, 28), **options).number)"
+        "print(devices.build_devices(devices.worthwhile_cores(128, 28), **options).device_count)"
     )
     bare = {
         name: value for name, value in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")
@@ -53,5 +53,5 @@ def test_a_cpu_is_not_split_into_a_million(monkeypatch: pytest.MonkeyPatch) -> N
     asked: list[int] = []
     monkeypatch.setattr(devices, "_split_cpu", asked.append)
     with pytest.raises(UserError, match=r"runtime\.devices = 1000000: this process has"):
-        devices.build(1, devices=1_000_000, matmul_precision="float32", allow_device_change=False)
-    assert asked == [devices.MOST_OF_A_CPU]
+        devices.build_devices(1, devices=1_000_000, matmul_precision="float32", allow_device_change=False)
+    assert asked == [devices.MAX_CPU_DEVICES]

@@ -1,4 +1,4 @@
-"""Which processes train a run together, and what wrong keys are told."""
+"""The processes of a run, and wrong keys for them."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import pytest
 
 from rnn_jax.config.command_line import load_config
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.processes import ALONE, CLUSTERS, Team, place_of, team
+from rnn_jax.runtime.processes import CLUSTERS, Processes, parse_address, processes_of
 
 SLURM = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NODELIST": "node[1-4]", "SLURM_PROCID": "2"}
 OPEN_MPI = {
@@ -18,64 +18,67 @@ TPU = {"TPU_WORKER_HOSTNAMES": "a,b", "TPU_WORKER_ID": "1"}
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     for cluster in CLUSTERS.values():
         for name in cluster.required:
             monkeypatch.delenv(name, raising=False)
 
 
-def tell(monkeypatch: pytest.MonkeyPatch, said: Mapping[str, str]) -> None:
-    for name, value in said.items():
+def set_variables(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
 
-def test_a_process_is_alone_where_nobody_says_otherwise() -> None:
-    assert team(None, None, None) == ALONE
-    assert ALONE.leads
-    assert ALONE.alone
+def test_without_keys_or_a_cluster_a_process_is_single() -> None:
+    single = processes_of(None, None, None)
+    assert single == Processes(1, 0)
+    assert single.is_coordinator
+    assert single.is_single
 
 
-def test_the_config_says_it() -> None:
-    found = team(2, 1, "host:1234")
-    assert found == Team(2, 1, "host:1234")
-    assert not found.leads
-    assert team(2, 0, "host:1234").leads
+def test_the_config_gives_the_processes() -> None:
+    found = processes_of(2, 1, "host:1234")
+    assert found == Processes(2, 1, "host:1234")
+    assert not found.is_coordinator
+    assert processes_of(2, 0, "host:1234").is_coordinator
 
 
 @pytest.mark.parametrize(
-    ("said", "count", "index"), [(SLURM, 4, 2), (OPEN_MPI, 3, 0), (TPU, 2, 1)], ids=["Slurm", "MPI", "TPU"]
+    ("variables", "count", "index"),
+    [(SLURM, 4, 2), (OPEN_MPI, 3, 0), (TPU, 2, 1)],
+    ids=["Slurm", "MPI", "TPU"],
 )
-def test_the_cluster_says_it(
-    said: Mapping[str, str], count: int, index: int, monkeypatch: pytest.MonkeyPatch
+def test_a_cluster_gives_the_processes(
+    variables: Mapping[str, str], count: int, index: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell(monkeypatch, said)
-    assert team(None, None, None) == Team(count, index)
-    assert team(count, None, None) == Team(count, index)
-    assert team(1, None, None) == ALONE  # as trials of a study say
+    set_variables(monkeypatch, variables)
+    assert processes_of(None, None, None) == Processes(count, index)
+    assert processes_of(count, None, None) == Processes(count, index)
+    assert processes_of(1, None, None) == Processes()  # as for trials of a study
     with pytest.raises(UserError, match=f"the cluster has started {count}"):
-        team(count + 1, None, None)
+        processes_of(count + 1, None, None)
 
 
 @pytest.mark.parametrize("missing", SLURM)
-def test_a_job_that_is_no_step_is_one_process(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slurm_job_outside_a_step_is_one_process(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What sbatch starts itself, before `srun`."""
-    tell(monkeypatch, {name: value for name, value in SLURM.items() if name != missing})
+    set_variables(monkeypatch, {name: value for name, value in SLURM.items() if name != missing})
     monkeypatch.setenv("SLURM_NTASKS", "4")
-    assert team(None, None, None) == ALONE
+    assert processes_of(None, None, None) == Processes()
 
 
-def test_a_cluster_of_one_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    tell(monkeypatch, SLURM | {"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"})
-    assert team(None, None, None) == ALONE
+def test_a_cluster_of_one_is_a_single_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, SLURM | {"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"})
+    assert processes_of(None, None, None) == Processes()
 
 
-def test_several_that_nobody_introduces_are_refused() -> None:
+def test_several_without_an_index_are_an_error() -> None:
     with pytest.raises(UserError, match=r"runtime\.process_index=0, 1, \.\.\."):
-        team(2, None, None)
+        processes_of(2, None, None)
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "message"),
     [
         ({"process_index": 1}, "runtime.process_index = 1: only with runtime.process_count"),
         ({"coordinator": "a:1"}, "runtime.coordinator = 'a:1': only with runtime.process_count"),
@@ -98,13 +101,13 @@ def test_several_that_nobody_introduces_are_refused() -> None:
         ({"process_count": 0}, "runtime.process_count = 0"),
     ],
 )
-def test_what_no_processes_can_be_is_told(keys: dict[str, object], said: str) -> None:
-    with pytest.raises(UserError) as told:
+def test_invalid_keys(keys: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError) as error:
         load_config("configs/digits.py:smoke", {f"runtime.{key}": value for key, value in keys.items()})
-    assert said in str(told.value)
+    assert message in str(error.value)
 
 
-def test_a_place_is_a_host_and_a_port() -> None:
-    assert place_of("mnist-run-0.mnist-run:1") == ("mnist-run-0.mnist-run", 1)
-    assert place_of("10.0.0.1:65535") == ("10.0.0.1", 65535)
-    assert place_of("[::1]:1234") == ("::1", 1234)
+def test_an_address_is_a_host_and_a_port() -> None:
+    assert parse_address("mnist-run-0.mnist-run:1") == ("mnist-run-0.mnist-run", 1)
+    assert parse_address("10.0.0.1:65535") == ("10.0.0.1", 65535)
+    assert parse_address("[::1]:1234") == ("::1", 1234)

@@ -1,4 +1,4 @@
-"""Stopping in good order."""
+"""Graceful shutdown by signals."""
 
 import contextlib
 import os
@@ -11,19 +11,19 @@ import time
 import pytest
 
 from rnn_jax.runtime import signals
-from rnn_jax.runtime.signals import STOPPING, Interrupted, Stop, exit_status
+from rnn_jax.runtime.signals import STOP_SIGNALS, Interrupted, StopSignal, exit_status
 
 STATUSES = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)]
 
 
 def send(number: signal.Signals) -> None:
-    """Sends a signal to this process, whose handler has run when this returns."""
+    """Send a signal to this process; its handler has run when this returns."""
     signal.raise_signal(number)
 
 
 @pytest.mark.parametrize(("number", "status"), STATUSES)
-def test_a_signal_asks_to_stop(number: signal.Signals, status: int) -> None:
-    with Stop() as stop:
+def test_a_signal_requests_a_stop(number: signal.Signals, status: int) -> None:
+    with StopSignal() as stop:
         assert stop.requested is None
         stop.check()
         os.kill(os.getpid(), number)
@@ -34,38 +34,38 @@ def test_a_signal_asks_to_stop(number: signal.Signals, status: int) -> None:
     assert exit_status(number) == status
 
 
-def test_the_first_of_signals_that_come_together_is_remembered() -> None:
-    with Stop() as stop:
+def test_the_first_of_several_signals_counts() -> None:
+    with StopSignal() as stop:
         send(signal.SIGUSR1)
         send(signal.SIGTERM)
         send(signal.SIGINT)
         assert stop.requested is signal.SIGUSR1
 
 
-@pytest.mark.parametrize("number", STOPPING)
-def test_at_once_means_where_the_program_is(number: signal.Signals) -> None:
-    def work(stop: Stop) -> None:
-        with stop.at_once():
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_raising_interrupts_the_program_where_it_is(number: signal.Signals) -> None:
+    def work(stop: StopSignal) -> None:
+        with stop.raising():
             try:
                 send(number)
             except Exception:
-                pytest.fail("an `except Exception` must not keep a signal")
-            pytest.fail("the program went on")
+                pytest.fail("`except Exception` must not catch the interruption")
+            pytest.fail("the program continued")
 
-    with Stop() as stop:
+    with StopSignal() as stop:
         with pytest.raises(Interrupted, match=number.name):
             work(stop)
-        send(number)  # outside, one is remembered
-        with pytest.raises(Interrupted), stop.at_once():
-            pytest.fail("the program went on although a signal had come")
+        send(number)  # outside, it only sets the flag
+        with pytest.raises(Interrupted), stop.raising():
+            pytest.fail("the program continued although a stop was requested")
 
 
-def test_who_swallows_an_interruption_is_interrupted_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "AGAIN_SECONDS", 0.05)
+def test_code_that_swallows_an_interruption_is_interrupted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "RAISE_AGAIN_SECONDS", 0.05)
     swallowed = []
 
-    def work(stop: Stop) -> None:
-        with stop.at_once():
+    def work(stop: StopSignal) -> None:
+        with stop.raising():
             for number in (signal.SIGTERM, None):
                 try:
                     if number is not None:
@@ -75,28 +75,28 @@ def test_who_swallows_an_interruption_is_interrupted_again(monkeypatch: pytest.M
                     swallowed.append(interrupted.signal)
             time.sleep(5)
 
-    with Stop() as stop, pytest.raises(Interrupted):
+    with StopSignal() as stop, pytest.raises(Interrupted):
         work(stop)
     assert swallowed == [signal.SIGTERM] * 2
 
 
-def test_the_old_handlers_come_back() -> None:
-    numbers = [*STOPPING, signal.SIGALRM]
+def test_the_previous_handlers_are_restored() -> None:
+    numbers = [*STOP_SIGNALS, signal.SIGALRM]
     before = [signal.getsignal(number) for number in numbers]
-    with contextlib.suppress(ZeroDivisionError), Stop():
+    with contextlib.suppress(ZeroDivisionError), StopSignal():
         assert [signal.getsignal(number) for number in numbers] != before
         _ = 1 / 0
     assert [signal.getsignal(number) for number in numbers] == before
     assert signal.set_wakeup_fd(-1) == -1
 
 
-def test_another_thread_does_nothing() -> None:
-    before = [signal.getsignal(number) for number in STOPPING]
+def test_it_does_nothing_in_another_thread() -> None:
+    before = [signal.getsignal(number) for number in STOP_SIGNALS]
     seen = []
 
     def work() -> None:
-        with Stop() as stop, stop.at_once():
-            seen.append((stop.requested, [signal.getsignal(number) for number in STOPPING]))
+        with StopSignal() as stop, stop.raising():
+            seen.append((stop.requested, [signal.getsignal(number) for number in STOP_SIGNALS]))
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -104,39 +104,39 @@ def test_another_thread_does_nothing() -> None:
     assert seen == [(None, before)]
 
 
-STUBBORN = """
+BUSY = """
 import hashlib, sys, time
-from rnn_jax.runtime.signals import Stop
-with Stop() as stop:
+from rnn_jax.runtime.signals import StopSignal
+with StopSignal() as stop:
     print("ready", flush=True)
     if sys.argv[1] == "python":
         while True:
             time.sleep(0.01)
-    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # an hour in C, where no handler of Python runs
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # an hour in C, where no Python handler runs
 """
 
 
 @pytest.mark.parametrize("where", ["python", "C"])
 def test_a_second_signal_ends_the_process_wherever_it_is(where: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", STUBBORN, where], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", BUSY, where], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGTERM)
-        process.send_signal(signal.SIGTERM)  # so soon, as `timeout` sends it, it is the same
+        process.send_signal(signal.SIGTERM)  # the same request, as `timeout` sends it
         time.sleep(signals.SAME_REQUEST_SECONDS + 0.3)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=10)
     assert process.returncode == 130
-    assert "stopped at once" in said
+    assert "stopped at once" in errors
 
 
 SWALLOWING = """
 import time
-from rnn_jax.runtime.signals import end_by_default
-end_by_default()
+from rnn_jax.runtime.signals import restore_default_sigint
+restore_default_sigint()
 print("ready", flush=True)
 try:
     time.sleep(60)
@@ -145,34 +145,34 @@ except BaseException:
 """
 
 
-def test_before_a_stop_is_entered_nothing_swallows_an_interrupt() -> None:
+def test_before_a_stop_signal_is_entered_sigint_ends_the_process() -> None:
     with subprocess.Popen([sys.executable, "-c", SWALLOWING], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=10)
-    assert (process.returncode, said) == (-signal.SIGINT, "")
+        out, _ = process.communicate(timeout=10)
+    assert (process.returncode, out) == (-signal.SIGINT, "")
 
 
-def test_of_several_processes_what_they_agree_upon_counts() -> None:
-    agreed: list[int] = []
-    with Stop() as stop:
+def test_several_processes_stop_by_their_synchronized_signal() -> None:
+    synchronized: list[int] = []
+    with StopSignal() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.requested == signal.SIGTERM
-        answers = iter([0, 0, signal.SIGUSR1])
+        results = iter([0, 0, signal.SIGUSR1])
 
-        def agree(number: int) -> int:
-            agreed.append(number)
-            return next(answers)
+        def synchronize(number: int) -> int:
+            synchronized.append(number)
+            return next(results)
 
-        stop.agree_by(agree)
-        assert stop.requested is None  # until the others have heard of it
-        with stop.at_once():
+        stop.synchronize_by(synchronize)
+        assert stop.requested is None  # until the others know it
+        with stop.raising():
             pass
         stop.check()
         with pytest.raises(Interrupted) as caught:
             stop.check()
-        assert caught.value.signal == signal.SIGUSR1  # of somebody else
+        assert caught.value.signal == signal.SIGUSR1  # of another process
         with pytest.raises(Interrupted):
             stop.check()
-    assert agreed == [signal.SIGTERM] * 3
+    assert synchronized == [signal.SIGTERM] * 3

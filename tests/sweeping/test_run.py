@@ -300,5 +300,5 @@ def test_more_members_than_memory_holds_are_refused(
 
 
 def test_free_memory_is_known_here() -> None:
-    where = devices.build(1, devices=1, matmul_precision="float32", allow_device_change=False)
+    where = devices.build_devices(1, devices=1, matmul_precision="float32", allow_device_change=False)
     assert 2**26 < (devices.free_memory(where) or 0) < 2**50

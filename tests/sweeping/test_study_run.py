@@ -170,7 +170,7 @@ def test_errors_come_before_anything_is_written(
 
 
 def test_the_workers_arguments_contain_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rnn_jax.runtime.signals import Stop
+    from rnn_jax.runtime.signals import StopSignal
     from rnn_jax.sweeping import workers
     from rnn_jax.sweeping.command import StudyOptions
 
@@ -188,7 +188,9 @@ def test_the_workers_arguments_contain_no_password(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(workers.subprocess, "Popen", Process)
     monkeypatch.setattr(workers.os, "sched_setaffinity", lambda *arguments: None, raising=False)
     url = "postgresql://me:secret@host/study"
-    assert workers.run_workers(["--storage", url, "--seeds=2"], StudyOptions(url, "s", 2, 10), Stop()) == [
+    assert workers.run_workers(
+        ["--storage", url, "--seeds=2"], StudyOptions(url, "s", 2, 10), StopSignal()
+    ) == [
         0,
         0,
     ]

@@ -15,7 +15,7 @@ import pytest
 from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.lock import locked
-from rnn_jax.runtime.signals import Stop
+from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.sweeping import trial_process
 from rnn_jax.sweeping.command import parse
 from rnn_jax.sweeping.folder import SweepFolder
@@ -72,12 +72,12 @@ def train(
     settings: TrialSettings,
     body: str,
     monkeypatch: pytest.MonkeyPatch,
-    stop: Stop | None = None,
+    stop: StopSignal | None = None,
 ) -> float:
     script = settings.folder.path.parent / "fake.py"
     script.write_text(FAKE + body)
     monkeypatch.setattr(trial_process, "CHILD", (str(script),))
-    return train_trial(trial, settings, stop or Stop())  # pyright: ignore[reportArgumentType]
+    return train_trial(trial, settings, stop or StopSignal())  # pyright: ignore[reportArgumentType]
 
 
 def folder_of(trial: Recorded, settings: TrialSettings) -> Path:
@@ -249,7 +249,7 @@ def test_a_pruned_trial_receives_sigterm(settings: TrialSettings, monkeypatch: p
 
 def test_a_signal_requeues_the_trial(settings: TrialSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     trial = Recorded()
-    with Stop() as stop:
+    with StopSignal() as stop:
         killer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM))
         killer.start()
         with pytest.raises(TrialRequeuedError):

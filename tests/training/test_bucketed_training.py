@@ -71,7 +71,7 @@ def config_with(source: str, changes: dict[str, Any] | None = None) -> Config:
 
 
 def start(config: Config, number: int = 1) -> Program:
-    where = devices.build(1, devices=number, matmul_precision="float32", allow_device_change=False)
+    where = devices.build_devices(1, devices=number, matmul_precision="float32", allow_device_change=False)
     return program.load(build(config), where)
 
 
@@ -200,7 +200,7 @@ def test_members_of_a_population_read_batches_of_one_shape(how: LayOut) -> None:
     members = Members(
         {name: np.array([hyper[name] for hyper in hypers], np.float32) for name in hypers[0]}, np.arange(2)
     )
-    where = devices.build(1, devices=1, matmul_precision="float32", allow_device_change=False)
+    where = devices.build_devices(1, devices=1, matmul_precision="float32", allow_device_change=False)
     loaded = population.load(build(configs[0]), where, how)
     states, hyper, active = loaded.init(members), loaded.put(dict(members.hyper)), loaded.put(np.array([2]))
     for step in range(6):

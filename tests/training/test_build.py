@@ -21,7 +21,7 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "model": models.build,
     "checkpoint": retention.build,
     "log": Log,
-    "runtime": devices.build,
+    "runtime": devices.build_devices,
 }
 
 

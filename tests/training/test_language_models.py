@@ -68,7 +68,7 @@ def _short_windows() -> Iterator[None]:
 
 
 def on(number: int) -> devices.Devices:
-    return devices.build(1, devices=number, matmul_precision="float32", allow_device_change=False)
+    return devices.build_devices(1, devices=number, matmul_precision="float32", allow_device_change=False)
 
 
 def start(config: Config, number: int = 1) -> Program:

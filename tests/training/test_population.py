@@ -61,7 +61,9 @@ def configs(tiny: Tiny, changes: dict[str, Any]) -> list[Config]:
 
 
 def on(number: int) -> devices.Devices:
-    return devices.build(number, devices=number, matmul_precision="float32", allow_device_change=False)
+    return devices.build_devices(
+        number, devices=number, matmul_precision="float32", allow_device_change=False
+    )
 
 
 def train_together(

@@ -15,7 +15,7 @@ from rnn_jax.config.run_folder import RunFolder, open_run
 from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.reporting.console import Console
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.signals import Stop
+from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.training import run
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.display import SweepDisplay
@@ -37,11 +37,11 @@ def train_together(configs: Sequence[Config], folder: Path, job: Job | None = No
     )
     job, halving = job or build(configs[0]), Halving()
     folders = [open_run(folder / "members" / str(number), config) for number, config in enumerate(configs)]
-    with Stop() as stop:
+    with StopSignal() as stop:
         return train_population(
             configs[0],
             job,
-            devices.build(1, devices=1, matmul_precision="float32", allow_device_change=False),
+            devices.build_devices(1, devices=1, matmul_precision="float32", allow_device_change=False),
             members,
             folders,
             folder / "checkpoints",

@@ -45,7 +45,7 @@ class Interrupting(Console):
 
 def leaves(config: Config, folder: Path) -> list[np.ndarray]:
     """Every leaf of the latest checkpoint."""
-    where = devices.build(1, devices=1, matmul_precision="float32", allow_device_change=False)
+    where = devices.build_devices(1, devices=1, matmul_precision="float32", allow_device_change=False)
     state, _, _ = checkpoint.restore(folder / "checkpoints", load(build(config), where).init(), "latest")
     return [np.asarray(leaf) for leaf in jax.tree.leaves(state._replace(key=jax.random.key_data(state.key)))]
 

@@ -25,10 +25,10 @@ from rnn_jax.main import main
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.distributed import joining
-from rnn_jax.runtime.distributed.synchronization import Agreement
+from rnn_jax.runtime.distributed.synchronization import Synchronizer
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.processes import Team
-from rnn_jax.runtime.signals import Interrupted, Stop
+from rnn_jax.runtime.processes import Processes
+from rnn_jax.runtime.signals import Interrupted, StopSignal
 from rnn_jax.training import session
 from rnn_jax.training.run import train
 
@@ -178,18 +178,18 @@ def test_a_run_goes_on_in_two_processes_and_passes_over_what_is_damaged(tmp_path
 
 
 def test_processes_that_do_not_mean_the_same_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    where = devices.build(1, devices=1, matmul_precision="float32", allow_device_change=False)
-    agreement = Agreement(where)
+    where = devices.build_devices(1, devices=1, matmul_precision="float32", allow_device_change=False)
+    synchronizer = Synchronizer(where)
     parted: list[bool] = []
     monkeypatch.setattr(jax.distributed, "shutdown", lambda: parted.append(True))
-    agreement.same(3, "config")
+    synchronizer.require_equal(3, "config")
     assert not parted
     for other in (2, 4):
         monkeypatch.setattr(
-            agreement, "largest", lambda own, other=other: max(own, -other if own < 0 else other)
+            synchronizer, "maximum", lambda own, other=other: max(own, -other if own < 0 else other)
         )
-        with pytest.raises(UserError, match="the processes of this run do not see the same config"):
-            agreement.same(3, "config")
+        with pytest.raises(UserError, match="the processes of this run do not have the same config"):
+            synchronizer.require_equal(3, "config")
     assert len(parted) == 2  # JAX would abort whoever ends after the first one
 
 
@@ -198,7 +198,7 @@ def test_before_training_processes_find_out_that_they_share_no_folder(tmp_path: 
     folder, other = tmp_path / "one", tmp_path / "other"
     assert ends(folder, start_two(job, folder, other)) == [2, 2]
     for index in (0, 1):
-        assert "do not see the same run folder: they need a folder that" in log_of(folder, index).read_text()
+        assert "do not have the same run folder: they need a shared one" in log_of(folder, index).read_text()
     assert {file.name for file in folder.iterdir()} == {"config.json", "dataset.json"}
     assert not other.exists()
 
@@ -207,17 +207,17 @@ def test_before_training_processes_find_out_that_they_share_no_folder(tmp_path: 
 def test_a_file_system_may_take_a_moment(
     comes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn_jax.runtime.distributed.synchronization.SEEN_IN_SECONDS", 5 if comes else 0.3)
-    where = devices.build(1, devices=1, matmul_precision="float32", allow_device_change=False)
-    follower = Agreement(where._replace(team=Team(2, 1, "127.0.0.1:1")))
-    monkeypatch.setattr(follower, "largest", lambda own: 17 if own == 0 else own)
+    monkeypatch.setattr("rnn_jax.runtime.distributed.synchronization.VISIBLE_SECONDS", 5 if comes else 0.3)
+    where = devices.build_devices(1, devices=1, matmul_precision="float32", allow_device_change=False)
+    follower = Synchronizer(where._replace(processes=Processes(2, 1, "127.0.0.1:1")))
+    monkeypatch.setattr(follower, "maximum", lambda own: 17 if own == 0 else own)
     later = threading.Timer(0.5 if comes else 5, (tmp_path / ".17-shared.json").touch)
     later.start()
     if comes:
-        follower.share(tmp_path)
+        follower.require_shared_folder(tmp_path)
     else:
-        with pytest.raises(UserError, match="do not see the same run folder"):
-            follower.share(tmp_path)
+        with pytest.raises(UserError, match="do not have the same run folder"):
+            follower.require_shared_folder(tmp_path)
     later.cancel()
 
 
@@ -248,11 +248,11 @@ def test_a_signal_ends_another_process_while_it_waits_in_jax(tmp_path: Path) -> 
 
 
 def test_a_signal_ends_another_process_while_the_first_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "JOINED_IN_SECONDS", 2)
+    monkeypatch.setattr(joining, "JOIN_TIMEOUT_SECONDS", 2)
     later = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
     later.start()
-    with Stop() as stop, pytest.raises(Interrupted), stop.at_once():
-        joining.join(Team(2, 1, f"127.0.0.1:{free_port()}"))
+    with StopSignal() as stop, pytest.raises(Interrupted), stop.raising():
+        joining.join(Processes(2, 1, f"127.0.0.1:{free_port()}"))
     assert joining.is_waiting()
     while joining.is_waiting():  # no thread is left to the other tests
         time.sleep(0.1)
@@ -262,7 +262,7 @@ def test_a_port_that_is_taken_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         place = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(UserError, match=rf"runtime\.coordinator = '{place}': .*Address already in use"):
-            joining.join(Team(2, 0, place))
+            joining.join(Processes(2, 0, place))
 
 
 def test_a_port_that_a_run_had_until_now_is_free() -> None:
@@ -273,50 +273,50 @@ def test_a_port_that_a_run_had_until_now_is_free() -> None:
             assert client.recv(1) == b""
     with socket.socket() as strict, pytest.raises(OSError, match="Address already in use"):
         strict.bind(("127.0.0.1", port))
-    joining._refuse_taken(port, "")
+    joining._check_port(port, "")
 
 
 def test_a_host_that_is_not_known_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def look_up(*_: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(joining, "NAMED_IN_SECONDS", 0.3)
+    monkeypatch.setattr(joining, "RESOLVE_TIMEOUT_SECONDS", 0.3)
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     for index in (0, 1):
-        with pytest.raises(UserError, match=r"'nobody:1234': the host was not known within 0\.3 seconds"):
-            joining.join(Team(2, index, "nobody:1234"))
+        with pytest.raises(UserError, match=r"'nobody:1234': unknown host within 0\.3 seconds"):
+            joining.join(Processes(2, index, "nobody:1234"))
     monkeypatch.undo()
-    with pytest.raises(UserError, match="the host was not known"):
-        joining.join(Team(2, 1, "a..b:1234"))
+    with pytest.raises(UserError, match="unknown host"):
+        joining.join(Processes(2, 1, "a..b:1234"))
 
 
 def test_a_first_process_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "JOINED_IN_SECONDS", 0.3)
+    monkeypatch.setattr(joining, "JOIN_TIMEOUT_SECONDS", 0.3)
     with socket.socket() as taken:  # bound, and not listening: nobody else can be there
         taken.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(UserError, match=r"process 0 was not there within 0\.3 seconds"):
-            joining.join(Team(2, 1, place))
+        with pytest.raises(UserError, match=r"process 0 does not answer within 0\.3 seconds"):
+            joining.join(Processes(2, 1, place))
 
 
 def test_devices_are_shared_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     together: dict[str, Any] = {"process_count": 2, "process_index": 0, "coordinator": "127.0.0.1:1"}
     with pytest.raises(UserError, match=r"runtime\.devices = 3: must be a multiple of the 2 processes"):
-        devices.build(1, devices=3, matmul_precision="float32", allow_device_change=False, **together)
+        devices.build_devices(1, devices=3, matmul_precision="float32", allow_device_change=False, **together)
 
 
 def test_others_restore_what_the_first_one_restored(monkeypatch: pytest.MonkeyPatch) -> None:
-    where = devices.build(1, devices=1, matmul_precision="float32", allow_device_change=False)
+    where = devices.build_devices(1, devices=1, matmul_precision="float32", allow_device_change=False)
     asked: list[int | None] = []
 
     def restore(at: int | None) -> Any:
         asked.append(at)
         return SimpleNamespace(step=40), None, []
 
-    Agreement(where).as_the_first_restores(restore)
-    follower = Agreement(where._replace(team=Team(2, 1, "127.0.0.1:1")))
-    monkeypatch.setattr(follower, "largest", lambda own: max(own, 40))
-    follower.as_the_first_restores(restore)
+    Synchronizer(where).restore_same(restore)
+    follower = Synchronizer(where._replace(processes=Processes(2, 1, "127.0.0.1:1")))
+    monkeypatch.setattr(follower, "maximum", lambda own: max(own, 40))
+    follower.restore_same(restore)
     assert asked == [None, 40]
 
 

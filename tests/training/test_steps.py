@@ -31,7 +31,7 @@ SGD = {
 
 
 def start(config: Config, number: int = 1) -> Program:
-    where = devices.build(1, devices=number, matmul_precision="float32", allow_device_change=False)
+    where = devices.build_devices(1, devices=number, matmul_precision="float32", allow_device_change=False)
     return load(build(config), where)
 
 
@@ -76,11 +76,11 @@ def test_the_update_is_the_gradient_of_the_mean_loss(tiny: Tiny, number: int) ->
     assert np.abs(expected).max() > 1e-3
 
 
-def test_cpu_devices_take_turns(tiny: Tiny) -> None:
+def test_cpu_devices_block_each_step(tiny: Tiny) -> None:
     """XLA can wait for ever where several steps are under way on several CPU devices."""
-    assert not start(tiny()).devices.take_turns
+    assert not start(tiny()).devices.blocks_each_step
     program = start(tiny(), 2)
-    assert program.devices.take_turns
+    assert program.devices.blocks_each_step
     state = program.train_step(
         program.init(), program.hyper, program.data["train"], program.indices("train", 0)
     )

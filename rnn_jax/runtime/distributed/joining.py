@@ -12,116 +12,113 @@ from concurrent.futures import Future
 import jax
 
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.processes import Team, place_of
+from rnn_jax.runtime.processes import Processes, parse_address
 
-JOINED_IN_SECONDS = 300
-"""So long processes wait for one another at the beginning."""
-LEFT_IN_SECONDS = 60
-"""And at the end."""
-NAMED_IN_SECONDS = 60
-"""So long they wait for the name of the first one: that of a pod is known a moment after the pod starts."""
-MISSED_AFTER_SECONDS = 30
-"""A process that was not heard of for so long has died, and the others end."""
-LOOKS_EVERY_SECONDS = 0.1
+JOIN_TIMEOUT_SECONDS = 300
+SHUTDOWN_TIMEOUT_SECONDS = 60
+RESOLVE_TIMEOUT_SECONDS = 60
+"""For the coordinator's host name: a pod's is known a moment after the pod starts."""
+HEARTBEAT_TIMEOUT_SECONDS = 30
+"""A process without a heartbeat for this time has died, and the others end."""
+POLL_SECONDS = 0.1
 
 _WAITING = "waiting for the other processes"
 _logger = logging.getLogger(__name__)
 
 
-def join(team: Team) -> None:
-    """Joins the other processes; nothing, where there is none, or they are joined.
+def join(processes: Processes) -> None:
+    """Join the other processes, if there are any and this one has not joined yet.
 
-    What a signal raises here is raised at once, and leaves a thread behind that waits on (`is_waiting`).
+    An exception from a signal handler interrupts this function, but its thread keeps waiting (`is_waiting`).
 
     Raises:
-        UserError: they do not come, or cannot meet there.
+        UserError: the others do not join in time, or the coordinator cannot be reached.
     """
-    if team.alone or jax.distributed.is_initialized():
+    if processes.is_single or jax.distributed.is_initialized():
         return
-    # It would take SIGTERM from Python: what a signal asks for is agreed upon, see `agreement.py`.
+    # It would take over SIGTERM, which `StopSignal` handles.
     jax.config.update("jax_enable_preemption_service", False)
-    met: Future[None] = Future()
+    joined: Future[None] = Future()
 
     def wait() -> None:
         try:
-            met.set_result(_meet(team))
+            joined.set_result(_initialize(processes))
         except BaseException as error:
-            met.set_exception(error)
+            joined.set_exception(error)
 
-    # JAX waits in C++, and the system for names, where no handler of a signal runs.
+    # JAX waits in C++ and name resolution in C, where no Python signal handler runs.
     threading.Thread(target=wait, name=_WAITING, daemon=True).start()
-    while not met.done():
-        time.sleep(LOOKS_EVERY_SECONDS)
-    met.result()
+    while not joined.done():
+        time.sleep(POLL_SECONDS)
+    joined.result()
 
 
 def is_waiting() -> bool:
-    """Whether a thread waits for others still: JAX would not let the process end in the ordinary way."""
+    """Whether a thread still waits for other processes: JAX's exit handlers would then block."""
     return any(thread.name == _WAITING for thread in threading.enumerate())
 
 
-def _meet(team: Team) -> None:
-    where = "" if team.coordinator is None else f" at {team.coordinator}"
-    _logger.info("process %d of %d: waiting for the others%s", team.index, team.count, where)
-    if team.coordinator is not None:
-        _find_one_another(team, team.coordinator)
-    is_known = team.coordinator is not None  # otherwise JAX asks the cluster
+def _initialize(processes: Processes) -> None:
+    coordinator, index, count = processes.coordinator, processes.index, processes.count
+    where = "" if coordinator is None else f" at {coordinator}"
+    _logger.info("process %d of %d: waiting for the others%s", index, count, where)
+    if coordinator is not None:
+        _check_coordinator(coordinator, is_coordinator=processes.is_coordinator)
     try:
         jax.distributed.initialize(
-            team.coordinator,
-            num_processes=team.count if is_known else None,
-            process_id=team.index if is_known else None,
-            initialization_timeout=JOINED_IN_SECONDS,
-            heartbeat_timeout_seconds=MISSED_AFTER_SECONDS,
-            shutdown_timeout_seconds=LEFT_IN_SECONDS,
+            coordinator,  # None: JAX asks the cluster
+            num_processes=None if coordinator is None else count,
+            process_id=None if coordinator is None else index,
+            initialization_timeout=JOIN_TIMEOUT_SECONDS,
+            heartbeat_timeout_seconds=HEARTBEAT_TIMEOUT_SECONDS,
+            shutdown_timeout_seconds=SHUTDOWN_TIMEOUT_SECONDS,
         )
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"the {team.count} processes of this run did not meet{where} ({reason})") from error
+        raise UserError(f"the {count} processes of this run did not join{where} ({reason})") from error
 
 
-def _find_one_another(team: Team, coordinator: str) -> None:
-    """Looks for what would end the process in JAX, without a word to Python."""
-    place = place_of(coordinator)
-    assert place is not None  # by the rules of a config
-    said = f"runtime.coordinator = {coordinator!r}"
-    if team.leads:
-        _refuse_taken(place[1], said)
-    _insist(lambda: socket.getaddrinfo(*place), NAMED_IN_SECONDS, f"{said}: the host was not known")
-    if not team.leads:
-        _insist(
-            lambda: socket.create_connection(place, timeout=5).close(),
-            JOINED_IN_SECONDS,
-            f"{said}: process 0 was not there",
+def _check_coordinator(coordinator: str, *, is_coordinator: bool) -> None:
+    """Check for what would end the process inside JAX, without an exception in Python."""
+    address = parse_address(coordinator)
+    assert address is not None  # by the rules of the config
+    key = f"runtime.coordinator = {coordinator!r}"
+    if is_coordinator:
+        _check_port(address[1], key)
+    _retry(lambda: socket.getaddrinfo(*address), RESOLVE_TIMEOUT_SECONDS, f"{key}: unknown host")
+    if not is_coordinator:
+        _retry(
+            lambda: socket.create_connection(address, timeout=5).close(),
+            JOIN_TIMEOUT_SECONDS,
+            f"{key}: process 0 does not answer",
         )
 
 
-def _refuse_taken(port: int, said: str) -> None:
-    """Raises UserError where the first process cannot wait at a port, of all addresses as JAX does."""
-    if "JAX_COORDINATOR_BIND_ADDRESS" in os.environ:  # then it waits there
+def _check_port(port: int, key: str) -> None:
+    """Raise UserError if process 0 cannot bind the port, on all addresses as JAX does."""
+    if "JAX_COORDINATOR_BIND_ADDRESS" in os.environ:  # JAX binds that one instead
         return
     family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
     with socket.socket(family) as probe:
         if family == socket.AF_INET6:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        # As JAX's own: what is left of the connections of a run that has just ended is in nobody's way.
+        # As JAX does: closed connections of a run that has just ended do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("", port))
         except OSError as error:
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                reason = f"process 0 cannot wait there ({error.strerror}); give another port"
-                raise UserError(f"{said}: {reason}") from error
+                raise UserError(f"{key}: cannot bind the port ({error.strerror}); use another one") from error
 
 
-def _insist(attempt: Callable[[], object], seconds: float, failed: str) -> None:
-    """Tries until it succeeds; after so many seconds raises UserError."""
+def _retry(attempt: Callable[[], object], seconds: float, message: str) -> None:
+    """Call until it succeeds; after `seconds`, or if it never can, raise UserError."""
     end = time.monotonic() + seconds
     while True:
         try:
             attempt()
             return
-        except (OSError, UnicodeError) as error:  # a name may have letters that none can have
-            if time.monotonic() > end or isinstance(error, UnicodeError):
-                raise UserError(f"{failed} within {seconds} seconds ({error})") from error
+        except (OSError, UnicodeError) as error:
+            if time.monotonic() > end or isinstance(error, UnicodeError):  # an impossible host name
+                raise UserError(f"{message} within {seconds} seconds ({error})") from error
             time.sleep(0.2)

@@ -1,13 +1,14 @@
-"""What several processes of one run decide alike, between two steps.
+"""Decisions that the processes of one run make together, between two steps.
 
-Their steps wait for one another, so all of them make the same ones; what only one of them knows, that a
-signal came, or that a clock asks for a checkpoint, must reach all before the same step.
+The steps of all processes wait for one another, so all must make the same steps. What only one process knows,
+that a signal came or that a checkpoint is due by the clock, must reach all before the same step.
 """
 
 import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,110 +16,106 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from rnn_jax.runtime.devices import Devices
-from rnn_jax.runtime.distributed import placement
+from rnn_jax.runtime.distributed.placement import REPLICATED, SHARDED, fetch, put, shardings
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import writing
-from rnn_jax.training.progress import Progress
-from rnn_jax.training.state import ROWS, WHOLE, State
 
-SEEN_IN_SECONDS = 5
-"""So long a file that one machine wrote may take to be seen by another."""
+VISIBLE_SECONDS = 5
+"""The time within which a file written by one host must be visible to the others."""
 
-Restored = tuple[State, Progress, list[str]]
-"""As of `checkpoint.restore`."""
+Restored = tuple[Any, Any, list[str]]
+"""A state, its progress, and a warning for each damaged checkpoint, as `checkpoint.restore` returns them."""
 
 
-class Agreement:
-    """Every method is to be called by all processes, the same ones in the same order."""
+class Synchronizer:
+    """Collective operations: all processes must call the same methods in the same order."""
 
-    def __init__(self, where: Devices) -> None:
-        self._where = where
-        self._under_way: jax.Array | None = None
-        self._largest: Callable[[jax.Array], jax.Array] = jax.jit(
-            jnp.max, out_shardings=placement.shardings(where.mesh, WHOLE)
-        )
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
+        self._pending: jax.Array | None = None
+        self._maximum = jax.jit(jnp.max, out_shardings=shardings(devices.mesh, REPLICATED))
 
     @property
-    def alone(self) -> bool:
-        """Whether there is nobody to agree with."""
-        return self._where.team.alone
+    def is_single(self) -> bool:
+        """Whether there is only one process."""
+        return self._devices.processes.is_single
 
     @property
-    def leads(self) -> bool:
+    def is_coordinator(self) -> bool:
         """Whether this process is the one that writes."""
-        return self._where.team.leads
+        return self._devices.processes.is_coordinator
 
-    def largest(self, number: int) -> int:
-        """The largest of the numbers that the processes give."""
-        return number if self.alone else int(placement.fetch(self._ask(number)))
+    def maximum(self, value: int) -> int:
+        """Return the largest value of all processes, an int32."""
+        return value if self.is_single else int(fetch(self._dispatch(value)))
 
-    def soon(self, number: int) -> int:
-        """The same, of this call or of the one before it, 0 before the first: the devices are kept at work.
+    def delayed_maximum(self, value: int) -> int:
+        """Return the maximum of the previous call, 0 at the first, so that the devices are kept busy.
 
-        To wait for what they do now would make them wait for what they are to do next.
+        Waiting for this call's would let the devices idle until the next step is dispatched. On devices that
+        block each step, it is this call's.
         """
-        if self.alone or self._where.take_turns:
-            return self.largest(number)
-        before, self._under_way = self._under_way, self._ask(number)
-        return 0 if before is None else int(placement.fetch(before))
+        if self.is_single or self._devices.blocks_each_step:
+            return self.maximum(value)
+        previous, self._pending = self._pending, self._dispatch(value)
+        return 0 if previous is None else int(fetch(previous))
 
-    def _ask(self, number: int) -> jax.Array:
-        everywhere = np.full(self._where.number, number, np.int32)
-        return self._largest(placement.put(everywhere, placement.shardings(self._where.mesh, ROWS)))
+    def _dispatch(self, value: int) -> jax.Array:
+        mesh = self._devices.mesh
+        return self._maximum(put(np.full(mesh.size, value, np.int32), shardings(mesh, SHARDED)))
 
-    def as_the_first(self, number: int) -> int:
-        """The number that the process gives which writes; none is negative."""
-        return self.largest(number if self.leads else 0)
+    def broadcast(self, value: int) -> int:
+        """Return the coordinator's value, which must not be negative."""
+        return self.maximum(value if self.is_coordinator else 0)
 
-    def same(self, number: int, what: str) -> None:
-        """Raises UserError in all processes where they do not give the same number; they have parted then."""
-        if self.largest(number) != -self.largest(-number):
-            jax.distributed.shutdown()  # otherwise JAX aborts those that end after the first one
-            raise UserError(f"the processes of this run do not see the same {what}")
+    def require_equal(self, value: int, what: str) -> None:
+        """Raise UserError in all processes, after they have disconnected, if their values differ."""
+        if self.maximum(value) != -self.maximum(-value):
+            jax.distributed.shutdown()  # otherwise JAX aborts the processes that end after the first one
+            raise UserError(f"the processes of this run do not have the same {what}")
 
-    def share(self, folder: Path) -> None:
-        """Raises UserError in all processes where one does not see the folder of the one that writes.
+    def require_shared_folder(self, folder: Path) -> None:
+        """Raise UserError in all processes if one does not see the coordinator's folder.
 
-        That one leaves a file there for a moment, of a name that no file system can have known before.
+        The coordinator creates a temporary file with a random name there.
 
         Args:
-            folder: the run folder, as this process would find it.
+            folder: the run folder, by this process's path.
         """
-        if self.alone:
+        if self.is_single:
             return
         own = secrets.randbelow(2**31)
-        # Should this process be killed meanwhile, the next one removes it: see `files.remove_unfinished`.
-        mark = folder / f".{own}-shared.json"
+        # If this process is killed meanwhile, the next one removes it: see `files.remove_temporary`.
+        marker = folder / f".{own}-shared.json"
         try:
-            if self.leads:
-                with writing(mark):
-                    mark.touch()
-            number = self.as_the_first(own)
-            is_seen = _comes(folder / f".{number}-shared.json")
-            self.same(int(is_seen), "run folder: they need a folder that all of them share")
+            if self.is_coordinator:
+                with writing(marker):
+                    marker.touch()
+            number = self.broadcast(own)
+            is_visible = _appears(folder / f".{number}-shared.json")
+            self.require_equal(int(is_visible), "run folder: they need a shared one")
         finally:
-            if self.leads:
-                mark.unlink(missing_ok=True)
+            if self.is_coordinator:
+                marker.unlink(missing_ok=True)
 
-    def as_the_first_restores(self, restore: Callable[[int | None], Restored]) -> Restored:
-        """What the process restores that writes; the others restore the same checkpoint.
+    def restore_same(self, restore: Callable[[int | None], Restored]) -> Restored:
+        """Restore a checkpoint in the coordinator, and the same one in the other processes.
 
         Args:
-            restore: restores, of any checkpoint (None), or of that of a step: 0 for the beginning.
+            restore: restores the checkpoint of a step (0: the initial state), or of its own choice (None).
         """
-        found = restore(None) if self.leads else None
-        step = self.as_the_first(0 if found is None else int(found[0].step))
+        found = restore(None) if self.is_coordinator else None
+        step = self.broadcast(0 if found is None else int(found[0].step))
         return restore(step) if found is None else found
 
-    def wait(self, what: str) -> None:
-        """Waits until all processes are here."""
-        if not self.alone:
-            multihost_utils.sync_global_devices(what)
+    def barrier(self, name: str) -> None:
+        """Wait until all processes have called this."""
+        if not self.is_single:
+            multihost_utils.sync_global_devices(name)
 
 
-def _comes(file: Path) -> bool:
-    """Whether a file is there, or comes soon."""
-    end = time.monotonic() + SEEN_IN_SECONDS
-    while not (is_there := file.exists()) and time.monotonic() < end:
+def _appears(file: Path) -> bool:
+    end = time.monotonic() + VISIBLE_SECONDS
+    while not (exists := file.exists()) and time.monotonic() < end:
         time.sleep(0.1)
-    return is_there
+    return exists

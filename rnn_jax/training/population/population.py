@@ -72,7 +72,7 @@ class Population(NamedTuple):
         return self.compiled.data
 
     def init(self) -> PopulationState:
-        count, devices = len(self.members.seeds), self.devices.number
+        count, devices = len(self.members.seeds), self.devices.device_count
         places = Places(*steps.order(range(count), self.compiled.room(count), devices))
         states = self.compiled.init(self.members.take(places.numbers))
         return PopulationState(states, jax.tree.map(lambda leaf: leaf.copy(), states), places)
@@ -99,7 +99,7 @@ class Population(NamedTuple):
             tree = arrays.read(found.path / "state", {"states": shapes, "best": shapes})
         places = Places(np.array(numbers), np.array(active, np.int32))
         state = PopulationState(State(**tree["states"]), State(**tree["best"]), places)
-        if len(active) != self.devices.number:
+        if len(active) != self.devices.device_count:
             state = self._pack(state, list(places.running().values()))
         return state, progress, found.damaged
 
@@ -198,7 +198,7 @@ class Population(NamedTuple):
         """Spread the members at the places `left` over the devices."""
         numbers = state.places.numbers
         room = self.compiled.room(len(left), len(numbers))
-        sources, active = steps.order(left, room, self.devices.number)
+        sources, active = steps.order(left, room, self.devices.device_count)
         where = jax.device_put(sources, self.compiled.whole)
         states = self.compiled.pack(state.states, where)  # one after the other, to save memory
         return PopulationState(

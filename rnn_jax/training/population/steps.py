@@ -17,7 +17,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from rnn_jax.runtime.devices import DATA, MEMBERS, Devices
-from rnn_jax.runtime.distributed.placement import put, shardings
+from rnn_jax.runtime.distributed.placement import REPLICATED, put, shardings
 from rnn_jax.tasks.task import Arrays, Hyper
 from rnn_jax.training import steps
 from rnn_jax.training.build import Job
@@ -25,7 +25,6 @@ from rnn_jax.training.state import State, init
 
 LayOut = Literal["map", "vmap"]
 EACH: Any = PartitionSpec(MEMBERS)
-WHOLE: Any = PartitionSpec()
 
 
 def lay_out(platform: str) -> LayOut:
@@ -112,7 +111,7 @@ class MemberSteps(NamedTuple):
 
     def shapes(self, room: int) -> State:
         """Return the shapes and shardings of a checkpoint in which members had `room` places."""
-        where = shardings(self.mesh, WHOLE if room % self.devices else EACH)
+        where = shardings(self.mesh, REPLICATED if room % self.devices else EACH)
         return jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct((room, *leaf.shape), leaf.dtype, sharding=where),
             shapes_of_member(self.job),
@@ -121,7 +120,7 @@ class MemberSteps(NamedTuple):
     @property
     def whole(self) -> jax.sharding.Sharding:
         """The sharding of arrays that all members share."""
-        return shardings(self.mesh, WHOLE)
+        return shardings(self.mesh, REPLICATED)
 
     def put(self, tree: Any) -> Any:
         """Place arrays [members, ...] where the steps need them."""
@@ -131,7 +130,7 @@ class MemberSteps(NamedTuple):
 def load(job: Job, devices: Devices, how: LayOut) -> MemberSteps:
     """Place a job on devices, for members: its own hyperparameters and seed are not used."""
     mesh = Mesh(devices.mesh.devices.reshape(-1, 1), (MEMBERS, DATA))
-    whole, each = shardings(mesh, WHOLE), shardings(mesh, EACH)
+    whole, each = shardings(mesh, REPLICATED), shardings(mesh, EACH)
     over = {"map": _one_after_another, "vmap": _all_at_once}[how]
     shard = partial(jax.shard_map, mesh=mesh, check_vma=False, out_specs=EACH)
 
@@ -158,8 +157,8 @@ def load(job: Job, devices: Devices, how: LayOut) -> MemberSteps:
         draw=jax.jit(
             lambda hyper, keys: jax.lax.map(lambda own: init(job, *own), (hyper, keys)), out_shardings=each
         ),
-        train_step=jax.jit(shard(train, in_specs=(EACH, EACH, WHOLE, EACH, EACH)), donate_argnums=0),
-        eval_step=jax.jit(shard(evaluate, in_specs=(EACH, EACH, EACH, WHOLE, WHOLE, EACH))),
+        train_step=jax.jit(shard(train, in_specs=(EACH, EACH, REPLICATED, EACH, EACH)), donate_argnums=0),
+        eval_step=jax.jit(shard(evaluate, in_specs=(EACH, EACH, EACH, REPLICATED, REPLICATED, EACH))),
         take_metrics=jax.jit(steps.take_metrics, donate_argnums=0, out_shardings=each),
         is_finite=jax.jit(jax.vmap(steps.is_finite), out_shardings=each),
         take_better=jax.jit(

@@ -11,7 +11,7 @@ from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import Config
 from rnn_jax.reporting.console import silent_console
 from rnn_jax.runtime.devices import Devices
-from rnn_jax.runtime.signals import Stop
+from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.training.build import Job
 from rnn_jax.training.display import SweepDisplay
 from rnn_jax.training.fit import begin, fit
@@ -36,7 +36,7 @@ def train_population(
     checkpoints: Path,
     *,
     display: SweepDisplay,
-    stop: Stop,
+    stop: StopSignal,
     halving: Halving,
 ) -> list[tuple[MemberStatus, dict[str, Any]]]:
     """Train all members to their end, or until a signal; resume where the folder has a checkpoint.
@@ -62,17 +62,17 @@ def train_population(
     """
     started = time.perf_counter()
     how = steps.lay_out(where.mesh.devices.flat[0].platform)
-    agreement = synchronize(config, job, where, checkpoints.parent, stop)
+    synchronizer = synchronize(config, job, where, checkpoints.parent, stop)
     with jax.default_matmul_precision(where.matmul_precision):
-        with stop.at_once():
+        with stop.raising():
             program = Population(steps.load(job, where, how), where, members)
-            state, progress = begin(program, checkpoints, display, agreement, len(folders))
+            state, progress = begin(program, checkpoints, display, synchronizer, len(folders))
         with open_files(
             config,
             program,
             folders,
             checkpoints,
-            agreement,
+            synchronizer,
             constant=constants(job, where),
             step=int(state.step),
             progress=progress,
