@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rnn_jax.config.command_line import Command, parse
+from rnn_jax.config.command_line import CommandLine, parse
 from rnn_jax.config.run_folder import RunFolder, default_workdir
 from rnn_jax.reporting.console import Console, build_console, logging_to, silent_console
 from rnn_jax.runtime.command import exit_now, run_command
@@ -30,7 +30,7 @@ def _run(arguments: Sequence[str]) -> int:
         return _evaluate(command, console) if command.mode == "eval" else _train(command, console)
 
 
-def _train(command: Command, console: Console) -> int:
+def _train(command: CommandLine, console: Console) -> int:
     from rnn_jax.runtime.distributed.joining import (
         is_waiting,  # JAX starts here, after everything that can be mistyped
     )
@@ -70,7 +70,7 @@ def _train(command: Command, console: Console) -> int:
     return 0
 
 
-def _evaluate(command: Command, console: Console) -> int:
+def _evaluate(command: CommandLine, console: Console) -> int:
     from rnn_jax.inference.evaluation import evaluate_run
     from rnn_jax.reporting import plots
 

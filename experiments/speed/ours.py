@@ -11,9 +11,9 @@ from contender import Contender, Gradients, names_of, tree_of
 from workloads import Workload, arrays, parameters
 
 from rnn_jax import models
-from rnn_jax.config import training_sections
+from rnn_jax.config import sections
 from rnn_jax.config.objective import Objective
-from rnn_jax.config.training_sections import Train
+from rnn_jax.config.sections import Train
 from rnn_jax.datasets import Dataset
 from rnn_jax.models.recurrence import Implementation
 from rnn_jax.runtime import devices
@@ -164,4 +164,4 @@ _PLAN = build_plan(
 def _optimizer(name: str) -> Optimizer:
     adam = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8} if name == "adam" else {}
     fields = {"name": name, "learning_rate": 1.0, "schedule": "constant", **adam}
-    return build_optimizer(training_sections.Optimizer.model_validate(fields), _PLAN)
+    return build_optimizer(sections.Optimizer.model_validate(fields), _PLAN)

@@ -30,7 +30,7 @@ class DatasetEntry(Entry):
 
 
 _PUBLISHED, _OWN = "rnn_jax.datasets.published", "rnn_jax.datasets.own_files"
-_DATA_KEYS = "rnn_jax.config.dataset_section"
+_DATA_KEYS = "rnn_jax.config.sections.dataset"
 
 DATASETS: dict[str, DatasetEntry] = {
     "mnist": DatasetEntry(

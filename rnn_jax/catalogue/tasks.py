@@ -34,7 +34,7 @@ class TaskEntry(Entry):
     """Whether another value of that key leaves the task as it is."""
 
 
-_TASKS, _TASK_KEYS = "rnn_jax.tasks", "rnn_jax.config.task_section"
+_TASKS, _TASK_KEYS = "rnn_jax.tasks", "rnn_jax.config.sections.task"
 _ONE_CLASS: dict[str, Any] = {
     "predicts": "sequence",
     "names_classes": True,

@@ -1,4 +1,4 @@
-"""Command lines of flags alone, without a config: what is wrong with one is said in a line, as elsewhere."""
+"""Command lines of flags alone, without a config: what is wrong with one is typed in a line, as elsewhere."""
 
 import argparse
 from collections.abc import Sequence

@@ -8,9 +8,9 @@ from pydantic import Field, StringConstraints, create_model
 from pydantic.fields import FieldInfo
 
 from rnn_jax.catalogue import CELLS, DATASETS, TASKS, Entry, options_of
-from rnn_jax.config.messages import KINDS, Prefix, choices_of, kind_of, shown
+from rnn_jax.config.messages import KINDS, Prefix, choices_of, format_value, kind_of
 from rnn_jax.config.rules import Only
-from rnn_jax.config.section import CatalogueName, Hyper, Section
+from rnn_jax.config.sections.section import CatalogueName, Hyper, Section
 from rnn_jax.runtime.errors import UserError
 
 CATALOGUES: dict[str, Mapping[str, Entry]] = {
@@ -106,7 +106,7 @@ def _problem(
     if key in model.model_fields:
         return f"{naming_key.partition('.')[0]}.{key} is a key already"
     if kind not in KINDS and not choices_of(field.annotation):
-        return f"must be a float, int, bool, str or Literal, or None, and is {shown(kind)}"
+        return f"must be a float, int, bool, str or Literal, or None, and is {format_value(kind)}"
     if not field.description:
         return "has no description"
     if Hyper in field.metadata and naming_key != "task.name":

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from rnn_jax.config.messages import nearest, shown
+from rnn_jax.config.messages import format_value, nearest
 from rnn_jax.config.python_files import CONFIGS, find_file, run_file
 from rnn_jax.config.rules import PAIRS
 from rnn_jax.config.values import plain
@@ -128,7 +128,7 @@ def _variants(path: str, module: Mapping[str, Any]) -> Mapping[str, Callable[[Co
     if not isinstance(known, Mapping) or not all(isinstance(name, str) for name in known):
         raise UserError(f"{path}: VARIANTS must be a dict of functions by their names")
     if wrong := [name for name, function in known.items() if not callable(function)]:
-        raise UserError(f"{path}: VARIANTS: {wrong[0]} = {shown(known[wrong[0]])}: must be a function")
+        raise UserError(f"{path}: VARIANTS: {wrong[0]} = {format_value(known[wrong[0]])}: must be a function")
     return known
 
 

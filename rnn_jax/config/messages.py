@@ -1,4 +1,4 @@
-"""How a mistake reads: what a key may be, and which of the known names a mistyped one was meant to be."""
+"""Error messages of a config: what a key may be, and the known name that a mistyped one most resembles."""
 
 import difflib
 import types
@@ -15,11 +15,11 @@ BOUNDS = {
     Le: ("le", "at most", "<="),
     Lt: ("lt", "less than", "<"),
 }
-# How much alike two names must be, by difflib, for one to be taken for the other, and what a key has on top
-# where the section is right.
-LIKENESS = 0.6
-SAME_SECTION = 0.1
-MOST_TOLD = 6
+MIN_SIMILARITY = 0.6
+"""Of two names, by difflib, for one to be suggested for the other."""
+SAME_SECTION_BONUS = 0.1
+MAX_LINES = 6
+NO_VALUE: Any = object()
 
 FORMER_NAMES = {
     "bpe": "pieces",
@@ -48,23 +48,30 @@ FORMER_NAMES = {
     "tokenizer": "tokens",
     "truncate": "kept_end",
 }
-"""Names of keys and of their values, and what each was called before: who types that is pointed to this."""
+"""Names of keys and values, and their names in version 0.1, which suggest the new ones."""
 
 
-class Mistake(NamedTuple):
-    """A key (`section.key`) and what is wrong with it."""
+class Problem(NamedTuple):
+    """What is wrong with a key."""
 
     key: str
-    what: str
-    value: str | None = None  # as it is shown, if there is one
-    cause: str | None = None  # the other key that makes it wrong
+    """`section.key`."""
+    message: str
+    value: Any = NO_VALUE
+    cause: str | None = None
+    """The other key that makes it wrong."""
 
-    def line(self, said: Collection[str], origin: str | None) -> str:
-        """One line for people; what was typed on the command line reads as it was typed."""
-        typed = self.key in said or self.cause in said
-        place = "--config." if typed else f"{origin}: " if origin else ""
-        value = "" if self.value is None else f" = {self.value}"
-        return f"{place}{self.key}{value}: {self.what}"
+    def line(self, typed: Collection[str], origin: str | None) -> str:
+        """The message in one line, `optimizer.learning_rate = -1: must be at least 0`.
+
+        Args:
+            typed: the keys that were typed on the command line, which are shown as typed.
+            origin: the file of the others.
+        """
+        is_typed = self.key in typed or self.cause in typed
+        place = "--config." if is_typed else f"{origin}: " if origin else ""
+        value = "" if self.value is NO_VALUE else f" = {format_value(self.value)}"
+        return f"{place}{self.key}{value}: {self.message}"
 
 
 class Prefix(NamedTuple):
@@ -74,7 +81,7 @@ class Prefix(NamedTuple):
 
 
 def kind_of(annotation: Any) -> tuple[Any, bool]:
-    """The type of a key without its None, and whether it may be None."""
+    """The type of a key without None, and whether it may be None."""
     if get_origin(annotation) not in (types.UnionType, Union):
         return annotation, False
     kinds = get_args(annotation)
@@ -82,99 +89,95 @@ def kind_of(annotation: Any) -> tuple[Any, bool]:
 
 
 def choices_of(annotation: Any) -> list[str]:
-    """The names that a key may take, none if it is not a choice between names."""
+    """The names that a key may take; none if it is not a choice between names."""
     kind, _ = kind_of(annotation)
     return list(get_args(kind)) if get_origin(kind) is Literal else []
 
 
 def is_choice(field: FieldInfo, value: Any) -> bool:
-    """Whether a key that is a choice between names may be this one."""
+    """Whether a key that is a choice between names may have this value."""
     prefixes = tuple(mark.prefix for mark in field.metadata if isinstance(mark, Prefix))
     return value in choices_of(field.annotation) or (isinstance(value, str) and value.startswith(prefixes))
-
-
-def _names(field: FieldInfo) -> list[str]:
-    """The names that a key may take, as they are shown."""
-    prefixed = [f"{mark.prefix}NAME" for mark in field.metadata if isinstance(mark, Prefix)]
-    return [*choices_of(field.annotation), *prefixed]
 
 
 def expected(field: FieldInfo) -> str:
     """What a key may be, in words: `a whole number, at least 1, or None`."""
     kind, optional = kind_of(field.annotation)
-    if choices := _names(field):
-        words = [f"one of {', '.join(choices)}" if len(choices) > 1 else choices[0]]
-    else:
-        words = [KINDS[kind]]
-    if bounds := in_bounds(field):
-        words.append(bounds)
-    return ", ".join([*words, *(["or None"] if optional else [])])
+    names = _names(field)
+    words = [f"one of {', '.join(names)}" if names[1:] else names[0] if names else KINDS[kind]]
+    return ", ".join([*words, *filter(None, [in_bounds(field)]), *(["or None"] if optional else [])])
 
 
 def allowed(field: FieldInfo) -> str:
-    """What a key may be, in signs: `int >= 1 | None`."""
+    """What a key may be, in symbols: `int >= 1 | None`."""
     kind, optional = kind_of(field.annotation)
-    bounds = " ".join(f"{sign} {getattr(bound, name):,}" for bound, name, _, sign in _limits(field))
+    bounds = " ".join(f"{sign} {bound:,}" for bound, _, sign in _limits(field))
     words = _names(field) or [f"{kind.__name__} {bounds}".strip()]
     return " | ".join([*words, *(["None"] if optional else [])])
 
 
 def in_bounds(field: FieldInfo) -> str:
     """The range of a number, in words: `at least 0 and less than 1`."""
-    return " and ".join(f"{phrase} {getattr(bound, name)}" for bound, name, phrase, _ in _limits(field))
+    return " and ".join(f"{phrase} {bound}" for bound, phrase, _ in _limits(field))
 
 
-def _limits(field: FieldInfo) -> list[tuple[Any, str, str, str]]:
-    return [(bound, *BOUNDS[type(bound)]) for bound in field.metadata if type(bound) in BOUNDS]
-
-
-def shown(value: Any) -> str:
-    """A value as it is shown in a mistake, cut to a line; what cannot be shown, by its type."""
+def format_value(value: Any) -> str:
+    """A value in at most 60 characters; its type where it has no `repr`."""
     try:
         text = repr(value)
-    except Exception:  # an object's own, or an integer of more digits than Python writes
+    except Exception:  # raised by the value's own __repr__, or an integer with too many digits
         text = f"<{type(value).__name__}>"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def wrong_value(key: str, field: FieldInfo, value: Any, *, in_range: bool) -> Mistake:
-    """The mistake of a key whose value is of the wrong type, or a number out of range."""
-    what = f"must be {expected(field) if in_range else in_bounds(field)}"
+def wrong_value(key: str, field: FieldInfo, value: Any, *, in_range: bool) -> Problem:
+    """The problem of a value of the wrong type, or, unless `in_range`, out of range."""
+    message = f"must be {expected(field) if in_range else in_bounds(field)}"
     if isinstance(value, str) and (near := nearest(value, choices_of(field.annotation))):
-        what += f"; did you mean {near}?"
-    return Mistake(key, what, shown(value))
+        message += f"; did you mean {near}?"
+    return Problem(key, message, value)
 
 
-def told(lines: Sequence[str]) -> str:
-    """The lines of all mistakes as they are told: of very many, which have one cause, the first ones."""
-    if len(lines) <= MOST_TOLD:
+def join_lines(lines: Sequence[str]) -> str:
+    """The lines of all problems; the first ones where there are many, which have one cause."""
+    if len(lines) <= MAX_LINES:
         return "\n".join(lines)
-    return "\n".join([*lines[: MOST_TOLD - 1], f"and {len(lines) - MOST_TOLD + 1} more mistakes"])
+    return "\n".join([*lines[: MAX_LINES - 1], f"and {len(lines) - MAX_LINES + 1} more errors"])
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like the given one, if any is alike."""
+    """The known name that most resembles a mistyped one, or has replaced it; None if none does."""
     names = list(known)
-    former = [other for other in names if FORMER_NAMES.get(other) == name]
-    return next(iter(former or difflib.get_close_matches(name, names, n=1, cutoff=LIKENESS)), None)
+    renamed = [other for other in names if FORMER_NAMES.get(other) == name]
+    return next(iter(renamed or difflib.get_close_matches(name, names, n=1, cutoff=MIN_SIMILARITY)), None)
 
 
 def nearest_key(key: str, known: Collection[str]) -> str | None:
-    """The known key (`section.key`) that a mistyped one was most likely meant to be, if any is alike.
+    """The known key (`section.key`) that most resembles a mistyped one, or replaces it; None if none does.
 
-    A mistyped section is put right first. Keys of that section come before others that are as much alike;
-    initials (`lr`) count as the name.
+    A mistyped section is corrected first, and its keys are preferred. Initials (`lr`) stand for the name.
     """
     section, _, name = key.rpartition(".")
     sections = {other.partition(".")[0] for other in known}
     section = section if section in sections else nearest(section, sections)
 
-    def likeness(other: str) -> float:
-        there, _, full = other.partition(".")
-        initials = "".join(word[0] for word in full.split("_"))
-        is_meant = name == FORMER_NAMES.get(full) or name == initials != name[:1]
-        alike = 1.0 if is_meant else difflib.SequenceMatcher(None, name, full).ratio()
-        return alike + (SAME_SECTION if there == section else 0.0)
+    def similarity(other: str) -> float:
+        other_section, _, other_name = other.partition(".")
+        initials = "".join(word[0] for word in other_name.split("_"))
+        is_meant = name == FORMER_NAMES.get(other_name) or name == initials != name[:1]
+        ratio = 1.0 if is_meant else difflib.SequenceMatcher(None, name, other_name).ratio()
+        return ratio + (SAME_SECTION_BONUS if other_section == section else 0.0)
 
-    best = max(known, key=likeness)
-    return best if likeness(best) >= LIKENESS else None
+    best = max(known, key=similarity)
+    return best if similarity(best) >= MIN_SIMILARITY else None
+
+
+def _names(field: FieldInfo) -> list[str]:
+    prefixed = [f"{mark.prefix}NAME" for mark in field.metadata if isinstance(mark, Prefix)]
+    return [*choices_of(field.annotation), *prefixed]
+
+
+def _limits(field: FieldInfo) -> list[tuple[Any, str, str]]:
+    """The bounds of a number, each with its words and its sign."""
+    found = [(mark, *BOUNDS[type(mark)]) for mark in field.metadata if type(mark) in BOUNDS]
+    return [(getattr(mark, attribute), phrase, sign) for mark, attribute, phrase, sign in found]

@@ -10,7 +10,7 @@ from annotated_types import Le, Lt
 from pydantic.fields import FieldInfo
 
 from rnn_jax.catalogue import DATA, DATASETS, TASKS, DatasetEntry
-from rnn_jax.config.messages import Mistake, choices_of, expected, is_choice, kind_of, shown
+from rnn_jax.config.messages import Problem, choices_of, expected, format_value, is_choice, kind_of
 from rnn_jax.runtime.processes import parse_address
 
 Sections = dict[str, dict[str, Any]]
@@ -57,37 +57,37 @@ def only(*, required: bool = False, **condition: str | tuple[str, ...] | Callabl
 
 
 def drop_inapplicable(
-    sections: Sections, said: Collection[str], fields: Fields, defaults: Sections
-) -> tuple[list[str], list[Mistake]]:
-    """Set the keys that do not apply to what is chosen to None, in place; those that were typed are mistakes.
+    sections: Sections, typed: Collection[str], fields: Fields, defaults: Sections
+) -> tuple[list[str], list[Problem]]:
+    """Set the keys that do not apply to what is chosen to None, in place; those that were typed are problems.
 
     A key that has its default is dropped without a note: every config has it from `configs/base.py`.
 
     Returns:
-        The notes, one line for each reason, and the mistakes.
+        The notes, one line for each reason, and the problems.
     """
     dropped: dict[str, list[str]] = {}
-    mistakes = []
+    problems = []
     for key, field in fields.items():
         value, reason = _get(sections, key), _why_inapplicable(sections, key, fields)
         if value is None or reason is None:
             continue
-        if key in said:
+        if key in typed:
             kinds = " or ".join(kinds_of(field))
-            mistakes.append(Mistake(key, f"only for {kinds}, and {reason}", shown(value)))
+            problems.append(Problem(key, f"only for {kinds}, and {reason}", value))
         else:
             dropped.setdefault(reason, []).append(key)
     silent = {key for keys in dropped.values() for key in keys if _get(sections, key) == _get(defaults, key)}
     for first, second, _ in PAIRS:
-        for typed, other in ((first, second), (second, first)):
-            both = _get(sections, typed) is not None and _get(sections, other) is not None
-            if both and typed in said and other not in said:
-                dropped.setdefault(f"{typed} is given", []).append(other)
+        for given, other in ((first, second), (second, first)):
+            both = _get(sections, given) is not None and _get(sections, other) is not None
+            if both and given in typed and other not in typed:
+                dropped.setdefault(f"{given} is given", []).append(other)
     for key in (key for keys in dropped.values() for key in keys):
         section, _, name = key.partition(".")
         sections[section][name] = None
     noted = {reason: [key for key in keys if key not in silent] for reason, keys in dropped.items()}
-    return [f"{', '.join(keys)} ignored: {reason}" for reason, keys in noted.items() if keys], mistakes
+    return [f"{', '.join(keys)} ignored: {reason}" for reason, keys in noted.items() if keys], problems
 
 
 def fill_defaults(sections: Sections, fields: Fields) -> None:
@@ -99,33 +99,33 @@ def fill_defaults(sections: Sections, fields: Fields) -> None:
             sections.setdefault(section, {})[name] = default
 
 
-def missing_for_kind(sections: Sections, fields: Fields) -> list[Mistake]:
+def missing_for_kind(sections: Sections, fields: Fields) -> list[Problem]:
     """The keys that the choice requires and that are not given."""
-    mistakes = []
+    problems = []
     for key, field in fields.items():
         if only_of(field).required and _get(sections, key) is None and applies(sections, key, fields):
             decider = _decider(key, field)
             words = expected(field).removesuffix(", or None")
-            what = f"must be given where {decider} is {_get(sections, decider)}: {words}"
-            mistakes.append(Mistake(key, what, cause=decider))
-    return mistakes
+            message = f"must be given where {decider} is {_get(sections, decider)}: {words}"
+            problems.append(Problem(key, message, cause=decider))
+    return problems
 
 
-def unpaired(sections: Sections, fields: Fields) -> list[Mistake]:
+def unpaired(sections: Sections, fields: Fields) -> list[Problem]:
     """The pairs of which both keys are given, or neither where one must be."""
-    mistakes = []
+    problems = []
     for first, second, required in PAIRS:
         values = {key: _get(sections, key) for key in (first, second) if _get(sections, key) is not None}
         if len(values) == 2:
-            what = f"give it or {second} (= {shown(values[second])}), not both"
-            mistakes.append(Mistake(first, what, shown(values[first])))
+            message = f"give it or {second} (= {format_value(values[second])}), not both"
+            problems.append(Problem(first, message, values[first]))
         elif not values and required and applies(sections, first, fields):
             cause = second if only_of(fields[first]) is ALWAYS else _decider(first, fields[first])
-            mistakes.append(Mistake(first, f"neither it nor {second} is given, and one must be", cause=cause))
-    return mistakes
+            problems.append(Problem(first, f"neither it nor {second} is given, and one must be", cause=cause))
+    return problems
 
 
-def wrong_data(sections: Sections, fields: Fields) -> list[Mistake]:
+def wrong_data(sections: Sections, fields: Fields) -> list[Problem]:
     """A data set of another kind than the task needs."""
     task, key = TASKS.get(_get(sections, "task.name")), "dataset.name"
     dataset = _dataset(sections, key)
@@ -135,25 +135,25 @@ def wrong_data(sections: Sections, fields: Fields) -> list[Mistake]:
     if task is None or dataset is None or dataset.data == task.data:
         return []
     fitting = [name for name in choices_of(fields[key].annotation) if DATASETS[name].data == task.data]
-    what = f"the task {_get(sections, 'task.name')} needs {DATA[task.data]}: {', '.join(fitting)}"
-    return [Mistake(key, what, shown(_get(sections, key)), cause="task.name")]
+    message = f"the task {_get(sections, 'task.name')} needs {DATA[task.data]}: {', '.join(fitting)}"
+    return [Problem(key, message, _get(sections, key), cause="task.name")]
 
 
 def _dataset(sections: Sections, key: str) -> DatasetEntry | None:
     return DATASETS.get(str(_get(sections, key)).partition(":")[0])
 
 
-def bidirectional_language_model(sections: Sections, fields: Fields) -> list[Mistake]:
+def bidirectional_language_model(sections: Sections, fields: Fields) -> list[Problem]:
     """A language model that reads the token it must predict."""
     del fields
     task = TASKS.get(_get(sections, "task.name"))
     if task is None or not task.language_model or _get(sections, "model.bidirectional") is not True:
         return []
-    what = "a language model cannot be bidirectional: it would see the token it must predict"
-    return [Mistake("model.bidirectional", what, "True", cause="task.name")]
+    message = "a language model cannot be bidirectional: it would see the token it must predict"
+    return [Problem("model.bidirectional", message, True, cause="task.name")]
 
 
-def text_files(sections: Sections, fields: Fields) -> list[Mistake]:
+def text_files(sections: Sections, fields: Fields) -> list[Problem]:
     """One of the held-out files of a text without the other; byte-pair encoding without a vocabulary size."""
     del fields
     found = []
@@ -161,37 +161,37 @@ def text_files(sections: Sections, fields: Fields) -> list[Mistake]:
     given = {name: _get(sections, f"dataset.{name}") for name in ("validation_file", "test_file")}
     if is_text and None in given.values() and any(given.values()):
         missing, other = sorted(given, key=lambda name: given[name] is not None)
-        what = f"must be given as well where dataset.{other} is"
-        found.append(Mistake(f"dataset.{missing}", what, cause=f"dataset.{other}"))
+        message = f"must be given as well where dataset.{other} is"
+        found.append(Problem(f"dataset.{missing}", message, cause=f"dataset.{other}"))
     if _get(sections, "dataset.tokenizer") == "bpe" and _get(sections, "dataset.vocabulary_size") is None:
-        what = "must be given where dataset.tokenizer is bpe: a whole number from 256 on"
-        found.append(Mistake("dataset.vocabulary_size", what, cause="dataset.tokenizer"))
+        message = "must be given where dataset.tokenizer is bpe: a whole number from 256 on"
+        found.append(Problem("dataset.vocabulary_size", message, cause="dataset.tokenizer"))
     return found
 
 
-def two_averages(sections: Sections, fields: Fields) -> list[Mistake]:
+def two_averages(sections: Sections, fields: Fields) -> list[Problem]:
     """Both averages of the parameters at once."""
     del fields
     decay = _get(sections, "optimizer.average_decay")
     for key in ("optimizer.average_from_epochs", "optimizer.average_from_steps"):
         if decay is not None and _get(sections, key) is not None:
-            what = f"give it or optimizer.average_decay (= {shown(decay)}), not both"
-            return [Mistake(key, what, shown(_get(sections, key)), cause="optimizer.average_decay")]
+            message = f"give it or optimizer.average_decay (= {format_value(decay)}), not both"
+            return [Problem(key, message, _get(sections, key), cause="optimizer.average_decay")]
     return []
 
 
-def too_large(sections: Sections, fields: Fields) -> list[Mistake]:
+def too_large(sections: Sections, fields: Fields) -> list[Problem]:
     """Whole numbers beyond what an array's size, or a count of steps, can be."""
     found = []
     for key, field in fields.items():
         value = _get(sections, key)
         bounded = any(isinstance(mark, Lt | Le) for mark in field.metadata)
         if kind_of(field.annotation)[0] is int and not bounded and isinstance(value, int) and value >= LIMIT:
-            found.append(Mistake(key, f"must be less than {LIMIT}", shown(value)))
+            found.append(Problem(key, f"must be less than {LIMIT}", value))
     return found
 
 
-def processes(sections: Sections, fields: Fields) -> list[Mistake]:
+def processes(sections: Sections, fields: Fields) -> list[Problem]:
     """A process index out of range, or a coordinator that is no address."""
     del fields
     found = []
@@ -200,14 +200,14 @@ def processes(sections: Sections, fields: Fields) -> list[Mistake]:
     )
     for key, value in (("runtime.process_index", index), ("runtime.coordinator", coordinator)):
         if value is not None and count in (None, 1):
-            what = "only with runtime.process_count, the number of processes: at least 2"
-            found.append(Mistake(key, what, shown(value), cause="runtime.process_count"))
+            message = "only with runtime.process_count, the number of processes: at least 2"
+            found.append(Problem(key, message, value, cause="runtime.process_count"))
     if isinstance(count, int) and isinstance(index, int) and 1 < count <= index:
-        what = f"must be less than runtime.process_count = {count}; the first is 0"
-        found.append(Mistake("runtime.process_index", what, shown(index), cause="runtime.process_count"))
+        message = f"must be less than runtime.process_count = {count}; the first is 0"
+        found.append(Problem("runtime.process_index", message, index, cause="runtime.process_count"))
     if isinstance(coordinator, str) and parse_address(coordinator) is None:
-        what = "must be HOST:PORT, a name or an address and a number from 1 to 65535"
-        found.append(Mistake("runtime.coordinator", what, shown(coordinator)))
+        message = "must be HOST:PORT, a name or an address and a number from 1 to 65535"
+        found.append(Problem("runtime.coordinator", message, coordinator))
     return found
 
 

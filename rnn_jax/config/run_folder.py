@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_jax.config.config_files import split_source
-from rnn_jax.config.messages import shown
+from rnn_jax.config.messages import format_value
 from rnn_jax.config.plugins import plugins_of_config, require_plugins
 from rnn_jax.config.schema import Config, check, keys
 from rnn_jax.runtime import lock
@@ -188,7 +188,7 @@ def require_format(content: Mapping[str, Any], file: Path) -> None:
     if "format" not in content:
         raise UserError(f"{file}: was written by rnn_jax 0.1.0, and only that version reads it")
     if content["format"] != FORMAT:
-        found = shown(content["format"])
+        found = format_value(content["format"])
         raise UserError(f"{file}: was written by another version of rnn_jax (format {found}, not {FORMAT})")
 
 
@@ -216,7 +216,7 @@ def require_same_config(workdir: Path, new: Config) -> None:
         there = before[key]
         is_longer = key in DURATIONS and there and here and there < here
         if here != there and not (is_longer and old.optimizer.schedule == "constant"):
-            differences.append(f"{key} is {shown(there)} there and {shown(here)} here")
+            differences.append(f"{key} is {format_value(there)} there and {format_value(here)} here")
     if differences:
         raise UserError(
             f"{workdir} holds a run of another config: {'; '.join(differences)}\n"

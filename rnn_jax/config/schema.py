@@ -10,13 +10,10 @@ from pydantic.fields import FieldInfo
 
 from rnn_jax.config.composition import CATALOGUES, compose_section
 from rnn_jax.config.config_files import with_defaults
-from rnn_jax.config.dataset_section import Dataset
-from rnn_jax.config.messages import Mistake, told
-from rnn_jax.config.model_section import Model
-from rnn_jax.config.section import Hyper, Section
-from rnn_jax.config.task_section import Task
-from rnn_jax.config.training_sections import Checkpoint, Log, Optimizer, Runtime, Train
-from rnn_jax.config.validation import examine_sections
+from rnn_jax.config.messages import join_lines
+from rnn_jax.config.sections import Checkpoint, Dataset, Log, Model, Optimizer, Runtime, Task, Train
+from rnn_jax.config.sections.section import Hyper, Section
+from rnn_jax.config.validation import Examined, examine_sections
 from rnn_jax.runtime.errors import UserError
 
 
@@ -78,49 +75,39 @@ def keys() -> dict[str, FieldInfo]:
     return schema().keys
 
 
-class Examined(NamedTuple):
-    """A whole config, None where it has mistakes; the notes on keys that were ignored; and all mistakes."""
-
-    config: Config | None
-    notes: list[str]
-    mistakes: list[Mistake]
-
-
-def examine(config: Mapping[str, Any] | ConfigDict, said: Collection[str]) -> Examined:
-    """Check a whole config, and find all mistakes at once; see `check` for the arguments."""
-    checked, notes, mistakes = examine_sections(config, said, *schema())
-    assert checked is None or isinstance(checked, Config)
-    return Examined(checked, notes, mistakes)
+def examine(config: Mapping[str, Any] | ConfigDict, typed: Collection[str]) -> Examined:
+    """Check a config as it stands, and find all problems at once; see `check` for the arguments."""
+    return examine_sections(config, typed, *schema())
 
 
 def validate(
-    config: Mapping[str, Any] | ConfigDict, said: Collection[str] = (), origin: str | None = None
+    config: Mapping[str, Any] | ConfigDict, typed: Collection[str] = (), origin: str | None = None
 ) -> tuple[Config, list[str]]:
     """Complete a config by the defaults of `configs/base.py` and check it; see `check`."""
-    return check(with_defaults(config), said, origin)
+    return check(with_defaults(config), typed, origin)
 
 
 def check(
-    config: Mapping[str, Any] | ConfigDict, said: Collection[str] = (), origin: str | None = None
+    config: Mapping[str, Any] | ConfigDict, typed: Collection[str] = (), origin: str | None = None
 ) -> tuple[Config, list[str]]:
     """Check a config as it stands; an absent key is None, or an error where it cannot be None.
 
     Args:
         config: sections of keys.
-        said: the keys (`section.key`) that were typed on the command line. One that does not apply to what is
-            chosen is a mistake; one that comes from the file is ignored, with a note. Likewise a typed key
+        typed: the keys (`section.key`) that were typed on the command line. A typed key that does not apply
+            to what is chosen is an error, one from the file is ignored, with a note. A typed key
             (`train.duration_steps`) replaces its counterpart in the file (`train.duration_epochs`).
-        origin: the file that the other keys come from, named in their mistakes.
+        origin: the file of the other keys, for messages.
 
     Returns:
         The config with every key, and the notes.
 
     Raises:
-        UserError: one line for each mistake: the key, its value, what is allowed.
+        UserError: one line for each problem: the key, its value, and what is allowed.
     """
-    examined = examine(config, said)
-    if examined.config is None:
-        raise UserError(told([mistake.line(said, origin) for mistake in examined.mistakes]))
+    examined = examine(config, typed)
+    if examined.problems:
+        raise UserError(join_lines([problem.line(typed, origin) for problem in examined.problems]))
     return examined.config, examined.notes
 
 

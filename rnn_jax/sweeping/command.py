@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rnn_jax.config import config_files
 from rnn_jax.config.command_line import overridden, read_arguments, wrong_key
-from rnn_jax.config.messages import shown
+from rnn_jax.config.messages import format_value
 from rnn_jax.config.run_folder import default_workdir, run_name
 from rnn_jax.config.schema import keys
 from rnn_jax.config.values import read_value
@@ -184,7 +184,8 @@ def _study(flags: Mapping[str, list[str]], base: Base, workdir: Path | None) -> 
         if not name.strip() or "/" in name or name in (".", "..") or len(name) > LONGEST_NAME:
             # The folder has this name by default.
             raise UserError(
-                f"--study {shown(name)}: must be a name without '/', of at most {LONGEST_NAME} characters"
+                f"--study {format_value(name)}: must be a name without '/', "
+                f"of at most {LONGEST_NAME} characters"
             )
     workers = _positive("workers", flags) if "workers" in flags else 1
     heartbeat = _positive("heartbeat", flags) if "heartbeat" in flags else HEARTBEAT_SECONDS

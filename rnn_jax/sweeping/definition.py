@@ -20,7 +20,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 from pydantic import ConfigDict as ModelConfig
 
-from rnn_jax.config.messages import nearest, shown
+from rnn_jax.config.messages import format_value, nearest
 from rnn_jax.config.python_files import call_function
 from rnn_jax.runtime.errors import UserError
 
@@ -150,7 +150,7 @@ def _contradictions(sweep: Sweep) -> list[str]:
         if not values:
             errors.append(f"grid of {key}: empty; give at least one value")
         repeated = [value for number, value in enumerate(values) if value in values[:number]]
-        errors += [f"grid of {key}: {shown(value)} occurs twice" for value in repeated[:1]]
+        errors += [f"grid of {key}: {format_value(value)} occurs twice" for value in repeated[:1]]
     if sweep.ranges and sweep.num_trials is None:
         errors.append("num_trials: must be given with ranges")
     if sweep.grid and sweep.num_trials is not None:
@@ -206,4 +206,4 @@ def _message(details: Any, origin: str) -> str:
         return f"{origin}: {key}: no such field; {hint}"
     if details["type"] == "missing":
         return f"{origin}: {key}: must be given"
-    return f"{origin}: {key} = {shown(details['input'])}: {details['msg']}"
+    return f"{origin}: {key} = {format_value(details['input'])}: {details['msg']}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnn_jax.config.messages import shown
+from rnn_jax.config.messages import format_value
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import MAY_DIFFER, RunFolder, make_folder
 from rnn_jax.runtime.errors import UserError
@@ -89,7 +89,7 @@ class SweepFolder:
         if self.sweep.exists():
             there, here = self._comparable(), comparable(_content(base, sweep, study))
             differences = [
-                f"{key} is {shown(there.get(key))} there and {shown(here.get(key))} here"
+                f"{key} is {format_value(there.get(key))} there and {format_value(here.get(key))} here"
                 for key in dict.fromkeys([*there, *here])
                 if there.get(key) != here.get(key)
             ]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rnn_jax.config.command_line import overridden, wrong_key
-from rnn_jax.config.messages import shown, told
+from rnn_jax.config.messages import format_value, join_lines
 from rnn_jax.config.schema import Config, Hyper, examine, keys, split_hyper
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.definition import Sweep
@@ -71,8 +71,8 @@ def build_members(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | N
     count = sweep.num_trials if sweep.num_trials is not None else math.prod(map(len, sweep.grid.values()))
     if count * sweep.seeds > MAX_MEMBERS:
         raise UserError(
-            f"{origin}: {shown(count)} points with {shown(sweep.seeds)} seeds are too many members; "
-            f"a sweep has at most {MAX_MEMBERS:,}"
+            f"{origin}: {format_value(count)} points with {format_value(sweep.seeds)} seeds are too many "
+            f"members; a sweep has at most {MAX_MEMBERS:,}"
         )
     members: list[Member] = []
     for point in points(sweep) if at is None else at:
@@ -93,7 +93,7 @@ def build_members(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | N
             train = config.train.model_copy(update={"seed": seed})
             members.append(Member(len(members), point, config.model_copy(update={"train": train})))
     if errors:
-        raise UserError(told(list(dict.fromkeys(errors))))
+        raise UserError(join_lines(list(dict.fromkeys(errors))))
     return members
 
 
@@ -147,11 +147,11 @@ def _config(base: Base, sweep: Sweep, point: Point, errors: list[str], origin: s
     """The config at a point, with the first seed; None, with `errors` extended, where it is invalid."""
     given = point | {"train.report_test": False} | duration(sweep)
     examined = examine(overridden(base.sections, given), {*base.typed, *given})
-    for mistake in examined.mistakes:
-        if {mistake.key, mistake.cause} & set(given):
-            errors.append(f"{origin}: {mistake.line((), None)}")
+    for problem in examined.problems:
+        if {problem.key, problem.cause} & set(given):
+            errors.append(f"{origin}: {problem.line((), None)}")
         else:
-            errors.append(mistake.line(base.typed, base.source))
+            errors.append(problem.line(base.typed, base.source))
     return examined.config
 
 

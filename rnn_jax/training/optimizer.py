@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rnn_jax.config import training_sections
+from rnn_jax.config import sections
 from rnn_jax.training.plan import Plan, to_steps
 from rnn_jax.training.schedules import Schedule, build_schedule
 
@@ -30,7 +30,7 @@ class Optimizer(NamedTuple):
     schedule: Schedule
 
 
-def build_optimizer(settings: training_sections.Optimizer, plan: Plan) -> Optimizer:
+def build_optimizer(settings: sections.Optimizer, plan: Plan) -> Optimizer:
     """Build the optimizer of the config section `optimizer`, which describes its keys.
 
     The learning rate of a step is `hyper["learning_rate"]`, the peak, times the schedule.
@@ -60,7 +60,7 @@ def build_optimizer(settings: training_sections.Optimizer, plan: Plan) -> Optimi
     return Optimizer(init, update, average, schedule)
 
 
-def _direction(settings: training_sections.Optimizer) -> optax.GradientTransformation:
+def _direction(settings: sections.Optimizer) -> optax.GradientTransformation:
     """Return the transformation that is scaled by the learning rate."""
     if settings.name in ("adam", "adamw"):
         return optax.scale_by_adam(_given(settings.beta1), _given(settings.beta2), _given(settings.epsilon))

@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-from rnn_jax.config.training_sections import Train
+from rnn_jax.config.sections import Train
 
 
 class Plan(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.config.training_sections import Optimizer
+from rnn_jax.config.sections import Optimizer
 from rnn_jax.training.plan import Plan, to_steps
 
 Schedule = Callable[[jax.Array], jax.Array]

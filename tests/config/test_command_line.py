@@ -16,8 +16,8 @@ MNIST = ("--config", "configs/mnist.py")
 CONFIGS = listed()
 
 
-def mistakes(*arguments: str) -> list[str]:
-    """The lines that a command line is refused with."""
+def errors_of(*arguments: str) -> list[str]:
+    """The lines of the error that a command line raises."""
     with pytest.raises(UserError) as caught:
         parse(arguments)
     assert caught.value.exit_status == 2
@@ -48,7 +48,7 @@ def test_a_config_with_variants_and_other_values():
     assert command.source == "configs/mnist.py:seed,smoke"
     assert command.workdir == Path("somewhere")
     assert (command.mode, command.checkpoint, command.notes) == ("train", "best", [])
-    assert command.said == {
+    assert command.typed == {
         "optimizer.learning_rate",
         "train.duration_steps",
         "log.tensorboard",
@@ -78,11 +78,11 @@ def test_order_and_equals_signs_do_not_matter(names, joined):
     assert (command.config.train.seed, command.config.optimizer.clip_norm) == (7, None)
 
 
-def test_the_last_of_several_alike_counts():
+def test_the_last_value_of_a_key_counts():
     assert parse([*MNIST, "--config.train.seed=1", "--config.train.seed=2"]).config.train.seed == 2
 
 
-def test_notes_tell_what_was_passed_over():
+def test_ignored_keys_are_noted():
     command = parse([*MNIST, "--config.optimizer.name=adam"])
     assert command.notes == ["optimizer.weight_decay ignored: optimizer.name is adam"]
 
@@ -90,7 +90,7 @@ def test_notes_tell_what_was_passed_over():
 @pytest.mark.parametrize(
     ("arguments", "lines"),
     [
-        ((), ["--config is missing, and no --workdir is given", CONFIGS]),
+        ((), ["--config: must be given, or the --workdir of a run", CONFIGS]),
         (
             ("--config", "configs/mnst.py"),
             ["--config configs/mnst.py: no such file; did you mean configs/mnist.py?", CONFIGS],
@@ -120,7 +120,7 @@ def test_notes_tell_what_was_passed_over():
                 "--seed: no such flag; did you mean --config.train.seed?",
             ],
         ),
-        ((*MNIST, "3"), ["3: belongs to no flag"]),
+        ((*MNIST, "3"), ["3: not a flag"]),
         ((*MNIST, "--workdir"), ["--workdir: needs a value, --workdir=VALUE"]),
         ((*MNIST, "--workdir="), ["--workdir: needs a value, --workdir=VALUE"]),
         (
@@ -167,29 +167,33 @@ def test_notes_tell_what_was_passed_over():
         ),
         (
             ("--mode=eval", "--workdir=zzz"),
-            ["--mode eval needs the folder of a run: --workdir zzz holds no run (no config.json in it)"],
+            ["--mode eval: needs the --workdir of a run; zzz is not a run folder (no config.json)"],
         ),
         (
             (*MNIST, "--mode=eval"),
-            ["--mode eval needs the folder of a run: no --workdir is given"],
+            ["--mode eval: needs the --workdir of a run"],
         ),
         (
             ("--workdir=zzz",),
-            ["--config is missing, and --workdir zzz holds no run (no config.json in it)", CONFIGS],
+            [
+                "--config: must be given, or the --workdir of a run; zzz is not a run folder "
+                "(no config.json)",
+                CONFIGS,
+            ],
         ),
     ],
 )
-def test_what_a_person_may_mistype(arguments, lines):
-    assert mistakes(*arguments) == lines
+def test_mistyped_command_lines(arguments, lines):
+    assert errors_of(*arguments) == lines
 
 
 def test_a_config_where_a_flag_should_be():
-    assert mistakes(
+    assert errors_of(
         "configs/mnist.py", "--config.optimizer.clip_norm=-1", "--config.optimizer.clp_norm=1"
     ) == [
-        "configs/mnist.py: belongs to no flag; did you mean --config configs/mnist.py?",
+        "configs/mnist.py: not a flag; did you mean --config configs/mnist.py?",
         "--config.optimizer.clp_norm: no such key; did you mean optimizer.clip_norm?",
-        "--config is missing, and no --workdir is given",
+        "--config: must be given, or the --workdir of a run",
         CONFIGS,
         "--config.optimizer.clip_norm = -1: must be at least 0",
     ]
@@ -202,7 +206,7 @@ def test_no_command_line_ends_in_a_traceback(arguments):
         parse(arguments)
 
 
-def test_a_run_folder_alone_goes_on_with_its_own_config(tmp_path):
+def test_a_run_folder_alone_resumes_with_its_own_config(tmp_path):
     first = parse([*MNIST, "--config.train.seed=5"])
     open_run(tmp_path, first.config)
     again = parse(["--workdir", str(tmp_path), "--config.log.every_steps=7"])
@@ -211,13 +215,13 @@ def test_a_run_folder_alone_goes_on_with_its_own_config(tmp_path):
     assert parse(["--workdir", str(tmp_path)]).config == first.config
 
 
-def test_the_folder_is_looked_at_before_anything_starts(tmp_path):
+def test_the_run_folder_is_checked_first(tmp_path):
     (tmp_path / "file").touch()
-    assert mistakes(*MNIST, "--workdir", str(tmp_path / "file")) == [
+    assert errors_of(*MNIST, "--workdir", str(tmp_path / "file")) == [
         f"{tmp_path / 'file'}: not a folder; give another --workdir"
     ]
     open_run(tmp_path / "run", parse(MNIST).config)
-    (line, _) = mistakes(*MNIST, "--workdir", str(tmp_path / "run"), "--config.model.layers=3")
+    (line, _) = errors_of(*MNIST, "--workdir", str(tmp_path / "run"), "--config.model.layers=3")
     assert line == f"{tmp_path / 'run'} holds a run of another config: model.layers is 1 there and 3 here"
 
 
@@ -227,18 +231,18 @@ def test_a_run_folder_can_be_evaluated(tmp_path):
     assert (command.mode, command.checkpoint) == ("eval", "latest")
 
 
-def test_a_damaged_run_folder_is_told(tmp_path):
+def test_a_damaged_config_json_is_reported(tmp_path):
     open_run(tmp_path, parse(MNIST).config)
     file = tmp_path / "config.json"
     file.write_text(file.read_text().replace('"seed": 0', '"seed": -3'))
     seed = "must be at least 0 and less than 4294967296"
-    assert mistakes("--workdir", str(tmp_path)) == [f"{file}: train.seed = -3: {seed}"]
+    assert errors_of("--workdir", str(tmp_path)) == [f"{file}: train.seed = -3: {seed}"]
     file.write_text("{")
-    (line,) = mistakes("--workdir", str(tmp_path))
+    (line,) = errors_of("--workdir", str(tmp_path))
     assert line.startswith(f"{file}: damaged, no valid JSON")
 
 
-def test_a_config_for_python():
+def test_a_config_from_python():
     config = load_config("configs/mnist.py:smoke", {"train.seed": 3, "train.duration_steps": 10})
     sections = config.to_dict()
     assert (sections["train"]["seed"], sections["train"]["duration_steps"]) == (3, 10)
@@ -246,7 +250,7 @@ def test_a_config_for_python():
     assert sections["optimizer"]["momentum"] is None
 
 
-def test_mistakes_in_a_config_for_python():
+def test_errors_in_a_config_from_python():
     with pytest.raises(UserError, match=r"train\.sed: no such key; did you mean train\.seed\?"):
         load_config("configs/mnist.py", {"train.sed": 3})
     with pytest.raises(UserError, match=r"train\.seed = 'a': must be a whole number"):

@@ -46,8 +46,8 @@ def repository(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def refused(source: str) -> str:
-    """What a config file is refused with."""
+def error_of(source: str) -> str:
+    """The message of the error that a config file raises."""
     with pytest.raises(UserError) as caught:
         load(source)
     return str(caught.value)
@@ -76,7 +76,7 @@ def test_our_configs_are_found_from_any_directory(repository):
     assert available() == sorted(available())
 
 
-def test_a_config_says_what_it_is_without_being_run(repository):
+def test_a_config_is_described_without_being_run(repository):
     file = repository / "configs" / "mine.py"
     file.write_text(GOOD + "raise RuntimeError\n")
     summary, variants = describe("configs/mine.py")
@@ -114,16 +114,16 @@ raise Mute
         (MUTE, "configs/bad.py, line 4: Mute: no message"),
     ],
 )
-def test_a_config_that_fails_is_told_with_its_line(repository, text, message):
+def test_a_config_that_fails_is_reported_with_its_line(repository, text, message):
     (repository / "configs" / "bad.py").write_text(text)
     (repository / "configs" / "worse.py").write_text("undefined\n")
-    told = refused("configs/bad.py")
-    assert message in told
-    assert "\n" not in told
+    line = error_of("configs/bad.py")
+    assert message in line
+    assert "\n" not in line
 
 
-def test_a_variant_that_fails_is_told_with_its_line(repository):
-    assert refused("configs/mine.py:wrong").startswith(
+def test_a_variant_that_fails_is_reported_with_its_line(repository):
+    assert error_of("configs/mine.py:wrong").startswith(
         "configs/mine.py, line 21: TypeError: Could not override"
     )
 
@@ -137,10 +137,10 @@ def test_a_variant_that_fails_is_told_with_its_line(repository):
         ("{'small': 'tiny'}", "VARIANTS: small = 'tiny': must be a function"),
     ],
 )
-def test_what_variants_may_be(repository, variants, message):
+def test_variants_must_be_functions_by_their_names(repository, variants, message):
     text = f"from .mine import get_config\nVARIANTS = {variants}\n"
     (repository / "configs" / "bad.py").write_text(text)
-    assert refused("configs/bad.py:small") == f"configs/bad.py: {message}"
+    assert error_of("configs/bad.py:small") == f"configs/bad.py: {message}"
 
 
 def test_a_config_that_is_interrupted_is_interrupted(repository):
@@ -151,8 +151,8 @@ def test_a_config_that_is_interrupted_is_interrupted(repository):
 
 def test_a_config_without_variants(repository):
     (repository / "configs" / "plain.py").write_text("from .mine import get_config\n")
-    assert refused("configs/plain.py:small") == "configs/plain.py:small: the config has no variants"
+    assert error_of("configs/plain.py:small") == "configs/plain.py:small: the config has no variants"
 
 
-def test_a_folder_is_no_config(repository):
-    assert refused("configs").startswith("--config configs: no such file")
+def test_a_folder_is_not_a_config(repository):
+    assert error_of("configs").startswith("--config configs: no such file")

@@ -1,4 +1,4 @@
-"""`--help`, the list of commands, and that both are there before JAX is."""
+"""`--help` and the list of commands, without importing JAX."""
 
 import resource
 import subprocess
@@ -59,7 +59,7 @@ def test_help_names_every_key_and_every_config(capsys, flag):
     assert max(map(len, text.splitlines())) <= 110
 
 
-def test_help_survives_configs_that_are_broken_or_silent(tmp_path, monkeypatch, capsys):
+def test_help_lists_configs_that_are_broken_or_undocumented(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("configs").mkdir()
     Path("configs/broken.py").write_text("def (")

@@ -1,4 +1,4 @@
-"""The run folder: creating it, going on in it, refusing it."""
+"""The run folder: creating it, resuming in it, refusing it."""
 
 import errno
 import json
@@ -54,20 +54,20 @@ def test_the_default_folder_is_named_by_config_and_time(tmp_path, monkeypatch):
         "runtime.allow_device_change=true",
     ],
 )
-def test_what_may_differ_is_taken_over(tmp_path, change):
+def test_keys_that_may_differ_are_updated(tmp_path, change):
     open_run(tmp_path, config_of())
     open_run(tmp_path, config_of(f"--config.{change}"))
     assert read_config(tmp_path) == config_of(f"--config.{change}") != config_of()
 
 
-def test_the_files_may_lie_elsewhere(tmp_path):
+def test_data_files_may_move(tmp_path):
     open_run(tmp_path, config_of(source="configs/mnist.py"))
     other = config_of("--config.dataset.manual_dir=elsewhere", source="configs/mnist.py")
     open_run(tmp_path, other)
     assert read_config(tmp_path) == other
 
 
-def test_what_may_not_differ_is_refused_by_name(tmp_path):
+def test_other_differences_are_reported_by_key(tmp_path):
     folder = open_run(tmp_path, config_of())
     before = folder.config.read_text()
     changes = ["dataset.batch_size=16", "optimizer.learning_rate=1e-3", "train.seed=2", "log.every_steps=1"]
@@ -97,19 +97,19 @@ def test_training_may_be_longer_only_where_the_schedule_is_constant(tmp_path):
         open_run(cosine, config_of(longer))
 
 
-def test_a_folder_of_other_things_is_refused(tmp_path):
+def test_a_folder_with_other_files_is_error_of(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(UserError, match=r"not empty, and not a run folder \(no config\.json\)"):
         open_run(tmp_path, config_of())
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_an_empty_folder_is_taken_even_after_a_kill(tmp_path):
+def test_an_empty_folder_is_used_even_after_a_kill(tmp_path):
     (tmp_path / ".config.json.123").touch()
     assert open_run(tmp_path, config_of()).config.exists()
 
 
-def test_a_place_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+def test_a_folder_that_is_not_writable_is_error_of(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="file: not a folder"):
         open_run(tmp_path / "file", config_of())
@@ -125,7 +125,7 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     assert caught.value.exit_status == 2
 
 
-def test_a_full_disk_is_told_and_leaves_the_old_summary(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_the_old_summary(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path)
     folder.write_summary({"step": 1})
 
@@ -161,7 +161,7 @@ def test_a_summary_is_whole_before_it_takes_its_name(tmp_path, monkeypatch):
     assert events == [(False, {"step": 1}), "renamed", (True, {"step": 1})]
 
 
-def test_what_is_not_finite_becomes_null(tmp_path):
+def test_values_that_are_not_finite_become_null(tmp_path):
     folder = RunFolder(tmp_path)
     folder.write_summary(
         {"best": {"loss": math.nan, "accuracy": 0.5}, "rates": [math.inf, 1.0], "test": None}
@@ -174,7 +174,7 @@ def test_what_is_not_finite_becomes_null(tmp_path):
     assert "NaN" not in folder.summary.read_text()
 
 
-def test_a_damaged_summary_is_told(tmp_path):
+def test_a_damaged_summary_is_reported(tmp_path):
     folder = RunFolder(tmp_path)
     folder.summary.write_text("[]")
     with pytest.raises(UserError, match=r"summary\.json: damaged, no JSON object"):
@@ -189,7 +189,7 @@ def test_a_config_is_not_read_through_a_link(tmp_path):
         read_config(tmp_path / "run")
 
 
-def test_looking_at_a_folder_changes_nothing(tmp_path):
+def test_checking_a_folder_changes_nothing(tmp_path):
     config = config_of()
     check_run(tmp_path / "new" / "run", config)
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""What a config may say, and how its mistakes read."""
+"""Validation of configs, and the messages of its errors."""
 
 import copy
 import math
@@ -22,15 +22,15 @@ def config_with(**changes: object) -> dict[str, Any]:
     return config
 
 
-def mistakes(config, said=(), origin=None) -> list[str]:
-    """The lines that a config is refused with."""
+def errors_of(config, typed=(), origin=None) -> list[str]:
+    """The lines of the error that a config raises."""
     with pytest.raises(UserError) as caught:
-        validate(config, said, origin)
+        validate(config, typed, origin)
     return str(caught.value).splitlines()
 
 
-class Mute:
-    """What cannot even be shown."""
+class NoRepr:
+    """A value without a repr."""
 
     def __repr__(self) -> str:
         raise ValueError
@@ -69,16 +69,16 @@ class Mute:
         ("train__report_test", 1, "train.report_test = 1: must be True or False"),
     ],
 )
-def test_a_wrong_value_is_told_with_what_is_allowed(key, value, line):
-    (told,) = mistakes(config_with(**{key: value}))
-    assert line in told
+def test_a_wrong_value_is_reported_with_the_allowed_ones(key, value, line):
+    (lines,) = errors_of(config_with(**{key: value}))
+    assert line in lines
 
 
-def test_all_mistakes_are_told_at_once():
+def test_all_errors_are_reported_at_once():
     config = config_with(
         optimizer__lerning_rate=1.0, optimizer__clip_norm=-1.0, model__cell="gruu", train__duration_steps=3
     )
-    assert [line.partition(":")[0] for line in mistakes(config)] == [
+    assert [line.partition(":")[0] for line in errors_of(config)] == [
         "optimizer.lerning_rate",
         "model.cell = 'gruu'",
         "optimizer.clip_norm = -1.0",
@@ -92,7 +92,9 @@ def test_absent_keys_have_their_defaults():
     assert notes == []
     assert (config.model.cell, config.model.hidden_size, config.model.forget_bias) == ("gru", 128, None)
     assert (config.train.duration_steps, config.train.duration_epochs) == (30, None)
-    assert mistakes({"task": {"name": "classification"}})[0].startswith("dataset.name = None: must be one of")
+    assert errors_of({"task": {"name": "classification"}})[0].startswith(
+        "dataset.name = None: must be one of"
+    )
 
 
 def test_missing_keys_and_sections_of_a_complete_config_are_reported():
@@ -136,44 +138,44 @@ def test_the_nearest_key(mistyped, meant):
     assert nearest_key(mistyped, keys()) == meant
 
 
-def test_an_unknown_key_without_a_near_one_is_told_what_there_is():
-    (line,) = mistakes(config_with(log__zzz=1))
+def test_an_unknown_key_unlike_any_other_lists_the_keys():
+    (line,) = errors_of(config_with(log__zzz=1))
     assert (
         line
         == "log.zzz: no such key; log has every_steps, batch_accuracy_every_steps, sample_tokens, tensorboard"
     )
     config = config_with()
     config["zzz"] = 1
-    (line,) = mistakes(config)
+    (line,) = errors_of(config)
     assert line.startswith("zzz: no such key; the sections are dataset, task, model, optimizer, train")
 
 
-def test_mistakes_say_where_they_come_from():
+def test_errors_name_their_origin():
     config = config_with(optimizer__clip_norm=-1, optimizer__learning_rate=-1)
-    assert mistakes(config, said=["optimizer.clip_norm"], origin="configs/mine.py") == [
+    assert errors_of(config, typed=["optimizer.clip_norm"], origin="configs/mine.py") == [
         "configs/mine.py: optimizer.learning_rate = -1: must be at least 0",
         "--config.optimizer.clip_norm = -1: must be at least 0",
     ]
 
 
-def test_keys_of_another_kind_are_passed_over_if_they_come_from_the_file():
+def test_inapplicable_keys_of_a_file_are_ignored():
     """With a note for those that differ from their defaults."""
     config, notes = validate(
-        config_with(optimizer__name="sgd", optimizer__beta1=0.8), said=["optimizer.name"]
+        config_with(optimizer__name="sgd", optimizer__beta1=0.8), typed=["optimizer.name"]
     )
     assert (config.optimizer.beta1, config.optimizer.beta2, config.optimizer.epsilon) == (None, None, None)
     assert notes == ["optimizer.beta1 ignored: optimizer.name is sgd"]
 
 
-def test_keys_of_another_kind_are_refused_if_they_were_typed():
+def test_inapplicable_keys_that_were_typed_are_errors():
     config = config_with(optimizer__name="sgd", optimizer__beta1=0.5)
-    (line,) = mistakes(config, said=["optimizer.name", "optimizer.beta1"])
+    (line,) = errors_of(config, typed=["optimizer.name", "optimizer.beta1"])
     assert line == "--config.optimizer.beta1 = 0.5: only for adam or adamw, and optimizer.name is sgd"
 
 
-def test_none_may_be_typed_for_a_key_of_another_kind():
+def test_none_may_be_typed_for_an_inapplicable_key():
     config = config_with(optimizer__name="sgd", optimizer__beta1=None)
-    assert validate(config, said=["optimizer.name", "optimizer.beta1"])[0].optimizer.beta1 is None
+    assert validate(config, typed=["optimizer.name", "optimizer.beta1"])[0].optimizer.beta1 is None
 
 
 @pytest.mark.parametrize(
@@ -208,10 +210,10 @@ def test_none_may_be_typed_for_a_key_of_another_kind():
         ),
     ],
 )
-def test_what_keys_say_together(changes, lines):
-    told = mistakes(config_with(**changes))
-    assert len(told) == len(lines)
-    for line, start in zip(told, lines, strict=True):
+def test_rules_between_keys(changes, lines):
+    lines = errors_of(config_with(**changes))
+    assert len(lines) == len(lines)
+    for line, start in zip(lines, lines, strict=True):
         assert line.startswith(start)
 
 
@@ -222,15 +224,15 @@ def test_a_step_schedule_is_accepted_with_its_keys():
     assert notes == []
 
 
-def test_a_typed_duration_takes_the_place_of_the_files():
-    config, notes = validate(config_with(train__duration_steps=30), said=["train.duration_steps"])
+def test_a_typed_duration_replaces_the_files():
+    config, notes = validate(config_with(train__duration_steps=30), typed=["train.duration_steps"])
     assert (config.train.duration_steps, config.train.duration_epochs) == (30, None)
     assert notes == ["train.duration_epochs ignored: train.duration_steps is given"]
 
 
-def test_two_typed_durations_are_refused():
+def test_two_typed_durations_are_an_error():
     both = ["train.duration_steps", "train.duration_epochs"]
-    (line,) = mistakes(config_with(train__duration_steps=30), said=both)
+    (line,) = errors_of(config_with(train__duration_steps=30), typed=both)
     assert line.startswith("--config.train.duration_epochs = 15.0: give it or train.duration_steps (= 30)")
 
 
@@ -240,14 +242,14 @@ def test_a_whole_number_is_a_number():
     assert type(config.optimizer.clip_norm) is float
 
 
-def test_validation_leaves_its_argument_alone():
+def test_validation_does_not_change_its_argument():
     config = config_with(optimizer__name="sgd")
     before = copy.deepcopy(config)
     validate(config)
     assert config == before
 
 
-def test_hyperparameters_are_taken_out_of_their_sections():
+def test_hyperparameters_are_separated_from_their_sections():
     config, _ = validate(config_with(optimizer__clip_norm=2))
     sections, hyper = split_hyper(config)
     assert hyper == {"forget_bias": 1.0, "learning_rate": 4e-3, "weight_decay": 0.1, "clip_norm": 2.0}
@@ -257,13 +259,13 @@ def test_hyperparameters_are_taken_out_of_their_sections():
     assert len({key.partition(".")[2] for key in marked}) == len(marked)
 
 
-def test_every_key_has_a_meaning_and_a_default_only_where_it_may_be_none():
+def test_every_key_has_a_description_and_no_default_but_none():
     for key, field in keys().items():
         assert field.description, key
         assert field.is_required() or field.default is None, key
 
 
-def test_a_config_cannot_be_changed_behind_the_validation():
+def test_a_validated_config_is_frozen():
     config: Config = validate(config_with())[0]
     with pytest.raises(ValueError, match="frozen"):
         config.train.seed = 3  # pyright: ignore[reportAttributeAccessIssue]
@@ -306,38 +308,38 @@ def text_with(source: str = "configs/text.py", **changes: object) -> dict[str, A
         ({"model__weight_drop": 1.0}, "model.weight_drop = 1.0: must be at least 0 and less than 1"),
     ],
 )
-def test_what_language_models_may_not_be(changes: dict[str, Any], line: str) -> None:
-    assert mistakes(text_with(**changes))[0].startswith(line)
+def test_rules_of_language_models(changes: dict[str, Any], line: str) -> None:
+    assert errors_of(text_with(**changes))[0].startswith(line)
 
 
 def test_synthetic_data_must_be_of_the_tasks_kind() -> None:
     config = text_with("configs/ptb.py:smoke", dataset__template="mnist")
-    assert mistakes(config) == [
+    assert errors_of(config) == [
         "dataset.template = 'mnist': the task language_modelling needs a text: ptb, tiny_shakespeare"
     ]
     assert validate(text_with("configs/ptb.py:smoke", dataset__template="tiny_shakespeare"))[1] == []
 
 
-def test_keys_of_language_models_are_passed_over_elsewhere() -> None:
+def test_keys_of_language_models_are_ignored_elsewhere() -> None:
     config = config_with(model__tied_embedding=True, model__input_dropout=0.5, log__sample_tokens=9)
     assert validate(config)[1] == [
         "model.input_dropout, model.tied_embedding, log.sample_tokens ignored: task.name is classification"
     ]
 
 
-def test_of_very_many_mistakes_the_first_are_told():
+def test_of_many_errors_the_first_are_reported():
     with pytest.raises(UserError) as caught:
         check({"name": "another", "version": 1})
     lines = str(caught.value).splitlines()
     assert len(lines) == 6
     assert lines[0].startswith("name: no such key")
-    assert lines[-1] == "and 5 more mistakes"
+    assert lines[-1] == "and 5 more errors"
 
 
-@pytest.mark.parametrize("value", [Mute(), 10**9_999], ids=["object", "number"])
-def test_what_cannot_be_shown_is_told_by_its_type(value):
-    (told,) = mistakes(config_with(model__hidden_size=value))
-    assert f"model.hidden_size = <{type(value).__name__}>: must be" in told
+@pytest.mark.parametrize("value", [NoRepr(), 10**9_999], ids=["object", "number"])
+def test_a_value_without_a_repr_is_reported_by_its_type(value):
+    (lines,) = errors_of(config_with(model__hidden_size=value))
+    assert f"model.hidden_size = <{type(value).__name__}>: must be" in lines
 
 
 def test_whole_numbers_have_31_bits_and_seeds_32():

@@ -44,7 +44,7 @@ def test_a_config_is_valid_without_notes(source):
 
 
 @pytest.mark.parametrize(("source", "variants"), COMBINATIONS)
-def test_variants_combine_without_a_word(source, variants):
+def test_variants_combine_without_notes(source, variants):
     assert validate(config_files.load(f"{source}:{variants}"))[1] == []
 
 
@@ -66,7 +66,7 @@ def test_smoke_is_small_and_needs_no_data(source, variants):
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_config_says_its_command_and_what_to_expect(source):
+def test_a_config_documents_its_command_and_result(source):
     text = ast.get_docstring(ast.parse((CONFIGS.parent / source).read_bytes())) or ""
     assert f"python -m rnn_jax.main --config {source}" in text
     assert "Expected: " in text

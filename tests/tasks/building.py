@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from rnn_jax import catalogue, tasks
-from rnn_jax.config.section import Hyper
+from rnn_jax.config.sections.section import Hyper
 
 
 def make_task(

@@ -9,8 +9,8 @@ import numpy as np
 import optax
 import pytest
 
-from rnn_jax.config import training_sections
-from rnn_jax.config.training_sections import Train
+from rnn_jax.config import sections
+from rnn_jax.config.sections import Train
 from rnn_jax.training import optimizer
 from rnn_jax.training.plan import build_plan
 
@@ -35,7 +35,7 @@ PLAN = build_plan(
 def build(name: str, **changes: Any) -> optimizer.Optimizer:
     """The learning rate of the section is not read: it is an argument of the step."""
     fields = {"name": name, "learning_rate": 1.0, "schedule": "constant", **changes}
-    return optimizer.build_optimizer(training_sections.Optimizer.model_validate(fields), PLAN)
+    return optimizer.build_optimizer(sections.Optimizer.model_validate(fields), PLAN)
 
 
 def trajectory(step: Any, state: Any, steps: int = 5) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from rnn_jax.config.training_sections import Optimizer, Train
+from rnn_jax.config.sections import Optimizer, Train
 from rnn_jax.training.plan import Plan
 from rnn_jax.training.schedules import build_schedule
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rnn_jax.config.messages import shown
+from rnn_jax.config.messages import format_value
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.pages.files import read_rows
 from rnn_jax.runtime.errors import UserError
@@ -83,7 +83,9 @@ def _folder_of(sweep: Path, row: Row) -> Path:
     is_plain = "\0" not in name and ".." not in Path(name).parts
     real = os.path.realpath(sweep / name) if is_plain else ""
     if not Path(real).is_relative_to(os.path.realpath(sweep)):
-        raise UserError(f"{sweep / RESULTS}: damaged, folder {shown(name)} is outside of the sweep folder")
+        raise UserError(
+            f"{sweep / RESULTS}: damaged, folder {format_value(name)} is outside of the sweep folder"
+        )
     return sweep / name
 
 

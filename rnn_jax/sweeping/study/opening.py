@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from rnn_jax.config.messages import shown
+from rnn_jax.config.messages import format_value
 from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.definition import Pruner, Sweep
@@ -108,7 +108,7 @@ def _require_same_settings(there: dict[str, Any], here: dict[str, Any], study: s
 
 def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     return "; ".join(
-        f"{key} is {shown(there.get(key))} there and {shown(here.get(key))} here"
+        f"{key} is {format_value(there.get(key))} there and {format_value(here.get(key))} here"
         for key in dict.fromkeys([*there, *here])
         if there.get(key) != here.get(key)
     )

@@ -212,7 +212,7 @@ def flags() -> list[Wrong]:
         ("--",): "--",
         ("-",): "-",
         ("--=",): "--",
-        ("",): "belongs to no flag",
+        ("",): "not a flag",
         ("--config.train.seed", "1", "2"): "2",
         ("--train.seed=1",): "--train.seed",
         ("--seed=1",): "--seed",

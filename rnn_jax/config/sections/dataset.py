@@ -6,7 +6,7 @@ from pydantic import Field
 
 from rnn_jax.catalogue import DATASETS
 from rnn_jax.config.rules import only
-from rnn_jax.config.section import CatalogueName, ComposedSection, Section
+from rnn_jax.config.sections.section import CatalogueName, ComposedSection, Section
 
 
 class Dataset(ComposedSection):

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from rnn_jax.catalogue import TASKS
 from rnn_jax.config.rules import only
-from rnn_jax.config.section import CatalogueName, ComposedSection, Hyper, Section
+from rnn_jax.config.sections.section import CatalogueName, ComposedSection, Hyper, Section
 
 
 class Task(ComposedSection):

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from rnn_jax.catalogue import CELLS
 from rnn_jax.config.rules import only
-from rnn_jax.config.section import CatalogueName, ComposedSection, Hyper
+from rnn_jax.config.sections.section import CatalogueName, ComposedSection, Hyper
 
 DenseInit = Literal["lecun_normal", "glorot_uniform", "normal", "uniform"]
 KernelInit = Literal["lecun_normal", "glorot_uniform", "joint_glorot_uniform", "normal", "uniform"]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rnn_jax.config.rules import only
-from rnn_jax.config.section import Hyper, Section
+from rnn_jax.config.sections.section import Hyper, Section
 from rnn_jax.runtime.processes import Processes, processes_of
 
 ADAM = ("adam", "adamw")
