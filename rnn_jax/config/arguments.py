@@ -11,10 +11,10 @@ from rnn_jax.runtime.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises UserError for a command line that is wrong; a flag must be written in full."""
+    """An `argparse` parser that raises UserError, in one line; flags cannot be abbreviated."""
 
     def __init__(self, command: str, description: str, epilog: str) -> None:
-        """The parser of `python -m rnn_jax.<command>`."""
+        """Build the parser of `python -m rnn_jax.<command>`."""
         super().__init__(
             f"python -m rnn_jax.{command}",
             description=description,
@@ -24,11 +24,11 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Argparse's own answer would be its usage, and exit status 2 from within."""
+        """Raise UserError, where argparse prints its usage and exits."""
         raise UserError(message)
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Reads a command line (`sys.argv[1:]`).
+        """Parse a command line (`sys.argv[1:]`), and load its plug-ins.
 
         Raises:
             UserError: a flag or its value is wrong.
@@ -44,10 +44,10 @@ class Parser(argparse.ArgumentParser):
         return found
 
     def add_run(self, what: str) -> None:
-        """Adds --workdir and --checkpoint, which say what was trained."""
+        """Add --workdir (`what`: its help), --checkpoint and --plugin."""
         self.add_argument("--workdir", type=_folder, required=True, metavar="DIR", help=what)
         self.add_argument(
-            "--checkpoint", choices=("best", "latest"), default="best", help="which one (default: best)"
+            "--checkpoint", choices=("best", "latest"), default="best", help="the checkpoint (default: best)"
         )
         self.add_argument(
             "--plugin",
@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
             action="append",
             dest="plugins",
             metavar="MODULE_OR_FILE",
-            help="registers the cell, task or data set of the run, where it is not in the package",
+            help="register the run's cell, task or data set, if it is not part of the package",
         )
 
 

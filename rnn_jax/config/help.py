@@ -1,10 +1,10 @@
-"""The text of `--help`: how to call the command, every key and its meaning, and the configs there are."""
+"""The text of `--help`: usage, every key with its default, and the available configs."""
 
 import textwrap
 
 from pydantic.fields import FieldInfo
 
-from rnn_jax.config.config_files import available, describe
+from rnn_jax.config.config_files import available, defaults, describe
 from rnn_jax.config.messages import allowed, choices_of
 from rnn_jax.config.rules import ALWAYS, kinds_of, only_of
 from rnn_jax.config.schema import SECTIONS, Config, keys
@@ -14,14 +14,17 @@ Trains a recurrent network, or evaluates a trained one.
 
 usage: python -m rnn_jax.main --config FILE[:VARIANT[,VARIANT]] [--config.SECTION.KEY=VALUE ...]
                               [--workdir DIR] [--mode train|eval] [--checkpoint best|latest]
+                              [--plugin MODULE_OR_FILE]
 
-  --config FILE:VARIANT     the config, and variants of it, applied from left to right
+  --config FILE:VARIANT     the config, and its variants, applied from left to right; a bare name is a
+                            packaged config, `mnist` is configs/mnist.py
   --config.SECTION.KEY=V    another value for a key: a number, true, false, None, a list, or text
-  --workdir DIR             the run folder (default: runs/<config>/<date-time>); where it holds a run, the
-                            same command, or --workdir alone, goes on with it
-  --mode train|eval         eval: the figures of a run folder's checkpoint (default: train)
-  --checkpoint best|latest  which checkpoint --mode eval takes (default: best)
-  --help, -h                this text
+  --workdir DIR             the run folder (default: runs/<config>/<date-time>); if it holds a run, the same
+                            command, or --workdir alone, resumes it
+  --mode train|eval         eval: compute the metrics of a checkpoint (default: train)
+  --checkpoint best|latest  the checkpoint of --mode eval (default: best)
+  --plugin MODULE_OR_FILE   register cells, tasks or data sets from outside the package
+  --help, -h                show this text
 
 exit status: 0 finished, 1 a bug, 2 wrong input, 3 diverged, 4 no valid checkpoint, 5 disk or memory full,
 130, 143 or 138 stopped by SIGINT (Ctrl-C), SIGTERM or SIGUSR1 with a checkpoint written
@@ -41,25 +44,24 @@ def _section(name: str) -> str:
         section, _, key = key.partition(".")
         if section != name:
             continue
-        head, values = f"    .{key:<28}{field.description}", f"[{allowed(field)}{_kinds(name, field)}]"
-        together = f"{head} {values}"
+        default = defaults()[name].get(key, only_of(field).default)
+        details = [allowed(field), *([] if default is None else [f"default {default}"]), *_kinds(name, field)]
+        head, values = f"    .{key:<28}{field.description}", f"[{', '.join(details)}]"
         wrapped = textwrap.wrap(values, WIDTH, initial_indent=" " * 33, subsequent_indent=" " * 34)
-        lines += [together] if len(together) <= WIDTH else [head, *wrapped]
+        lines += [f"{head} {values}"] if len(f"{head} {values}") <= WIDTH else [head, *wrapped]
     return "\n".join(lines)
 
 
-def _kinds(section: str, field: FieldInfo) -> str:
+def _kinds(section: str, field: FieldInfo) -> list[str]:
     """The choices with which the key applies, or those with which it does not, whichever are fewer."""
     mark = only_of(field)
     if mark is ALWAYS:
-        return ""
+        return []
     decider = keys()[mark.key if "." in mark.key else f"{section}.{mark.key}"]
     applying = kinds_of(field)
     others = [kind for kind in choices_of(decider.annotation) if kind not in applying]
     only = len(applying) <= len(others)
-    default = "" if mark.default is None else f", default {mark.default}"
-    kinds = " or ".join(applying if only else others)
-    return f"{default}, {'only' if only else 'not'} with {mark.key} = {kinds}"
+    return [f"{'only' if only else 'not'} with {mark.key} = {' or '.join(applying if only else others)}"]
 
 
 def _configs() -> str:
@@ -71,7 +73,7 @@ def _configs() -> str:
             summary, variants = f"cannot be read: {error}", {}
         lines.append(_entry(f"  {path}", summary, 28))
         lines += [_entry(f"    :{name}", text, 28) for name, text in variants.items()]
-    return "\n".join(lines or ["  none, neither in configs/ of this folder nor beside the package"])
+    return "\n".join(lines or ["  none"])
 
 
 def _entry(head: str, text: str, indent: int) -> str:

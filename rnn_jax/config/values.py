@@ -1,4 +1,4 @@
-"""From the text of the command line to the values of keys."""
+"""Values of keys: parsed from the command line, and as plain Python."""
 
 import ast
 import warnings
@@ -11,10 +11,10 @@ from rnn_jax.config.messages import choices_of, kind_of
 
 
 def read_value(text: str, annotation: Any) -> Any:
-    """The value that a text means for a key of the given type.
+    """Parse the text of a value for a key of the given type.
 
-    `None`; `true` and `false`; numbers (`1e3` is an integer for a key that wants one); lists, `[1, 2]` or
-    `1,2`; strings with or without quotes. What is none of these stays a string, for the schema to refuse.
+    `None`; `true` and `false`; numbers (`1e3` is an integer for an integer key); lists, `[1, 2]` or `1,2`;
+    strings with or without quotes. Any other text stays a string, which the schema then refuses.
     """
     text = text.strip()
     if text == "None":
@@ -31,18 +31,18 @@ def _literal(text: str) -> Any:
         return text == "true"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Python finds odd in the text, which then stays text
+            warnings.simplefilter("ignore")  # SyntaxWarning
             return ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         pass
     try:
-        return float(text)  # nan and inf, which Python has no literals for
+        return float(text)  # nan and inf have no literals
     except ValueError:
         return text
 
 
 def _fit(value: Any, kind: Any) -> Any:
-    """A whole float becomes an integer where one is wanted, and a tuple a list, in which the same holds."""
+    """Convert whole floats to integers for an integer key, and tuples to lists."""
     if isinstance(value, list | tuple):
         inner = get_args(kind)[0] if get_origin(kind) is list else kind
         return [_fit(item, inner) for item in value]

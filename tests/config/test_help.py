@@ -54,7 +54,7 @@ def test_help_names_every_key_and_every_config(capsys, flag):
         assert str(field.description) in text
     for words in ("configs/digits.py ", "configs/mnist.py ", ":seed ", ":shifted ", ":smoke "):
         assert words in text
-    assert "the optimizer [adam | adamw | sgd | rmsprop]" in text
+    assert "the optimizer [adam | adamw | sgd | rmsprop, default adamw]" in text
     assert "[float >= 0 < 1 | None, only with name = sgd or rmsprop]" in text
     assert max(map(len, text.splitlines())) <= 110
 
