@@ -16,129 +16,145 @@ from typing import Any
 
 from ml_collections.config_dict import ConfigDict, create
 
+DATASET = dict(
+    name=None,
+    batch_size=64,
+    data_dir=None,
+    manual_dir=None,
+    # Files of your own.
+    file=None,
+    validation_file=None,
+    test_file=None,
+    folder=None,
+    validation_examples=None,
+    label_column="label",
+    text_column="text",
+    has_header=True,
+    encoding="utf-8",
+    # Texts and sequences.
+    tokenizer="words",
+    vocabulary_size=None,
+    max_length=None,
+    truncate="keep_first",
+    # Synthetic and generated data.
+    template=None,
+    examples=None,
+)
+
+TASK = dict(
+    name=None,
+    label_smoothing=None,
+    # Images.
+    reading="rows",
+    permutation_seed=None,
+    shift_pixels=0,
+    # Sequences of different lengths.
+    buckets=4,
+    # The adding problem, and copying.
+    time_steps=200,
+    delay_steps=100,
+    copied_symbols=10,
+    alphabet_size=8,
+    # Language modelling.
+    bptt_steps=128,
+    eval_batch_size=4,
+    loss_per="token",
+)
+
+MODEL = dict(
+    cell="lstm",
+    implementation="auto",
+    remat_steps=None,
+    hidden_size=128,
+    layers=1,
+    bidirectional=False,
+    residual=False,
+    pool="last",
+    # Inputs of features, and of tokens.
+    input_projection_size=None,
+    embedding_size=None,
+    tied_embedding=False,
+    # Regularization.
+    dropout=None,
+    variational_dropout=None,
+    recurrent_dropout=None,
+    weight_drop=None,
+    input_dropout=None,
+    output_dropout=None,
+    embedding_dropout=None,
+    # Initialization.
+    kernel_init="lecun_normal",
+    recurrent_init="orthogonal",
+    dense_init="lecun_normal",
+    dense_bias=None,
+    forget_bias=1.0,
+    chrono_steps=None,
+    init_scale=None,
+    embedding_scale=None,
+)
+
+OPTIMIZER = dict(
+    name="adamw",
+    learning_rate=4e-3,
+    schedule="cosine",
+    warmup_epochs=None,
+    warmup_steps=None,
+    final_fraction=0.0,
+    decay_from_epochs=None,
+    decay_from_steps=None,
+    decay_every_epochs=None,
+    decay_every_steps=None,
+    decay_factor=None,
+    weight_decay=0.01,
+    clip_norm=1.0,
+    beta1=0.9,
+    beta2=0.999,
+    epsilon=1e-8,
+    momentum=None,
+    rms_decay=0.9,
+    average_decay=None,
+    average_from_epochs=None,
+    average_from_steps=None,
+)
+
+TRAIN = dict(
+    seed=0,
+    duration_epochs=10.0,
+    duration_steps=None,
+    evaluate_every_epochs=1.0,
+    evaluate_every_steps=None,
+    early_stopping_patience=None,
+    report_test=True,
+    divergence="stop",
+    divergence_limit=None,
+    divergence_rate_factor=None,
+)
+
+CHECKPOINT = dict(every_steps=None, every_seconds=300.0, keep_latest=2, keep_best=1)
+
+LOG = dict(every_steps=50, batch_accuracy_every_steps=None, sample_tokens=None, tensorboard=True)
+
+RUNTIME = dict(
+    devices=None,
+    matmul_precision="float32",
+    allow_device_change=False,
+    process_count=None,
+    process_index=None,
+    coordinator=None,
+)
+
 
 def get_config() -> ConfigDict:
     """A small LSTM, AdamW and a cosine schedule; without a data set and a task, which have no default."""
     return create(
-        dataset=dict(
-            name=None,
-            batch_size=64,
-            data_dir=None,
-            manual_dir=None,
-            # Of one's own files.
-            file=None,
-            validation_file=None,
-            test_file=None,
-            folder=None,
-            validation_examples=None,
-            label_column="label",
-            text_column="text",
-            has_header=True,
-            encoding="utf-8",
-            # Of texts and sequences.
-            tokenizer="words",
-            vocabulary_size=None,
-            max_length=None,
-            truncate="keep_first",
-            # Of synthetic and generated data.
-            template=None,
-            examples=None,
-        ),
-        task=dict(
-            name=None,
-            label_smoothing=None,
-            # Of images.
-            reading="rows",
-            permutation_seed=None,
-            shift_pixels=0,
-            # Of sequences of different lengths.
-            buckets=4,
-            # Of the adding problem, and of copying.
-            time_steps=200,
-            delay_steps=100,
-            copied_symbols=10,
-            alphabet_size=8,
-            # Of language modelling.
-            bptt_steps=128,
-            eval_batch_size=4,
-            loss_per="token",
-        ),
-        model=dict(
-            cell="lstm",
-            implementation="auto",
-            remat_steps=None,
-            hidden_size=128,
-            layers=1,
-            bidirectional=False,
-            residual=False,
-            pool="last",
-            # Of features, and of tokens.
-            input_projection_size=None,
-            embedding_size=None,
-            tied_embedding=False,
-            # Regularization.
-            dropout=None,
-            variational_dropout=None,
-            recurrent_dropout=None,
-            weight_drop=None,
-            input_dropout=None,
-            output_dropout=None,
-            embedding_dropout=None,
-            # Initialization.
-            kernel_init="lecun_normal",
-            recurrent_init="orthogonal",
-            dense_init="lecun_normal",
-            dense_bias=None,
-            forget_bias=1.0,
-            chrono_steps=None,
-            init_scale=None,
-            embedding_scale=None,
-        ),
-        optimizer=dict(
-            name="adamw",
-            learning_rate=4e-3,
-            schedule="cosine",
-            warmup_epochs=None,
-            warmup_steps=None,
-            final_fraction=0.0,
-            decay_from_epochs=None,
-            decay_from_steps=None,
-            decay_every_epochs=None,
-            decay_every_steps=None,
-            decay_factor=None,
-            weight_decay=0.01,
-            clip_norm=1.0,
-            beta1=0.9,
-            beta2=0.999,
-            epsilon=1e-8,
-            momentum=None,
-            rms_decay=0.9,
-            average_decay=None,
-            average_from_epochs=None,
-            average_from_steps=None,
-        ),
-        train=dict(
-            seed=0,
-            duration_epochs=10.0,
-            duration_steps=None,
-            evaluate_every_epochs=1.0,
-            evaluate_every_steps=None,
-            early_stopping_patience=None,
-            report_test=True,
-            divergence="stop",
-            divergence_limit=None,
-            divergence_rate_factor=None,
-        ),
-        checkpoint=dict(every_steps=None, every_seconds=300.0, keep_latest=2, keep_best=1),
-        log=dict(every_steps=50, batch_accuracy_every_steps=None, sample_tokens=None, tensorboard=True),
-        runtime=dict(
-            devices=None,
-            matmul_precision="float32",
-            allow_device_change=False,
-            process_count=None,
-            process_index=None,
-            coordinator=None,
-        ),
+        dataset=DATASET,
+        task=TASK,
+        model=MODEL,
+        optimizer=OPTIMIZER,
+        train=TRAIN,
+        checkpoint=CHECKPOINT,
+        log=LOG,
+        runtime=RUNTIME,
     )
 
 
