@@ -1,4 +1,4 @@
-"""A browser for tests of pages: Debian's Chromium without a window, and what it said and asked for."""
+"""Headless Chromium for tests of pages, with its errors and requests."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 ARGUMENTS = (
     "--headless=new",
-    "--no-sandbox",  # which Chromium, as root, does not start with
+    "--no-sandbox",  # root cannot start Chromium with a sandbox
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -27,15 +27,12 @@ ARGUMENTS = (
     "--force-device-scale-factor=1",
 )
 OWN = ("data:", "blob:", "about:", "chrome:", "chrome-untrusted:")
-"""How addresses begin that lead nowhere outside of the page, and those of the browser's own pages."""
+"""Prefixes of addresses within the page, and of the browser's own pages."""
 
 
 @contextmanager
 def open_browser(tmp_path: Path, width: int = 1280, height: int = 900) -> Iterator[Chrome]:
-    """A Chromium whose page is so many pixels wide and high; the test is skipped where there is none.
-
-    What it keeps goes into `tmp_path`. See `errors` and `requests` for what to ask of it at the end.
-    """
+    """Open Chromium with a page of this size, its profile in `tmp_path`; skip the test if it is missing."""
     programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
     if missing := [name for name, path in programs.items() if path is None]:
         pytest.skip(
@@ -56,27 +53,27 @@ def open_browser(tmp_path: Path, width: int = 1280, height: int = 900) -> Iterat
 
 
 def visit(driver: Chrome, address: str) -> None:
-    """Opens a page anew, and waits until it is whole, its scripts included."""
+    """Load a page and wait for its scripts."""
     driver.get("about:blank")
-    driver.get(address)  # which may come back before that
+    driver.get(address)  # may return earlier
     here = f"location.href === {json.dumps(address)} && document.readyState === 'complete'"
     WebDriverWait(driver, 30, 0.05).until(lambda driver: driver.execute_script(f"return {here}"))
 
 
 def resize(driver: Chrome, width: int, height: int) -> None:
-    """Makes the page so many pixels wide and high: a window is never as narrow as a phone."""
+    """Set the size of the page in pixels; a window cannot be as narrow as a phone."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
 def prefer(driver: Chrome, scheme: str) -> None:
-    """Makes the browser prefer a 'light' or a 'dark' colour scheme."""
+    """Set the preferred colour scheme, 'light' or 'dark'."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
 def errors(driver: Chrome) -> list[str]:
-    """What went wrong since it was last asked: exceptions, refused requests, breaches of the policy."""
+    """New error messages: exceptions, rejected requests, violations of the policy."""
     return [
         str(entry["message"])
         for entry in driver.get_log("browser")
@@ -85,7 +82,7 @@ def errors(driver: Chrome) -> list[str]:
 
 
 def requests(driver: Chrome) -> list[str]:
-    """What the page asked for since it was last asked, other than of itself: addresses."""
+    """The addresses of new requests to anything but the page itself."""
     found = []
     for entry in driver.get_log("performance"):
         message: dict[str, Any] = json.loads(entry["message"])["message"]

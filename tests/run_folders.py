@@ -1,4 +1,4 @@
-"""Small run folders and sweeps for tests of what reads them: written, not trained."""
+"""Small run folders and sweep folders, written without training."""
 
 import json
 import math
@@ -36,7 +36,7 @@ def config_of(changes: Row) -> dict[str, Row]:
 
 
 def learning(steps: int, every: int, final: float, random: np.random.Generator) -> list[Row]:
-    """Logged figures: train at every `every`-th step, validation at every fifth of these."""
+    """Logged metrics: train at every `every`-th step, validation at every fifth of these."""
     rows = []
     for step in range(every, steps + 1, every):
         rise = 1 - math.exp(-5 * step / steps)
@@ -57,11 +57,11 @@ def write_run(
     seed: int = 0,
     summary: Row | None = None,
 ) -> Path:
-    """A run folder with its config, its metrics and its summary, and returns it."""
+    """Write a run folder with config, metrics and summary, and return it."""
     rows = learning(steps, every, final, np.random.default_rng(seed))
     evaluations = [row for row in rows if row["split"] == "validation"]
     best = max(evaluations, key=lambda row: row["accuracy"])
-    told = {
+    content = {
         "status": status,
         "step": steps,
         "best": {key: best[key] for key in ("step", "accuracy", "loss")},
@@ -78,21 +78,21 @@ def write_run(
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config_of(changes or {})))
-    (folder / "summary.json").write_text(json.dumps(told))
+    (folder / "summary.json").write_text(json.dumps(content))
     write_lines(folder / "metrics.jsonl", rows)
     return folder
 
 
 def write_sweep(folder: Path, points: Sequence[Row], *, trials: bool = False, **run: Any) -> Path:
-    """A sweep's folder with a member, or a trial, for each point (keys by dotted name), and returns it."""
+    """Write a sweep folder with a member, or a trial, per point (keys by dotted name), and return it."""
     rows = []
     for number, point in enumerate(points):
         place = f"trials/{number:06x}" if trials else f"members/{number}"
         final = 0.95 - abs(math.log10(point.get("optimizer.learning_rate", 3e-3) / 3e-3)) / 3
         write_run(folder / place, point, **{"final": final, "seed": number, **run})
-        told = json.loads((folder / place / "summary.json").read_text())
+        summary = json.loads((folder / place / "summary.json").read_text())
         own = {"folder": place, "trial": number} if trials else {}
-        rows.append({"member": number, **own, "point": point, "seed": point.get("train.seed", 0), **told})
+        rows.append({"member": number, **own, "point": point, "seed": point.get("train.seed", 0), **summary})
     content = {"config": "configs/digits.py", "base": config_of({}), "typed": [], "sweep": {"seeds": 1}}
     (folder / "sweep.json").write_text(json.dumps(content))
     write_lines(folder / "results.jsonl", rows)

@@ -14,6 +14,7 @@ from rnn_jax.config.objective import Objective
 from rnn_jax.reporting import charts, plots
 
 ACCURACY = Objective.of("accuracy", "max")
+UPPER_RIGHT, LOWER_RIGHT = 1, 4
 VALIDATION = plots.SPLIT_COLOURS["validation"]
 
 
@@ -59,6 +60,7 @@ def test_curves_show_all_splits_the_best_step_and_the_test_metric(
     assert count_pixels(path, VALIDATION) > 1000
     loss, accuracy = made[0].axes
     assert loss.get_yscale() == "log"
+    assert [axes.get_legend()._loc for axes in (loss, accuracy)] == [UPPER_RIGHT, LOWER_RIGHT]
     assert [text.get_text() for text in accuracy.get_legend().get_texts()] == [
         "train",
         "validation",
