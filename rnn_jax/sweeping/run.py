@@ -28,8 +28,8 @@ from rnn_jax.sweeping.members import Member
 from rnn_jax.sweeping.results import Results, Row
 from rnn_jax.training import memory
 from rnn_jax.training.build import Job
-from rnn_jax.training.display import SweepDisplay
 from rnn_jax.training.plan import Plan
+from rnn_jax.training.population.display import SweepDisplay
 from rnn_jax.training.population.pruning import Halving, Rung
 from rnn_jax.training.population.steps import Members, bytes_of_member
 from rnn_jax.training.population.train import train_population

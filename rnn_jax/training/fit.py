@@ -7,92 +7,18 @@ what follows each update: logging, evaluation, early stopping, pruning, saving, 
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
 from rnn_jax.checkpoints import checkpoint
-from rnn_jax.checkpoints.saver import Saver
-from rnn_jax.config.run_folder import RunFolder
-from rnn_jax.reporting.log import Log
-from rnn_jax.runtime.distributed.synchronization import Synchronizer
-from rnn_jax.runtime.errors import CheckpointError, UserError
-from rnn_jax.runtime.signals import Interrupted, StopSignal
-from rnn_jax.training.display import Display
+from rnn_jax.models.decoding import Sampling, TextGenerator
+from rnn_jax.runtime.errors import CheckpointError
+from rnn_jax.runtime.signals import Interrupted
 from rnn_jax.training.meter import Meter
 from rnn_jax.training.population.population import Trainable
-from rnn_jax.training.population.pruning import Halving
 from rnn_jax.training.progress import DIVERGED, FINISHED, RUNNING, STOPPED_EARLY, MemberStatus, Progress
-from rnn_jax.training.samples import sample
-from rnn_jax.training.summary import Summary
-
-
-class Run(NamedTuple):
-    """What training reads and writes besides its program: by member, where there are several."""
-
-    folders: Sequence[RunFolder]
-    logs: Sequence[Log]
-    summaries: Sequence[Summary]
-    checkpoints: Path
-    """The folder of checkpoints, each of which has all members."""
-    saver: Saver
-    display: Display
-    stop: StopSignal
-    synchronizer: Synchronizer
-    halving: Halving
-    """When members are pruned."""
-
-
-def begin(
-    program: Trainable, checkpoints: Path, display: Display, synchronizer: Synchronizer, members: int = 1
-) -> tuple[Any, Progress]:
-    """Return the state and progress to train from: the latest valid checkpoint's, or the initial ones.
-
-    Args:
-        program: the compiled steps of a model, or of a population.
-        checkpoints: the folder of checkpoints.
-        display: where invalid checkpoints are reported.
-        synchronizer: between the processes of a run.
-        members: number of models.
-
-    Raises:
-        CheckpointError: there are checkpoints, and none is valid.
-        UserError: the checkpoint is of another number of devices, and the config does not allow that.
-    """
-    devices = program.devices
-    if synchronizer.is_coordinator:
-        checkpoint.clear_unfinished(checkpoints)
-    synchronizer.barrier("leftovers are removed")
-    found = checkpoint.steps(checkpoints)
-    synchronizer.require_equal(found[-1] if found else 0, "checkpoints: they need a shared run folder")
-    if not found:
-        return program.init(), Progress(devices.device_count, (MemberStatus(),) * members)
-
-    def restore(at: int | None) -> Any:
-        return program.restore(checkpoints, "latest", to_go_on=at is None, at=at)
-
-    state, progress, damaged = synchronizer.restore_same(restore)
-    for line in damaged:
-        display.warn(line)
-    if progress.devices != devices.device_count:
-        if not devices.allow_device_change:
-            raise UserError(
-                f"{checkpoints.parent}: trained on {progress.devices} devices so far, and its last bits "
-                f"depend on that; now there are {devices.device_count}\n"
-                f"Set runtime.devices={progress.devices}, or runtime.allow_device_change=True."
-            )
-        progress = dataclasses.replace(progress, devices=devices.device_count)
-    step = int(state.step)
-    if step < program.job.plan.last_step:  # a finished run may be trained for longer
-        lengthened = {
-            number: dataclasses.replace(member, status=RUNNING)
-            for number, member in enumerate(progress.members)
-            if member.status == FINISHED
-        }
-        progress = progress.with_members(lengthened)
-    display.info(f"resuming after step {step:,}")
-    return state, progress
+from rnn_jax.training.session import Run
 
 
 def fit(program: Trainable, state: Any, progress: Progress, run: Run) -> "Fitted":
@@ -239,10 +165,17 @@ class _Loop:
         self._retire([number for number in found if members[number].status != RUNNING])
 
     def _log_sample(self, number: int) -> None:
+        """Log text that a language model generates: the same for the same parameters, seed and step."""
         job, log = self.program.job, self.run.logs[number]
-        if job.data.vocabulary is not None and log.sample_tokens is not None:
-            parameters, seed = self.program.generating(self.state, number)
-            log.sample(self.step, sample(job, parameters, seed, self.step, log.sample_tokens))
+        vocabulary = job.data.vocabulary
+        if vocabulary is None or log.sample_tokens is None:
+            return
+        parameters, seed = self.program.generating(self.state, number)
+        key = jax.random.fold_in(jax.random.key(seed), self.step)
+        tokens = TextGenerator(job.network, parameters).sample(
+            vocabulary.start, key, log.sample_tokens, Sampling()
+        )
+        log.sample(self.step, vocabulary.decode(tokens))
 
     def _retire(self, ended: Sequence[int]) -> None:
         """Take members that have ended out of the program."""

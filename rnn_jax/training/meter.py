@@ -1,17 +1,60 @@
-"""Training metrics on their way from the devices to the logs, without making the devices wait."""
+"""Training metrics on their way from the devices to the logs and the terminal."""
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 
+from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import Log
 from rnn_jax.runtime.distributed import placement
-from rnn_jax.training.display import Display
+from rnn_jax.training.build import Job
 from rnn_jax.training.population.population import Trainable
 from rnn_jax.training.program import ByMember
+from rnn_jax.training.progress import MemberStatus
+
+
+class Display:
+    """Shows one model: its metrics."""
+
+    def __init__(self, console: Console, job: Job) -> None:
+        self._console, self._job = console, job
+
+    def start(self, step: int) -> None:
+        """Training begins after `step` updates."""
+        job = self._job
+        self._console.start(step, job.plan.last_step, job.task.unit, units_per_step=job.units_per_step)
+
+    def stop(self) -> None:
+        """Training has ended, for whatever reason."""
+        self._console.stop()
+
+    def info(self, text: str) -> None:
+        """Show one line of information."""
+        self._console.info(text)
+
+    def warn(self, text: str, member: int = 0) -> None:
+        """Show one line of warning, about one model."""
+        del member
+        self._console.warn(text)
+
+    def updated(self, step: int, running: int) -> None:
+        """`step` updates are done, the last one by `running` models."""
+        del running
+        self._console.tick(step)
+
+    def logged(self, step: int, found: ByMember, rate: float) -> None:
+        """Show training metrics of an interval, and the rate in examples (tokens) a second of each model."""
+        self._console.log_training(step, found[0], rate)
+
+    def evaluated(
+        self, step: int, found: ByMember, improved: Collection[int], members: Sequence[MemberStatus]
+    ) -> None:
+        """Show validation metrics, which models are better than ever, and the status of all."""
+        del members
+        self._console.log_evaluation(step, "validation", found[0], 0 in improved)
 
 
 class Meter:

@@ -24,12 +24,12 @@ from rnn_jax.runtime.distributed import joining
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.signals import Interrupted
 from rnn_jax.training.build import Job, build
-from rnn_jax.training.display import Display
 from rnn_jax.training.evaluate import evaluate
-from rnn_jax.training.fit import Fitted, Run, begin, fit
+from rnn_jax.training.fit import Fitted, fit
+from rnn_jax.training.meter import Display
 from rnn_jax.training.program import Program, load
 from rnn_jax.training.progress import DIVERGED
-from rnn_jax.training.session import Session, open_files, open_session, synchronize
+from rnn_jax.training.session import Session, begin, open_files, open_session, synchronize
 from rnn_jax.training.summary import constants
 
 

@@ -1,6 +1,7 @@
 """What surrounds training: the locked run folder, signals, other processes, open files, memory errors."""
 
 import contextlib
+import dataclasses
 import json
 import tempfile
 import zlib
@@ -8,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rnn_jax.checkpoints import retention
+from rnn_jax.checkpoints import checkpoint, retention
 from rnn_jax.checkpoints.saver import Saver
 from rnn_jax.config.run_folder import (
     MAY_DIFFER,
@@ -23,17 +24,16 @@ from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import Log
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.distributed.synchronization import Synchronizer
-from rnn_jax.runtime.errors import as_user_error
+from rnn_jax.runtime.errors import UserError, as_user_error
 from rnn_jax.runtime.files import while_running
 from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.training import memory
 from rnn_jax.training.build import Job
-from rnn_jax.training.display import Display
-from rnn_jax.training.fit import Run
+from rnn_jax.training.meter import Display
 from rnn_jax.training.population.population import Trainable
 from rnn_jax.training.population.pruning import Halving
-from rnn_jax.training.progress import Progress
+from rnn_jax.training.progress import FINISHED, RUNNING, MemberStatus, Progress
 from rnn_jax.training.summary import Summary
 
 
@@ -88,6 +88,73 @@ def synchronize(
         synchronizer.require_equal(_hash(f"{job.data.version} {job.data.counts}"), "data")
         synchronizer.require_shared_folder(run_folder)
     return synchronizer
+
+
+def begin(
+    program: Trainable, checkpoints: Path, display: Display, synchronizer: Synchronizer, members: int = 1
+) -> tuple[Any, Progress]:
+    """Return the state and progress to train from: the latest valid checkpoint's, or the initial ones.
+
+    Args:
+        program: the compiled steps of a model, or of a population.
+        checkpoints: the folder of checkpoints.
+        display: where invalid checkpoints are reported.
+        synchronizer: between the processes of a run.
+        members: number of models.
+
+    Raises:
+        CheckpointError: there are checkpoints, and none is valid.
+        UserError: the checkpoint is of another number of devices, and the config does not allow that.
+    """
+    devices = program.devices
+    if synchronizer.is_coordinator:
+        checkpoint.clear_unfinished(checkpoints)
+    synchronizer.barrier("leftovers are removed")
+    found = checkpoint.steps(checkpoints)
+    synchronizer.require_equal(found[-1] if found else 0, "checkpoints: they need a shared run folder")
+    if not found:
+        return program.init(), Progress(devices.device_count, (MemberStatus(),) * members)
+
+    def restore(at: int | None) -> Any:
+        return program.restore(checkpoints, "latest", to_go_on=at is None, at=at)
+
+    state, progress, damaged = synchronizer.restore_same(restore)
+    for line in damaged:
+        display.warn(line)
+    if progress.devices != devices.device_count:
+        if not devices.allow_device_change:
+            raise UserError(
+                f"{checkpoints.parent}: trained on {progress.devices} devices so far, and its last bits "
+                f"depend on that; now there are {devices.device_count}\n"
+                f"Set runtime.devices={progress.devices}, or runtime.allow_device_change=True."
+            )
+        progress = dataclasses.replace(progress, devices=devices.device_count)
+    step = int(state.step)
+    if step < program.job.plan.last_step:  # a finished run may be trained for longer
+        lengthened = {
+            number: dataclasses.replace(member, status=RUNNING)
+            for number, member in enumerate(progress.members)
+            if member.status == FINISHED
+        }
+        progress = progress.with_members(lengthened)
+    display.info(f"resuming after step {step:,}")
+    return state, progress
+
+
+class Run(NamedTuple):
+    """What training reads and writes besides its program: by member, where there are several."""
+
+    folders: Sequence[RunFolder]
+    logs: Sequence[Log]
+    summaries: Sequence[Summary]
+    checkpoints: Path
+    """The folder of checkpoints, each of which has all members."""
+    saver: Saver
+    display: Display
+    stop: StopSignal
+    synchronizer: Synchronizer
+    halving: Halving
+    """When members are pruned."""
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from rnn_jax.runtime import devices
 from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.training import run
 from rnn_jax.training.build import Job, build
-from rnn_jax.training.display import SweepDisplay
+from rnn_jax.training.population.display import SweepDisplay
 from rnn_jax.training.population.pruning import Halving
 from rnn_jax.training.population.steps import Members
 from rnn_jax.training.population.train import train_population

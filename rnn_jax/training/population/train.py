@@ -13,14 +13,14 @@ from rnn_jax.reporting.console import silent_console
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.training.build import Job
-from rnn_jax.training.display import SweepDisplay
-from rnn_jax.training.fit import begin, fit
+from rnn_jax.training.fit import fit
 from rnn_jax.training.population import steps
+from rnn_jax.training.population.display import SweepDisplay
 from rnn_jax.training.population.population import Population
 from rnn_jax.training.population.pruning import Halving
 from rnn_jax.training.population.steps import Members
 from rnn_jax.training.progress import DIVERGED, PRUNED, RUNNING, MemberStatus
-from rnn_jax.training.session import open_files, synchronize
+from rnn_jax.training.session import begin, open_files, synchronize
 from rnn_jax.training.summary import constants
 
 STATUSES = {RUNNING: "interrupted", PRUNED: "pruned", DIVERGED: "diverged"}

@@ -1,4 +1,4 @@
-"""What a terminal shows of training: one model, or a population as a part of a sweep."""
+"""What a terminal shows of a population as a part of a sweep."""
 
 import time
 from collections import Counter
@@ -6,50 +6,10 @@ from collections.abc import Collection, Sequence
 
 from rnn_jax.reporting.console import Console
 from rnn_jax.training.build import Job
+from rnn_jax.training.meter import Display
 from rnn_jax.training.population.pruning import Halving
 from rnn_jax.training.program import ByMember
 from rnn_jax.training.progress import RUNNING, MemberStatus
-
-
-class Display:
-    """Shows one model: its metrics."""
-
-    def __init__(self, console: Console, job: Job) -> None:
-        self._console, self._job = console, job
-
-    def start(self, step: int) -> None:
-        """Training begins after `step` updates."""
-        job = self._job
-        self._console.start(step, job.plan.last_step, job.task.unit, units_per_step=job.units_per_step)
-
-    def stop(self) -> None:
-        """Training has ended, for whatever reason."""
-        self._console.stop()
-
-    def info(self, text: str) -> None:
-        """Show one line of information."""
-        self._console.info(text)
-
-    def warn(self, text: str, member: int = 0) -> None:
-        """Show one line of warning, about one model."""
-        del member
-        self._console.warn(text)
-
-    def updated(self, step: int, running: int) -> None:
-        """`step` updates are done, the last one by `running` models."""
-        del running
-        self._console.tick(step)
-
-    def logged(self, step: int, found: ByMember, rate: float) -> None:
-        """Show training metrics of an interval, and the rate in examples (tokens) a second of each model."""
-        self._console.log_training(step, found[0], rate)
-
-    def evaluated(
-        self, step: int, found: ByMember, improved: Collection[int], members: Sequence[MemberStatus]
-    ) -> None:
-        """Show validation metrics, which models are better than ever, and the status of all."""
-        del members
-        self._console.log_evaluation(step, "validation", found[0], 0 in improved)
 
 
 class SweepDisplay(Display):
