@@ -29,7 +29,7 @@ from rnn_jax.training.fit import Fitted, fit
 from rnn_jax.training.meter import Display
 from rnn_jax.training.program import Program, load
 from rnn_jax.training.progress import DIVERGED
-from rnn_jax.training.session import Session, begin, open_files, open_session, synchronize
+from rnn_jax.training.session import Run, Session, begin, open_files, open_session, synchronize
 from rnn_jax.training.summary import constants
 
 
