@@ -152,19 +152,26 @@ def check_run(workdir: Path, config: Config) -> None:
     Raises:
         UserError: the folder cannot be created, holds a run of another config, or other files.
     """
+    if is_folder_of(workdir, RunFolder(workdir).config, "a run folder"):
+        require_same_config(workdir, config)
+
+
+def is_folder_of(workdir: Path, file: Path, what: str) -> bool:
+    """Whether a folder contains `file`, which makes it `what`; False if it is empty or can be created.
+
+    Raises:
+        UserError: the folder cannot be created, or contains other files.
+    """
     if not os.path.exists(workdir):
         check_place(workdir)
-        return
+        return False
     _require_no_file(workdir)
     with writing(workdir):
-        # Hidden files are the system's, or left by a process that was killed while it wrote config.json.
+        # Hidden files are the system's, or left by a process that was killed while it wrote `file`.
         entries = [entry.name for entry in workdir.iterdir() if not entry.name.startswith(".")]
-    if RunFolder(workdir).config.name in entries:
-        require_same_config(workdir, config)
-    elif entries:
-        raise UserError(
-            f"{workdir}: not empty, and not a run folder (no config.json); give another --workdir"
-        )
+    if entries and file.name not in entries:
+        raise UserError(f"{workdir}: not empty, and not {what} (no {file.name}); give another --workdir")
+    return bool(entries)
 
 
 def read_settings(workdir: Path) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from typing import Any
 
 from rnn_jax.config.messages import format_value
 from rnn_jax.config.objective import Objective
-from rnn_jax.config.run_folder import MAY_DIFFER, RunFolder, make_folder
+from rnn_jax.config.run_folder import MAY_DIFFER, RunFolder, is_folder_of, make_folder
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import check_place, read_json, write_json, writing
+from rnn_jax.runtime.files import read_json, write_json, writing
 from rnn_jax.sweeping import definition
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.members import Base
@@ -81,26 +81,15 @@ class SweepFolder:
             UserError: it is not a folder, or contains another sweep (the message names the differences) or
                 something else.
         """
-        if not os.path.exists(self.path):
-            check_place(self.path)
+        if not is_folder_of(self.path, self.sweep, "a sweep's folder"):
             return
-        if not os.path.isdir(self.path):
-            raise UserError(f"{self.path}: not a folder; give another --workdir")
-        if self.sweep.exists():
-            there, here = self._comparable(), comparable(_content(base, sweep, study))
-            differences = [
-                f"{key} is {format_value(there.get(key))} there and {format_value(here.get(key))} here"
-                for key in dict.fromkeys([*there, *here])
-                if there.get(key) != here.get(key)
-            ]
-            if differences:
-                raise UserError(
-                    f"{self.path} contains another sweep: {'; '.join(differences)}\n"
-                    "give another --workdir, or that sweep"
-                )
-        elif any(not entry.name.startswith(".") for entry in self.path.iterdir()):
+        try:
+            there = _comparable(read_json(self.sweep))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{self.sweep}: damaged ({error!r})") from error
+        if found := differences(there, _comparable(_content(base, sweep, study))):
             raise UserError(
-                f"{self.path}: not empty, and contains no sweep (no sweep.json in it); give another --workdir"
+                f"{self.path} contains another sweep: {found}\ngive another --workdir, or that sweep"
             )
 
     def open(self, base: Base, sweep: Sweep, objective: Objective, study: str | None = None) -> None:
@@ -144,23 +133,23 @@ class SweepFolder:
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{self.sweep}: damaged ({error!r})") from error
 
-    def _comparable(self) -> dict[str, Any]:
-        try:
-            return comparable(read_json(self.sweep))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{self.sweep}: damaged ({error!r})") from error
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Return the values that differ, as a part of a message; '' if none does."""
+    return "; ".join(
+        f"{key} is {format_value(there.get(key))} there and {format_value(here.get(key))} here"
+        for key in dict.fromkeys([*there, *here])
+        if there.get(key) != here.get(key)
+    )
 
 
 def study_content(base: Base, sweep: Sweep, study: str) -> dict[str, Any]:
     """Return the values by key that all workers of a study must have in common."""
-    return comparable(_content(base, sweep, study))
+    return _comparable(_content(base, sweep, study))
 
 
-def comparable(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of sweep.json, by key, that must not change when a sweep resumes.
-
-    A study's number of trials may change.
-    """
+def _comparable(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of sweep.json, by key, that must not change; a study's number of trials may."""
     study = content.get("study")
     values = {} if study is None else {"study": study}
     values |= {key: value for key, value in content["sweep"].items() if study is None or key != "num_trials"}

@@ -29,6 +29,11 @@ from rnn_jax.sweeping.trial_process import CHILD
 POLL_SECONDS = 1.0
 STORAGE = "RNN_JAX_STORAGE"
 """Environment variable of worker processes: the URL of the database."""
+OUTCOMES: dict[type[Exception], str] = {
+    TrialPrunedError: "pruned",
+    TrialRequeuedError: "requeued, with a checkpoint",
+    TrialTakenOverError: "taken over by another worker, since this one missed its heartbeats",
+}
 
 
 def work(study: Study, settings: TrialSettings, stop: StopSignal, console: Console) -> None:
@@ -64,17 +69,11 @@ def _train_and_log(trial: ClaimedTrial, settings: TrialSettings, stop: StopSigna
     began = time.perf_counter()
     try:
         value = train_trial(trial, settings, stop)
-    except TrialPrunedError:
-        console.info(f"{name}: pruned")
-        raise
     except TrialFailedError as error:
         console.warn(f"{name}: failed, {error}")
         raise
-    except TrialRequeuedError:
-        console.info(f"{name}: requeued, with a checkpoint")
-        raise
-    except TrialTakenOverError:
-        console.warn(f"{name}: taken over by another worker, since this one missed its heartbeats")
+    except tuple(OUTCOMES) as error:
+        console.info(f"{name}: {OUTCOMES[type(error)]}")
         raise
     console.info(f"{name}: {metric} {format_metric(metric, value)}, {time.perf_counter() - began:,.0f} s")
     return value

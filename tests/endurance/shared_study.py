@@ -252,7 +252,7 @@ def _check_bits(stored: list[dict[str, Any]], scratch: Path, outcome: Outcome) -
         row["notes"]["folder"]
         for row in stored
         if row["state"] == "COMPLETE"
-        and "going on after step" in (scratch / "sweep" / row["notes"]["folder"] / "output.txt").read_text()
+        and "resuming after step" in (scratch / "sweep" / row["notes"]["folder"] / "output.txt").read_text()
     ]
     outcome.measurements["went on from a checkpoint, and finished"] = len(continued)
     for name in continued[:3]:

@@ -171,7 +171,7 @@ def test_a_run_goes_on_in_two_processes_and_passes_over_what_is_damaged(tmp_path
     (damaged, *_) = (folder / "checkpoints" / "00000040" / "state" / "d").iterdir()
     damaged.write_bytes(damaged.read_bytes()[:-1])
     assert ends(folder, start_two(job, folder)) == [0, 0]
-    assert "going on after step 20" in log_of(folder, 0).read_text()
+    assert "resuming after step 20" in log_of(folder, 0).read_text()
     assert (folder / "checkpoints" / "invalid-00000040").exists()
     train_alone(job, tmp_path / "one")
     assert_equal(folder, tmp_path / "one")

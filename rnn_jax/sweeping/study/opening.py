@@ -5,10 +5,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from rnn_jax.config.messages import format_value
 from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.definition import Pruner, Sweep
+from rnn_jax.sweeping.folder import differences
 from rnn_jax.sweeping.study.search_space import Point
 from rnn_jax.sweeping.study.storage import StudyStorageError, connect, hide_password, translate_storage_errors
 from rnn_jax.sweeping.study.study import Study
@@ -93,25 +93,17 @@ def _recorded_settings(study: Any) -> dict[str, Any] | None:
 
 
 def _require_same_settings(there: dict[str, Any], here: dict[str, Any], study: str) -> None:
-    if versions := _differences(there[VERSIONS], here[VERSIONS]):
+    if versions := differences(there[VERSIONS], here[VERSIONS]):
         raise UserError(
             f"{study} has other versions: {versions}\n"
             "its metrics would not be comparable; install those versions, or give another --study"
         )
-    if content := _differences(there[CONTENT], here[CONTENT]):
+    if content := differences(there[CONTENT], here[CONTENT]):
         raise UserError(f"{study} has another sweep: {content}\ngive another --study, or that sweep")
     if there[HEARTBEAT] != here[HEARTBEAT]:
         raise UserError(
             f"{study} has --heartbeat {there[HEARTBEAT]}, not {here[HEARTBEAT]}: all workers need the same"
         )
-
-
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    return "; ".join(
-        f"{key} is {format_value(there.get(key))} there and {format_value(here.get(key))} here"
-        for key in dict.fromkeys([*there, *here])
-        if there.get(key) != here.get(key)
-    )
 
 
 def _build_pruner(pruner: Pruner | None) -> Any:

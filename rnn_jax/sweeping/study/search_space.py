@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rnn_jax.sweeping.definition import Range
+from rnn_jax.sweeping.definition import Range, Sweep
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -31,6 +31,18 @@ def sample(ranges: Mapping[str, Range], num_points: int, seed: int) -> list[Poin
         }
         for point in sampled
     ]
+
+
+def build_sampler(sweep: Sweep, number: int) -> Any:
+    """Return the sampler of trial `number` of a study."""
+    from optuna import samplers
+
+    seed = (sweep.sampler_seed * 1_000_003 + number) % 2**32
+    if sweep.sampler == "random":
+        return samplers.RandomSampler(seed=seed)
+    # `multivariate` would sample before the trial's number is known. With `constant_liar`, running trials
+    # count as bad ones: otherwise all workers would sample alike.
+    return samplers.TPESampler(seed=seed, multivariate=False, constant_liar=True)
 
 
 def suggest(trial: "Trial", ranges: Mapping[str, Range]) -> Point:

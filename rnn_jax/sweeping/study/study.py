@@ -62,7 +62,6 @@ class Study:
         self._study, self._sweep, self._points = study, sweep, points
         self._grace_seconds = MISSED_HEARTBEATS * heartbeat_seconds
         self._lost_since: dict[tuple[int, str], float] = {}
-        self._worker_error: UserError | None = None
         self._own_num_trials = len(points) or sweep.num_trials or 0
 
     @property
@@ -110,9 +109,6 @@ class Study:
             if not trials.any_waiting(stored) and len(trials.first_numbers(stored)) >= self.num_trials:
                 return False
             self._optimize(train)
-            error, self._worker_error = self._worker_error, None
-            if error is not None:
-                raise error
             return True
 
     def finished(self) -> list[FinishedTrial]:
@@ -146,13 +142,19 @@ class Study:
                 raised.append(error)
                 raise
 
+        worker_error = None
         try:
             caught = (TrialFailedError, TrialRequeuedError, TrialTakenOverError)
-            self._study.optimize(objective, n_trials=1, catch=caught, callbacks=[self._requeue_own])
+            self._study.optimize(objective, n_trials=1, catch=caught)
+        except UserError as error:
+            worker_error = error
         except (ValueError, AssertionError, UpdateFinishedTrialError) as error:
             # Optuna rejects the result of a trial that another worker has taken over.
             if error in raised or not claimed or not self._trials()[claimed[0]].state.is_finished():
                 raise
+        self._requeue_own(claimed)
+        if worker_error is not None:
+            raise worker_error
 
     def _run(self, trial: "Trial", train: TrainTrial) -> float:
         """Optuna's objective."""
@@ -164,11 +166,7 @@ class Study:
             if deaths >= MAX_DEATHS:
                 raise TrialFailedError(f"{deaths} workers died during it; most likely it ran out of memory")
             return train(claimed)
-        except UserError as error:
-            self._worker_error = error
-            claimed.set_attribute(trials.REQUEUED, trial.number)
-            raise TrialRequeuedError from error
-        except TrialRequeuedError:
+        except (UserError, TrialRequeuedError):
             claimed.set_attribute(trials.REQUEUED, trial.number)
             raise
         except TrialPrunedError as error:
@@ -209,7 +207,7 @@ class Study:
         if self._points:
             return self._points[trials.first_numbers(self._trials()).index(number)]
         # A new sampler per trial: its point depends on the trials known by then, not on the worker.
-        self._study.sampler = _build_sampler(self._sweep, number)
+        self._study.sampler = search_space.build_sampler(self._sweep, number)
         return search_space.suggest(trial, self._sweep.ranges)
 
     def _requeue_lost(self) -> None:
@@ -228,10 +226,11 @@ class Study:
                 self._requeue(trial)
         self._lost_since = since
 
-    def _requeue_own(self, study: "OptunaStudy", trial: "FrozenTrial") -> None:
-        """Requeue the trial that this worker has just left unfinished; a callback of Optuna."""
-        if trial.number in {lost.number for lost in trials.lost(self._trials())}:
-            self._requeue(trial)
+    def _requeue_own(self, claimed: list[int]) -> None:
+        """Requeue the trial that this worker has just left, if it is unfinished."""
+        for trial in trials.lost(self._trials()):
+            if trial.number in claimed:
+                self._requeue(trial)
 
     def _fail(self, trial: "FrozenTrial") -> bool:
         """Fail a trial; return False if another worker has."""
@@ -255,14 +254,3 @@ class Study:
     def _trials(self) -> "list[FrozenTrial]":
         """All trials by number."""
         return retry(lambda: self._study.get_trials(deepcopy=False))
-
-
-def _build_sampler(sweep: Sweep, number: int) -> Any:
-    from optuna import samplers
-
-    seed = (sweep.sampler_seed * 1_000_003 + number) % 2**32
-    if sweep.sampler == "random":
-        return samplers.RandomSampler(seed=seed)
-    # `multivariate` would sample before the trial's number is known. With `constant_liar`, running trials
-    # count as bad ones: otherwise all workers would sample alike.
-    return samplers.TPESampler(seed=seed, multivariate=False, constant_liar=True)
