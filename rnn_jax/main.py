@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from rnn_jax.config.command_line import CommandLine, parse
+from rnn_jax.config.plugins import plugin_flags, plugins_of
 from rnn_jax.config.run_folder import RunFolder, default_workdir
 from rnn_jax.reporting.console import Console, build_console, logging_to, silent_console
 from rnn_jax.runtime.command import exit_now, run_command
@@ -48,7 +49,8 @@ def _train(command: CommandLine, console: Console) -> int:
             console = build_console()
         after = f"after step {summary['step']:,}, checkpoint written" if summary["step"] else "before step 1"
         console.warn(f"{summary['reason']} {after}. To go on:")
-        again = f"python -m rnn_jax.main --workdir {shlex.quote(str(workdir))}"
+        flags = plugin_flags(plugins_of(command.config.model_dump()))
+        again = shlex.join(["python", "-m", "rnn_jax.main", "--workdir", str(workdir), *flags])
         if not command.config.runtime.processes.is_single:
             again = "the same commands" + _or_alone(again, summary)
         console.info(again)

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rnn_jax.config.plugins import plugin_flags
 from rnn_jax.reporting import ranking
 from rnn_jax.reporting.console import Console, build_console, logging_to
 from rnn_jax.runtime.command import run_command
 from rnn_jax.runtime.errors import DivergedError
 from rnn_jax.runtime.signals import Interrupted, exit_status
 from rnn_jax.sweeping.command import Command, parse
-from rnn_jax.sweeping.folder import SweepFolder
+from rnn_jax.sweeping.folder import SweepFolder, plugins_of_sweep
 
 if TYPE_CHECKING:
     from rnn_jax.sweeping.results import Results
@@ -71,7 +72,8 @@ def _explain_how_to_resume(signal: str, command: Command, console: Console) -> N
         console.warn(f"{signal}, before anything was written")
         return
     console.warn(f"{signal}, everything is saved. To resume:")
-    alone = f"python -m rnn_jax.sweep --workdir {shlex.quote(str(command.workdir))}"
+    plugins = plugin_flags(plugins_of_sweep(command.base, command.sweep))
+    alone = shlex.join(["python", "-m", "rnn_jax.sweep", "--workdir", str(command.workdir), *plugins])
     console.info(alone if command.study is None else "the same command")  # no file has a study's database
 
 

@@ -49,3 +49,15 @@ def compiled_as_for_users() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture
+def unregistered() -> Iterator[None]:
+    """What a test registers in the catalogue leaves it after the test."""
+    from rnn_jax.catalogue import CELLS, DATASETS, TASKS
+
+    before = [(table, dict(table)) for table in (CELLS, TASKS, DATASETS)]
+    yield
+    for table, entries in before:
+        table.clear()
+        table.update(entries)

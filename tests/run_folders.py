@@ -77,7 +77,7 @@ def write_run(
         **(summary or {}),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config_of(changes or {})))
+    (folder / "config.json").write_text(json.dumps({"format": 2, "plugins": {}, **config_of(changes or {})}))
     (folder / "summary.json").write_text(json.dumps(content))
     write_lines(folder / "metrics.jsonl", rows)
     return folder

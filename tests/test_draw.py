@@ -18,6 +18,7 @@ from trained import DIGITS, train_once
 
 from rnn_jax import draw
 from rnn_jax.config.command_line import load_config
+from rnn_jax.config.run_folder import open_run
 from rnn_jax.config.schema import validate
 from rnn_jax.drawing.server import IDLE_SECONDS
 
@@ -74,9 +75,7 @@ assert not {"jax", "jaxlib", "flax"} & set(sys.modules)
 
 def test_runs_without_images_are_rejected_before_jax_starts(tmp_path: Path) -> None:
     for name, config in (("text", "configs/shakespeare.py"), ("adding", "configs/adding.py")):
-        (tmp_path / name).mkdir()
-        resolved, _ = validate(load_config(config))
-        (tmp_path / name / "config.json").write_text(json.dumps(resolved.model_dump()))
+        open_run(tmp_path / name, validate(load_config(config))[0])
     (tmp_path / "empty").mkdir()
     other = "a drawing is read by a run that names the class of an image: classification"
     messages = {

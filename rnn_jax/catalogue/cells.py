@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
-from rnn_jax.catalogue.entry import Entry
+from rnn_jax.catalogue.entry import STRICT, Entry
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, config=STRICT)
 class CellEntry(Entry):
     """A cell: a Flax module, built with its number of units, `kernel_init` and `recurrent_kernel_init`.
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic.dataclasses import dataclass
 
-from rnn_jax.catalogue.entry import Data, Entry
+from rnn_jax.catalogue.entry import STRICT, Data, Entry
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, config=STRICT)
 class DatasetEntry(Entry):
     """A data set: the builder takes its options and returns a `datasets.dataset.Loaded`."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
@@ -19,10 +19,11 @@ DATA = {
 """The kinds of data (`datasets.dataset.Loaded` describes their arrays), and their names in messages."""
 
 Data = Literal["image", "labelled_text", "sequences", "text", "numbers"]
+STRICT = ConfigDict(extra="forbid")
 Builder = str | Callable[..., Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, config=STRICT)
 class Entry:
     """A name's builder, and the config keys of its own."""
 

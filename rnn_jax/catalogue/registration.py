@@ -79,7 +79,7 @@ def _register(
             problems.append(f"{key} = {path!r}: {problem}")
     entry = None
     try:
-        entry = entry_type(builder, origin=origin, **facts)
+        entry = entry_type(builder=builder, origin=origin, **facts)
     except ValidationError as error:
         problems += _wrong_facts(error, entry_type)
     if problems or entry is None:

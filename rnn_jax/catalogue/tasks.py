@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
-from rnn_jax.catalogue.entry import Data, Entry
+from rnn_jax.catalogue.entry import STRICT, Data, Entry
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, config=STRICT)
 class TaskEntry(Entry):
     """A task: the builder takes (data_spec, splits, batch_size, **options) and returns a `Task`."""
 

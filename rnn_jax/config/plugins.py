@@ -8,10 +8,12 @@ import importlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rnn_jax.catalogue.registration import INTERACTIVE
 from rnn_jax.config.composition import CATALOGUES
+from rnn_jax.config.config_files import split_source
 from rnn_jax.config.python_files import find_file, run_file
 from rnn_jax.runtime.errors import UserError
 
@@ -44,37 +46,45 @@ def load_plugins(plugins: Iterable[str]) -> None:
             raise UserError(f"--plugin {plugin}: {type(error).__name__}: {error}{hint}") from error
 
 
-def plugins_of(chosen: Mapping[str, Iterable[Any]]) -> Plugins:
-    """The plug-ins of the entries that are chosen: names by the key that names them, `model.cell`."""
+def plugins_of(
+    sections: Mapping[str, Mapping[str, Any]], varied: Mapping[str, Iterable[Any]] | None = None
+) -> Plugins:
+    """The plug-ins of the entries that a config names.
+
+    Args:
+        sections: the config.
+        varied: several values of some keys, `section.key`, in place of the config's.
+    """
     found: Plugins = {}
-    for key, names in chosen.items():
-        for name in names:
-            entry = CATALOGUES[key].get(str(name).partition(":")[0])
+    for key, catalogue in CATALOGUES.items():
+        section, _, name_key = key.partition(".")
+        for name in (varied or {}).get(key, [sections.get(section, {}).get(name_key)]):
+            entry = catalogue.get(str(name).partition(":")[0])
             if entry is not None and entry.origin is not None:
                 found.setdefault(key, {})[str(name)] = entry.origin
     return found
 
 
-def plugins_of_config(sections: Mapping[str, Mapping[str, Any]]) -> Plugins:
-    """The plug-ins of the entries that a config names."""
-    keys = {key: key.partition(".") for key in CATALOGUES}
-    return plugins_of({key: [sections[section][name]] for key, (section, _, name) in keys.items()})
+def plugin_flags(plugins: Plugins, source: str | None = None) -> list[str]:
+    """The flags of a command line that load these plug-ins.
 
-
-def plugin_flags(plugins: Plugins) -> list[str]:
-    """The flags of a command line that load these plug-ins in another process.
+    Args:
+        plugins: what is needed.
+        source: the config of that command line, `my_config.py:variant`, which registers what it has itself.
 
     Raises:
         UserError: an entry was registered in an interactive session.
     """
+    file = None if source is None else str(Path(split_source(source)[0]).resolve())
+    flags = {}
     for key, origins in plugins.items():
         for name, origin in origins.items():
             if origin == INTERACTIVE:
-                raise UserError(
-                    f"{key} = {name!r}: registered in {INTERACTIVE}; register it in a file or a module"
-                )
-    origins = dict.fromkeys(origin for names in plugins.values() for origin in names.values())
-    return [f"--plugin={origin}" for origin in origins]
+                where = f"registered in {INTERACTIVE}; other processes need it in a file or a module"
+                raise UserError(f"{key} = {name!r}: {where}")
+            if origin != file:
+                flags[f"--plugin={origin}"] = None
+    return list(flags)
 
 
 def require_plugins(plugins: Any, file: object) -> None:

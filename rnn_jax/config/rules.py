@@ -39,7 +39,7 @@ class Only(NamedTuple):
     """The values, or a predicate of the catalogue's entries that they name; `composition.py` replaces it."""
     required: bool
     default: Any = None
-    """The value where the key applies and is absent."""
+    """The value where the key applies and is not given."""
 
 
 ALWAYS = Only("", (), required=False)
@@ -91,12 +91,13 @@ def drop_inapplicable(
 
 
 def fill_defaults(sections: Sections, fields: Fields) -> None:
-    """Set, in place, the keys that apply, are absent and have a default."""
+    """Set, in place, the options that apply, are not given and have a default."""
     for key, field in fields.items():
         section, _, name = key.partition(".")
-        default = only_of(field).default
-        if default is not None and name not in sections.get(section, {}) and applies(sections, key, fields):
-            sections.setdefault(section, {})[name] = default
+        mark, values = only_of(field), sections.get(section, {})
+        is_given = values.get(name) is not None or (name in values and not mark.required)
+        if mark.default is not None and not is_given and applies(sections, key, fields):
+            values[name] = mark.default
 
 
 def missing_for_kind(sections: Sections, fields: Fields) -> list[Problem]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from rnn_jax.config.config_files import split_source
 from rnn_jax.config.messages import format_value
-from rnn_jax.config.plugins import plugins_of_config, require_plugins
+from rnn_jax.config.plugins import plugins_of, require_plugins
 from rnn_jax.config.schema import Config, check, keys
 from rnn_jax.runtime import lock
 from rnn_jax.runtime.errors import UserError
@@ -141,7 +141,7 @@ def open_run(workdir: Path, config: Config) -> RunFolder:
     remove_unfinished(workdir)
     sections = config.model_dump()
     sections["runtime"] |= dict.fromkeys(NOT_STORED)
-    settings = {"format": FORMAT, "plugins": plugins_of_config(sections), **sections}
+    settings = {"format": FORMAT, "plugins": plugins_of(sections), **sections}
     write_json(RunFolder(workdir).config, settings)
     return RunFolder(workdir)
 
@@ -185,15 +185,22 @@ def read_settings(workdir: Path) -> dict[str, Any]:
     if not os.path.isfile(file):
         raise UserError(f"{workdir}: not a run folder (no config.json)")
     settings = read_json(file)
-    require_format(settings, file)
     require_plugins(settings.get("plugins"), file)
+    return sections_of(settings, file)
+
+
+def sections_of(settings: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """The sections among the content of a config.json; raises UserError if another version wrote it."""
+    require_format(settings, file)
     return {key: value for key, value in settings.items() if key not in ("format", "plugins")}
 
 
 def require_format(content: Mapping[str, Any], file: Path) -> None:
     """Raise UserError if another version wrote a config.json or sweep.json."""
-    if "format" not in content:
+    if "format" not in content and any(isinstance(content.get(key), dict) for key in ("optimizer", "base")):
         raise UserError(f"{file}: was written by rnn_jax 0.1.0, and only that version reads it")
+    if "format" not in content:
+        raise UserError(f"{file}: damaged, it has no format number")
     if content["format"] != FORMAT:
         found = format_value(content["format"])
         raise UserError(f"{file}: was written by another version of rnn_jax (format {found}, not {FORMAT})")

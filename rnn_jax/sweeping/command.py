@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from rnn_jax.config import config_files
 from rnn_jax.config.command_line import overridden, read_arguments, wrong_key
 from rnn_jax.config.messages import format_value
+from rnn_jax.config.plugins import load_plugins, plugin_flags, plugins_of
 from rnn_jax.config.run_folder import default_workdir, run_name
 from rnn_jax.config.schema import keys
 from rnn_jax.config.values import read_value
@@ -32,6 +33,7 @@ usage: python -m rnn_jax.sweep --config FILE[:VARIANT[,VARIANT]]
   --sweep FILE              a Python file whose get_sweep() returns a grid, or ranges to sample from
   --seeds N                 number of seeds per point, counted up from train.seed (default: 1)
   --config.SECTION.KEY=V    override a key for all members
+  --plugin MODULE_OR_FILE   registers cells, tasks or data sets that are not in the package
   --workdir DIR             the sweep's folder (default: runs/<config>-sweep/<date-time>); if it contains the
                             sweep, the same command, or --workdir alone, resumes it
   --help, -h                show this message
@@ -56,7 +58,7 @@ or a population of its seeds. The same command, on this machine or others, joins
 exit status: as of rnn_jax.main
 """
 STUDY_FLAGS = ("storage", "study", "trials", "workers", "heartbeat")
-FLAGS = ("config", "sweep", "grid", "seeds", "workdir", *STUDY_FLAGS)
+FLAGS = ("config", "plugin", "sweep", "grid", "seeds", "workdir", *STUDY_FLAGS)
 HEARTBEAT_SECONDS = 10
 LONGEST_NAME = 200
 
@@ -94,6 +96,12 @@ def parse(arguments: Sequence[str]) -> Command:
         print(USAGE, end="")
         raise SystemExit(0)
     flags, typed, errors = read_arguments(arguments, FLAGS)
+    config = None
+    try:  # plug-ins and configs may register keys
+        load_plugins(flags.get("plugin", ()))
+        config = config_files.load(flags["config"][-1]) if "config" in flags else None
+    except UserError as error:
+        errors.append(str(error))
     errors += [wrong_key(key).line(typed, None) for key in typed if key not in keys()]
     in_study = "storage" in flags
     if not in_study:
@@ -102,12 +110,11 @@ def parse(arguments: Sequence[str]) -> Command:
         raise UserError("\n".join(errors))
     values = {key: read_value(text, keys()[key].annotation) for key, text in typed.items()}
     workdir = Path(flags["workdir"][-1]) if "workdir" in flags else None
-    if workdir is not None and not set(flags) - {"workdir", *STUDY_FLAGS}:
+    if workdir is not None and not set(flags) - {"plugin", "workdir", *STUDY_FLAGS}:
         base, sweep = _resumed(SweepFolder(workdir), flags, values)
         origin = str(workdir)
-    elif "config" in flags:
-        source = flags["config"][-1]
-        base = Base(source, overridden(config_files.load(source), values), list(values))
+    elif config is not None:
+        base = Base(flags["config"][-1], overridden(config, values), list(values))
         sweep, origin = _sweep(flags)
     else:
         raise UserError(f"--config is missing\n{config_files.listed()}")
@@ -140,7 +147,9 @@ def command_of_point(command: Command, point: Point) -> str:
     typed = {key: base.sections[key.partition(".")[0]][key.partition(".")[2]] for key in base.typed}
     changes = typed | duration(command.sweep) | point
     overrides = [f"--config.{key}={value}" for key, value in changes.items()]
-    return shlex.join(["python", "-m", "rnn_jax.main", "--config", base.source, *overrides])
+    needed = plugins_of(base.sections, {key: [value] for key, value in point.items()})
+    plugins = plugin_flags(needed, base.source)
+    return shlex.join(["python", "-m", "rnn_jax.main", "--config", base.source, *plugins, *overrides])
 
 
 def _resumed(

@@ -12,7 +12,15 @@ from typing import Any
 
 from rnn_jax.config.messages import format_value
 from rnn_jax.config.objective import Objective
-from rnn_jax.config.run_folder import MAY_DIFFER, RunFolder, is_folder_of, make_folder
+from rnn_jax.config.plugins import Plugins, plugins_of, require_plugins
+from rnn_jax.config.run_folder import (
+    FORMAT,
+    MAY_DIFFER,
+    RunFolder,
+    is_folder_of,
+    make_folder,
+    require_format,
+)
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import read_json, write_json, writing
 from rnn_jax.sweeping import definition
@@ -83,8 +91,10 @@ class SweepFolder:
         """
         if not is_folder_of(self.path, self.sweep, "a sweep's folder"):
             return
+        content = read_json(self.sweep)
+        require_format(content, self.sweep)
         try:
-            there = _comparable(read_json(self.sweep))
+            there = _comparable(content)
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{self.sweep}: damaged ({error!r})") from error
         if found := differences(there, _comparable(_content(base, sweep, study))):
@@ -122,6 +132,8 @@ class SweepFolder:
         if not os.path.isfile(self.sweep):
             raise UserError(f"--config is missing, and {self.path} contains no sweep (no sweep.json in it)")
         content = read_json(self.sweep)
+        require_format(content, self.sweep)
+        require_plugins(content.get("plugins"), self.sweep)
         if "study" in content and not in_study:
             raise UserError(
                 f"{self.path}: the sweep of study {content['study']!r}; --storage, its database, is missing"
@@ -158,10 +170,23 @@ def _comparable(content: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if not key.startswith(MAY_DIFFER)}
 
 
+def plugins_of_sweep(base: Base, sweep: Sweep) -> Plugins:
+    """Return the plug-ins of the entries that any member names."""
+    choices = {key: found.choice for key, found in sweep.ranges.items() if found.choice}
+    return plugins_of(base.sections, {**sweep.grid, **choices})
+
+
 def _content(base: Base, sweep: Sweep, study: str | None) -> dict[str, Any]:
     """The content of sweep.json, but for the objective."""
     fields = sweep.model_dump(mode="json", exclude_none=True)
     # Pairs keep the order of keys, on which sampled values and the members' numbers depend.
     fields |= {name: [[key, value] for key, value in fields[name].items()] for name in ORDERED}
-    content = {"config": base.source, "base": base.sections, "typed": base.typed, "sweep": fields}
+    content = {
+        "format": FORMAT,
+        "plugins": plugins_of_sweep(base, sweep),
+        "config": base.source,
+        "base": base.sections,
+        "typed": base.typed,
+        "sweep": fields,
+    }
     return content if study is None else {**content, "study": study}

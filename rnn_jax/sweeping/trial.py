@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from rnn_jax.config.command_line import overridden
 from rnn_jax.config.objective import Objective
+from rnn_jax.config.plugins import plugin_flags, plugins_of
 from rnn_jax.config.run_folder import RunFolder, fixed_values, open_run
 from rnn_jax.config.schema import Config
 from rnn_jax.reporting.provenance import hardware
@@ -131,7 +132,8 @@ def _prepare(trial: ClaimedTrial, settings: TrialSettings) -> _Training:
 
 def _open(training: _Training, settings: TrialSettings, trial: ClaimedTrial) -> list[str]:
     """Create the folder, or open it to resume; return the command that trains in it."""
-    folder = ["--workdir", str(training.path)]
+    plugins = plugin_flags(plugins_of(training.seeds[0].config.model_dump()))
+    folder = ["--workdir", str(training.path), *plugins]
     if settings.is_run:
         open_run(training.path, training.seeds[0].config)
         return ["main", *SINGLE_PROCESS, *folder]

@@ -135,6 +135,28 @@ def test_the_lru_begins_inside_its_ring_and_keeps_the_states_size() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_state_kernels_are_those_that_multiply_the_state(name: str) -> None:
+    """Where h is zero, and c is not, their gradients are zero, and those of no other kernels."""
+    drawn = draw(name, 1)
+    carry = drawn.carry
+    zero = (carry[0], 0 * carry[1]) if isinstance(carry, tuple) else 0 * carry
+
+    def total(parameters: Any) -> Any:
+        stepped: Any = drawn.cell.apply({"params": parameters}, zero, drawn.inputs[:, 0])
+        return stepped[1].sum()
+
+    gradients = jax.grad(total)(drawn.parameters)
+    kernels = {
+        layer: values["kernel"]
+        for layer, values in gradients.items()
+        if isinstance(values, dict) and "kernel" in values
+    }
+    assert {layer for layer, kernel in kernels.items() if not np.any(kernel)} == set(
+        CELLS[name].state_kernels
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_initial_biases(name: str) -> None:
     entry, cell = CELLS[name], build_cell(name)
 

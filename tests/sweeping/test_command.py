@@ -223,7 +223,7 @@ def test_a_study_resumes_from_its_folder_and_database(tmp_path: Path) -> None:
         SweepFolder(folder).check(first.base, first.sweep, "other")
 
 
-@pytest.mark.parametrize("content", ["{}", '{"sweep": []}', '{"sweep": {}, "base": []}', "[]"])
+@pytest.mark.parametrize("content", ["{}", '{"format": 2}', '{"format": 2, "sweep": {}, "base": []}', "[]"])
 def test_a_damaged_sweep_folder_is_an_error(content: str, tmp_path: Path) -> None:
     (tmp_path / "sweep.json").write_text(content)
     given = parse([*CONFIG, *RATES])

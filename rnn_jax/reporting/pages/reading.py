@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
 from rnn_jax.config.objective import Objective
-from rnn_jax.config.run_folder import RunFolder
+from rnn_jax.config.run_folder import RunFolder, sections_of
 from rnn_jax.reporting.pages.files import read_object
 from rnn_jax.reporting.pages.folders import Found
 from rnn_jax.runtime.errors import UserError
@@ -51,10 +51,12 @@ def read_run(found: Found, name: str, sweep: Path | None, objective: Objective |
     """Read a run's config and summary; `objective` is its sweep's, for a run without a summary.
 
     Raises:
-        UserError: a file is damaged or a link.
+        UserError: a file is damaged, of another version or a link.
     """
     folder, row = RunFolder(found.folder), dict(found.row or {})
-    config = read_object(folder.config) if found.row is None or os.path.lexists(folder.config) else {}
+    config = {}
+    if found.row is None or os.path.lexists(folder.config):
+        config = sections_of(read_object(folder.config), folder.config)
     summary = {**(read_object(folder.summary) if os.path.lexists(folder.summary) else {}), **row}
     source = folder.summary if found.row is None else found.folder
     best = _mapping(summary, "best", source)
