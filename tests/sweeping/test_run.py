@@ -11,13 +11,19 @@ import pytest
 
 from rnn_jax import main as single
 from rnn_jax import sweep
+from rnn_jax.catalogue.registration import register_task
+from rnn_jax.catalogue.tasks import TASKS
 from rnn_jax.checkpoints import checkpoint
 from rnn_jax.config.command_line import load_config
+from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import validate
 from rnn_jax.reporting.log import read_lines
+from rnn_jax.reporting.pages.collection import collect
 from rnn_jax.runtime import devices
 from rnn_jax.sweeping import results, run
+from rnn_jax.tasks.classification import build_classification
+from rnn_jax.tasks.task import Task
 from rnn_jax.training.population import steps as population
 from rnn_jax.training.population.steps import LayOut
 from rnn_jax.training.run import train
@@ -286,6 +292,40 @@ def test_a_sweep_may_choose_another_objective_than_the_task(tmp_path: Path) -> N
     recorded = [{"metric": "loss", "direction": "min"}]
     assert json.loads((tmp_path / "sweep" / "sweep.json").read_text())["objective"] == recorded
     assert all(row["objective"] == recorded for row in found)
+
+
+def build_f1_task(*arguments: Any, **options: Any) -> Task:
+    """Classification whose accuracy has a name that gives no direction away."""
+    task = build_classification(*arguments, **options)
+
+    def loss(*inputs: Any) -> Any:
+        total, count, metrics = task.loss(*inputs)
+        return total, count, {"loss": metrics["loss"], "f1": metrics["accuracy"]}
+
+    objective, metrics = Objective.of("f1", "max"), {"loss": "min", "f1": "max"}
+    return task._replace(objective=objective, metrics=metrics, loss=loss)
+
+
+def test_a_registered_task_is_ranked_by_the_direction_that_it_declares(tmp_path: Path) -> None:
+    facts: dict[str, Any] = {
+        "data": "image",
+        "reads": "features",
+        "predicts": "sequence",
+        "names_classes": True,
+    }
+    register_task("f1", build_f1_task, options="rnn_jax.config.sections.task:Classification", **facts)
+    try:
+        fields = "grid={'optimizer.learning_rate': (1e-6, 1e-2)}, duration_steps=60"
+        assert sweep.main([*write_sweep_file(tmp_path, fields), "--config.task.name=f1"]) == 0
+    finally:
+        del TASKS["f1"]
+    worse, better = sorted(rows(tmp_path / "sweep"), key=lambda row: row["best"]["f1"])
+    assert better["best"]["f1"] > worse["best"]["f1"]
+    assert better["test"] is not None
+    assert worse["test"] is None
+    found = collect([tmp_path / "sweep"])
+    assert found.objective == Objective.of("f1", "max")
+    assert [run.name for run in found.runs] == [str(better["member"]), str(worse["member"])]
 
 
 def test_an_unknown_objective_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
