@@ -137,7 +137,7 @@ def test_without_a_result_there_is_no_winner(tmp_path: Path, capsys: pytest.Capt
     [
         (["--study", "../elsewhere"], "--study '../elsewhere': must be a name without '/'"),
         (["--study", "long" * 100], "of at most 200 characters"),
-        (["--grid", "task.shift_pixels=1,20"], "task.shift_pixels = 20: would move images"),
+        (["--grid", "task.shift_pixels=1,20"], "task.shift_pixels = 20: must be less than"),
         (["--heartbeat", "0"], "--heartbeat 0: must be a whole number, at least 1"),
         (["--trials", "3"], "--trials: only with ranges"),
         (["--storage", "nowhere"], "--storage nowhere: must be the URL of a database"),
