@@ -214,7 +214,7 @@ def test_a_folder_without_a_valid_checkpoint_ends_with_4(
     assert (status, "holds no checkpoint yet" in err) == (4, True)
     (folder.checkpoints / "00000020").mkdir(parents=True)
     status, _, err = ends(["--workdir", folder.path], capsys)
-    assert (status, "00000020: its manifest.json is missing" in err) == (4, True)
+    assert (status, "00000020: manifest.json is missing" in err) == (4, True)
     assert "try --checkpoint latest" in err
     status, _, err = ends(["--workdir", folder.path, "--checkpoint", "latest"], capsys)
     assert (status, "no valid checkpoint" in err) == (4, True)

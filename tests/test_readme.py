@@ -31,6 +31,11 @@ def test_the_python_example_runs(
     accuracy = float(capsys.readouterr().out.splitlines()[-1])
     assert 0 <= accuracy <= 1
     assert (tmp_path / "runs" / "from-python" / "summary.json").exists()
+    code, names = example("checkpoint", "python.md"), dict[str, Any]()
+    assert "rnn_jax" not in code  # it runs without this package
+    exec(compile(code, "docs", "exec"), names)
+    assert names["output"].shape == (1, 32)
+    assert np.isfinite(names["output"]).all()
 
 
 def test_the_sweep_file_is_one() -> None:

@@ -1,22 +1,24 @@
-"""What a folder must hold: the SHA-256 of every file in it.
+"""The manifest of a folder: the SHA-256 of every file in it.
 
-Orbax restores a file with a flipped bit without a word; against its manifest it shows, and so do a file that
-is cut, gone, or one too many, and a change of the manifest itself.
+It shows a flipped bit in any file, a file that is truncated, missing or unexpected, and any change of the
+manifest itself.
 """
 
 import hashlib
 import json
+import stat
 from pathlib import Path
 
+from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.files import flush
 
 NAME = "manifest.json"
-_FORMAT = 1
-_LINK = "a link"
+_FORMAT = 2
+_IRREGULAR = "not a regular file"
 
 
 def write(folder: Path) -> None:
-    """Writes the manifest of a folder, and waits until the disk has all of it.
+    """Write the manifest of a folder, and wait until the disk has the folder with all its files.
 
     Raises:
         OSError: the disk is full.
@@ -26,33 +28,46 @@ def write(folder: Path) -> None:
         flush(path)
 
 
-def fault(folder: Path) -> str | None:
-    """What is wrong with the files of a folder; None: nothing."""
+def verify(folder: Path) -> None:
+    """Compare the files of a folder with its manifest.
+
+    Raises:
+        CheckpointError: they differ.
+    """
     try:
         text = (folder / NAME).read_text(encoding="utf-8")
-        content = json.loads(text)
-        expected: dict[str, str] = dict(content["files"])
-    except FileNotFoundError:
-        return f"its {NAME} is missing" if folder.is_dir() else "it is not there"
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return f"its {NAME} is damaged"
-    if content.get("format") != _FORMAT:
-        return f"its {NAME} has the format {content.get('format')!r}, not {_FORMAT}"
-    if text != _text(expected):
-        return f"its {NAME} is damaged"
-    try:
         found = _digests(folder)
+    except FileNotFoundError as error:
+        reason = f"{Path(error.filename).name} is missing" if folder.is_dir() else "does not exist"
+        raise CheckpointError(f"{folder}: {reason}") from error
     except OSError as error:
-        return f"{error.filename} cannot be read ({error.strerror})"
-    for name, digest in expected.items():
+        raise CheckpointError(f"{folder}: {error.filename} cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise CheckpointError(f"{folder}: {NAME} is damaged") from error
+    if text != _text(found) or _IRREGULAR in found.values():
+        raise CheckpointError(f"{folder}: {_difference(text, found)}")
+
+
+def _difference(text: str, found: dict[str, str]) -> str:
+    """The first difference between the text of a manifest and the digests of the files."""
+    try:
+        content = json.loads(text)
+        files, format_ = dict[str, str](content["files"]), content["format"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return f"{NAME} is damaged"
+    if format_ == 1:
+        return "was written by rnn_jax 0.1.0, and only that version reads it"
+    for name, digest in files.items():
         if name not in found:
             return f"{name} is missing"
         if found[name] != digest:
             return f"{name} is damaged (its checksum differs)"
-    if _LINK in found.values():
-        return f"{next(name for name in found if found[name] == _LINK)} is a link"
-    strange = sorted(set(found) - set(expected))
-    return f"{strange[0]} does not belong there" if strange else None
+    for name, digest in found.items():
+        if digest == _IRREGULAR:
+            return f"{name} is {_IRREGULAR}"
+        if name not in files:
+            return f"{name} is not in {NAME}"
+    return f"{NAME} is damaged"
 
 
 def _text(digests: dict[str, str]) -> str:
@@ -60,12 +75,13 @@ def _text(digests: dict[str, str]) -> str:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """Links are not followed: what they point to is not in the folder."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
-    return {
-        path.relative_to(folder).as_posix(): _LINK
-        if path.is_symlink()
-        else hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-        if path != folder / NAME
-    }
+    """The SHA-256 of each file by its path in the folder; links are not followed."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name, mode = path.relative_to(folder).as_posix(), path.lstat().st_mode
+        if stat.S_ISREG(mode) and name != NAME:
+            with path.open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            found[name] = _IRREGULAR
+    return found

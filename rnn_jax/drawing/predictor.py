@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from rnn_jax.checkpoints.checkpoint import Which
+from rnn_jax.checkpoints.store import Which
 from rnn_jax.config.schema import Config
 from rnn_jax.datasets import dataset_info
 from rnn_jax.datasets.dataset_info import DatasetInfo

@@ -1,13 +1,14 @@
 """Looking again at a run that was trained: its best checkpoint, on every example it was not trained on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from rnn_jax.checkpoints import checkpoint
-from rnn_jax.checkpoints.checkpoint import Which
+from rnn_jax.checkpoints import store
+from rnn_jax.checkpoints.store import Which
 from rnn_jax.config.run_folder import RunFolder, require_same_config
 from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.datasets import dataset_info
@@ -68,7 +69,7 @@ class Evaluation(NamedTuple):
     """To the split `answered`; None where the task is not to name a class."""
     answered: str
     """The last of these splits."""
-    damaged: list[str]
+    damaged: Sequence[str]
     """A line for every damaged checkpoint that was passed over."""
 
 
@@ -82,7 +83,7 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     folder = RunFolder(workdir)
     require_same_config(workdir, config)
     sections, _ = split_hyper(config)
-    if not checkpoint.steps(folder.checkpoints):
+    if not store.steps(folder.checkpoints):
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     job = build(config)
     dataset_info.check_version(job.data, folder)
@@ -90,11 +91,12 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     where = devices.build_devices(devices.worthwhile_cores(*job.batch_shape), **runtime)
     with memory.explain_out_of_memory(config), jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
-        state, _, damaged = program.restore(folder.checkpoints, which)
+        found = store.find(folder.checkpoints, which)
+        state, _ = program.restore(found)
         splits = ["validation", *(job.data.tested if job.plan.settings.report_test else [])]
         figures = {split: evaluate(program, state.evaluated, split) for split in splits}
         answers = _answers(program, state, splits[-1])
-        return Evaluation(int(state.step), figures, answers, splits[-1], damaged)
+        return Evaluation(int(state.step), figures, answers, splits[-1], found.warnings)
 
 
 def _answers(program: Program, state: State, split: str) -> Answers | None:

@@ -1,10 +1,11 @@
 """Load the text generator of a run folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rnn_jax import models
-from rnn_jax.checkpoints import checkpoint
-from rnn_jax.checkpoints.checkpoint import Which
+from rnn_jax.checkpoints import store
+from rnn_jax.checkpoints.store import Which
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.datasets.vocabulary import Vocabulary
@@ -12,11 +13,12 @@ from rnn_jax.models.decoding import TextGenerator
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import CheckpointError, UserError
 from rnn_jax.tasks import language_modelling
+from rnn_jax.training.state import evaluated_parameters
 
 
 def load_generator(
     config: Config, vocabulary: Vocabulary, workdir: Path, which: Which
-) -> tuple[TextGenerator, int, list[str]]:
+) -> tuple[TextGenerator, int, Sequence[str]]:
     """Load the language model of a run folder; its dataset is not needed.
 
     Returns:
@@ -27,15 +29,16 @@ def load_generator(
     """
     sections, _ = split_hyper(config)
     checkpoints = RunFolder(workdir).checkpoints
-    if not checkpoint.steps(checkpoints):
+    if not store.steps(checkpoints):
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     spec = language_modelling.model_spec(len(vocabulary), config.task.bptt_steps or 1)
     network = models.build(spec, **sections["model"])
     devices.build_devices(1, **devices.single_process({**sections["runtime"], "devices": 1}))
-    parameters, step, damaged = checkpoint.restore_evaluated(checkpoints, which)
+    found = store.find(checkpoints, which)
+    parameters = evaluated_parameters(found)
     known = len(parameters["params"]["embedding"]["embedding"])
     if known != len(vocabulary):
         raise UserError(
             f"{RunFolder(workdir).vocabulary}: has {len(vocabulary):,} tokens, and the model knows {known:,}"
         )
-    return TextGenerator(network, parameters), step, damaged
+    return TextGenerator(network, parameters), found.step, found.warnings

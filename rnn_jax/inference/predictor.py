@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from rnn_jax import models, tasks
-from rnn_jax.checkpoints import checkpoint
-from rnn_jax.checkpoints.checkpoint import Which
+from rnn_jax.checkpoints import store
+from rnn_jax.checkpoints.store import Which
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.datasets.dataset_info import DatasetInfo
@@ -22,6 +22,7 @@ from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.tasks import bucketing
 from rnn_jax.tasks.task import Task
+from rnn_jax.training.state import evaluated_parameters
 
 ROWS = (8, 64)
 """Inputs that are answered to at a time: always so many, the last ones filled up, so that few programs do."""
@@ -132,7 +133,7 @@ class Trained(NamedTuple):
     """The network's, of the checkpoint."""
     step: int
     """Of the checkpoint."""
-    damaged: list[str]
+    damaged: Sequence[str]
     """A line for every damaged checkpoint that was passed over."""
 
 
@@ -144,17 +145,18 @@ def load_trained(config: Config, known: DatasetInfo, workdir: Path, which: Which
     """
     sections, _ = split_hyper(config)
     checkpoints = RunFolder(workdir).checkpoints
-    if not checkpoint.steps(checkpoints):
+    if not store.steps(checkpoints):
         raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
     task = tasks.build_task(known.spec, _one_example(known.spec), 1, **sections["task"])
     network = models.build(task.spec, **sections["model"])
     devices.build_devices(1, **devices.single_process({**sections["runtime"], "devices": 1}))
-    return Trained(task, network, *checkpoint.restore_evaluated(checkpoints, which))
+    found = store.find(checkpoints, which)
+    return Trained(task, network, evaluated_parameters(found), found.step, found.warnings)
 
 
 def load_answerer(
     config: Config, known: DatasetInfo, workdir: Path, which: Which
-) -> tuple[Answerer, int, list[str]]:
+) -> tuple[Answerer, int, Sequence[str]]:
     """The answerer that a run folder holds: its data is not needed.
 
     Returns:

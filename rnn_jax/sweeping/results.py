@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from rnn_jax.checkpoints.store import find
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import Config, split_hyper
@@ -74,7 +75,7 @@ def evaluate_test(
     where = devices.build_devices(devices.worthwhile_cores(*job.batch_shape), **runtime)
     with jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
-        state, _, _ = program.restore(folder.checkpoints, "best")
+        state, _ = program.restore(find(folder.checkpoints, "best"))
         return {
             split: finite(evaluate(program, state.evaluated, split, between)) for split in job.data.tested
         }

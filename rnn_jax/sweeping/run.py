@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_jax.checkpoints import checkpoint
+from rnn_jax.checkpoints import store
 from rnn_jax.config.run_folder import make_folder, open_run
 from rnn_jax.config.schema import split_hyper
 from rnn_jax.datasets import dataset_info
@@ -169,7 +169,7 @@ def _train(
     with memory.explain_out_of_memory(config, len(group.members)):
         folders = [open_run(folder.member(each.number).path, each.config) for each in group.members]
         for own in folders:
-            dataset_info.save(group.job.data, own, has_checkpoint=bool(checkpoint.steps(own.checkpoints)))
+            dataset_info.save(group.job.data, own, has_checkpoint=bool(store.steps(own.checkpoints)))
         trained = train_population(
             config,
             group.job,

@@ -4,6 +4,7 @@ It calls a program (`program.Program` or `population.Population`) for everything
 what follows each update: logging, evaluation, early stopping, pruning, saving, divergence, a signal.
 """
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
@@ -11,14 +12,14 @@ from typing import Any, NamedTuple
 
 import jax
 
-from rnn_jax.checkpoints import checkpoint
+from rnn_jax.checkpoints import store
 from rnn_jax.models.decoding import Sampling, TextGenerator
 from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.signals import Interrupted
 from rnn_jax.training.meter import Meter
 from rnn_jax.training.population.population import Trainable
 from rnn_jax.training.progress import DIVERGED, FINISHED, RUNNING, STOPPED_EARLY, MemberStatus, Progress
-from rnn_jax.training.session import Run
+from rnn_jax.training.session import Run, restore
 
 
 def fit(program: Trainable, state: Any, progress: Progress, run: Run) -> "Fitted":
@@ -188,7 +189,7 @@ class _Loop:
     def _save(self) -> None:
         """Begin to save; training continues meanwhile."""
         run, step = self.run, self.step
-        is_planned = self.progress.evaluated_at == step or run.saver.plans(step)
+        is_planned = self.progress.evaluated_at == step or run.saver.is_planned(step)
         progress = self.progress = dataclasses.replace(
             self.progress, is_planned=is_planned, places=self.program.places_of(self.state)
         )
@@ -241,13 +242,13 @@ class _Loop:
             for number, member in enumerate(self.progress.members)
         ]
         run.saver.wait()
-        self.state, self.progress, damaged = run.synchronizer.restore_same(self._restore_planned)
-        for line in damaged:
+        self.state, self.progress, warnings = run.synchronizer.restore_same(self._restore_planned)
+        for line in warnings:
             run.display.warn(line)
         run.synchronizer.barrier("all are rolled back")
         self.step = int(self.state.step)
         if run.synchronizer.is_coordinator:
-            checkpoint.remove_after(run.checkpoints, self.step)
+            store.remove_later(run.checkpoints, self.step)
         self.progress = self.progress.with_members(
             {
                 number: dataclasses.replace(self.progress.members[number], restores=count)
@@ -267,17 +268,12 @@ class _Loop:
                 number,
             )
 
-    def _restore_planned(self, at: int | None) -> tuple[Any, Progress, list[str]]:
+    def _restore_planned(self, at: int | None) -> tuple[Any, Progress, Sequence[str]]:
+        with contextlib.suppress(CheckpointError):
+            if at != 0:
+                return restore(self.program, self.run.checkpoints, at, only_planned=True)
         initial = Progress(self.progress.devices, (MemberStatus(),) * len(self.progress.members))
-        if at == 0:
-            return self.program.init(), initial, []
-        is_first = at is None
-        try:
-            return self.program.restore(
-                self.run.checkpoints, "latest", to_go_on=is_first, only_planned=is_first, at=at
-            )
-        except CheckpointError:
-            return self.program.init(), initial, []
+        return self.program.init(), initial, []
 
     def _set_hyper(self) -> None:
         """Set the hyperparameters of the next updates: the learning rate is lower after a roll-back."""

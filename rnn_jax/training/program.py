@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
 
-from rnn_jax.checkpoints import checkpoint
-from rnn_jax.checkpoints.checkpoint import Which
+from rnn_jax.checkpoints.store import Checkpoint
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.distributed import placement
@@ -19,8 +17,8 @@ from rnn_jax.tasks.task import Arrays, Hyper
 from rnn_jax.training import steps
 from rnn_jax.training.build import Job
 from rnn_jax.training.evaluate import evaluate, training_batch
-from rnn_jax.training.progress import MemberStatus, Progress
-from rnn_jax.training.state import State, init, place, with_rows
+from rnn_jax.training.progress import MemberStatus, Progress, progress_of
+from rnn_jax.training.state import State, from_tree, init, place, to_tree, with_rows
 from rnn_jax.training.steps import Taken
 
 Result = TypeVar("Result")
@@ -70,34 +68,23 @@ class Program(NamedTuple):
         state = jax.jit(partial(init, self.job))(self.job.hyper, key)
         return self.from_saved(jax.block_until_ready(state))  # raises where it runs out of memory
 
-    def restore(
-        self,
-        folder: Path,
-        which: Which,
-        *,
-        to_go_on: bool = False,
-        only_planned: bool = False,
-        at: int | None = None,
-    ) -> tuple[State, Progress, list[str]]:
-        """Read a checkpoint, and place it where the compiled steps need it: see `checkpoint.restore`."""
-        whole = shardings(self.devices.mesh, REPLICATED)
-        shapes = jax.eval_shape(partial(init, self.job), dict(self.job.hyper), jax.random.key(0))
-        template = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole), shapes
-        )
-        state, progress, damaged = checkpoint.restore(
-            folder, template, which, to_go_on=to_go_on, only_planned=only_planned, at=at
-        )
-        return self.from_saved(state), progress, damaged
+    def restore(self, found: Checkpoint) -> tuple[State, Progress]:
+        """Read a checkpoint, and place its state where the compiled steps need it.
+
+        Raises:
+            CheckpointError: it is another model's.
+        """
+        template = jax.eval_shape(partial(init, self.job), dict(self.job.hyper), jax.random.key(0))
+        return self.from_saved(from_tree(found.restore(to_tree(template)))), progress_of(found)
 
     def to_save(self, state: Any) -> Mapping[str, Any]:
         """Return the arrays to save: the carry without padding rows, and gathered from all processes."""
         rows = self.job.task.carry_rows
         if rows is None:
-            return state._asdict()
+            return to_tree(state)
         if not self.devices.processes.is_single:
             state = state._replace(carry=self._gather(state.carry))
-        return with_rows(state, rows["train"])._asdict()
+        return to_tree(with_rows(state, rows["train"]))
 
     def from_saved(self, state: Any) -> State:
         """Place a saved state where the compiled step needs it: otherwise the step would compile twice."""

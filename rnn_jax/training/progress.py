@@ -6,7 +6,9 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rnn_jax.checkpoints.store import Checkpoint
 from rnn_jax.config.objective import Objective
+from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.files import finite
 
 RUNNING = "running"
@@ -93,6 +95,18 @@ class Progress:
         own = {name: value for name, value in fields.items() if name not in ("metric", "best_step")}
         members: Sequence[Any] = own.pop("members")
         return _checked(cls, {**own, "members": tuple(_checked(MemberStatus, member) for member in members)})
+
+
+def progress_of(found: Checkpoint) -> Progress:
+    """The progress that a checkpoint stores.
+
+    Raises:
+        CheckpointError: it stores something else.
+    """
+    try:
+        return Progress.from_json(found.progress)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{found.path}: its progress.json is of another kind ({error})") from error
 
 
 def _checked(kind: type[Any], fields: Mapping[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from rnn_jax.checkpoints import checkpoint
+from rnn_jax.checkpoints import store
 from rnn_jax.config.run_folder import RunFolder, open_run, read_config
 from rnn_jax.config.schema import Config, split_hyper, validate
 from rnn_jax.datasets import dataset_info
@@ -111,7 +111,7 @@ def _prepare(config: Config, session: Session) -> tuple[Job, Devices]:
             joining.join(processes)
         with stop.raising() if processes.is_single else contextlib.nullcontext():
             job = build(config)
-            is_trained = bool(checkpoint.steps(session.folder.checkpoints))
+            is_trained = bool(store.steps(session.folder.checkpoints))
             dataset_info.save(job.data, session.folder, has_checkpoint=is_trained)
             sections, _ = split_hyper(config)
             rows, time_steps = job.batch_shape
@@ -156,7 +156,7 @@ def _test(program: Program, fitted: Fitted, run: Run) -> dict[str, dict[str, flo
     """
     best = fitted.state
     if fitted.progress.members[0].best_step not in (None, fitted.step):  # None: no metric was ever finite
-        best, _, _ = program.restore(run.checkpoints, "best")
+        best, _ = program.restore(store.find(run.checkpoints, "best"))
     tested = {
         split: evaluate(program, best.evaluated, split, run.stop.check) for split in program.job.data.tested
     }

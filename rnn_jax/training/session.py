@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rnn_jax.checkpoints import checkpoint, retention
+from rnn_jax.checkpoints import store
+from rnn_jax.checkpoints.retention import RetentionPolicy
 from rnn_jax.checkpoints.saver import Saver
 from rnn_jax.config.run_folder import (
     MAY_DIFFER,
@@ -108,18 +109,15 @@ def begin(
     """
     devices = program.devices
     if synchronizer.is_coordinator:
-        checkpoint.clear_unfinished(checkpoints)
+        store.remove_unfinished(checkpoints)
     synchronizer.barrier("leftovers are removed")
-    found = checkpoint.steps(checkpoints)
+    found = store.steps(checkpoints)
     synchronizer.require_equal(found[-1] if found else 0, "checkpoints: they need a shared run folder")
     if not found:
         return program.init(), Progress(devices.device_count, (MemberStatus(),) * members)
 
-    def restore(at: int | None) -> Any:
-        return program.restore(checkpoints, "latest", to_go_on=at is None, at=at)
-
-    state, progress, damaged = synchronizer.restore_same(restore)
-    for line in damaged:
+    state, progress, warnings = synchronizer.restore_same(lambda at: restore(program, checkpoints, at))
+    for line in warnings:
         display.warn(line)
     if progress.devices != devices.device_count:
         if not devices.allow_device_change:
@@ -139,6 +137,31 @@ def begin(
         progress = progress.with_members(lengthened)
     display.info(f"resuming after step {step:,}")
     return state, progress
+
+
+def restore(
+    program: Trainable, checkpoints: Path, at: int | None, *, only_planned: bool = False
+) -> tuple[Any, Progress, Sequence[str]]:
+    """Restore the state and progress of a checkpoint: for `Synchronizer.restore_same`.
+
+    Args:
+        program: the compiled steps of a model, or of a population.
+        checkpoints: the folder of checkpoints.
+        at: the step of the checkpoint; None: the newest valid one.
+        only_planned: consider only checkpoints that the config alone asks for.
+
+    Returns:
+        The state, the progress, and a warning for each invalid checkpoint that was skipped.
+
+    Raises:
+        CheckpointError: none is valid.
+    """
+    if at is None:
+        found = store.recover(checkpoints, only_planned=only_planned)
+    else:
+        found = store.open_checkpoint(store.path_of(checkpoints, at))
+    state, progress = program.restore(found)
+    return state, progress, found.warnings
 
 
 class Run(NamedTuple):
@@ -203,8 +226,8 @@ def open_files(
             ]
             for each in logs:
                 each.resume(step, progress.evaluated_at)
-            policy = retention.build(**sections["checkpoint"])
-            saver = Saver(checkpoints, policy, program.job.task.objective.direction, synchronizer)
+            policy = RetentionPolicy(**sections["checkpoint"])
+            saver = Saver(checkpoints, policy, program.job.task.objective, synchronizer)
             files.enter_context(contextlib.closing(saver))
             # Out-of-memory errors are translated here already: the summaries are to have the message.
             with memory.explain_out_of_memory(config, len(folders)), while_running():

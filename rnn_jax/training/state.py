@@ -1,13 +1,16 @@
 """The state of a run: one pytree."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from rnn_jax.checkpoints.store import Checkpoint
 from rnn_jax.runtime.distributed import placement
 from rnn_jax.runtime.distributed.placement import REPLICATED, SHARDED
+from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.tasks.task import Hyper, Metrics
 from rnn_jax.training.build import Job
 
@@ -91,3 +94,26 @@ def with_rows(state: State, rows: int) -> State:
 def place(state: State, mesh: Mesh) -> State:
     """Place a state where the compiled step needs it: otherwise the step would compile twice."""
     return placement.put(state, placement.shardings(mesh, PLACES))
+
+
+def to_tree(state: State) -> dict[str, Any]:
+    """The parts of a state by their names in a checkpoint; those of the parameters begin with `params`."""
+    parts = state._asdict()
+    return {**parts.pop("parameters"), **parts}
+
+
+def from_tree(tree: Mapping[str, Any]) -> State:
+    """The state of which `to_tree` made a tree."""
+    return State(parameters={"params": tree["params"]}, **{k: v for k, v in tree.items() if k != "params"})
+
+
+def evaluated_parameters(found: Checkpoint) -> dict[str, Any]:
+    """Read the parameters that are evaluated onto the first device: the averaged ones if there is an average.
+
+    Raises:
+        CheckpointError: there are none.
+    """
+    parameters = found.read("averaged/").get("averaged") or found.read("params/")
+    if not parameters:
+        raise CheckpointError(f"{found.path}: has no parameters")
+    return jax.device_put(parameters, jax.devices()[0])

@@ -18,7 +18,7 @@ from rnn_jax.runtime.files import finite
 from rnn_jax.training.build import Job
 from rnn_jax.training.progress import MemberStatus
 
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "safetensors", "numpy")
 
 
 class Summary:

@@ -12,7 +12,7 @@ from rnn_jax.config.command_line import parse
 from rnn_jax.config.schema import SECTIONS, keys
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("jax", "numpy", "flax", "optax", "orbax", "tensorflow_datasets", "matplotlib", "sklearn")
+HEAVY = ("jax", "numpy", "flax", "optax", "safetensors", "tensorflow_datasets", "matplotlib", "sklearn")
 PROGRAM = f"""
 import sys
 from rnn_jax.config.command_line import parse

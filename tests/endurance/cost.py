@@ -42,7 +42,7 @@ def measure(scratch: Path, count: int) -> Outcome:
 
 def _epochs(folder: Path, count: int) -> dict[str, Any]:
     """Seconds of each epoch, those of a call of `save`, and of verifying a checkpoint."""
-    from rnn_jax.checkpoints import checkpoint
+    from rnn_jax.checkpoints import store
     from rnn_jax.checkpoints.saver import Saver
     from rnn_jax.main import main
     from rnn_jax.reporting.console import Console
@@ -68,11 +68,11 @@ def _epochs(folder: Path, count: int) -> dict[str, Any]:
     if main(arguments) != 0:
         raise RuntimeError("the run did not end well")
     times = [after - before for before, after in itertools.pairwise(ends[2:])]
-    newest = checkpoint.find(folder / "checkpoints").path
+    checkpoints = folder / "checkpoints"
     verifying = []
     for _ in range(21):
         began = time.perf_counter()
-        checkpoint.find(newest.parent)
+        store.find(checkpoints)
         verifying.append(time.perf_counter() - began)
     return {
         "with": times[0::2][:count],

@@ -66,7 +66,7 @@ def measure(scratch: Path, count: int) -> Outcome:
 
 def _look(status: int, said: str, left: int, folder: Path, kept: list[str], outcome: Outcome) -> None:
     """What a run says, and what it leaves, when its disk is full."""
-    from rnn_jax.checkpoints import checkpoint
+    from rnn_jax.checkpoints import store
 
     if status == 0:
         outcome.count("enough room")
@@ -77,10 +77,10 @@ def _look(status: int, said: str, left: int, folder: Path, kept: list[str], outc
         status == 5 and is_said and "Traceback" not in said, f"{left} bytes: {status} {said[-500:]}"
     )
     outcome.check(not any("invalid" in name for name in kept), f"{left} bytes: {kept}")
-    if checkpoint.steps(folder / "checkpoints"):
+    if store.steps(folder / "checkpoints"):
         outcome.count("of these with a checkpoint")
-        damaged = checkpoint.find(folder / "checkpoints").damaged
-        outcome.check(not damaged, f"{left} bytes: {damaged}")
+        warnings = store.find(folder / "checkpoints").warnings
+        outcome.check(not warnings, f"{left} bytes: {warnings}")
 
 
 @contextlib.contextmanager

@@ -57,15 +57,15 @@ def measure(scratch: Path, count: int) -> Outcome:
 
 def _look(straight: Path, newest: str, damage: Damage, scratch: Path, outcome: Outcome) -> None:
     """Whether one damage is noticed, and which checkpoint is found instead."""
-    from rnn_jax.checkpoints import checkpoint
+    from rnn_jax.checkpoints import store
 
     outcome.tried += 1
     folder = scratch / "damaged"
     _copy(straight / "checkpoints", folder)
     damage[1](folder / newest)
-    found = checkpoint.find(folder)
-    is_noticed = len(found.damaged) == 1 and newest in found.damaged[0]
-    outcome.check(is_noticed and found.path.name < newest, f"{damage[0]}: {found.path.name} {found.damaged}")
+    found = store.find(folder)
+    is_noticed = len(found.warnings) == 1 and newest in found.warnings[0]
+    outcome.check(is_noticed and found.path.name < newest, f"{damage[0]}: {found.path.name} {found.warnings}")
 
 
 def _flip(checkpoint: Path, chance: random.Random) -> Damage:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from outcomes import Outcome
 
-from rnn_jax.checkpoints.retention import Keeper, Kept
+from rnn_jax.checkpoints.retention import RetentionPolicy, SavedCheckpoint
 from rnn_jax.config.objective import Objective
 from rnn_jax.training.progress import Progress
 
@@ -36,7 +36,8 @@ def measure(scratch: Path, count: int) -> Outcome:
 
 def _play(chance: random.Random, outcome: Outcome) -> str | None:
     """Run one history with random interruptions; return the violation, or None."""
-    keeper = Keeper(None, None, keep_latest=chance.randint(1, 4), keep_best=chance.randint(1, 3))
+    latest, best = chance.randint(1, 4), chance.randint(1, 3)
+    policy = RetentionPolicy(every_steps=None, every_seconds=None, keep_latest=latest, keep_best=best)
     objective = Objective.of("metric", chance.choice(("max", "min")))
     events = [chance.choice(METRICS) if chance.random() < 0.7 else None for _ in range(chance.randint(1, 25))]
     planned = [chance.random() < 0.3 for _ in events]
@@ -59,25 +60,25 @@ def _play(chance: random.Random, outcome: Outcome) -> str | None:
             outcome.count("interruptions")
             progress = Progress.from_json(folder.checkpoints[step])
             continue
-        _remove(folder, keeper, objective.direction)
-        violation = _fault(folder, keeper, objective.direction, events[:step], planned, progress)
+        _remove(folder, policy, objective)
+        violation = _fault(folder, policy, objective.direction, events[:step], planned, progress)
         if violation is not None:
-            return f"{keeper}, {objective.direction}, {events[:step]}: {violation}"
+            return f"{policy}, {objective.direction}, {events[:step]}: {violation}"
     return None
 
 
-def _remove(folder: Folder, keeper: Keeper, direction: str) -> None:
+def _remove(folder: Folder, policy: RetentionPolicy, objective: Objective) -> None:
     there = []
     for step, fields in folder.checkpoints.items():
         metric = fields["metric"] if fields["evaluated_at"] == step else None
-        there.append(Kept(step, metric, fields["is_planned"]))
-    for step in keeper.superfluous(there, direction):
+        there.append(SavedCheckpoint(step, metric, fields["is_planned"]))
+    for step in policy.expired(there, objective):
         del folder.checkpoints[step]
 
 
 def _fault(
     folder: Folder,
-    keeper: Keeper,
+    policy: RetentionPolicy,
     direction: str,
     events: list[float | None],
     planned: list[bool],
@@ -89,7 +90,7 @@ def _fault(
         if metric is not None and math.isfinite(metric):
             by_rank.append((metric, step))
     best: list[int] = []
-    while by_rank and len(best) < keeper.keep_best:
+    while by_rank and len(best) < policy.keep_best:
         top = by_rank[0]
         for other in by_rank:
             is_better = other[0] > top[0] if direction == "max" else other[0] < top[0]
@@ -97,7 +98,7 @@ def _fault(
                 top = other
         best.append(top[1])
         by_rank.remove(top)
-    latest = range(max(1, len(events) - keeper.keep_latest + 1), len(events) + 1)
+    latest = range(max(1, len(events) - policy.keep_latest + 1), len(events) + 1)
     anchors = [step for step, metric in enumerate(events, start=1) if planned[step - 1] or metric is not None]
     wanted = sorted({*latest, *anchors[-1:], *best})
     if sorted(folder.checkpoints) != wanted:

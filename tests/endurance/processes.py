@@ -152,16 +152,16 @@ def last_step(folder: Path) -> int:
 
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of all that a finished run has come to: its state by parts, its progress, what it logged."""
-    from rnn_jax.checkpoints import checkpoint
+    from rnn_jax.checkpoints import store
 
     checkpoints = folder / "checkpoints"
-    found = checkpoint.read(checkpoint.find(checkpoints).path)
-    best = checkpoint.read(checkpoint.find(checkpoints, "best").path)
+    found, best = store.find(checkpoints), store.find(checkpoints, "best")
     summary = json.loads((folder / "summary.json").read_text())
     return {
-        **{name: digest(part) for name, part in found.items()},
-        "best parameters": digest(best["parameters"]),
-        "data order": digest(_order(folder, int(found["step"]))),
+        **{name: digest(part) for name, part in found.read().items()},
+        "progress": digest(found.progress),
+        "best parameters": digest(best.read("params/")),
+        "data order": digest(_order(folder, found.step)),
         "metrics.jsonl": hashlib.sha256((folder / "metrics.jsonl").read_bytes()).hexdigest(),
         "samples.txt": hashlib.sha256(_read(folder / "samples.txt")).hexdigest(),
         "summary.json": digest({name: value for name, value in summary.items() if name not in TIMES}),
@@ -199,13 +199,13 @@ def _import() -> None:
     """Imports all that a run needs, so that its forks need not."""
     import matplotlib.figure
     import optax
-    import orbax.checkpoint
+    import safetensors
     import tensorflow_datasets
 
     import rnn_jax.sweeping.run
     import rnn_jax.training.run
 
-    del matplotlib, optax, orbax, tensorflow_datasets, rnn_jax
+    del matplotlib, optax, safetensors, tensorflow_datasets, rnn_jax
 
 
 def _keep_compiled(folder: str | None) -> None:

@@ -69,7 +69,7 @@ def _arguments(folder: Path, data: Path) -> list[str]:
 
 
 def _send(process: Process, name: str, number: signal.Signals, folder: Path, outcome: Outcome) -> None:
-    from rnn_jax.checkpoints import checkpoint
+    from rnn_jax.checkpoints import store
 
     outcome.tried += 1
     began = time.monotonic()
@@ -98,8 +98,8 @@ def _send(process: Process, name: str, number: signal.Signals, folder: Path, out
         summary = (folder / "summary.json").read_text()
         outcome.check('"interrupted"' in summary, f"{what}{summary[:200]}")
     if any(row["step"] for row in lines(folder / "metrics.jsonl")):
-        steps = checkpoint.steps(folder / "checkpoints")
-        is_kept = bool(steps) and not checkpoint.find(folder / "checkpoints").damaged
+        steps = store.steps(folder / "checkpoints")
+        is_kept = bool(steps) and not store.find(folder / "checkpoints").warnings
         may_be_none = name == "a second signal"  # before the first evaluation
         outcome.check(is_kept or may_be_none, f"{what}no valid checkpoint after a step")
 

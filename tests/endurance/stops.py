@@ -169,14 +169,15 @@ def _last_of_members(folder: Path) -> int:
 
 
 def _population_digests(folder: Path) -> dict[str, str]:
-    from rnn_jax.checkpoints import checkpoint
+    from rnn_jax.checkpoints import store
 
     found = {"results.jsonl": _of_rows(lines(folder / "results.jsonl"))}
     for member in sorted(folder.glob("members/*"), key=lambda path: int(path.name)):
         metrics = (member / "metrics.jsonl").read_bytes()
         found[f"metrics of {member.name}"] = hashlib.sha256(metrics).hexdigest()
-        if checkpoint.steps(member / "checkpoints"):
-            parts = checkpoint.read(checkpoint.find(member / "checkpoints").path)
+        if store.steps(member / "checkpoints"):
+            last = store.find(member / "checkpoints")
+            parts = {**last.read(), "progress": last.progress}
             found |= {f"{name} of {member.name}": digest(part) for name, part in parts.items()}
     return found
 

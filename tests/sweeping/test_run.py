@@ -13,7 +13,7 @@ from rnn_jax import main as single
 from rnn_jax import sweep
 from rnn_jax.catalogue.registration import register_task
 from rnn_jax.catalogue.tasks import TASKS
-from rnn_jax.checkpoints import checkpoint
+from rnn_jax.checkpoints import store
 from rnn_jax.config.command_line import load_config
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
@@ -89,7 +89,7 @@ def test_every_member_is_a_run(whole: Whole, capsys: pytest.CaptureFixture[str])
         )
         assert best["accuracy"] == row["best"]["accuracy"]
         assert [line["step"] for line in metrics if line["split"] == "train"] == [3, 6, 9, 12]
-        saved = checkpoint.find(member.checkpoints, "best")
+        saved = store.find(member.checkpoints, "best")
         assert saved.step == row["best"]["step"] == saved.progress["evaluated_at"]
         assert saved.progress["metric"] == row["best"]["accuracy"]
         assert saved.progress["members"][0]["evaluations_since_best"] == 0
@@ -157,7 +157,7 @@ def killed_before(write: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         return written
 
     with monkeypatch.context() as patched:
-        for module, name in ((checkpoint, "write"), (run, "write_json"), (results, "write_report")):
+        for module, name in ((store, "write"), (run, "write_json"), (results, "write_report")):
             patched.setattr(module, name, mortal(getattr(module, name)))
         with pytest.raises(KilledError):
             yield
@@ -198,7 +198,7 @@ def test_a_sweep_that_is_killed_before_any_write_has_the_same_results(
 def test_another_number_of_devices_is_an_error_unless_it_is_allowed(
     whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, save = tmp_path / "sweep", checkpoint.write
+    folder, save = tmp_path / "sweep", store.write
     two_devices = [*RATES, "--seeds=2", "--workdir", str(folder), "--config.runtime.devices=2"]
 
     def killed(*arguments: Any) -> None:
@@ -207,7 +207,7 @@ def test_another_number_of_devices_is_an_error_unless_it_is_allowed(
         save(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "write", killed)
+        patched.setattr(store, "write", killed)
         with pytest.raises(KilledError):
             sweep.main([*COMMAND, *two_devices])
     again = ["--workdir", str(folder), "--config.runtime.devices=1"]

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rnn_jax.checkpoints import store
 from rnn_jax.config.command_line import load_config
 from rnn_jax.config.schema import Config, split_hyper, validate
 from rnn_jax.models.network import Network
@@ -181,7 +182,7 @@ def test_cut_anywhere_and_resumed_equals_straight_bit_for_bit(tmp_path: Path) ->
         assert train(config, tmp_path / "cut", console=Interrupting(cut))["step"] == cut
     train(config, tmp_path / "cut", console=Interrupting())
     loaded = start(config)
-    states = (loaded.restore(tmp_path / name / "checkpoints", "latest")[0] for name in ("straight", "cut"))
+    states = (loaded.restore(store.find(tmp_path / name / "checkpoints"))[0] for name in ("straight", "cut"))
     one, other = (jax.tree.leaves(jax.device_get(state._replace(key=None))) for state in states)
     for found, wanted in zip(one, other, strict=True):
         np.testing.assert_array_equal(found, wanted)

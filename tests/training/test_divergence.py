@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_jax.checkpoints import checkpoint
+from rnn_jax.checkpoints import store
 from rnn_jax.config.schema import Config
 from rnn_jax.reporting.console import Console
 from rnn_jax.training import run
@@ -79,7 +79,8 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def state(folder: Path) -> dict[str, Any]:
-    return checkpoint.read(checkpoint.find(folder / "checkpoints").path)
+    found = store.find(folder / "checkpoints")
+    return {**found.read(), "progress": found.progress}
 
 
 PLAIN = {"task.shift_pixels": 0}
@@ -93,7 +94,7 @@ def test_stop_ends_the_run_and_keeps_what_was_good(
     summary = train(config, tmp_path, console=console())
     assert summary["status"] == "diverged"
     assert summary["reason"] == "the loss or its gradient was not finite at update 6"
-    assert checkpoint.steps(tmp_path / "checkpoints") == [4]
+    assert store.steps(tmp_path / "checkpoints") == [4]
 
 
 def test_a_skipped_update_changes_nothing_and_the_run_goes_on(
@@ -105,7 +106,7 @@ def test_a_skipped_update_changes_nothing_and_the_run_goes_on(
     summary = train(config, tmp_path, console=said)
     assert (summary["status"], summary["step"], summary["skipped"]) == ("finished", 12, 1)
     before, after, later = (
-        checkpoint.read(tmp_path / "checkpoints" / f"{step:08d}")["parameters"] for step in (5, 6, 7)
+        store.open_checkpoint(tmp_path / "checkpoints" / f"{step:08d}").read("params/") for step in (5, 6, 7)
     )
     jax.tree.map(np.testing.assert_array_equal, before, after)
     assert not np.array_equal(jax.tree.leaves(after)[0], jax.tree.leaves(later)[0])
@@ -119,7 +120,7 @@ def test_too_many_skipped_updates_end_the_run(
     summary = train(config, tmp_path, console=console())
     assert summary["status"] == "diverged"
     assert "update 10, after 3 skipped updates (train.divergence_limit)" in summary["reason"]
-    assert max(checkpoint.steps(tmp_path / "checkpoints")) == 8
+    assert max(store.steps(tmp_path / "checkpoints")) == 8
 
 
 def test_restore_goes_back_with_a_smaller_rate(
@@ -146,14 +147,14 @@ def test_where_it_goes_back_to_does_not_depend_on_a_signal(
 
     class Stopping(Console):
         def tick(self, step: int) -> None:
-            if step == 6 and not checkpoint.steps(tmp_path / "stopped" / "checkpoints")[1:]:
+            if step == 6 and not store.steps(tmp_path / "stopped" / "checkpoints")[1:]:
                 os.kill(os.getpid(), signal.SIGTERM)
 
     assert train(config, tmp_path / "stopped", console=Stopping(io.StringIO()))["status"] == "interrupted"
-    assert checkpoint.steps(tmp_path / "stopped" / "checkpoints") == [4, 6]
+    assert store.steps(tmp_path / "stopped" / "checkpoints") == [4, 6]
     assert train(config, tmp_path / "stopped", console=console())["restores"] == 1
     found, wanted = state(tmp_path / "stopped"), state(tmp_path / "straight")
-    jax.tree.map(np.testing.assert_array_equal, found.pop("parameters"), wanted.pop("parameters"))
+    jax.tree.map(np.testing.assert_array_equal, found["params"], wanted["params"])
     assert found["progress"] == wanted["progress"]
     assert rows(tmp_path / "stopped") == rows(tmp_path / "straight")
 
@@ -168,7 +169,7 @@ def test_restore_ends_after_so_many_returns(
     assert summary["status"] == "diverged"
     assert "after 2 returns to the last checkpoint (train.divergence_limit)" in summary["reason"]
     assert summary["restores"] == 2
-    assert not checkpoint.steps(tmp_path / "checkpoints")  # it came before the first one, and began anew
+    assert not store.steps(tmp_path / "checkpoints")  # it came before the first one, and began anew
 
 
 def test_parameters_that_overflow_are_not_kept(tiny: Tiny, tmp_path: Path) -> None:
@@ -181,9 +182,9 @@ def test_parameters_that_overflow_are_not_kept(tiny: Tiny, tmp_path: Path) -> No
     )
     assert (summary["status"], summary["step"]) == ("diverged", 1)
     assert summary["reason"] == "the parameters are not finite after update 1"
-    for step in checkpoint.steps(tmp_path / "checkpoints"):
-        found = checkpoint.read(tmp_path / "checkpoints" / f"{step:08d}")
-        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found["parameters"]))
+    for step in store.steps(tmp_path / "checkpoints"):
+        found = store.open_checkpoint(tmp_path / "checkpoints" / f"{step:08d}").read("params/")
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
 
 
 NO_ADAM = {"optimizer.beta1": None, "optimizer.beta2": None, "optimizer.epsilon": None}

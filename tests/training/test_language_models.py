@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tiny import TINY_LANGUAGE_MODEL, build_tiny_language_model
 
-from rnn_jax.checkpoints import checkpoint
+from rnn_jax.checkpoints import store
 from rnn_jax.config.command_line import load_config
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import Config, split_hyper, validate
@@ -33,7 +33,7 @@ from rnn_jax.training.population.population import evaluate as evaluate_members
 from rnn_jax.training.population.steps import LayOut, Members
 from rnn_jax.training.program import Program
 from rnn_jax.training.run import train
-from rnn_jax.training.state import State
+from rnn_jax.training.state import State, evaluated_parameters
 
 DROPPING = {
     "model.layers": 2,
@@ -224,7 +224,7 @@ def test_cut_anywhere_and_resumed_equals_straight_bit_for_bit(
         assert train(config, folder, console=Interrupting(cut))["step"] == cut
     train(config, folder, console=Interrupting())
     loaded = start(config)
-    found, wanted = (loaded.restore(each / "checkpoints", "latest")[0] for each in (folder, straight))
+    found, wanted = (loaded.restore(store.find(each / "checkpoints"))[0] for each in (folder, straight))
     assert found.carry is not None
     for one, other in zip(
         jax.tree.leaves(found._replace(key=None)), jax.tree.leaves(wanted._replace(key=None)), strict=True
@@ -238,13 +238,14 @@ def test_what_is_evaluated_can_be_read_alone(straight: Path) -> None:
     """Without the run's config: the averaged parameters, where an average was kept."""
     checkpoints = straight / "checkpoints"
     for which in ("latest", "best"):
-        state, progress, _ = start(build_tiny_language_model(FULL)).restore(checkpoints, which)
-        parameters, step, damaged = checkpoint.restore_evaluated(checkpoints, which)
+        found = store.find(checkpoints, which)
+        state, progress = start(build_tiny_language_model(FULL)).restore(found)
+        parameters = evaluated_parameters(found)
         jax.tree.map(np.testing.assert_array_equal, parameters, state.averaged)
         assert (flat(parameters) != flat(state.parameters)).any()
-        assert step == int(state.step)
-        assert damaged == []
-    assert step == progress.members[0].best_step
+        assert found.step == int(state.step)
+        assert not found.warnings
+    assert found.step == progress.members[0].best_step
 
 
 def test_cut_with_rows_that_fill_up_equals_straight_bit_for_bit(tmp_path: Path) -> None:
@@ -254,7 +255,7 @@ def test_cut_with_rows_that_fill_up_equals_straight_bit_for_bit(tmp_path: Path) 
         train(config, tmp_path / "cut", console=Interrupting(cut))
     train(config, tmp_path / "cut", console=Interrupting())
     loaded = start(config, 2)
-    states = (loaded.restore(tmp_path / name / "checkpoints", "latest")[0] for name in ("straight", "cut"))
+    states = (loaded.restore(store.find(tmp_path / name / "checkpoints"))[0] for name in ("straight", "cut"))
     one, other = (jax.tree.leaves(jax.device_get(state._replace(key=None))) for state in states)
     for found, wanted in zip(one, other, strict=True):
         np.testing.assert_array_equal(found, wanted)
@@ -267,7 +268,7 @@ def test_rows_that_fill_up_are_not_saved(tmp_path: Path) -> None:
     again = build_tiny_language_model({"runtime.devices": 1, "runtime.allow_device_change": True})
     assert train(again, tmp_path / "run", console=Interrupting())["status"] == "finished"
     two = start(config, 2)
-    state, _, _ = two.restore(tmp_path / "run" / "checkpoints", "latest")
+    state, _ = two.restore(store.find(tmp_path / "run" / "checkpoints"))
     assert {len(part) for part in jax.tree.leaves(state.carry)} == {4}
     assert {len(part) for part in jax.tree.leaves(two.to_save(state)["carry"])} == {3}
 
@@ -279,7 +280,7 @@ def test_a_summary_counts_tokens_and_has_the_last_tenth(straight: Path) -> None:
     assert summary["tokens_per_second"] > 0
     assert [summary["dataset"][split] for split in ("train", "validation", "test")] == [98, 24, 24]
     loaded = start(build_tiny_language_model(FULL))
-    best, _, _ = loaded.restore(straight / "checkpoints", "best")
+    best, _ = loaded.restore(store.find(straight / "checkpoints", "best"))
     for split in ("test", "last_tenth"):
         assert summary[split] == pytest.approx(evaluate(loaded, best.evaluated, split))
 
@@ -322,7 +323,7 @@ def test_before_the_first_checkpoint_the_vocabulary_is_made_anew(
     def dying(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint, "write", dying)
+    monkeypatch.setattr(store, "write", dying)
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "run", console=Interrupting())
     monkeypatch.undo()

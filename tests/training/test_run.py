@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import pytest
 
-from rnn_jax.checkpoints import checkpoint
+from rnn_jax.checkpoints import store
 from rnn_jax.config.schema import Config
 from rnn_jax.reporting import log as records_of_runs
 from rnn_jax.reporting.console import Console
@@ -46,7 +46,7 @@ class Interrupting(Console):
 def leaves(config: Config, folder: Path) -> list[np.ndarray]:
     """Every leaf of the latest checkpoint."""
     where = devices.build_devices(1, devices=1, matmul_precision="float32", allow_device_change=False)
-    state, _, _ = checkpoint.restore(folder / "checkpoints", load(build(config), where).init(), "latest")
+    state, _ = load(build(config), where).restore(store.find(folder / "checkpoints"))
     return [np.asarray(leaf) for leaf in jax.tree.leaves(state._replace(key=jax.random.key_data(state.key)))]
 
 
@@ -85,14 +85,14 @@ def test_cut_anywhere_and_resumed_equals_straight_bit_for_bit(
 def test_killed_after_an_evaluation_and_before_its_save(
     tiny: Tiny, straight: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, folder, saved = tiny(FULL), tmp_path / "run", checkpoint.write
+    config, folder, saved = tiny(FULL), tmp_path / "run", store.write
 
     def dying(folder: Path, step: int, *rest: Any) -> None:
         if step == 8:
             raise KeyboardInterrupt
         saved(folder, step, *rest)
 
-    monkeypatch.setattr(checkpoint, "write", dying)
+    monkeypatch.setattr(store, "write", dying)
     with pytest.raises(KeyboardInterrupt):
         train(config, folder, console=Interrupting())
     monkeypatch.undo()

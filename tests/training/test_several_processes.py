@@ -17,7 +17,7 @@ import jax
 import numpy as np
 import pytest
 
-from rnn_jax.checkpoints import checkpoint
+from rnn_jax.checkpoints import store
 from rnn_jax.config.command_line import load_config
 from rnn_jax.config.run_folder import NOT_STORED
 from rnn_jax.config.schema import validate
@@ -122,11 +122,10 @@ def train_alone(job: Job, folder: Path, **changes: Any) -> dict[str, Any]:
 
 def assert_equal(one: Path, other: Path) -> None:
     """The latest checkpoint has the same step and the same bits, and the same was logged."""
-    found, expected = (checkpoint.find(folder / "checkpoints").path for folder in (one, other))
-    assert found.name == expected.name
-    read = [checkpoint.read(path) for path in (found, expected)]
-    jax.tree.map(np.testing.assert_array_equal, *(part["parameters"] for part in read))
-    jax.tree.map(np.testing.assert_array_equal, *(part["carry"] for part in read))
+    found, expected = (store.find(folder / "checkpoints") for folder in (one, other))
+    assert found.step == expected.step
+    for prefix in ("params/", "carry/"):
+        jax.tree.map(np.testing.assert_array_equal, found.read(prefix), expected.read(prefix))
     logged = [(folder / "metrics.jsonl").read_text() for folder in (one, other)]
     assert logged[0] == logged[1]
 
@@ -151,7 +150,7 @@ def test_a_signal_to_one_stops_both_at_the_same_step(tmp_path: Path) -> None:
     wait_until_logged(folder, 20)
     processes[1].send_signal(signal.SIGTERM)
     assert ends(folder, processes) == [143, 143]
-    (step,) = checkpoint.steps(folder / "checkpoints")
+    (step,) = store.steps(folder / "checkpoints")
     assert step >= 20
     assert f"SIGTERM after step {step:,}, checkpoint written" in log_of(folder, 0).read_text()
     settings = json.loads((folder / "config.json").read_text())
@@ -168,7 +167,7 @@ def test_a_run_goes_on_in_two_processes_and_passes_over_what_is_damaged(tmp_path
     folder = tmp_path / "two"
     job = TEXT[0], TEXT[1] | {"checkpoint.keep_latest": 3}
     train_alone(job, folder, **{"train.duration_steps": 40})
-    (damaged, *_) = (folder / "checkpoints" / "00000040" / "state" / "d").iterdir()
+    damaged = folder / "checkpoints" / "00000040" / "state.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     assert ends(folder, start_two(job, folder)) == [0, 0]
     assert "resuming after step 20" in log_of(folder, 0).read_text()

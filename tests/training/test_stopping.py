@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rnn_jax.checkpoints import checkpoint
+from rnn_jax.checkpoints import store
 from rnn_jax.config.schema import Config
 from rnn_jax.reporting.console import Console
 from rnn_jax.runtime.lock import NAME, LockedError, locked
@@ -84,7 +84,7 @@ def test_an_evaluation_is_given_up_and_made_later(
     config, folder = tiny(FULL), tmp_path / "run"
     evaluations = iter(range(4, 100, 4))
     summary = stopped(config, folder, Program, "evaluate_members", lambda *_: next(evaluations) == step)
-    found = checkpoint.find(folder / "checkpoints")
+    found = store.find(folder / "checkpoints")
     assert (summary["step"], found.step, found.progress["evaluated_at"]) == (step, step, step - 4)
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert not [row for row in rows if row["split"] == "validation" and row["step"] == step]
@@ -93,8 +93,8 @@ def test_an_evaluation_is_given_up_and_made_later(
 
 def test_a_save_is_finished(tiny: Tiny, straight_end: Any, tmp_path: Path) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
-    summary = stopped(config, folder, checkpoint, "write", lambda _, step, *__: step == 5)
-    assert checkpoint.find(folder / "checkpoints").step == summary["step"] >= 5
+    summary = stopped(config, folder, store, "write", lambda _, step, *__: step == 5)
+    assert store.find(folder / "checkpoints").step == summary["step"] >= 5
     assert end_of(config, folder) == straight_end
 
 

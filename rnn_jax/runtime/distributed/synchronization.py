@@ -6,7 +6,7 @@ that a signal came or that a checkpoint is due by the clock, must reach all befo
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ from rnn_jax.runtime.files import writing
 VISIBLE_SECONDS = 5
 """The time within which a file written by one host must be visible to the others."""
 
-Restored = tuple[Any, Any, list[str]]
-"""A state, its progress, and a warning for each damaged checkpoint, as `checkpoint.restore` returns them."""
+Restored = tuple[Any, Any, Sequence[str]]
+"""A state, its progress, and a warning for each invalid checkpoint that was skipped."""
 
 
 class Synchronizer:

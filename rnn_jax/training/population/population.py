@@ -4,25 +4,25 @@ import math
 import operator
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from rnn_jax.checkpoints import arrays, checkpoint
-from rnn_jax.checkpoints.checkpoint import Which
+from rnn_jax.checkpoints import store
+from rnn_jax.checkpoints.format import replace_keys
+from rnn_jax.checkpoints.store import Checkpoint
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.distributed import placement
-from rnn_jax.runtime.errors import storage_error
+from rnn_jax.runtime.errors import CheckpointError, storage_error
 from rnn_jax.tasks.task import Arrays
 from rnn_jax.training.build import Job
 from rnn_jax.training.population import steps
 from rnn_jax.training.population.steps import Members, MemberSteps
 from rnn_jax.training.program import ByMember, Health, Program, Result
-from rnn_jax.training.progress import MemberStatus, Progress
-from rnn_jax.training.state import State
+from rnn_jax.training.progress import MemberStatus, Progress, progress_of
+from rnn_jax.training.state import State, from_tree, to_tree
 from rnn_jax.training.steps import Taken
 
 
@@ -81,30 +81,22 @@ class Population(NamedTuple):
         states = self.compiled.train_step(state.states, hyper[0], data, indices, hyper[1])
         return state._replace(states=states)
 
-    def restore(
-        self,
-        folder: Path,
-        which: Which,
-        *,
-        to_go_on: bool = False,
-        only_planned: bool = False,
-        at: int | None = None,
-    ) -> tuple[PopulationState, Progress, list[str]]:
-        found = checkpoint.find(folder, which, to_go_on=to_go_on, only_planned=only_planned, at=at)
-        with checkpoint.reading(found.path):
-            progress = Progress.from_json(found.progress)
-            assert progress.places is not None
-            numbers, active = progress.places["numbers"], progress.places["active"]
-            shapes = self.compiled.shapes(len(numbers))._asdict()
-            tree = arrays.read(found.path / "state", {"states": shapes, "best": shapes})
-        places = Places(np.array(numbers), np.array(active, np.int32))
-        state = PopulationState(State(**tree["states"]), State(**tree["best"]), places)
+    def restore(self, found: Checkpoint) -> tuple[PopulationState, Progress]:
+        progress = progress_of(found)
+        if progress.places is None or set(progress.places) != set(Places._fields):
+            raise CheckpointError(f"{found.path}: its progress.json is not a population's")
+        numbers, active = progress.places["numbers"], progress.places["active"]
+        template = self.compiled.shapes(len(numbers))
+        tree = found.restore(dict.fromkeys(("states", "best"), to_tree(template)))
+        shardings = jax.tree.map(lambda leaf: leaf.sharding, template)
+        states, best = (jax.device_put(from_tree(tree[name]), shardings) for name in ("states", "best"))
+        state = PopulationState(states, best, Places(np.array(numbers), np.array(active, np.int32)))
         if len(active) != self.devices.device_count:
-            state = self._pack(state, list(places.running().values()))
-        return state, progress, found.damaged
+            state = self._pack(state, list(state.places.running().values()))
+        return state, progress
 
     def to_save(self, state: Any) -> Mapping[str, Any]:
-        return {"states": state.states._asdict(), "best": state.best._asdict()}
+        return {"states": to_tree(state.states), "best": to_tree(state.best)}
 
     def running(self, state: Any) -> dict[int, int]:
         return state.places.running()
@@ -250,6 +242,6 @@ def _write_best(folder: RunFolder, best: Any, member: MemberStatus, metric: str)
     at_best = MemberStatus(step=step, best_step=step, best=member.best, metric=member.best[metric])
     progress = Progress(devices=1, members=(at_best,), evaluated_at=step, is_planned=True)
     try:
-        checkpoint.write(folder.checkpoints, step, arrays.plain(best)._asdict(), progress.to_json())
+        store.write(folder.checkpoints, step, replace_keys(to_tree(best)), progress.to_json())
     except (OSError, ValueError) as error:
         raise storage_error(folder.checkpoints, error) from error
