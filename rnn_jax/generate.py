@@ -12,9 +12,10 @@ from rnn_jax.catalogue import TASKS
 from rnn_jax.config.generate_command import Command, parse
 from rnn_jax.config.run_folder import RunFolder, read_config
 from rnn_jax.config.schema import Config
-from rnn_jax.datasets import specs, untrusted
+from rnn_jax.datasets import specs
 from rnn_jax.datasets import vocabulary as vocabularies
-from rnn_jax.datasets.own_files import text_files
+from rnn_jax.datasets.safe_reading import read_json
+from rnn_jax.datasets.user_files import encodings
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.reporting.formatting import printable
@@ -58,9 +59,9 @@ def _read_run(workdir: Path) -> tuple[Config, Vocabulary]:
     config, folder = read_config(workdir), RunFolder(workdir)
     if not TASKS[config.task.name].language_model:
         raise UserError(f"{workdir}: a run of the task {config.task.name}; a language model's is needed")
-    known = vocabularies.load(folder.vocabulary)
+    known = Vocabulary.load(folder.vocabulary)
     if folder.dataset.exists():
-        specs.check_text(untrusted.read_json(folder.dataset).get("spec"), known, str(folder.dataset))
+        specs.check_text_spec(read_json(folder.dataset).get("spec"), known, str(folder.dataset))
     return config, known
 
 
@@ -74,9 +75,9 @@ def _read_text(name: str, config: Config) -> str:
     except (OSError, RuntimeError) as error:  # RuntimeError: of nobody's home
         raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     try:
-        return text_files.open_text(io.BytesIO(data), tokens, encoding).read()
+        return encodings.open_text(io.BytesIO(data), tokens, encoding).read()
     except UnicodeError as error:
-        raise UserError(f"{name}: {text_files.not_in_encoding(data, encoding, error)}") from error
+        raise UserError(f"{name}: {encodings.decoding_problem(data, encoding, error)}") from error
 
 
 def _encode(known: Vocabulary, text: str, name: str) -> np.ndarray:

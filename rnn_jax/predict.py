@@ -10,8 +10,8 @@ import numpy as np
 from rnn_jax.catalogue import TASKS, TaskEntry
 from rnn_jax.config.predict_command import parse
 from rnn_jax.config.run_folder import read_config
-from rnn_jax.datasets.own_files import inputs
-from rnn_jax.datasets.own_files.inputs import Asked
+from rnn_jax.datasets.user_files import inputs
+from rnn_jax.datasets.user_files.inputs import Input
 from rnn_jax.reporting.formatting import printable
 from rnn_jax.runtime.command import run_command, warn
 from rnn_jax.runtime.errors import UserError
@@ -56,7 +56,7 @@ def _run(arguments: Sequence[str]) -> int:
         return _answer(kind, kind.read(command.inputs, known, encoding), answerer, command.json)
 
 
-def _answer(kind: "Kind", blocks: Iterator[list[Asked]], answerer: "Answerer", as_json: bool) -> int:
+def _answer(kind: "Kind", blocks: Iterator[list[Input]], answerer: "Answerer", as_json: bool) -> int:
     """Answers to the inputs in their order, as they come; the exit status."""
     failed = False
     for block in blocks:
@@ -71,7 +71,7 @@ def _answer(kind: "Kind", blocks: Iterator[list[Asked]], answerer: "Answerer", a
 
 
 def _say(
-    asked: Asked, answer: np.ndarray | None, classes: tuple[str, ...], show: Callable[[str], str] | None
+    asked: Input, answer: np.ndarray | None, classes: tuple[str, ...], show: Callable[[str], str] | None
 ) -> None:
     """One line for an input: for people, who are shown its name by `show`, or JSON."""
     told = {} if answer is None else _told(answer, classes)
@@ -109,16 +109,16 @@ class Kind(NamedTuple):
     """How the inputs of a task are checked, read and answered to."""
 
     check: Callable[[Sequence[str]], None]
-    read: Callable[[Sequence[str], "DatasetInfo", str], Iterator[list[Asked]]]
+    read: Callable[[Sequence[str], "DatasetInfo", str], Iterator[list[Input]]]
     answer: Callable[["Answerer", list[np.ndarray]], np.ndarray]
     show: Callable[[str], str] = str
     """How people are shown an input's name."""
 
 
-def _read_texts(names: Sequence[str], known: "DatasetInfo", encoding: str) -> Iterator[list[Asked]]:
+def _read_texts(names: Sequence[str], known: "DatasetInfo", encoding: str) -> Iterator[list[Input]]:
     if known.vocabulary is None:
         raise UserError("the run folder has no vocabulary.json")
-    return inputs.read_texts(names, known.vocabulary, encoding)
+    return inputs.read_input_texts(names, known.vocabulary, encoding)
 
 
 _TEXTS = Kind(
@@ -129,12 +129,12 @@ _TEXTS = Kind(
 )
 _PICTURES = Kind(
     lambda names: inputs.check_files(names, "images"),
-    lambda names, known, encoding: inputs.read_pictures(names, known.spec, known.background),
+    lambda names, known, encoding: inputs.read_input_images(names, known.spec, known.background),
     lambda answerer, values: answerer.to_images(np.stack(values)),
 )
 _SEQUENCES = Kind(
     lambda names: inputs.check_files(names, "sequences"),
-    lambda names, known, encoding: inputs.read_sequences(names, known.spec),
+    lambda names, known, encoding: inputs.read_input_sequences(names, known.spec),
     lambda answerer, values: answerer.to_sequences(values),
 )
 KINDS = {"image": _PICTURES, "labelled_text": _TEXTS, "sequences": _SEQUENCES}

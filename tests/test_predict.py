@@ -15,7 +15,7 @@ from PIL import Image
 
 from rnn_jax import datasets, predict
 from rnn_jax.config.run_folder import read_config
-from rnn_jax.datasets.own_files import inputs
+from rnn_jax.datasets.user_files import inputs
 from rnn_jax.inference.evaluation import Answers, evaluate_run
 from rnn_jax.main import main
 from rnn_jax.runtime.errors import UserError
@@ -201,7 +201,7 @@ def test_an_answer_does_not_depend_on_the_texts_beside_it(
 def test_texts_are_answered_to_before_the_last_has_come() -> None:
     """Whoever pipes texts in may wait for an answer before the next one is written."""
     reading, writing = os.pipe()
-    found = inputs._arriving(reading, "utf-8", "a pipe")
+    found = inputs._lines(reading, "utf-8", "a pipe")
     os.write(writing, b"one\ntwo\nhal")
     assert next(found) == ["one", "two"]
     os.write(writing, b"f\n")
@@ -216,12 +216,12 @@ def test_a_file_is_read_in_blocks_of_many_lines(tmp_path: Path) -> None:
     """So that texts of like lengths are answered to together, however few bytes are read at a time."""
     (tmp_path / "a.txt").write_text(("word " * 60 + "\n") * 2_500)
     with (tmp_path / "a.txt").open("rb") as file:
-        blocks = list(inputs._arriving(file.fileno(), "utf-8", "a.txt"))
+        blocks = list(inputs._lines(file.fileno(), "utf-8", "a.txt"))
     assert [len(block) for block in blocks] == [1024, 1024, 452]
 
 
 def test_each_block_is_written_as_it_is_answered(texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "AT_ONCE", 16)
+    monkeypatch.setattr(inputs, "BLOCK", 16)
     seen: list[int] = []
 
     class Flushed(io.StringIO):
@@ -268,7 +268,7 @@ def test_a_line_in_no_known_encoding() -> None:
     os.write(writing, b"caf\xe9\n")
     os.close(writing)
     with pytest.raises(UserError, match=r"a pipe: neither UTF-8 nor ascii: b'caf"):
-        list(inputs._arriving(reading, "ascii", "a pipe"))
+        list(inputs._lines(reading, "ascii", "a pipe"))
     os.close(reading)
 
 
@@ -378,7 +378,7 @@ def test_runs_that_cannot_answer(digits: Path, tmp_path: Path, capsys: pytest.Ca
         known.unlink()
         status, _, err = ends(["--workdir", digits, "a.png"], capsys)
         assert status == 2
-        assert "dataset.json: missing; going on with the run" in err
+        assert "dataset.json: missing; resume the run" in err
     finally:
         known.write_bytes(content)
 

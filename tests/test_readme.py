@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnn_jax.datasets.own_files import sequences
+from rnn_jax.datasets.user_files.sequences import read_sequences
 from rnn_jax.sweeping import definition, members
 
 ROOT = Path(__file__).parents[1]
@@ -64,10 +64,10 @@ def test_what_aeon_loads_becomes_sequences(
     code = example("aeon", "data.md")
     assert len([line for line in code.splitlines() if line and "import numpy" not in line]) == 4
     exec(compile(code, "docs", "exec"), {})
-    found = sequences.read(Path("train.npz"))
+    found = read_sequences(Path("train.npz"))
     assert found.lengths.tolist() == lengths
-    assert found.answers is not None
-    assert found.answers.tolist() == labels.tolist()
+    assert found.targets is not None
+    assert found.targets.tolist() == labels.tolist()
     np.testing.assert_allclose(found.steps[: lengths[0]], series[0].T, rtol=1e-6)
 
 

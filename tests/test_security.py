@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rnn_jax.datasets import untrusted
-from rnn_jax.datasets.own_files import pictures
+from rnn_jax.datasets import archives
+from rnn_jax.datasets.user_files import pictures
 
 ROOT = Path(__file__).parents[1]
 RUNS_CODE = {"exec", "eval", "__import__", "import_module", "exec_module", "run_path", "run_module", "system"}
@@ -96,7 +96,8 @@ def test_nothing_in_a_run_folder_is_run(tmp_path: Path) -> None:
     assert json.loads(said.splitlines()[-2])["input"] == str(tmp_path / "a.png")
 
 
-def test_the_figures_are_those_of_the_code() -> None:
+def test_the_limits_are_those_of_the_code() -> None:
     text = " ".join((ROOT / "SECURITY.md").read_text().split())
-    assert f"more than {untrusted._ALWAYS >> 20} MiB and {untrusted._EXPANSION} times its size" in text
-    assert f"a picture of more than {pictures._MOST_PIXELS:,} pixels" in text
+    limit, expansion = archives.ALWAYS_ALLOWED >> 20, archives.MAX_EXPANSION
+    assert f"more than {limit} MiB and {expansion} times its size" in text
+    assert f"a picture of more than {pictures.MAX_PIXELS:,} pixels" in text

@@ -108,7 +108,13 @@ def job(workload: Workload, options: Ours) -> Job:
     rates = {"learning_rate": 1.0, "clip_norm": 5.0} if words else {"learning_rate": 1e-3}
     return Job(
         task=task,
-        data=Dataset("speed", "1", {}, {"train": {"inputs": inputs, "targets": targets}}, workload.batch),
+        data=Dataset(
+            "1",
+            {},
+            {"train": {"inputs": inputs, "targets": targets}},
+            name="speed",
+            batch_size=workload.batch,
+        ),
         network=network,
         optimizer=_optimizer("sgd" if words else "adam"),
         plan=_PLAN,

@@ -10,7 +10,7 @@ from rnn_jax.catalogue.entry import STRICT, Data, Entry
 
 @dataclass(frozen=True, eq=False, config=STRICT)
 class DatasetEntry(Entry):
-    """A data set: the builder takes its options and returns a `datasets.dataset.Loaded`."""
+    """A data set: the builder takes its options and returns a `datasets.Dataset`."""
 
     data: Data | None
     """What kind of data it is; None: the kind of `dataset.template`."""
@@ -29,7 +29,7 @@ class DatasetEntry(Entry):
     shorter side."""
 
 
-_PUBLISHED, _OWN = "rnn_jax.datasets.published", "rnn_jax.datasets.own_files"
+_PUBLISHED, _USER = "rnn_jax.datasets.published", "rnn_jax.datasets.user_files"
 _DATA_KEYS = "rnn_jax.config.sections.dataset"
 
 DATASETS: dict[str, DatasetEntry] = {
@@ -70,47 +70,47 @@ DATASETS: dict[str, DatasetEntry] = {
         has_last_tenth=True,
     ),
     "imdb": DatasetEntry(
-        f"{_PUBLISHED}.imdb:load",
+        f"{_PUBLISHED}.imdb:load_imdb",
         options=f"{_DATA_KEYS}:Imdb",
         data="labelled_text",
         template=f"{_PUBLISHED}.imdb:SPEC",
         takes_data_dir=True,
     ),
     "text": DatasetEntry(
-        f"{_OWN}.text_files:load", options=f"{_DATA_KEYS}:Text", data="text", takes_data_dir=True
+        f"{_USER}.text_files:load_text", options=f"{_DATA_KEYS}:Text", data="text", takes_data_dir=True
     ),
     "labelled_text": DatasetEntry(
-        f"{_OWN}.labelled_texts:load",
+        f"{_USER}.labelled_texts:load_labelled_text",
         options=f"{_DATA_KEYS}:LabelledText",
         data="labelled_text",
         takes_data_dir=True,
     ),
     "sequences": DatasetEntry(
-        f"{_OWN}.sequences:load",
+        f"{_USER}.sequences:load_sequences",
         options=f"{_DATA_KEYS}:Sequences",
         data="sequences",
-        template="rnn_jax.datasets.synthetic:SEQUENCES",
+        template="rnn_jax.datasets.synthetic:SEQUENCES_SPEC",
     ),
     "measurements": DatasetEntry(
-        f"{_OWN}.sequences:load",
+        f"{_USER}.sequences:load_sequences",
         data="sequences",
-        template="rnn_jax.datasets.synthetic:MEASUREMENTS",
+        template="rnn_jax.datasets.synthetic:MEASUREMENTS_SPEC",
         is_choice=False,
     ),
-    "idx": DatasetEntry(f"{_OWN}.image_files:load_idx", options=f"{_DATA_KEYS}:Images", data="image"),
+    "idx": DatasetEntry(f"{_USER}.image_files:load_idx", options=f"{_DATA_KEYS}:Images", data="image"),
     "image_folder": DatasetEntry(
-        f"{_OWN}.image_files:load_folder",
+        f"{_USER}.image_files:load_image_folder",
         options=f"{_DATA_KEYS}:Images",
         data="image",
         takes_data_dir=True,
     ),
     "tfds": DatasetEntry(
-        f"{_PUBLISHED}.tfds_images:load", data="image", takes_name=True, takes_data_dir=True
+        f"{_PUBLISHED}.tfds_images:load_tfds_images", data="image", takes_name=True, takes_data_dir=True
     ),
     "synthetic": DatasetEntry(
-        "rnn_jax.datasets.synthetic:load", options=f"{_DATA_KEYS}:Synthetic", data=None
+        "rnn_jax.datasets.synthetic:load_synthetic", options=f"{_DATA_KEYS}:Synthetic", data=None
     ),
     "generated": DatasetEntry(
-        "rnn_jax.datasets.generated:load", options=f"{_DATA_KEYS}:Generated", data="numbers"
+        "rnn_jax.datasets.synthetic:load_generated", options=f"{_DATA_KEYS}:Generated", data="numbers"
     ),
 }

@@ -16,7 +16,7 @@ DATA = {
     "text": "a text",
     "numbers": "generated",
 }
-"""The kinds of data (`datasets.dataset.Loaded` describes their arrays), and their names in messages."""
+"""The kinds of data (`datasets.Dataset` describes their arrays), and their names in messages."""
 
 Data = Literal["image", "labelled_text", "sequences", "text", "numbers"]
 STRICT = ConfigDict(extra="forbid")

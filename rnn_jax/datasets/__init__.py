@@ -1,8 +1,8 @@
-"""Data sets: NumPy arrays in splits. `rnn_jax.catalogue.DATASETS` has them by name.
+"""Data sets: NumPy arrays in splits. `rnn_jax.catalogue.DATASETS` lists them by name.
 
-`published/` prepares known data sets from their original files, `own_files/` reads files of your own, and
-`synthetic.py` and `generated.py` need none. A new kind of data (`spec["kind"]`) also has a line in
-`catalogue/entry.py`, in `synthetic.py` and in `specs.py`.
+`published/` prepares known data sets from their original files, `user_files/` reads a user's own files, and
+`synthetic.py` needs no files. A new kind of data (`spec["kind"]`) also has a line in `catalogue/entry.py`, in
+`synthetic.py` and in `specs.py`.
 """
 
 from typing import Any
@@ -16,16 +16,16 @@ __all__ = ["Dataset", "build_dataset"]
 
 
 def build_dataset(*, name: str, batch_size: int, data_dir: str | None = None, **options: Any) -> Dataset:
-    """Load a data set, which is prepared first where that has not been done.
+    """Load a data set, and prepare it first if there is no prepared data.
 
     Args:
         name: a key of `catalogue.DATASETS`, or `tfds:NAME`.
-        batch_size: examples in a batch.
-        data_dir: the folder of prepared data; None: the default of TFDS.
-        options: the other keys of the config section `dataset`; None where they are not this data set's.
+        batch_size: rows of a training batch.
+        data_dir: the folder of prepared data; None: TFDS's own.
+        options: the other keys of the config section `dataset`; those of other data sets must be None.
 
     Raises:
-        UserError: wrong input, or data that cannot be had, or is not what it should be.
+        UserError: wrong input, or data that is missing or invalid.
         StorageError: the disk is full.
     """
     key, _, other = name.partition(":")
@@ -40,13 +40,11 @@ def build_dataset(*, name: str, batch_size: int, data_dir: str | None = None, **
     missing = [key for key, field in own.items() if field.is_required() and options.get(key) is None]
     if missing:
         raise UserError(f"dataset.name = {name}: needs {' and '.join(f'dataset.{key}' for key in missing)}")
-    arguments = {
-        key: options.get(key, None if field.is_required() else field.default) for key, field in own.items()
-    }
+    arguments = {key: options.get(key, field.get_default()) for key, field in own.items()}
     if entry.takes_data_dir:
         arguments["data_dir"] = data_dir
     if entry.takes_name:
         arguments["name"] = other
-    loaded = resolve(entry.builder)(**arguments)
-    specs.check_arrays(loaded, f"dataset.name = {name}")
-    return Dataset(name=name, batch_size=batch_size, **loaded._asdict())
+    data = resolve(entry.builder)(**arguments)
+    specs.check_arrays(data, f"dataset.name = {name}")
+    return data._replace(name=name, batch_size=batch_size)

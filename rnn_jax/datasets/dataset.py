@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the project: arrays in splits, and a plain description of them."""
+"""The interface of a data set: arrays in splits, and a plain description of them."""
 
 from typing import Any, NamedTuple
 
@@ -6,27 +6,28 @@ import numpy as np
 
 from rnn_jax.datasets.vocabulary import Vocabulary
 
-# {"kind": "image", "height": 28, ...}: plain values, as JSON has them, from which a task derives the sizes of
-# a model. With them alone new inputs can be made ready for a model that was trained.
 Spec = dict[str, Any]
-# "train", "validation", "test" -> "inputs", "targets", ... -> an array.
+"""Plain values, as in JSON: {"kind": "image", "height": 28, ...}. A task derives the sizes of a model from
+them, and a trained model prepares new inputs with them."""
 Splits = dict[str, dict[str, np.ndarray]]
+"""The arrays of each split, "train", "validation" and "test", by name."""
 SPLITS = ("train", "validation", "test")
 
 
-class Loaded(NamedTuple):
-    """What is loaded of a data set.
+class Dataset(NamedTuple):
+    """A data set in memory.
 
-    By the `kind` of its spec each split holds, its first array counting the examples:
+    The `kind` of the spec decides the arrays of each split; the first axis of the first one counts examples:
 
-    - "image" (`height`, `width`, `classes`, `maximum`: the largest value of a pixel): `inputs`, uint8
-      [examples, height, width], and `targets`, int32 [examples];
-    - "labelled_text" (`unit`, `vocabulary`: how many tokens, `classes`) and "sequences" (`features`, and
+    - "image" (`height`, `width`, `classes`, `maximum`: the pixel value of white): `inputs`, uint8 [examples,
+      height, width], and `targets`, int32 [examples];
+    - "labelled_text" (`unit`, `vocabulary`: the number of tokens, `classes`) and "sequences" (`features`, and
       `classes` or `outputs`: `targets` are then float32 [examples, outputs]): `lengths`, int32 [examples],
-      `targets`, and `steps`, those of one example after another: tokens, int32 [steps], or float32 [steps,
-      features];
+      `targets`, and `steps`, the concatenated steps of all examples: tokens, int32 [steps], or float32
+      [steps, features];
     - "text" (`unit`: 'word', 'character', 'byte' or 'piece', `vocabulary`): `tokens`, integers [tokens],
-      which may lie on the disk (`numpy.memmap`);
+    which
+      may be on disk (`numpy.memmap`);
     - "numbers": `numbers`, int32 [examples], from which the task draws each example.
     """
 
@@ -34,31 +35,32 @@ class Loaded(NamedTuple):
     spec: Spec
     splits: Splits
     vocabulary: Vocabulary | None = None
-    """Of a text, or of labelled ones."""
+    """Of texts."""
     classes: tuple[str, ...] = ()
-    """The names of the classes, by their numbers."""
+    """Class names by number."""
     notes: tuple[str, ...] = ()
-    """What was cut or left out, to be shown."""
-
-
-class Dataset(NamedTuple):
-    """A data set in memory, with the size of the batches to be drawn from it: see `Loaded`."""
-
-    name: str
-    version: str
-    spec: Spec
-    splits: Splits
-    batch_size: int
-    vocabulary: Vocabulary | None = None
-    classes: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    """What was truncated or left out, for display."""
+    name: str = ""
+    """`dataset.name`; set by `build_dataset`."""
+    batch_size: int = 1
+    """Rows of a training batch; set by `build_dataset`."""
 
     @property
     def counts(self) -> dict[str, int]:
-        """Examples in each split, of a text tokens."""
+        """The number of examples, or tokens of a text, in each split."""
         return {split: len(next(iter(self.splits[split].values()))) for split in SPLITS}
 
     @property
     def tested(self) -> list[str]:
-        """The splits that are looked at once, at the end: 'test', and what a data set has besides."""
+        """The splits that are evaluated once, at the end: 'test', and any further ones."""
         return [split for split in self.splits if split not in ("train", "validation")]
+
+
+def take(arrays: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the arrays of some examples of a split of images, labelled texts or sequences."""
+    if "steps" not in arrays:
+        return {name: array[rows] for name, array in arrays.items()}
+    ends = np.cumsum(arrays["lengths"])
+    parts = [arrays["steps"][ends[row] - arrays["lengths"][row] : ends[row]] for row in rows]
+    steps = np.concatenate(parts) if parts else arrays["steps"][:0]
+    return {"lengths": arrays["lengths"][rows], "targets": arrays["targets"][rows], "steps": steps}

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnn_jax.config.run_folder import RunFolder
-from rnn_jax.datasets import specs, untrusted
-from rnn_jax.datasets import vocabulary as vocabularies
+from rnn_jax.datasets import specs
 from rnn_jax.datasets.dataset import Dataset
-from rnn_jax.datasets.own_files import pictures
-from rnn_jax.datasets.own_files.pictures import Background
+from rnn_jax.datasets.safe_reading import read_json
+from rnn_jax.datasets.user_files import pictures
+from rnn_jax.datasets.user_files.pictures import Background
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
@@ -50,7 +50,7 @@ def check_version(data: Dataset, folder: RunFolder) -> None:
     version = None
     for file in (folder.dataset, folder.vocabulary):
         if version is None and file.exists():
-            version = untrusted.read_json(file).get("version")
+            version = read_json(file).get("version")
     if version is None:
         summary = (folder.read_summary() or {}).get("dataset")
         version = summary.get("version") if isinstance(summary, dict) else None
@@ -66,7 +66,7 @@ def load(workdir: Path) -> DatasetInfo:
     folder = RunFolder(workdir)
     if not folder.dataset.exists():
         raise UserError(f"{folder.dataset}: missing; resume the run with --workdir {workdir} to write it")
-    info = untrusted.read_json(folder.dataset)
+    info = read_json(folder.dataset)
     spec, classes = info.get("spec"), info.get("classes")
     background = info.get("background", "mixed")
     if not (isinstance(spec, dict) and isinstance(classes, list)):
@@ -75,6 +75,6 @@ def load(workdir: Path) -> DatasetInfo:
         raise UserError(f"{folder.dataset}: damaged: the class names must be strings")
     if background not in ("dark", "light", "mixed"):
         raise UserError(f"{folder.dataset}: damaged: background = {background!r}: dark, light or mixed")
-    vocabulary = vocabularies.load(folder.vocabulary) if folder.vocabulary.exists() else None
-    specs.check(spec, tuple(classes), vocabulary, str(folder.dataset))
+    vocabulary = Vocabulary.load(folder.vocabulary) if folder.vocabulary.exists() else None
+    specs.check_spec(spec, tuple(classes), vocabulary, str(folder.dataset))
     return DatasetInfo(str(info.get("name")), spec, tuple(classes), background, vocabulary)

@@ -1,42 +1,34 @@
-"""Sequences of many lengths in one array: `steps`, those of one after another, and `lengths`."""
+"""Sequences of different lengths in one array: their concatenated `steps`, and `lengths`."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-from rnn_jax.datasets.dataset import Loaded
+from rnn_jax.datasets.dataset import Dataset
 
-End = Literal["keep_first", "keep_last"]
+Truncation = Literal["keep_first", "keep_last"]
 
 
 def join(sequences: Sequence[np.ndarray], targets: np.ndarray) -> dict[str, np.ndarray]:
-    """The arrays of a split from sequences, each [steps, ...], and what belongs to each of them."""
+    """Return the arrays of a split from its sequences, each [steps, ...], and their targets."""
     lengths = np.array([len(sequence) for sequence in sequences], np.int32)
     return {"lengths": lengths, "targets": targets, "steps": np.concatenate(sequences)}
 
 
-def take(arrays: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
-    """The arrays of some of the examples."""
-    ends = np.cumsum(arrays["lengths"])
-    parts = [arrays["steps"][ends[row] - arrays["lengths"][row] : ends[row]] for row in rows]
-    steps = np.concatenate(parts) if parts else arrays["steps"][:0]
-    return {"lengths": arrays["lengths"][rows], "targets": arrays["targets"][rows], "steps": steps}
-
-
-def cut(loaded: Loaded, maximum: int | None, kept: End | None) -> Loaded:
-    """What was loaded with sequences of `maximum` steps at most, and a note on it; None: as it is."""
-    if maximum is None:
-        return loaded
-    found, longer, examples = {}, 0, 0
-    for split, arrays in loaded.splits.items():
+def truncate(data: Dataset, max_length: int | None, truncation: Truncation | None) -> Dataset:
+    """Truncate sequences to `max_length` steps, and add a note about it; None: no truncation."""
+    if max_length is None:
+        return data
+    splits, truncated, examples = {}, 0, 0
+    for split, arrays in data.splits.items():
         lengths = arrays["lengths"]
-        ends = np.cumsum(lengths)
-        place = np.arange(len(arrays["steps"])) - np.repeat(ends - lengths, lengths)  # in its sequence
-        surplus = np.maximum(lengths - maximum, 0)
-        keep = place < maximum if kept == "keep_first" else place >= np.repeat(surplus, lengths)
-        found[split] = {**arrays, "lengths": lengths - surplus, "steps": arrays["steps"][keep]}
-        longer, examples = longer + int((surplus > 0).sum()), examples + len(lengths)
-    end = str(kept).removeprefix("keep_")
-    note = f"{longer:,} of {examples:,} cut to their {end} {maximum:,} steps"
-    return loaded._replace(splits=found, notes=(*loaded.notes, *([note] if longer else [])))
+        starts = np.cumsum(lengths) - lengths
+        place = np.arange(len(arrays["steps"])) - np.repeat(starts, lengths)  # in its sequence
+        surplus = np.maximum(lengths - max_length, 0)
+        keep = place < max_length if truncation == "keep_first" else place >= np.repeat(surplus, lengths)
+        splits[split] = {**arrays, "lengths": lengths - surplus, "steps": arrays["steps"][keep]}
+        truncated, examples = truncated + int((surplus > 0).sum()), examples + len(lengths)
+    end = str(truncation).removeprefix("keep_")
+    note = f"{truncated:,} of {examples:,} sequences truncated to the {end} {max_length:,} steps"
+    return data._replace(splits=splits, notes=(*data.notes, *([note] if truncated else [])))

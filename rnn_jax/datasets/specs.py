@@ -1,145 +1,156 @@
-"""Whether what is said of a data set makes sense, and its arrays are as it says."""
+"""Validation of specs, and of arrays against their spec."""
 
-import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rnn_jax.datasets.dataset import Loaded
-from rnn_jax.datasets.vocabulary import UNITS, Vocabulary
+from rnn_jax.datasets.dataset import Dataset
+from rnn_jax.datasets.vocabulary import Unit, Vocabulary
 from rnn_jax.runtime.errors import UserError
 
-_LARGEST_SIDE = 1 << 14  # pixels
-_MOST = 1 << 31
-_LARGEST = 3e38  # of float32
+_Count = Annotated[int, Field(ge=1, le=1 << 31)]
+_Side = Annotated[int, Field(ge=1, le=1 << 14)]  # pixels
+_Float32 = Annotated[float, Field(gt=-3e38, lt=3e38)]
+_Scale = Annotated[float, Field(gt=0, lt=3e38)]
 
 
-def check(spec: Mapping[str, Any], classes: tuple[str, ...], known: Vocabulary | None, where: str) -> None:
-    """Raises UserError where a spec (see `Loaded`) is none, or does not fit the classes or the vocabulary.
+class _Spec(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _Image(_Spec):
+    height: _Side
+    width: _Side
+    classes: _Count
+    maximum: Annotated[int, Field(ge=1, le=255)]
+
+
+class _Text(_Spec):
+    unit: Unit
+    vocabulary: _Count
+
+
+class _LabelledText(_Text):
+    classes: _Count
+
+
+class _Sequences(_Spec):
+    features: _Count
+    means: list[_Float32]
+    deviations: list[_Scale]
+
+
+class _ClassifiedSequences(_Sequences):
+    classes: _Count
+
+
+class _RegressedSequences(_Sequences):
+    outputs: _Count
+    target_means: list[_Float32]
+    target_deviations: list[_Scale]
+
+
+_MODELS: dict[str, type[_Spec]] = {
+    "image": _Image,
+    "text": _Text,
+    "labelled_text": _LabelledText,
+    "sequences": _RegressedSequences,
+    "numbers": _Spec,
+}
+"""The keys of the spec of each kind of data."""
+_LENGTHS = {
+    "means": "features",
+    "deviations": "features",
+    "target_means": "outputs",
+    "target_deviations": "outputs",
+}
+
+
+def check_spec(
+    spec: Mapping[str, Any], classes: tuple[str, ...], vocabulary: Vocabulary | None, where: str
+) -> None:
+    """Raise UserError if a spec (see `Dataset`) is invalid, or does not fit the classes or the vocabulary.
 
     Args:
-        spec: of a data set.
-        classes: their names.
-        known: the vocabulary; None: it is not looked at.
-        where: what is damaged then, to be shown.
+        spec: the spec, from a file that may be damaged.
+        classes: the class names.
+        vocabulary: the vocabulary; None: it is not checked.
+        where: the file or key that the spec is from, for errors.
     """
     kind = spec.get("kind")
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise UserError(f"{where}: damaged: its kind of data is {kind!r}")
-    for key, fits in _KINDS[kind].items():
-        if not fits(spec.get(key)):
-            raise UserError(f"{where}: damaged: {key} is {str(spec.get(key))[:40]}")
-    if kind == "sequences":
-        _check_scales(spec, where)
-    if "classes" in spec and not _whole(spec["classes"]):
-        raise UserError(f"{where}: damaged: classes is {str(spec['classes'])[:40]}")
+    if not isinstance(kind, str) or kind not in _MODELS:
+        raise UserError(f"{where}: damaged: kind = {kind!r}: must be one of {', '.join(_MODELS)}")
+    model = _ClassifiedSequences if kind == "sequences" and "classes" in spec else _MODELS[kind]
+    try:
+        model.model_validate(dict(spec))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key, value = ".".join(map(str, first["loc"])), str(first["input"])[:40]
+        raise UserError(f"{where}: damaged: {key} = {value}: {first['msg']}") from None
+    for key in _LENGTHS.keys() & model.model_fields.keys():
+        if len(spec[key]) != spec[_LENGTHS[key]]:
+            raise UserError(
+                f"{where}: damaged: {key} has {len(spec[key])} values: must be {_LENGTHS[key]} = "
+                f"{spec[_LENGTHS[key]]}"
+            )
     if kind != "text" and len(classes) != spec.get("classes", 0):
-        said = spec.get("classes", 0)
-        raise UserError(f"{where}: damaged: has the names of {len(classes):,} classes, of {said}")
-    if (
-        known is not None
-        and "unit" in spec
-        and (known.unit, len(known)) != (spec["unit"], spec["vocabulary"])
-    ):
-        there, here = f"{len(known):,} {known.unit}s", f"{spec['vocabulary']:,} {spec['unit']}s"
-        raise UserError(f"{where}: damaged: its vocabulary is of {there}, and should be of {here}")
+        raise UserError(
+            f"{where}: damaged: has {len(classes):,} class names: must be classes = {spec.get('classes', 0)}"
+        )
+    if vocabulary is not None and "unit" in spec:
+        found = f"{len(vocabulary):,} {vocabulary.unit}s"
+        expected = f"{spec['vocabulary']:,} {spec['unit']}s"
+        if found != expected:
+            raise UserError(f"{where}: damaged: the vocabulary has {found}: must be {expected}")
 
 
-def check_text(spec: Any, known: Vocabulary, where: str) -> None:
-    """Raises UserError where a spec is not that of a text of this vocabulary."""
+def check_text_spec(spec: Any, vocabulary: Vocabulary, where: str) -> None:
+    """Raise UserError if a spec is not that of a text with this vocabulary."""
     if not isinstance(spec, dict) or spec.get("kind") != "text":
-        raise UserError(f"{where}: damaged: it should be of a text")
-    check(spec, (), known, where)
+        raise UserError(f"{where}: damaged: its data must be of kind 'text'")
+    check_spec(spec, (), vocabulary, where)
 
 
-def _check_scales(spec: Mapping[str, Any], where: str) -> None:
-    """Means and deviations there must be, as many as features, and as outputs."""
-    wanted = {"means": "features", "deviations": "features"}
-    if "classes" not in spec:
-        wanted |= {"target_means": "outputs", "target_deviations": "outputs"}
-    for name, many in wanted.items():
-        values, count = spec.get(name), spec.get(many)
-        lowest = 0.0 if "deviations" in name else -math.inf
-        if not (
-            _whole(count)
-            and isinstance(values, list)
-            and len(values) == count
-            and all(_finite(value) and value > lowest for value in values)
-        ):
-            raise UserError(f"{where}: damaged: {name} should be {many} = {count!r} numbers")
+def check_arrays(data: Dataset, where: str) -> None:
+    """Raise UserError if arrays differ from the spec in number, size or range.
 
-
-def _whole(value: Any, most: int = _MOST) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
-
-
-def _side(value: Any) -> bool:
-    return _whole(value, _LARGEST_SIDE)
-
-
-_TEXT: dict[str, Callable[[Any], bool]] = {"unit": lambda unit: unit in UNITS, "vocabulary": _whole}
-_KINDS: dict[str, dict[str, Callable[[Any], bool]]] = {
-    "image": {
-        "height": _side,
-        "width": _side,
-        "classes": _whole,
-        "maximum": lambda value: _whole(value, 255),
-    },
-    "labelled_text": {**_TEXT, "classes": _whole},
-    "sequences": {"features": _whole},
-    "text": _TEXT,
-    "numbers": {},
-}
-"""What must be said of each kind of data."""
-
-
-def check_arrays(loaded: Loaded, where: str) -> None:
-    """Raises UserError where arrays are not what the spec says: of another count, size or range.
-
-    What is out of range would not be noticed any more: an index beyond an array's end reads its last element.
+    Later, an index out of range would not be noticed: on the device it reads the last element of an array.
     """
-    spec = loaded.spec
-    check(spec, loaded.classes, loaded.vocabulary, where)
-    for split, arrays in loaded.splits.items():
-        found = _problem(spec, arrays)
-        if found is not None:
-            raise UserError(f"{where}: damaged: {found} in {split}")
+    check_spec(data.spec, data.classes, data.vocabulary, where)
+    for split, arrays in data.splits.items():
+        if problem := _find_problem(data.spec, arrays):
+            raise UserError(f"{where}: damaged: {split} {problem}")
 
 
-def _problem(spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str | None:
+def _find_problem(spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str | None:
     examples = len(next(iter(arrays.values())))
     if not examples:
-        return "nothing is"
-    if "targets" in arrays:
-        targets = arrays["targets"]
-        if len(targets) != examples:
-            return f"{len(targets):,} labels are for {examples:,} examples"
-        if "classes" in spec and not _in_range(targets, spec["classes"]):
-            return f"a label is outside 0 to {spec['classes'] - 1}"
-        if "outputs" in spec and not (targets.shape[1:] == (spec["outputs"],) and np.isfinite(targets).all()):
-            return "targets are no finite numbers"
+        return "is empty"
     if "inputs" in arrays and arrays["inputs"].shape[1:] != (spec["height"], spec["width"]):
-        return f"images are of {arrays['inputs'].shape[1:]} pixels"
-    if "tokens" in arrays and not _in_range(arrays["tokens"], spec["vocabulary"]):
-        return f"a token is outside 0 to {spec['vocabulary'] - 1:,}"
-    return _problem_of_steps(spec, arrays) if "steps" in arrays else None
+        return f"has images of {arrays['inputs'].shape[1:]} pixels"
+    if "lengths" in arrays:
+        lengths, steps = arrays["lengths"], arrays["steps"]
+        if int(lengths.min()) < 0 or int(lengths.sum(dtype=np.int64)) != len(steps):
+            return f"has lengths that are not those of {len(steps):,} steps"
+        if "features" in spec and (steps.shape[1:] != (spec["features"],) or not np.isfinite(steps).all()):
+            return f"has steps that are not {spec['features']} finite numbers"
+    tokens = arrays["steps" if "lengths" in arrays else "tokens"] if "vocabulary" in spec else None
+    if tokens is not None and not _in_range(tokens, spec["vocabulary"]):
+        return f"has a token that is not in 0 to {spec['vocabulary'] - 1:,}"
+    return _find_problem_of_targets(spec, arrays["targets"], examples) if "targets" in arrays else None
 
 
-def _problem_of_steps(spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str | None:
-    lengths, steps = arrays["lengths"], arrays["steps"]
-    if int(lengths.min()) < 0 or int(lengths.sum(dtype=np.int64)) != len(steps):
-        return f"lengths are not those of {len(steps):,} steps"
-    if "vocabulary" in spec:
-        return None if _in_range(steps, spec["vocabulary"]) else "a token is out of range"
-    fits = steps.shape[1:] == (spec["features"],) and np.isfinite(steps).all()
-    return None if fits else "steps are no finite numbers"
+def _find_problem_of_targets(spec: Mapping[str, Any], targets: np.ndarray, examples: int) -> str | None:
+    if len(targets) != examples:
+        return f"has {len(targets):,} targets for {examples:,} examples"
+    if "classes" in spec and not _in_range(targets, spec["classes"]):
+        return f"has a label that is not in 0 to {spec['classes'] - 1}"
+    if "outputs" in spec and (targets.shape[1:] != (spec["outputs"],) or not np.isfinite(targets).all()):
+        return f"has targets that are not {spec['outputs']} finite numbers"
+    return None
 
 
 def _in_range(numbers: np.ndarray, count: int) -> bool:
-    """Whether whole numbers are in 0 to `count` - 1."""
     return not numbers.size or (int(numbers.min()) >= 0 and int(numbers.max()) < count)

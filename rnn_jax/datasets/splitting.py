@@ -1,40 +1,59 @@
-"""How examples are divided where their owner did not: reproducibly, and each class in its proportion."""
+"""Reproducible, stratified splits of data without a split, and the numbers of their classes."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from rnn_jax.runtime.errors import UserError
 
 SEED = 0
-_SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
+_SHARES = {"validation": 0.1, "test": 0.1}
 
 
 def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
-    """An order of the examples, int [examples], in any stretch of which the labels have their proportions.
+    """Return an order of the examples, int [examples], in which every slice has all classes in proportion.
 
-    Within a label the examples are ordered by a hash of the seed and their number, which no library's next
-    version can change; the k-th of n examples with a label then stands (k + 1/2) / n of the way through.
+    Examples of one class are ordered by a hash of the seed and the example number, which no new version of a
+    library can change; the k-th of n examples of a class stands (k + 1/2) / n of the way through.
     """
     places = np.empty(len(labels))
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        drawn = sorted(rows, key=lambda row: hashlib.sha256(f"{seed}:{row}".encode()).digest())
-        places[drawn] = (np.arange(len(rows)) + 0.5) / len(rows)
+        order = sorted(rows, key=lambda row: hashlib.sha256(f"{seed}:{row}".encode()).digest())
+        places[order] = (np.arange(len(rows)) + 0.5) / len(rows)
     return np.lexsort((labels, places))
 
 
-def number_classes(labels: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
-    """The names of the classes in their order, whole numbers as such, and each label's number, int32."""
-    names = sorted(set(labels))
-    if all(_is_number(name) for name in names):
+def number_classes(
+    labels: Mapping[str, Sequence[str]], origins: Mapping[str, object]
+) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """Number the classes of the training split in alphabetical order, or by value if all are whole numbers.
+
+    Args:
+        labels: the labels of each split.
+        origins: the file or folder of each split, for errors.
+
+    Returns:
+        The names of the classes, and the class numbers of each split, int32 [examples].
+
+    Raises:
+        UserError: there is only one class, or a split has a class that train has not.
+    """
+    names = sorted(set(labels["train"]))
+    if all(_is_whole_number(name) for name in names):
         names.sort(key=int)
+    if len(names) == 1:
+        raise UserError(f"{origins['train']}: has one class, {names[0]!r}: must have at least two")
     numbers = {name: number for number, name in enumerate(names)}
-    return tuple(names), np.array([numbers[label] for label in labels], np.int32)
+    for split, own in labels.items():
+        if foreign := sorted(set(own) - set(names)):
+            raise UserError(f"{origins[split]}: the class {foreign[0]!r} is in {split}, but not in train")
+    found = {split: np.array([numbers[label] for label in own], np.int32) for split, own in labels.items()}
+    return tuple(names), found
 
 
-def _is_number(name: str) -> bool:
+def _is_whole_number(name: str) -> bool:
     try:
         int(name)
     except ValueError:
@@ -42,41 +61,38 @@ def _is_number(name: str) -> bool:
     return True
 
 
-def divide(labels: np.ndarray, missing: tuple[str, ...], where: str) -> dict[str, np.ndarray]:
-    """Divides training examples: eight tenths stay, and each split that has no file of its own gets a tenth.
+def split_rows(
+    targets: np.ndarray, classes: Sequence[str], missing: Sequence[str], origin: object
+) -> dict[str, np.ndarray]:
+    """Split training examples: each missing split gets a stratified tenth, train keeps the rest.
 
     Args:
-        labels: [examples], classes, or anything of one value where there are none.
-        missing: the splits to be cut off: 'validation', 'test' or both.
-        where: where the examples are from, for errors.
+        targets: class numbers [examples], or any constant if there are no classes.
+        classes: class names; empty if there are none.
+        missing: the splits to take from train: 'validation', 'test' or both.
+        origin: the file or folder of the examples, for errors.
 
     Returns:
-        The example numbers of 'train' and each missing split, in their own order.
+        The example numbers of 'train' and of each missing split, in increasing order.
 
     Raises:
-        UserError: there are too few.
+        UserError: a missing split would be empty, or a class has one example.
     """
-    order = stratified_order(labels, SEED)
-    counts = {split: round(_SHARES[split] * len(labels)) for split in missing}
-    if missing and min(counts.values()) == 0:
+    counts = {split: round(_SHARES[split] * len(targets)) for split in missing}
+    single = [classes[label] for label, count in enumerate(np.bincount(targets)) if classes and count == 1]
+    if counts and single:
+        more = f" (and {len(single) - 1:,} more classes)" if len(single) > 1 else ""
         raise UserError(
-            f"{where}: has {len(labels):,} examples, too few to take a tenth of them for {missing[0]}"
+            f"{origin}: the class {single[0]!r} has one example{more}: must have at least two, to train and "
+            "to test"
         )
-    found, first = {}, 0
+    if counts and min(counts.values()) == 0:
+        raise UserError(
+            f"{origin}: has {len(targets):,} examples: too few to split off a tenth for {missing[0]}"
+        )
+    order = stratified_order(targets, SEED)
+    rows, start = {}, 0
     for split, count in counts.items():
-        found[split] = np.sort(order[first : first + count])
-        first += count
-    return {"train": np.sort(order[first:]), **found}
-
-
-def check_classes(labels: np.ndarray, names: tuple[str, ...], where: str) -> None:
-    """Raises UserError for a class with one example, which cannot be both learned and tested."""
-    lonely = [
-        names[number] for number, count in enumerate(np.bincount(labels, minlength=len(names))) if count == 1
-    ]
-    if lonely:
-        also = f", as have {len(lonely) - 1:,} more" if len(lonely) > 1 else ""
-        raise UserError(
-            f"{where}: the class {lonely[0]!r} has one example{also}; a class needs two, one to learn from "
-            "and one to be tested with"
-        )
+        rows[split] = np.sort(order[start : start + count])
+        start += count
+    return {"train": np.sort(order[start:]), **rows}

@@ -1,9 +1,10 @@
-"""Vocabularies: from text to token numbers, and back.
+"""Vocabularies: text to token numbers, and back.
 
-A token is a word, a character, a byte or a piece of a word, its `unit`. Words stand between spaces, and the
-end of a line is a word of its own, `<eos>`, as in Mikolov's form of the Penn Treebank; a plain word is in
-lower case, marks of punctuation are words of their own, and lines are nothing. Where there is an unknown
-word, `<unk>`, it stands for everything that is not in the vocabulary, which is kept as plain JSON:
+A token is a word, a character, a byte or a piece of a word (BPE); this is the vocabulary's `unit`. Words are
+separated by spaces, and the end of a line is the word `<eos>`, as in Mikolov's Penn Treebank. A plain word is
+in lower case, punctuation marks are words of their own, and line ends are ignored. The unknown token `<unk>`,
+if there is one, stands for everything out of vocabulary. `vocabulary_learning.py` builds vocabularies from
+text. The file format is JSON:
 
     {"unit": "character", "version": "1.0.0", "tokens": ["\\n", " ", "!", ...]}
 """
@@ -11,37 +12,36 @@ word, `<unk>`, it stands for everything that is not in the vocabulary, which is 
 import codecs
 import json
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from rnn_jax.datasets import untrusted
+from rnn_jax.datasets.safe_reading import read_json, reading
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
 
-UNITS = ("word", "plain_word", "character", "byte", "piece")
+Unit = Literal["word", "plain_word", "character", "byte", "piece"]
 END_OF_LINE = "<eos>"
 UNKNOWN = "<unk>"
 _PLAIN_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_")
-_LINE_BREAK = re.compile(r"<br\s*/?>")  # of web pages: the reviews of IMDB have them
-SHOWN = 40  # characters of a text that is named in an error
+_HTML_LINE_BREAK = re.compile(r"<br\s*/?>")  # in the reviews of IMDB
+_MAX_SHOWN = 40  # characters of a text in an error message
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokens of a text, by their numbers."""
+    """The tokens of a text and their numbers."""
 
     unit: str
-    """One of `UNITS`."""
+    """A `Unit`."""
     tokens: tuple[str, ...] = ()
-    """Words or characters by their numbers; none where the unit is a byte or a piece."""
-    pieces: str | None = None
-    """The `tokenizers` library's own JSON of what it learned, where the unit is a piece."""
+    """Words or characters by number; empty for bytes and pieces."""
+    bpe: str | None = None
+    """For pieces, the tokenizer as JSON of the library `tokenizers`."""
 
     def __len__(self) -> int:
         if self.unit == "byte":
@@ -55,98 +55,95 @@ class Vocabulary:
 
     @property
     def unknown(self) -> int | None:
-        """The number that stands for what is not in the vocabulary; None: there is none."""
+        """The number of the unknown token, if there is one."""
         return self.numbers.get(UNKNOWN)
 
     @property
     def start(self) -> int:
-        """The token that a text begins after: the end of a line, where there is one, or the first of all."""
+        """The token that precedes a text: the end of a line if there is one, else token 0."""
         if self.unit == "word":
             return self.numbers[END_OF_LINE]
-        if self.unit == "character":
-            return self.numbers.get("\n", 0)
-        return int(self.encode("\n")[0])
+        return self.numbers.get("\n", 0) if self.unit == "character" else int(self.encode("\n")[0])
 
     @property
     def dtype(self) -> type[np.generic]:
-        """The smallest type that holds every number."""
+        """The smallest of two integer types that holds every token number."""
         return np.uint16 if len(self) <= 1 << 16 else np.int32
 
     def encode(self, text: str) -> np.ndarray:
-        """The token numbers [tokens] of a text.
+        """Return the token numbers [tokens] of a text.
 
         Raises:
-            UserError: a word or character is not in the vocabulary, and none is the unknown one.
+            UserError: a word or character is out of vocabulary, and there is no unknown token.
         """
         return _ENCODERS[self.unit](self, text)
 
     def decoder(self) -> Callable[[int], str]:
-        """A function that takes the token numbers of a text one by one, and gives its characters.
+        """Return a function from one token number of a text to its characters, to be called in order.
 
-        What a number gives may be empty: a character of several bytes is given with its last one.
+        The result may be empty: the last byte of a character returns all of it.
         """
         return _DECODERS[self.unit](self)
 
     def decode(self, numbers: Iterable[int]) -> str:
-        """The text of some tokens."""
+        """Return the text of some token numbers."""
         decode = self.decoder()
         return "".join(decode(int(number)) for number in numbers)
 
     def save(self, file: Path, version: str) -> None:
-        """Writes it as JSON, whole or not at all, with the version of the text that it is of."""
-        kept: dict[str, Any] = {"unit": self.unit, "version": version}
+        """Write the vocabulary as JSON, with the version of the data that it belongs to."""
+        content: dict[str, Any] = {"unit": self.unit, "version": version}
         if self.tokens:
-            kept["tokens"] = list(self.tokens)
-        if self.pieces is not None:
-            kept["pieces"] = self.pieces
-        write_json(file, kept)
+            content["tokens"] = list(self.tokens)
+        if self.bpe is not None:
+            content["pieces"] = self.bpe
+        write_json(file, content)
+
+    @classmethod
+    def load(cls, file: Path) -> "Vocabulary":
+        """Load a saved vocabulary.
+
+        Raises:
+            UserError: the file cannot be read, is not a vocabulary, or is a link out of its folder.
+        """
+        content = read_json(file)
+        unit, tokens, bpe = content.get("unit"), content.get("tokens", []), content.get("pieces")
+        distinct = _are_distinct_strings(tokens)
+        fits = {
+            "word": distinct and END_OF_LINE in tokens,
+            "plain_word": distinct and UNKNOWN in tokens,
+            "character": distinct and all(len(token) == 1 or token == UNKNOWN for token in tokens),
+            "byte": tokens == [] and bpe is None,
+            "piece": tokens == [] and isinstance(bpe, str),
+        }
+        if not isinstance(unit, str) or not fits.get(unit, False):
+            raise UserError(f"{file}: damaged, not a vocabulary")
+        if unit == "piece":
+            _check_bpe(file, bpe)
+        return cls(unit, tuple(tokens), bpe)
 
     @cached_property
     def _tokenizer(self) -> Any:
-        return _tokenizers().Tokenizer.from_str(self.pieces)
+        return tokenizers_library().Tokenizer.from_str(self.bpe)
 
     @cached_property
     def _by_code_point(self) -> np.ndarray:
-        """The number of each character by its code point, -1 for those that are not in the vocabulary."""
-        found = np.full(0x110000, -1, np.int32)
+        """The number of each character by code point, -1 for those out of vocabulary."""
+        numbers = np.full(0x110000, -1, np.int32)
         for number, token in enumerate(self.tokens):
             if token != UNKNOWN:
-                found[ord(token)] = number
-        return found
+                numbers[ord(token)] = number
+        return numbers
 
 
-def load(file: Path) -> Vocabulary:
-    """Reads a vocabulary that was saved.
-
-    Raises:
-        UserError: the file cannot be read, holds something else, or is a link to elsewhere.
-    """
-    kept = untrusted.read_json(file)
-    unit, tokens, learned = kept.get("unit"), kept.get("tokens", []), kept.get("pieces")
-    named = _are_texts(tokens)
-    fits = {
-        "word": named and END_OF_LINE in tokens,
-        "plain_word": named and UNKNOWN in tokens,
-        "character": named and all(len(token) == 1 or token == UNKNOWN for token in tokens),
-        "byte": tokens == [] and learned is None,
-        "piece": tokens == [] and isinstance(learned, str),
-    }
-    if not isinstance(unit, str) or not fits.get(unit, False):
-        raise UserError(f"{file}: damaged, no vocabulary")
-    if unit == "piece":
-        _check_pieces(file, str(learned))
-    return Vocabulary(unit, tuple(tokens), learned)
-
-
-def _are_texts(tokens: Any) -> bool:
-    """Whether tokens are different texts."""
+def _are_distinct_strings(tokens: Any) -> bool:
     if not (isinstance(tokens, list) and tokens and all(isinstance(token, str) for token in tokens)):
         return False
-    return len(set(tokens)) == len(tokens) and _is_text("".join(tokens))
+    return len(set(tokens)) == len(tokens) and is_valid_text("".join(tokens))
 
 
-def _is_text(text: str) -> bool:
-    """Whether a text is one: half of a character is none."""
+def is_valid_text(text: str) -> bool:
+    """Whether a text has no lone surrogate, which is half of a character."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -154,104 +151,47 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _check_pieces(file: Path, learned: str) -> None:
-    """Raises UserError for pieces that are not as `pieces` learns them: numbered from 0 on, of all bytes."""
-    with untrusted.reading(file, "damaged, no pieces"):
-        said = json.loads(learned)
-        kinds = [said[part]["type"] for part in ("model", "pre_tokenizer", "decoder")]
-        others = [said[part] for part in ("normalizer", "post_processor", "truncation", "padding")]
-        numbers = said["model"]["vocab"]
-        if kinds != ["BPE", "ByteLevel", "ByteLevel"] or any(others) or said["added_tokens"]:
-            raise UserError(f"{file}: damaged, no pieces: {', '.join(map(str, kinds))}")
-        alphabet = _tokenizers().pre_tokenizers.ByteLevel.alphabet()
+def _check_bpe(file: Path, bpe: Any) -> None:
+    """Raise UserError for a tokenizer unlike those of `learn_bpe`: of all bytes, numbered without gaps."""
+    with reading(file, "damaged, not a BPE tokenizer"):
+        content = json.loads(bpe)
+        kinds = [content[part]["type"] for part in ("model", "pre_tokenizer", "decoder")]
+        others = [content[part] for part in ("normalizer", "post_processor", "truncation", "padding")]
+        numbers = content["model"]["vocab"]
+        if kinds != ["BPE", "ByteLevel", "ByteLevel"] or any(others) or content["added_tokens"]:
+            raise ValueError(", ".join(map(str, kinds)))
+        alphabet = tokenizers_library().pre_tokenizers.ByteLevel.alphabet()
         if sorted(numbers.values()) != list(range(len(numbers))) or not numbers.keys() >= set(alphabet):
-            raise UserError(f"{file}: damaged, no pieces: their numbers have gaps, or a byte has none")
-        _tokenizers().Tokenizer.from_str(learned)
+            raise ValueError("token numbers have gaps, or a byte has none")
+        tokenizers_library().Tokenizer.from_str(bpe)
 
 
-def words(lines: Iterable[str], most: int | None = None, *, unknown: bool = True) -> Vocabulary:
-    """The words of a text, the most frequent first, and those of one frequency in alphabetical order.
-
-    Args:
-        lines: the text, a line at a time or several.
-        most: keep the most frequent words only, so that there are so many tokens; None: all.
-        unknown: whether the unknown word is added, where the text does not have it itself. It then stands
-            for words that the text has once, or nothing could be learned about it.
-    """
-    counts = Counter(word for line in lines for word in split_words(line))
-    counts.setdefault(END_OF_LINE, 0)
-    if unknown and UNKNOWN not in counts:
-        counts = Counter({word: count for word, count in counts.items() if count > 1 or word == END_OF_LINE})
-    return Vocabulary("word", _most_frequent(counts, most, unknown))
-
-
-def plain_words(texts: Iterable[str], most: int | None = None) -> Vocabulary:
-    """The plain words of some texts and the unknown one, the most frequent first; see `words`."""
-    counts = Counter(word for text in texts for word in split_plain_words(text))
-    counts = Counter({word: count for word, count in counts.items() if count > 1})
-    return Vocabulary("plain_word", _most_frequent(counts, most, unknown=True))
-
-
-def characters(texts: Iterable[str], most: int | None = None) -> Vocabulary:
-    """The characters of a text in the order of their code points.
-
-    With `most`, the unknown one, and only the most frequent others where there would be more tokens.
-    """
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(text)
-    if most is None:
-        return Vocabulary("character", tuple(sorted(counts)))
-    return Vocabulary("character", tuple(sorted(_most_frequent(counts, most, unknown=True))))
-
-
-def pieces(texts: Iterator[str], most: int) -> Vocabulary:
-    """Pieces of words, learned from a text by byte-pair encoding (Sennrich et al. 2016, arXiv 1508.07909).
-
-    They are pieces of UTF-8 bytes, so that nothing is unknown.
-
-    Raises:
-        UserError: the `tokenizers` library is not installed, or `most` is less than the 256 bytes.
-    """
-    library = _tokenizers()
-    if most < 256:
-        raise UserError(f"dataset.vocabulary_size = {most}: of pieces there are at least the 256 bytes")
-    tokenizer = library.Tokenizer(library.models.BPE())
-    tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = library.decoders.ByteLevel()
-    alphabet = library.pre_tokenizers.ByteLevel.alphabet()
-    trainer = library.trainers.BpeTrainer(vocab_size=most, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
-    return Vocabulary("piece", pieces=tokenizer.to_str())
+def tokenizers_library() -> Any:
+    """Import the optional library `tokenizers`; raise UserError if it is not installed."""
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise UserError(
+            "dataset.tokenizer = bpe: needs the library tokenizers; pip install -e '.[bpe]'"
+        ) from error
+    return tokenizers
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text; the end of a line is a word of its own."""
+    """Return the words of a text; the end of a line is a word of its own."""
     return text.replace("\n", f" {END_OF_LINE} ").split()
 
 
 def split_plain_words(text: str) -> list[str]:
-    """The words of a text in lower case, and its marks; line breaks of web pages are nothing."""
-    return _PLAIN_WORD.findall(_LINE_BREAK.sub(" ", text.lower()))
-
-
-def _most_frequent(counts: Counter[str], most: int | None, unknown: bool) -> tuple[str, ...]:
-    if unknown:
-        counts.setdefault(UNKNOWN, 0)
-    ordered = sorted(counts, key=lambda token: (-counts[token], token))
-    if most is None or most >= len(ordered):
-        return tuple(ordered)
-    always = [token for token in (UNKNOWN, END_OF_LINE) if token in counts]
-    others = [token for token in ordered if token not in always][: max(0, most - len(always))]
-    kept = {*always, *others}
-    return tuple(token for token in ordered if token in kept)
+    """Return the words of a text in lower case and its punctuation marks, without HTML line breaks."""
+    return _PLAIN_WORD.findall(_HTML_LINE_BREAK.sub(" ", text.lower()))
 
 
 def _encode_words(vocabulary: Vocabulary, text: str) -> np.ndarray:
-    numbers, unknown = vocabulary.numbers, vocabulary.unknown
-    found = [numbers.get(word, unknown) for word in split_words(text)]
+    numbers, unknown, words = vocabulary.numbers, vocabulary.unknown, split_words(text)
+    found = [numbers.get(word, unknown) for word in words]
     if None in found:
-        raise _not_in_vocabulary(split_words(text)[found.index(None)], "word")
+        raise _out_of_vocabulary("word", words[found.index(None)])
     return np.array(found, np.int32)
 
 
@@ -268,7 +208,7 @@ def _encode_characters(vocabulary: Vocabulary, text: str) -> np.ndarray:
     if (found < 0).any():
         place = int(np.argmin(found))
         line = text.count("\n", 0, place) + 1
-        raise _not_in_vocabulary(text[place], f"line {line}: the character")
+        raise _out_of_vocabulary(f"line {line}: the character", text[place])
     return found
 
 
@@ -278,19 +218,23 @@ def _encode_bytes(vocabulary: Vocabulary, text: str) -> np.ndarray:
 
 
 def _encode_pieces(vocabulary: Vocabulary, text: str) -> np.ndarray:
-    if not _is_text(text):
-        raise UserError(f"{text[:SHOWN]!r}: has half of a character")
+    if not is_valid_text(text):
+        raise UserError(f"{text[:_MAX_SHOWN]!r}: has half of a character (a lone surrogate)")
     return np.array(vocabulary._tokenizer.encode(text).ids, np.int32)
 
 
+def _out_of_vocabulary(what: str, token: str) -> UserError:
+    return UserError(f"{what} {token[:_MAX_SHOWN]!r} is not in the vocabulary, which has no {UNKNOWN}")
+
+
 def _decode_words(vocabulary: Vocabulary) -> Callable[[int], str]:
-    line_begins = True
+    at_line_start = True
 
     def decode(number: int) -> str:
-        nonlocal line_begins
+        nonlocal at_line_start
         word = vocabulary.tokens[number]
-        before, line_begins = "" if line_begins else " ", word == END_OF_LINE
-        return "\n" if line_begins else before + word
+        separator, at_line_start = "" if at_line_start else " ", word == END_OF_LINE
+        return "\n" if at_line_start else separator + word
 
     return decode
 
@@ -312,7 +256,7 @@ def _decode_bytes(vocabulary: Vocabulary) -> Callable[[int], str]:
 
 
 def _decode_pieces(vocabulary: Vocabulary) -> Callable[[int], str]:
-    stream = _tokenizers().decoders.DecodeStream()
+    stream = tokenizers_library().decoders.DecodeStream()
     return lambda number: stream.step(vocabulary._tokenizer, number) or ""
 
 
@@ -330,30 +274,3 @@ _DECODERS: dict[str, Callable[[Vocabulary], Callable[[int], str]]] = {
     "byte": _decode_bytes,
     "piece": _decode_pieces,
 }
-
-
-def _not_in_vocabulary(token: str, what: str) -> UserError:
-    return UserError(f"{what} {token[:SHOWN]!r} is not in the vocabulary, which has no {UNKNOWN}")
-
-
-def _tokenizers() -> Any:
-    try:
-        import tokenizers
-    except ImportError as error:
-        raise UserError(
-            "dataset.tokenizer = bpe: needs the library tokenizers, pip install -e '.[bpe]'"
-        ) from error
-    return tokenizers
-
-
-def made_up(unit: str, size: int) -> Vocabulary:
-    """A vocabulary of so many tokens for text that is drawn at random."""
-    if unit == "character":
-        return Vocabulary(unit, (*(chr(ord("0") + number) for number in range(size - 1)), "\n"))
-    return Vocabulary(unit, (END_OF_LINE, UNKNOWN, *(f"w{number}" for number in range(size - 2))))
-
-
-def tokens_of(vocabulary: Vocabulary, texts: Iterable[str]) -> np.ndarray:
-    """The token numbers of a text that comes in parts, in the smallest type that holds them."""
-    parts: Sequence[np.ndarray] = [vocabulary.encode(text).astype(vocabulary.dtype) for text in texts]
-    return np.concatenate(parts) if parts else np.zeros(0, vocabulary.dtype)

@@ -4,8 +4,8 @@ import numpy as np
 
 from rnn_jax.catalogue import DATASETS
 from rnn_jax.datasets.dataset import Spec
-from rnn_jax.datasets.own_files import pictures
-from rnn_jax.datasets.own_files.pictures import Background
+from rnn_jax.datasets.user_files import pictures
+from rnn_jax.datasets.user_files.pictures import Background
 
 LONGER_SIDE = 280
 """Minimum length of the longer side of a drawing, in pixels."""
@@ -55,7 +55,7 @@ def to_image(ink: np.ndarray, spec: Spec, name: str, background: Background) -> 
             return None
     else:
         image = pictures.scale(ink, height, width, fill=0)
-    return pictures.in_greys(255 - image if background == "light" else image, maximum)
+    return pictures.to_maximum(255 - image if background == "light" else image, maximum)
 
 
 def _crop_and_centre(ink: np.ndarray, height: int, width: int, box: float) -> np.ndarray | None:
@@ -70,7 +70,8 @@ def _crop_and_centre(ink: np.ndarray, height: int, width: int, box: float) -> np
     crop = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = box * min(height, width) / max(crop.shape)
     size = [max(1, round(length * scale)) for length in crop.shape]
-    scaled = np.asarray(Image.fromarray(crop).resize(size[::-1], pictures.filter_of(scale)), np.float64)
+    resized = Image.fromarray(crop).resize(size[::-1], pictures.resampling_filter(scale))
+    scaled = np.asarray(resized, np.float64)
     if not scaled.any():
         return None
     scaled = np.rint(scaled * (255 / scaled.max())).astype(np.uint8)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_jax.datasets.dataset import Loaded, Splits
+from rnn_jax.datasets.dataset import Dataset, Splits
+from rnn_jax.datasets.idx import image_spec
 from rnn_jax.datasets.published import images
 
 HEIGHT, WIDTH, CLASSES, VALIDATION = 4, 3, 3, 5
@@ -17,7 +18,7 @@ COUNTS = {"train": 500, "test": 6}
 PREFIXES = {"train": "train", "test": "t10k"}
 
 
-Loader = Callable[..., Loaded]
+Loader = Callable[..., Dataset]
 
 
 class Tiny(NamedTuple):
@@ -59,7 +60,7 @@ def write_files(folder: Path, seed: int = 0) -> Splits:
 
 def loader_of(folder: Path, url: str) -> Loader:
     """The loader of the data set `tiny`, whose original files are those that lie in the folder now."""
-    return images.idx_images(
+    return images.idx_loader(
         "tiny",
         version="1.0.0",
         description="500 and six images of noise",
@@ -67,7 +68,7 @@ def loader_of(folder: Path, url: str) -> Loader:
         checksums={
             path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())
         },
-        spec=images.spec_of(HEIGHT, WIDTH, CLASSES),
+        spec=image_spec(HEIGHT, WIDTH, CLASSES),
         classes=tuple("abc"),
         validation=VALIDATION,
     )

@@ -30,7 +30,7 @@ def test_counts_and_shares_of_the_training_examples() -> None:
 def test_of_many_classes_the_extremes_are_named() -> None:
     labels = np.repeat(np.arange(14), [5, 5, 1, 5, 5, 9, 5, 5] + [1] * 6)
     found = description.describe(dataset(labels, tuple("abcdefghijklmn")))
-    assert found["classes"] == "14; the fewest c: 2.2 %, the most f: 19.6 %"
+    assert found["classes"] == "14; the rarest c: 2.2 %, the most frequent f: 19.6 %"
 
 
 def test_a_class_that_no_training_example_has_is_not_lost() -> None:

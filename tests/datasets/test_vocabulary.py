@@ -7,8 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn_jax.datasets import vocabulary
 from rnn_jax.datasets.vocabulary import Vocabulary
+from rnn_jax.datasets.vocabulary_learning import (
+    learn_bpe,
+    learn_characters,
+    learn_words,
+    synthetic_vocabulary,
+)
 from rnn_jax.runtime.errors import UserError
 
 TEXT = "the cat sat on the mat\nthe dog sat\n"
@@ -16,7 +21,7 @@ SCRIPTS = "Ἑλλάς — 日本語\nпривет, мир! 🙂\n"
 
 
 def test_words_are_ordered_by_frequency_and_then_by_name() -> None:
-    known = vocabulary.words([TEXT], unknown=False)
+    known = learn_words([TEXT], unknown=False)
     assert known.tokens == ("the", "<eos>", "sat", "cat", "dog", "mat", "on")
     assert known.encode("the dog\n").tolist() == [0, 4, 1]
     assert known.decode(known.encode(TEXT)) == TEXT
@@ -25,24 +30,24 @@ def test_words_are_ordered_by_frequency_and_then_by_name() -> None:
 
 
 def test_a_cut_keeps_the_most_frequent_and_the_unknown_one() -> None:
-    known = vocabulary.words([TEXT], 4)
+    known = learn_words([TEXT], 4)
     assert len(known) == 4
     assert set(known.tokens) == {"<unk>", "<eos>", "the", "sat"}
     assert known.decode(known.encode("the cow sat\n")) == "the <unk> sat\n"
-    characters = vocabulary.characters(["aaabbc\n"], 3)
+    characters = learn_characters(["aaabbc\n"], 3)
     assert len(characters) == 3
     assert characters.decode(characters.encode("abc")) == "ab\N{REPLACEMENT CHARACTER}"
 
 
 def test_what_is_not_in_the_vocabulary_is_told() -> None:
     with pytest.raises(UserError, match="word 'cow' is not in the vocabulary, which has no <unk>"):
-        vocabulary.words([TEXT], unknown=False).encode("the cow")
+        learn_words([TEXT], unknown=False).encode("the cow")
     with pytest.raises(UserError, match="line 2: the character 'Z' is not in the vocabulary"):
-        vocabulary.characters([TEXT]).encode("the\nZ")
+        learn_characters([TEXT]).encode("the\nZ")
 
 
 def test_characters_of_any_script_are_ordered_by_their_code_points() -> None:
-    known = vocabulary.characters([SCRIPTS])
+    known = learn_characters([SCRIPTS])
     assert known.tokens == tuple(sorted(set(SCRIPTS)))
     assert known.decode(known.encode(SCRIPTS)) == SCRIPTS
     assert known.tokens[known.start] == "\n"
@@ -62,27 +67,27 @@ def test_a_character_of_several_bytes_is_given_with_its_last_one() -> None:
 
 
 def test_pieces_are_learned_and_know_everything() -> None:
-    known = vocabulary.pieces(iter([TEXT * 20]), 262)
+    known = learn_bpe(iter([TEXT * 20]), 262)
     assert len(known) == 262
     assert known.decode(known.encode(TEXT + SCRIPTS)) == TEXT + SCRIPTS
     assert len(known.encode(TEXT)) < len(TEXT)
-    with pytest.raises(UserError, match="vocabulary_size = 255: of pieces there are at least the 256 bytes"):
-        vocabulary.pieces(iter([TEXT]), 255)
+    with pytest.raises(UserError, match="vocabulary_size = 255: must be at least 256, the bytes"):
+        learn_bpe(iter([TEXT]), 255)
 
 
 @pytest.mark.parametrize(
     "known",
     [
-        vocabulary.words([TEXT], 5),
-        vocabulary.characters([SCRIPTS]),
+        learn_words([TEXT], 5),
+        learn_characters([SCRIPTS]),
         Vocabulary("byte"),
-        vocabulary.pieces(iter([TEXT]), 260),
+        learn_bpe(iter([TEXT]), 260),
     ],
     ids=lambda known: known.unit,
 )
 def test_a_vocabulary_is_plain_json(known: Vocabulary, tmp_path: Path) -> None:
     known.save(tmp_path / "vocabulary.json", "1.0.0")
-    again = vocabulary.load(tmp_path / "vocabulary.json")
+    again = Vocabulary.load(tmp_path / "vocabulary.json")
     assert again == known
     assert len(again) == len(known)
     np.testing.assert_array_equal(again.encode("\n"), known.encode("\n"))
@@ -106,17 +111,17 @@ def test_a_vocabulary_is_plain_json(known: Vocabulary, tmp_path: Path) -> None:
 def test_another_file_is_no_vocabulary(text: str, tmp_path: Path) -> None:
     (tmp_path / "vocabulary.json").write_text(text)
     with pytest.raises(UserError, match=r"vocabulary.json: damaged"):
-        vocabulary.load(tmp_path / "vocabulary.json")
+        Vocabulary.load(tmp_path / "vocabulary.json")
 
 
 def test_numbers_are_as_small_as_they_can_be() -> None:
-    assert vocabulary.tokens_of(vocabulary.characters([TEXT]), ["the ", "cat"]).dtype == np.uint16
+    assert learn_characters([TEXT]).dtype == np.uint16
     large = Vocabulary("word", tuple(f"w{number}" for number in range((1 << 16) + 1)))
     assert large.dtype == np.int32
 
 
 @pytest.mark.parametrize("unit", ["word", "character"])
 def test_made_up_vocabularies_have_their_size(unit: str) -> None:
-    known = vocabulary.made_up(unit, 65)
+    known = synthetic_vocabulary(unit, 65)
     assert len(known) == len(set(known.tokens)) == 65
     assert known.decode([known.start]) == "\n"

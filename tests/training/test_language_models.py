@@ -17,7 +17,7 @@ from rnn_jax.checkpoints import store
 from rnn_jax.config.command_line import load_config
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import Config, split_hyper, validate
-from rnn_jax.datasets import vocabulary
+from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.inference.evaluation import evaluate_run
 from rnn_jax.models.decoding import TextGenerator
 from rnn_jax.reporting.console import Console
@@ -329,7 +329,7 @@ def test_before_the_first_checkpoint_the_vocabulary_is_made_anew(
     monkeypatch.undo()
     (tmp_path / "a.txt").write_text("other words\n" * 80)
     assert train(config, tmp_path / "run", console=Interrupting())["status"] == "finished"
-    known = vocabulary.load(RunFolder(tmp_path / "run").vocabulary)
+    known = Vocabulary.load(RunFolder(tmp_path / "run").vocabulary)
     assert set(known.tokens) == set("other words\n")
 
 

@@ -1,7 +1,7 @@
-"""IMDB: 50,000 reviews of films, good ones and bad ones (Maas et al. 2011, https://aclanthology.org/P11-1015).
+"""IMDB: 50,000 reviews of films, positive and negative (Maas et al. 2011, https://aclanthology.org/P11-1015).
 
-The original is the authors' archive. A folder `aclImdb` that was unpacked from it will do, and any archive of
-such a folder: what counts is that the reviews are the original ones, each to its last byte.
+The original is the authors' archive. A folder `aclImdb` that was unpacked from it, or any archive of such a
+folder, is accepted, too, if the contents of all reviews are the original ones.
 """
 
 import hashlib
@@ -13,79 +13,82 @@ from typing import Any
 
 import numpy as np
 
-from rnn_jax.datasets import ragged, splitting, untrusted
-from rnn_jax.datasets.dataset import Loaded, Spec, Splits
-from rnn_jax.datasets.own_files import labelled_texts
-from rnn_jax.datasets.own_files.labelled_texts import Examples, Labelled, Reading
+from rnn_jax.datasets import archives, ragged, splitting
+from rnn_jax.datasets.dataset import Dataset, Spec, Splits
 from rnn_jax.datasets.published import builder, sources
 from rnn_jax.datasets.published.sources import Feature, Source
-from rnn_jax.datasets.ragged import End
+from rnn_jax.datasets.ragged import Truncation
+from rnn_jax.datasets.safe_reading import decode_utf8, reading, require_inside
+from rnn_jax.datasets.user_files import labelled_texts
+from rnn_jax.datasets.user_files.labelled_texts import Examples, Tokenization
 from rnn_jax.runtime.errors import UserError
 
 ARCHIVE = "aclImdb_v1.tar.gz"
 CLASSES = ("neg", "pos")
-_PLACE = re.compile(r"(?:.*/)?(?P<split>train|test)/(?P<label>neg|pos)/(?P<name>\d+_\d+)\.txt")
+SPEC: Spec = {"kind": "labelled_text", "unit": "plain_word", "vocabulary": 20_000, "classes": 2}
+_PATH = re.compile(r"(?:.*/)?(?P<split>train|test)/(?P<label>neg|pos)/(?P<name>\d+_\d+)\.txt")
 _COUNT = 12_500  # reviews of each class, in train and in test
-# SHA-256 over a line for each review, `train/neg/0_3 <SHA-256>`, in alphabetical order.
+# SHA-256 of one line for each review, `train/neg/0_3 <SHA-256>`, in alphabetical order.
 _CONTENTS = "7afa30dfbfd4ee465f2094af214b20adf3dc83f60878ebb7a5f8052010fbe540"
-_LONGEST = 1 << 20  # bytes of a review: a damaged archive may claim anything
+_MAX_BYTES = 1 << 20  # of a review
 _VALIDATION = 2_500
-_WORDS = 20_000  # of the synthetic double
-SPEC: Spec = {"kind": "labelled_text", "unit": "plain_word", "vocabulary": _WORDS, "classes": 2}
 
 
-def _read_reviews(place: Path) -> Iterator[tuple[str, bytes]]:
-    """The reviews of a folder or an archive, by `train/neg/0_3`."""
-    if place.is_dir():
-        for path in place.rglob("*.txt"):
-            found = _PLACE.fullmatch(path.as_posix())
-            if found and untrusted.inside(place, path).is_file() and path.stat().st_size <= _LONGEST:
-                yield "/".join(found.groups()), path.read_bytes()
-        return
-    for name, review in untrusted.read_tar(place, lambda name: bool(_PLACE.fullmatch(name)), _LONGEST):
-        found = _PLACE.fullmatch(name)
-        assert found is not None
-        yield "/".join(found.groups()), review
+def load_imdb(
+    *,
+    tokenizer: str,
+    vocabulary_size: int | None,
+    max_length: int | None,
+    truncate: Truncation,
+    data_dir: str | None = None,
+    manual_dir: str | None = None,
+) -> Dataset:
+    """Load the reviews; `labelled_texts.load_labelled_text` describes the arguments.
 
-
-def _reviews(place: Path) -> dict[str, bytes]:
-    """The reviews of a folder or an archive, verified.
-
-    Raises:
-        UserError: it cannot be read, or its reviews are not the original ones.
+    `manual_dir` is a folder with the authors' archive, or `aclImdb`, or an archive of it; for None see
+    `sources.locate`.
     """
-    with untrusted.reading(place):
-        reviews = dict(itertools.islice(_read_reviews(place), 4 * _COUNT + 1))
-    if len(reviews) != 4 * _COUNT:
-        raise UserError(
-            f"{place}: has {len(reviews):,} reviews (aclImdb/train/neg/0_3.txt and the like), should have "
-            f"{4 * _COUNT:,}"
-        )
-    reviews = dict(sorted(reviews.items()))
-    if digest_of(reviews) != _CONTENTS:
-        raise UserError(f"{place}: its reviews are not the original ones; get {_SOURCE.url}{ARCHIVE}")
-    return reviews
+    sources.locate(_SOURCE, manual_dir)  # invalid files are an error even if prepared data exist
+    data = labelled_texts.tokenize(
+        "imdb_tokens",
+        [_SOURCE.name, _SOURCE.version],
+        Tokenization(tokenizer, vocabulary_size),
+        lambda: read_examples(data_dir, manual_dir),
+        "the reviews",
+        data_dir,
+    )
+    return ragged.truncate(data, max_length, truncate)
 
 
-def digest_of(reviews: Mapping[str, bytes]) -> str:
-    """What tells some reviews from any others: see `_CONTENTS`."""
-    digest = hashlib.sha256()
-    for name, review in reviews.items():
-        digest.update(f"{name} {hashlib.sha256(review).hexdigest()}\n".encode())
-    return digest.hexdigest()
+def read_examples(data_dir: str | None = None, manual_dir: str | None = None) -> Examples:
+    """Return the reviews as texts: 2,500 of train, stratified, are for validation. See `load_imdb`."""
+    folder = builder.folder_of(_SOURCE, data_dir)
+    texts, targets = {}, {}
+    for split, arrays in builder.load_splits(_SOURCE, data_dir, manual_dir).items():
+        reviews = np.split(arrays["text"], np.cumsum(arrays["text_lengths"])[:-1])
+        texts[split] = [decode_utf8(review.tobytes(), folder) for review in reviews]
+        targets[split] = arrays["targets"]
+    order = splitting.stratified_order(targets["train"], splitting.SEED)
+    train, labels = texts["train"], targets["train"]
+    for split, part in (("train", order[_VALIDATION:]), ("validation", order[:_VALIDATION])):
+        rows = np.sort(part)
+        texts[split], targets[split] = [train[row] for row in rows], labels[rows]
+    return Examples(texts, targets, CLASSES)
 
 
 def _find(folder: Path) -> dict[str, Path] | None:
-    """A folder `aclImdb`, or what is in it, or an archive of it."""
+    """Find and verify the folder `aclImdb`, its contents, or an archive of it."""
     for place in (folder / "aclImdb", folder):
         if (place / "train" / "pos").is_dir():
             _reviews(place)
             return {ARCHIVE: place}
-    archives = [path for path in sorted(folder.iterdir()) if re.search(r"\.(tar(\.\w+)?|tgz)$", path.name)]
-    if not archives:
+    archive = next(
+        (path for path in sorted(folder.iterdir()) if re.search(r"\.(tar(\.\w+)?|tgz)$", path.name)), None
+    )
+    if archive is None:
         return None
-    _reviews(archives[0])
-    return {ARCHIVE: archives[0]}
+    _reviews(archive)
+    return {ARCHIVE: archive}
 
 
 def _read(files: dict[str, Path]) -> Splits:
@@ -99,60 +102,43 @@ def _read(files: dict[str, Path]) -> Splits:
     return splits
 
 
-def examples(data_dir: str | None = None, manual_dir: str | None = None) -> Examples:
-    """The reviews as texts, in their three splits; see `load` for the arguments."""
-    splits: dict[str, Labelled] = {}
-    for split, arrays in builder.load(_SOURCE, data_dir, manual_dir).items():
-        ends = np.cumsum(arrays["text_lengths"])
-        texts = [
-            untrusted.text_of(
-                arrays["text"][end - length : end].tobytes(), builder.folder_of(_SOURCE, data_dir)
-            )
-            for end, length in zip(ends, arrays["text_lengths"], strict=True)
-        ]
-        splits[split] = Labelled(texts, [CLASSES[label] for label in arrays["targets"]])
-    train = splits["train"]
-    _, labels = splitting.number_classes(train.labels)
-    order = splitting.stratified_order(labels, splitting.SEED)
-    rows = {"train": np.sort(order[_VALIDATION:]), "validation": np.sort(order[:_VALIDATION])}
-    cut = {
-        split: Labelled([train.texts[row] for row in own], [train.labels[row] for row in own])
-        for split, own in rows.items()
-    }
-    return Examples({**cut, "test": splits["test"]}, [])
+def _reviews(place: Path) -> dict[str, bytes]:
+    """Return the reviews of a folder or an archive in alphabetical order, as `train/neg/0_3`.
 
-
-def load(
-    *,
-    tokenizer: str | None,
-    vocabulary_size: int | None,
-    max_length: int | None,
-    truncate: End | None,
-    data_dir: str | None = None,
-    manual_dir: str | None = None,
-) -> Loaded:
-    """Loads the reviews; see `labelled_texts.load` for the arguments that are the same there.
-
-    Args:
-        tokenizer: what a token is.
-        vocabulary_size: how many there are.
-        max_length: longer reviews are cut to so many tokens.
-        truncate: which of them are kept.
-        data_dir: the folder of prepared data.
-        manual_dir: a folder with the authors' archive, or `aclImdb`, or an archive of it; None: see
-            `builder`.
+    Raises:
+        UserError: it cannot be read, or its reviews are not the original ones.
     """
-    assert tokenizer is not None
-    sources.locate(_SOURCE, manual_dir)  # wrong files are an error also where all was prepared before
-    loaded = labelled_texts.in_tokens(
-        "imdb_tokens",
-        [_SOURCE.name, _SOURCE.version],
-        Reading(tokenizer, vocabulary_size),
-        lambda: examples(data_dir, manual_dir),
-        "the reviews",
-        data_dir,
-    )
-    return ragged.cut(loaded, max_length, truncate)
+    with reading(place):
+        reviews = dict(itertools.islice(_read_reviews(place), 4 * _COUNT + 1))
+    if len(reviews) != 4 * _COUNT:
+        raise UserError(
+            f"{place}: has {len(reviews):,} reviews, as aclImdb/train/neg/0_3.txt: must have {4 * _COUNT:,}"
+        )
+    reviews = dict(sorted(reviews.items()))
+    if digest_of(reviews) != _CONTENTS:
+        raise UserError(f"{place}: its reviews are not the original ones; get {_SOURCE.url}{ARCHIVE}")
+    return reviews
+
+
+def _read_reviews(place: Path) -> Iterator[tuple[str, bytes]]:
+    if place.is_dir():
+        for path in place.rglob("*.txt"):
+            match = _PATH.fullmatch(path.as_posix())
+            if match and require_inside(place, path).is_file() and path.stat().st_size <= _MAX_BYTES:
+                yield "/".join(match.groups()), path.read_bytes()
+        return
+    for name, review in archives.read_tar(place, lambda name: bool(_PATH.fullmatch(name)), _MAX_BYTES):
+        match = _PATH.fullmatch(name)
+        assert match is not None
+        yield "/".join(match.groups()), review
+
+
+def digest_of(reviews: Mapping[str, bytes]) -> str:
+    """Return the SHA-256 of reviews in their order: see `_CONTENTS`."""
+    digest = hashlib.sha256()
+    for name, review in reviews.items():
+        digest.update(f"{name} {hashlib.sha256(review).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 _SOURCE = Source(

@@ -1,6 +1,5 @@
-"""The original files of a data set: where they are found, and whether they are the right ones."""
+"""The original files of a published data set: their location and verification."""
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,112 +8,86 @@ from typing import NamedTuple
 import numpy as np
 
 from rnn_jax.datasets.dataset import Splits
+from rnn_jax.datasets.safe_reading import sha256
 from rnn_jax.runtime.errors import UserError
 
 
 class Feature(NamedTuple):
-    """The shape, without the axis of examples, and the type of one array of a data set."""
+    """Shape, without the axis of examples, and type of an array of a data set."""
 
-    shape: tuple[int | None, ...]  # None, for the first axis alone: of any length
+    shape: tuple[int | None, ...]
+    """None, for the first axis only: of any length."""
     dtype: type[np.generic]
 
     @property
     def is_ragged(self) -> bool:
-        """Whether examples are of different lengths."""
+        """Whether examples have different lengths."""
         return None in self.shape
 
 
 class Source(NamedTuple):
-    """A data set as its authors published it.
-
-    `read` turns the files, by name, into arrays with the given features (of ragged ones a list). It checks
-    what it reads, and raises UserError for a file that is not what it should be. To change `read` or
-    `checksums`, change the version.
-    """
+    """A data set as its authors published it. Change `version` with `read` or `checksums`."""
 
     name: str
     version: str
     description: str
-    url: str  # of the folder, with a slash at its end
-    checksums: dict[str, str]  # file name -> SHA-256, in hexadecimal
+    url: str
+    """Of the folder of the files, with a final slash."""
+    checksums: dict[str, str]
+    """SHA-256 of each file by name, in hexadecimal."""
     features: dict[str, Feature]
     read: Callable[[dict[str, Path]], Splits]
+    """(files by name) -> arrays with these features, lists for ragged ones. Raises UserError for an invalid
+    file."""
     find: Callable[[Path], dict[str, Path] | None] | None = None
-    """Looks in a folder for the original in another form than the published files: what it finds, or None. It
-    raises UserError for what is not the original."""
+    """(folder) -> files in another form than published, or None. Raises UserError if they are not the
+    original."""
 
     @property
     def file_names(self) -> str:
-        """The files' names, to be shown."""
+        """The names of the files, for display."""
         return ", ".join(self.checksums)
 
 
 def locate(source: Source, manual_dir: str | None) -> dict[str, Path] | None:
-    """Finds the original files, and verifies them.
-
-    Looks into `manual_dir`, or where that is None into `$RNN_JAX_DATA/<name>`.
+    """Find the original files in `manual_dir`, or by default in `$RNN_JAX_DATA/<name>`, and verify them.
 
     Returns:
-        The path of each file, by its name, or None where no files were given.
+        The path of each file by name; None if there are none in the default folder.
 
     Raises:
-        UserError: `manual_dir` is no folder or lacks a file, or a file is not the original one.
+        UserError: `manual_dir` is not a folder or lacks a file, or a file is not the original.
     """
+    collection = os.environ.get("RNN_JAX_DATA")
+    if manual_dir is None and not collection:
+        return None
+    folder = Path(manual_dir or f"{collection}/{source.name}").expanduser()
+    files = {name: folder / name for name in source.checksums}
     try:
-        if found := _in_another_form(source, manual_dir):
+        missing = [name for name, path in files.items() if not path.is_file()]
+        if missing and source.find and folder.is_dir() and (found := source.find(folder)):
             return found
-        files = _files_of_environment(source) if manual_dir is None else _files_in(source, manual_dir)
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from error
-    if files is not None:
+    if not missing:
         verify(source, files)
-    return files
-
-
-def _in_another_form(source: Source, manual_dir: str | None) -> dict[str, Path] | None:
-    folder = _collected(source) if manual_dir is None else Path(os.path.expanduser(manual_dir))
-    if source.find is None or folder is None or not folder.is_dir():
+        return files
+    if manual_dir is None:
         return None
-    if all((folder / name).is_file() for name in source.checksums):
-        return None
-    return source.find(folder)
-
-
-def _collected(source: Source) -> Path | None:
-    """The folder `$RNN_JAX_DATA/<name>`."""
-    collection = os.environ.get("RNN_JAX_DATA")
-    return Path(os.path.expanduser(collection)) / source.name if collection else None
-
-
-def _files_in(source: Source, manual_dir: str) -> dict[str, Path]:
-    folder = Path(os.path.expanduser(manual_dir))
-    said = f"dataset.manual_dir = {manual_dir}"
+    problem = f"has no {', '.join(missing)}"
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "no such folder"
-        raise UserError(f"{said}: {problem}; {source.name} needs one that holds {source.file_names}")
-    files = {name: folder / name for name in source.checksums}
-    missing = [name for name, path in files.items() if not path.is_file()]
-    if missing:
-        raise UserError(f"{said}: has no {', '.join(missing)}; {source.name} needs all files as published")
-    return files
-
-
-def _files_of_environment(source: Source) -> dict[str, Path] | None:
-    folder = _collected(source)
-    if folder is None:
-        return None
-    files = {name: folder / name for name in source.checksums}
-    return files if all(path.is_file() for path in files.values()) else None
+    raise UserError(f"dataset.manual_dir = {manual_dir}: {problem}: must have {source.file_names}")
 
 
 def verify(source: Source, files: dict[str, Path]) -> None:
-    """Checks the files against their checksums.
+    """Verify the checksums of all files.
 
     Raises:
-        UserError: a file cannot be read, or is not the original one. It says what is wrong as far as that can
-            be seen from the file: that it is truncated, say, or another one of the set.
+        UserError: a file is not the original. The message names what is visibly wrong, such as a truncated
+            file or another file of the set.
     """
-    digests = {name: checksum(path) for name, path in files.items()}
+    digests = {name: sha256(path) for name, path in files.items()}
     wrong = [name for name, digest in digests.items() if digest != source.checksums[name]]
     if not wrong:
         return
@@ -122,18 +95,9 @@ def verify(source: Source, files: dict[str, Path]) -> None:
     for name in wrong:
         if digests[name] in names:
             raise UserError(f"{files[name]}: wrong name: this is the file {names[digests[name]]}")
-    source.read(files)  # raises for a file that is visibly broken
+    source.read(files)  # raises for a file that is visibly invalid
     name = wrong[0]
     raise UserError(
-        f"{files[name]}: not the original file of {source.name} (SHA-256 {digests[name]},\n"
-        f"should be {source.checksums[name]}); get it from {source.url}{name}"
+        f"{files[name]}: not the original file of {source.name}: SHA-256 {digests[name]},\n"
+        f"must be {source.checksums[name]}; get it from {source.url}{name}"
     )
-
-
-def checksum(path: Path) -> str:
-    """The SHA-256 of a file in hexadecimal; raises UserError where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error

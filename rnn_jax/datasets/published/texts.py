@@ -1,6 +1,6 @@
-"""Texts with a vocabulary: the Penn Treebank, tiny Shakespeare, as one stream of tokens a split.
+"""Published texts: the Penn Treebank as words, and tiny Shakespeare as characters.
 
-The originals are prepared and kept as they are, UTF-8 bytes; the tokens are made of them as they are loaded.
+The prepared data are the original UTF-8 bytes; they are tokenized whenever they are loaded.
 """
 
 from collections.abc import Mapping
@@ -8,93 +8,95 @@ from pathlib import Path
 
 import numpy as np
 
-from rnn_jax.datasets import untrusted, vocabulary
-from rnn_jax.datasets.dataset import Loaded, Spec, Splits
+from rnn_jax.datasets.dataset import Dataset, Spec, Splits
 from rnn_jax.datasets.published import builder
 from rnn_jax.datasets.published.sources import Feature, Source
-from rnn_jax.datasets.vocabulary import Vocabulary
+from rnn_jax.datasets.safe_reading import decode_utf8, reading
+from rnn_jax.datasets.vocabulary import Vocabulary, split_words
+from rnn_jax.datasets.vocabulary_learning import learn_characters, learn_words
 from rnn_jax.runtime.errors import UserError
 
 _FEATURES = {"text": Feature((None,), np.uint8)}
+_PTB_FILES = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
+_PTB_TOKENS = {"train": 929_589, "validation": 73_760, "test": 82_430}
+PTB_SPEC: Spec = {"kind": "text", "unit": "word", "vocabulary": 10_000}
+SHAKESPEARE_SPEC: Spec = {"kind": "text", "unit": "character", "vocabulary": 65}
 
 
 def with_last_tenth(splits: Splits) -> Splits:
-    """The splits, and what validation and test are together."""
+    """Add the split `last_tenth`, validation followed by test."""
     joined = np.concatenate([splits["validation"]["tokens"], splits["test"]["tokens"]])
     return {**splits, "last_tenth": {"tokens": joined}}
 
 
-_PTB_FILES = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
-_PTB_TOKENS = {"train": 929_589, "validation": 73_760, "test": 82_430}
-_PTB_WORDS = 10_000
-PTB_SPEC: Spec = {"kind": "text", "unit": "word", "vocabulary": _PTB_WORDS}
-SHAKESPEARE_SPEC: Spec = {"kind": "text", "unit": "character", "vocabulary": 65}
+def load_ptb(*, data_dir: str | None = None, manual_dir: str | None = None) -> Dataset:
+    """Load the Penn Treebank as words."""
+    texts = _load_texts(_PTB, data_dir, manual_dir)
+    vocabulary = learn_words([texts["train"]], unknown=False)  # the text itself contains <unk>
+    return Dataset(_PTB.version, PTB_SPEC, _encode(texts, vocabulary), vocabulary)
+
+
+def load_tiny_shakespeare(*, data_dir: str | None = None, manual_dir: str | None = None) -> Dataset:
+    """Load tiny Shakespeare as characters."""
+    texts = _load_texts(_SHAKESPEARE, data_dir, manual_dir)
+    vocabulary = learn_characters(texts.values())
+    splits = with_last_tenth(_encode(texts, vocabulary))
+    return Dataset(_SHAKESPEARE.version, SHAKESPEARE_SPEC, splits, vocabulary)
+
+
+def _load_texts(source: Source, data_dir: str | None, manual_dir: str | None) -> dict[str, str]:
+    folder = builder.folder_of(source, data_dir)
+    return {
+        split: decode_utf8(arrays["text"].tobytes(), folder)
+        for split, arrays in builder.load_splits(source, data_dir, manual_dir).items()
+    }
+
+
+def _encode(texts: Mapping[str, str], vocabulary: Vocabulary) -> Splits:
+    return {
+        split: {"tokens": vocabulary.encode(text).astype(vocabulary.dtype)} for split, text in texts.items()
+    }
 
 
 def _read_ptb(files: Mapping[str, Path]) -> Splits:
-    """Reads the three files, and checks that they are what everybody counts on."""
-    splits = {split: _read(files[name]) for split, name in _PTB_FILES.items()}
-    words = {split: vocabulary.split_words(text) for split, text in splits.items()}
+    """Read the three files, and check their numbers of words."""
+    texts = {split: _read_text(files[name]) for split, name in _PTB_FILES.items()}
+    words = {split: split_words(text) for split, text in texts.items()}
     known = set(words["train"])
     for split, name in _PTB_FILES.items():
         if len(words[split]) != _PTB_TOKENS[split]:
-            raise UserError(
-                f"{files[name]}: has {len(words[split]):,} tokens, should have {_PTB_TOKENS[split]:,}"
-            )
+            found, expected = len(words[split]), _PTB_TOKENS[split]
+            raise UserError(f"{files[name]}: has {found:,} tokens: must have {expected:,}")
         if foreign := set(words[split]) - known:
-            raise UserError(f"{files[name]}: has words that train has not: {', '.join(sorted(foreign)[:3])}")
-    if len(known) != _PTB_WORDS:
-        raise UserError(f"{files['ptb.train.txt']}: has {len(known):,} words, should have {_PTB_WORDS:,}")
-    return _as_bytes(splits)
-
-
-def load_ptb(*, data_dir: str | None = None, manual_dir: str | None = None) -> Loaded:
-    """Load the Penn Treebank as words."""
-    texts = _texts_of(_PTB_SOURCE, data_dir, manual_dir)
-    # Its unknown word is in the text itself.
-    known = vocabulary.words([texts["train"]], unknown=False)
-    return Loaded(_PTB_SOURCE.version, PTB_SPEC, _in_tokens(texts, known), known)
+            raise UserError(
+                f"{files[name]}: has words that are not in train: {', '.join(sorted(foreign)[:3])}"
+            )
+    if len(known) != PTB_SPEC["vocabulary"]:
+        raise UserError(
+            f"{files['ptb.train.txt']}: has {len(known):,} words: must have {PTB_SPEC['vocabulary']:,}"
+        )
+    return _as_bytes(texts)
 
 
 def _read_shakespeare(files: Mapping[str, Path]) -> Splits:
-    """Cuts the text where TFDS's own builder does: nine tenths, and the halves of what is left."""
-    text = _read(files["input.txt"])
+    """Split the text as TFDS's own builder does: nine tenths, and two halves of the last one."""
+    text = _read_text(files["input.txt"])
     nine_tenths = int(len(text) * 0.9)
     half = nine_tenths + int((len(text) - nine_tenths) * 0.5)
     return _as_bytes({"train": text[:nine_tenths], "validation": text[nine_tenths:half], "test": text[half:]})
 
 
-def load_tiny_shakespeare(*, data_dir: str | None = None, manual_dir: str | None = None) -> Loaded:
-    """Load tiny Shakespeare as characters."""
-    texts = _texts_of(_SHAKESPEARE_SOURCE, data_dir, manual_dir)
-    known = vocabulary.characters(texts.values())
-    splits = with_last_tenth(_in_tokens(texts, known))
-    return Loaded(_SHAKESPEARE_SOURCE.version, SHAKESPEARE_SPEC, splits, known)
-
-
-def _in_tokens(texts: Mapping[str, str], of: Vocabulary) -> Splits:
-    return {split: {"tokens": vocabulary.tokens_of(of, [text])} for split, text in texts.items()}
-
-
-def _read(path: Path) -> str:
-    with untrusted.reading(path, "not UTF-8"):
+def _read_text(path: Path) -> str:
+    with reading(path, "not UTF-8"):
         return path.read_text(encoding="utf-8")
 
 
 def _as_bytes(texts: Mapping[str, str]) -> Splits:
-    """Each split as the one example of its text."""
+    """Return the text of each split as one example."""
     return {split: {"text": np.frombuffer(text.encode(), np.uint8)[None]} for split, text in texts.items()}
 
 
-def _texts_of(source: Source, data_dir: str | None, manual_dir: str | None) -> dict[str, str]:
-    folder = builder.folder_of(source, data_dir)
-    return {
-        split: untrusted.text_of(arrays["text"].tobytes(), folder)
-        for split, arrays in builder.load(source, data_dir, manual_dir).items()
-    }
-
-
-_PTB_SOURCE = Source(
+_PTB = Source(
     "ptb",
     "1.0.0",
     "The Penn Treebank's Wall Street Journal (M. Marcus, B. Santorini, M. A. Marcinkiewicz; LDC99T42) as "
@@ -108,7 +110,7 @@ _PTB_SOURCE = Source(
     _FEATURES,
     _read_ptb,
 )
-_SHAKESPEARE_SOURCE = Source(
+_SHAKESPEARE = Source(
     "tiny_shakespeare",
     "1.0.0",
     "A million characters of Shakespeare's plays, put together by A. Karpathy.",

@@ -73,7 +73,7 @@ def message_of(tiny: Tiny, url: str, data_dir: Path) -> str:
 
 def test_server_without_the_file(tiny: Tiny, server: Server, tmp_path: Path) -> None:
     message = message_of(tiny, server.url, tmp_path / "data")
-    assert f"{server.url}{images_name('test')} answers 404 File not found" in message
+    assert f"{server.url}{images_name('test')}: status 404 File not found" in message
     assert "dataset.manual_dir" in message
 
 
@@ -85,13 +85,13 @@ def test_server_with_another_file(tiny: Tiny, server: Server, tmp_path: Path) ->
 
 
 def test_server_that_does_not_answer(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "CONTACT_SECONDS", 0.3)
+    monkeypatch.setattr(download, "CONNECT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         message = message_of(tiny, f"http://127.0.0.1:{silent.getsockname()[1]}/", tmp_path / "data")
         assert time.monotonic() - started < 5
-    assert "127.0.0.1 does not answer" in message
+    assert "127.0.0.1 does not respond" in message
 
 
 def test_a_command_without_network_ends_within_ten_seconds() -> None:
-    assert download.CONTACT_SECONDS <= 7  # the rest is for the imports
+    assert download.CONNECT_SECONDS <= 7  # the rest is for the imports

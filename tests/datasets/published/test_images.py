@@ -10,7 +10,7 @@ import pytest
 from idx_files import idx
 
 from rnn_jax import datasets
-from rnn_jax.datasets.published import images
+from rnn_jax.datasets.idx import read_images, read_labels, read_pair
 from rnn_jax.runtime.errors import UserError
 
 IMAGES = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
@@ -27,28 +27,26 @@ def write(path: Path, data: bytes) -> Path:
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_reads_what_was_written(tmp_path: Path, pack) -> None:
-    pair = images.read_pair(
-        write(tmp_path / "i", pack(idx(IMAGES))), write(tmp_path / "l", pack(idx(LABELS))), SPEC
-    )
+    pair = read_pair(write(tmp_path / "i", pack(idx(IMAGES))), write(tmp_path / "l", pack(idx(LABELS))), SPEC)
     np.testing.assert_array_equal(pair["inputs"], IMAGES)
     np.testing.assert_array_equal(pair["targets"], LABELS)
     assert (pair["inputs"].dtype, pair["targets"].dtype) == (np.uint8, np.int32)
 
 
 WRONG_IMAGES = {
-    "empty": (b"", "truncated: 0 bytes, should begin with a head of 16"),
-    "half a head": (idx(IMAGES)[:9], "truncated: 9 bytes, should begin with a head of 16"),
-    "cut off": (idx(IMAGES)[:-1], "truncated: 23 bytes of images, its head says 24"),
-    "too long": (idx(IMAGES) + b"0", "too long: 25 bytes of images, its head says 24"),
-    "gzip cut off": (gzip.compress(idx(IMAGES))[:-9], "truncated: its gzip stream has no end"),
+    "empty": (b"", "truncated: 0 bytes: must begin with a header of 16"),
+    "half a head": (idx(IMAGES)[:9], "truncated: 9 bytes: must begin with a header of 16"),
+    "cut off": (idx(IMAGES)[:-1], "truncated: 23 bytes of images: the header claims 24"),
+    "too long": (idx(IMAGES) + b"0", "too long: 25 bytes of images: the header claims 24"),
+    "gzip cut off": (gzip.compress(idx(IMAGES))[:-9], "truncated: the gzip stream has no end"),
     "gzip damaged": (gzip.compress(idx(IMAGES))[:10] + b"\xff" * 40, "damaged: "),
     "gzip checksum": (gzip.compress(idx(IMAGES))[:-8] + b"\0" * 8, "damaged: "),
-    "labels": (idx(LABELS), "holds labels (magic number 2049), should hold images (2051)"),
+    "labels": (idx(LABELS), "has labels (magic number 2049): must have images (2051)"),
     "a web page": (
         b"<!DOCTYPE html>",
-        "no IDX file of bytes (magic number 1008813135), should hold images (2051)",
+        "not an IDX file (magic number 1008813135): must have images (2051)",
     ),
-    "transposed": (idx(IMAGES.swapaxes(1, 2)), "its images are of 3x4 pixels, should be of 4x3"),
+    "transposed": (idx(IMAGES.swapaxes(1, 2)), "has images of 3x4 pixels: must be 4x3"),
     "none": (idx(IMAGES[:0]), "has no images"),
 }
 
@@ -58,15 +56,15 @@ def test_wrong_images(tmp_path: Path, case: str) -> None:
     data, message = WRONG_IMAGES[case]
     path = write(tmp_path / "images", data)
     with pytest.raises(UserError) as raised:
-        images.read_images(path, 4, 3)
+        read_images(path, 4, 3)
     assert str(raised.value).startswith(f"{path}: ")
     assert message in str(raised.value)
 
 
 WRONG_LABELS = {
-    "out of range": (idx(np.array([0, 3, 9])), "label 1 is 3, should be in 0 to 2"),
-    "cut off": (idx(LABELS)[:-1], "truncated: 1 bytes of labels, its head says 2"),
-    "images": (idx(IMAGES), "holds images (magic number 2051), should hold labels (2049)"),
+    "out of range": (idx(np.array([0, 3, 9])), "label 1 is 3: must be in 0 to 2"),
+    "cut off": (idx(LABELS)[:-1], "truncated: 1 bytes of labels: the header claims 2"),
+    "images": (idx(IMAGES), "has images (magic number 2051): must have labels (2049)"),
     "none": (idx(LABELS[:0]), "has no labels"),
 }
 
@@ -76,19 +74,19 @@ def test_wrong_labels(tmp_path: Path, case: str) -> None:
     data, message = WRONG_LABELS[case]
     path = write(tmp_path / "labels", data)
     with pytest.raises(UserError) as raised:
-        images.read_labels(path, 3)
+        read_labels(path, 3)
     assert str(raised.value) == f"{path}: {message}"
 
 
 def test_counts_that_do_not_agree(tmp_path: Path) -> None:
     images_path, labels_path = write(tmp_path / "i", idx(IMAGES)), write(tmp_path / "l", idx(LABELS[:1]))
-    with pytest.raises(UserError, match=r"i: has 2 images, but l has 1 labels; there should be one for each"):
-        images.read_pair(images_path, labels_path, SPEC)
+    with pytest.raises(UserError, match=r"i: has 2 images, but l has 1 labels: must be equal"):
+        read_pair(images_path, labels_path, SPEC)
 
 
 def test_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
-        images.read_labels(tmp_path, 3)
+        read_labels(tmp_path, 3)
 
 
 def test_digits() -> None:

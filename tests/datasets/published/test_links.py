@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from idx_files import idx, images_name, labels_name, write_files
-from own_texts import load_text
 from PIL import Image
+from user_texts import load_text
 
 from rnn_jax import datasets
-from rnn_jax.datasets import vocabulary
 from rnn_jax.datasets.published import builder
+from rnn_jax.datasets.vocabulary import Vocabulary
+from rnn_jax.datasets.vocabulary_learning import learn_characters
 from rnn_jax.runtime.errors import UserError
 
 
@@ -37,7 +38,7 @@ def test_links_out_of_a_folder_of_pictures_are_not_followed(through: str, tmp_pa
     else:
         (folder / "b").symlink_to(outside)
     keys: dict[str, Any] = {"name": "image_folder", "batch_size": 2, "data_dir": str(tmp_path / "data")}
-    with pytest.raises(UserError, match=r"\.png: leads out of .*pictures; nothing outside is read"):
+    with pytest.raises(UserError, match=r"\.png: leads out of .*pictures: must be inside"):
         datasets.build_dataset(folder=str(folder), **keys)
     (folder / "b" / "z.png" if through == "a file" else folder / "b").unlink()
     (tmp_path / "another").symlink_to(tmp_path / "pictures")  # what a person names may be a link
@@ -62,12 +63,12 @@ def test_a_label_that_was_never_trained_on(tmp_path: Path) -> None:
 
 
 def test_links_out_of_a_run_folder_are_not_followed(tmp_path: Path) -> None:
-    vocabulary.characters(["abc"]).save(tmp_path / "outside.json", "1")
-    assert vocabulary.load(tmp_path / "outside.json").tokens == ("a", "b", "c")
+    learn_characters(["abc"]).save(tmp_path / "outside.json", "1")
+    assert Vocabulary.load(tmp_path / "outside.json").tokens == ("a", "b", "c")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "vocabulary.json").symlink_to(tmp_path / "outside.json")
     with pytest.raises(UserError, match=r"run/vocabulary.json: leads out of .*run"):
-        vocabulary.load(tmp_path / "run" / "vocabulary.json")
+        Vocabulary.load(tmp_path / "run" / "vocabulary.json")
 
 
 KEPT: dict[str, Callable[[Path], Any]] = {
@@ -100,16 +101,16 @@ def test_prepared_data_names_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyP
     within = {"pythonClassName": "harmful.Feature"}
     content = json.dumps({**said, "featuresDict": {"features": {"text": within}}}).encode()
     written(tmp_path / "own" / "1.0.0" / "features.json", content)
-    with pytest.raises(UserError, match=r"features.json: damaged: 'harmful.Feature' is none of TFDS's"):
+    with pytest.raises(UserError, match=r"features.json: damaged: 'harmful.Feature' is not one of TFDS's"):
         builder.check_features(tmp_path / "own" / "1.0.0")
-    with pytest.raises(UserError, match=r"features.json: damaged: 'harmful.Feature' is none of TFDS's"):
+    with pytest.raises(UserError, match=r"features.json: damaged: 'harmful.Feature' is not one of TFDS's"):
         datasets.build_dataset(name="tfds:own", batch_size=2, data_dir=str(tmp_path))
     assert "harmful" not in sys.modules
 
 
 @pytest.mark.parametrize("name", ["kaggle:some/thing", "../own", "own/../../other", "/etc"])
 def test_names_of_tfds(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"should be a name of TFDS's own"):
+    with pytest.raises(UserError, match=r"must be one of TFDS's own names"):
         datasets.build_dataset(name=f"tfds:{name}", batch_size=2, data_dir=str(tmp_path))
 
 

@@ -20,7 +20,7 @@ def test_the_last_tenth_is_validation_and_then_test() -> None:
 def test_files_that_are_not_the_treebank_are_refused(tmp_path: Path) -> None:
     for name in ("train", "valid", "test"):
         (tmp_path / f"ptb.{name}.txt").write_text(" the cat \n sat \n")
-    with pytest.raises(UserError, match=r"ptb.train.txt: has 5 tokens, should have 929,589"):
+    with pytest.raises(UserError, match=r"ptb.train.txt: has 5 tokens: must have 929,589"):
         load_ptb(data_dir=str(tmp_path / "data"), manual_dir=str(tmp_path))
 
 

@@ -13,8 +13,8 @@ import spoiling
 from kind import Files, Kind, Wrong, build, change_first
 from spoiling import Change
 
-from rnn_jax.datasets.own_files import pictures
-from rnn_jax.datasets.published import images
+from rnn_jax.datasets import idx
+from rnn_jax.datasets.user_files import pictures
 
 RANDOM = np.random.default_rng(0)
 CLASSES = 3
@@ -27,7 +27,7 @@ def _idx(array: np.ndarray) -> bytes:
 IMAGES = RANDOM.integers(0, 256, (24, 4, 3)).astype(np.uint8)
 LABELS = (np.arange(24) % CLASSES).astype(np.uint8)
 IDX = {"images": _idx(IMAGES), "labels": _idx(LABELS)}
-SPEC = images.spec_of(4, 3, CLASSES)
+SPEC = idx.image_spec(4, 3, CLASSES)
 
 
 def gzipped_within(data: bytes, change: Change, number: int) -> bytes:
@@ -37,7 +37,7 @@ def gzipped_within(data: bytes, change: Change, number: int) -> bytes:
 
 
 def _read_pair(folder: Path) -> Any:
-    read = images.read_pair(folder / "images", folder / "labels", SPEC)
+    read = idx.read_pair(folder / "images", folder / "labels", SPEC)
     assert read["inputs"].shape == (len(read["targets"]), 4, 3), "the shapes differ"
     assert read["targets"].max() < CLASSES, "a label is out of range"
     return {name: array.tolist() for name, array in read.items()}
@@ -87,9 +87,7 @@ def _packed(change: Callable[[Files, int], Files]) -> Callable[[Files, int], Fil
     return changed
 
 
-NAMES = {
-    split: tuple(name.removesuffix(".gz") for name in names) for split, names in images.IDX_FILES.items()
-}
+NAMES = {split: tuple(name.removesuffix(".gz") for name in names) for split, names in idx.FILES.items()}
 OWN_IDX = {
     NAMES["train"][1]: IDX["labels"],
     NAMES["train"][0]: IDX["images"],

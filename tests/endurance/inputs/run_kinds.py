@@ -14,11 +14,13 @@ from text_kinds import TEXT, read_table, table_of
 
 from rnn_jax import datasets
 from rnn_jax.datasets import vocabulary
-from rnn_jax.datasets.own_files import pictures
+from rnn_jax.datasets.user_files import pictures
+from rnn_jax.datasets.vocabulary import Vocabulary
+from rnn_jax.datasets.vocabulary_learning import learn_bpe, learn_characters, learn_plain_words, learn_words
 
 
 def _read_vocabulary(folder: Path) -> Any:
-    known = vocabulary.load(folder / "vocabulary.json")
+    known = Vocabulary.load(folder / "vocabulary.json")
     numbers = known.encode("the cat\n") if known.unit in ("byte", "piece", "plain_word") else np.zeros(1, int)
     assert 0 <= numbers.min() <= numbers.max() < len(known), "a number is out of range"
     known.decode(range(min(len(known), 300))).encode()
@@ -43,12 +45,12 @@ VOCABULARY_WRONG: Wrong = {
 
 
 def _vocabulary(known: vocabulary.Vocabulary) -> bytes:
-    said = {"unit": known.unit, "version": "1", "tokens": list(known.tokens), "pieces": known.pieces}
+    said = {"unit": known.unit, "version": "1", "tokens": list(known.tokens), "pieces": known.bpe}
     return json.dumps({key: value for key, value in said.items() if value}).encode()
 
 
-WORDS = vocabulary.words([TEXT])
-PLAIN = vocabulary.plain_words([TEXT])
+WORDS = learn_words([TEXT])
+PLAIN = learn_plain_words([TEXT])
 OF_IMAGES = {
     "name": "mnist",
     "version": "1.0.0",
@@ -142,11 +144,11 @@ def _pieces_within(data: bytes, change: Change, number: int) -> bytes:
 def kinds() -> dict[str, Kind]:
     """Every kind, by its name."""
     found = {}
-    known = {"word": WORDS, "plain word": PLAIN, "character": vocabulary.characters([TEXT])}
+    known = {"word": WORDS, "plain word": PLAIN, "character": learn_characters([TEXT])}
     for unit, of in known.items():
         files = {"vocabulary.json": _vocabulary(of)}
         found[f"vocabulary, {unit}"] = Kind(files, _read_vocabulary, spoiling.OF_JSON, wrong=VOCABULARY_WRONG)
-    pieces = vocabulary.pieces(iter([TEXT]), 280)
+    pieces = learn_bpe(iter([TEXT]), 280)
     found["vocabulary, piece"] = Kind(
         {"vocabulary.json": _vocabulary(pieces)}, _read_vocabulary, spoiling.OF_JSON, _pieces_within
     )

@@ -10,7 +10,8 @@ import numpy as np
 from kind import Files, Kind, Wrong, build
 from spoiling import Change
 
-from rnn_jax.datasets.own_files import inputs, sequences
+from rnn_jax.datasets.user_files import inputs
+from rnn_jax.datasets.user_files.sequences import read_sequences
 
 RANDOM = np.random.default_rng(0)
 LENGTHS = np.arange(30) % 5 + 1
@@ -41,13 +42,13 @@ def _zipped_within(data: bytes, change: Change, number: int) -> bytes:
 
 
 def _read_sequences(folder: Path) -> Any:
-    blocks = inputs.read_sequences([str(folder / "a.npz")], {"features": 2})
+    blocks = inputs.read_input_sequences([str(folder / "a.npz")], {"features": 2})
     for block in blocks:
         for asked in block:
             assert (asked.value is None) != (asked.error is None), "neither an answer nor an error"
-    found = sequences.read(folder / "a.npz")
-    assert found.answers is not None
-    assert len(found.lengths) == len(found.answers) == len(found.rows), "counts differ"
+    found = read_sequences(folder / "a.npz")
+    assert found.targets is not None
+    assert len(found.lengths) == len(found.targets) == len(found.rows), "counts differ"
     assert len(found.steps) == int(found.lengths.sum()), "lengths are not those of the steps"
     assert np.isfinite(found.steps).all(), "a number is not finite"
     return build("sequences", folder, file=str(folder / "a.npz"), truncate="keep_first")

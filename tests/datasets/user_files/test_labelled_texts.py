@@ -8,8 +8,9 @@ import pytest
 
 from rnn_jax import datasets
 from rnn_jax.datasets.dataset import Dataset
-from rnn_jax.datasets.own_files import labelled_texts
-from rnn_jax.datasets.own_files.labelled_texts import Columns, read_table
+from rnn_jax.datasets.user_files import labelled_texts
+from rnn_jax.datasets.user_files.labelled_texts import Columns, read_table
+from rnn_jax.datasets.vocabulary import split_plain_words
 from rnn_jax.runtime.errors import UserError
 
 WORDS = {"good": ("fine", "great"), "bad": ("poor", "awful")}
@@ -96,7 +97,8 @@ def test_long_texts_are_cut_and_it_is_said(tmp_path: Path) -> None:
     for kept, part in (("keep_first", slice(3)), ("keep_last", slice(-3, None))):
         found = load(tmp_path, file, max_length=3, truncate=kept)
         assert texts(found, "train") == [" ".join(text.split()[part]) for text in texts(whole, "train")]
-        assert found.notes == (f"{longer} of 100 cut to their {kept.removeprefix('keep_')} 3 steps",)
+        end = kept.removeprefix("keep_")
+        assert found.notes == (f"{longer} of 100 sequences truncated to the {end} 3 steps",)
         assert max(arrays["lengths"].max() for arrays in found.splits.values()) == 3
 
 
@@ -107,7 +109,7 @@ def test_another_encoding(tmp_path: Path) -> None:
     assert all(text.endswith(" é") for text in texts(found, "test"))
     place = (tmp_path / "a.tsv").read_bytes().index(0xE9)
     with pytest.raises(
-        UserError, match=rf"a.tsv: not utf-8: byte {place}, in line 2, is 0xe9; dataset.encoding"
+        UserError, match=rf"a.tsv: not utf-8: byte {place}, in line 2, is 0xe9; set dataset.encoding"
     ):
         load(tmp_path, file)
 
@@ -132,7 +134,7 @@ def test_what_no_training_text_has_is_unknown(tmp_path: Path) -> None:
 
 
 def test_words_are_in_lower_case_and_marks_apart() -> None:
-    split = datasets.vocabulary.split_plain_words
+    split = split_plain_words
     assert split("It's NOT bad,<br /><br />really: 10/10 _x_!") == [
         *("it's", "not", "bad", ",", "really", ":", "10", "/", "10", "_", "x", "_", "!")
     ]
@@ -185,32 +187,40 @@ WRONG = {
     "no such column": (
         GOOD,
         {"label_column": "lable"},
-        r"dataset.label_column = lable: .*; it has label, text",
+        r"dataset.label_column = lable: .*: must be one of label, text",
     ),
-    "no such number": (GOOD, {"text_column": "3"}, r"dataset.text_column = 3: .* has no such column"),
-    "too many columns": (GOOD + "good\ta\tb\n", {}, "a.tsv: line 42 has 3 columns, the first line has 2"),
+    "no such number": (GOOD, {"text_column": "3"}, r"dataset.text_column = 3: not a column of"),
+    "too many columns": (
+        GOOD + "good\ta\tb\n",
+        {},
+        "line 42 has 3 columns: must have 2 as the first line",
+    ),
     "one class": (
         "label\ttext\n" + "good\tfine\n" * 40,
         {},
-        "a.tsv: every label is 'good'; there must be two",
+        "a.tsv: has one class, 'good': must have at least two",
     ),
-    "a lonely class": (GOOD + "odd\thm\n", {}, "a.tsv: the class 'odd' has one example; a class needs two"),
+    "a lonely class": (
+        GOOD + "odd\thm\n",
+        {},
+        "the class 'odd' has one example: must have at least two",
+    ),
     "many lonely classes": (
         GOOD + "odd\thm\nold\thm\n",
         {},
-        "'odd' has one example, as have 1 more; a class",
+        "'odd' has one example .and 1 more classes.: must",
     ),
     "two columns of a name": (
         "label\ttext\ttext\n" + "good\ta\tb\n" * 20,
         {},
-        r"dataset.text_column = text: .*a.tsv has 2 columns of that name",
+        r"dataset.text_column = text: .*a.tsv has 2 columns with that name",
     ),
     "too few": (
         "label\ttext\ngood\ta\nbad\tb\ngood\tc\nbad\td\n",
         {},
-        "a.tsv: has 4 examples, too few to take",
+        "a.tsv: has 4 examples: too few to split off a tenth",
     ),
-    "no such encoding": (GOOD, {"encoding": "utf-9"}, "dataset.encoding = utf-9: no such encoding"),
+    "no such encoding": (GOOD, {"encoding": "utf-9"}, "dataset.encoding = utf-9: not a text encoding"),
 }
 
 
@@ -225,7 +235,7 @@ def test_wrong_tables(case: str, tmp_path: Path) -> None:
 
 def test_wrong_files(tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"dataset.file = nowhere.tsv: no such file; --config.dataset.file=FILE"
+        UserError, match=r"dataset.file = nowhere.tsv: no such file; set --config.dataset.file=FILE"
     ):
         load(tmp_path, "nowhere.tsv")
     (tmp_path / "a.xlsx").write_bytes(b"PK")
@@ -238,9 +248,7 @@ def test_wrong_files(tmp_path: Path) -> None:
 
 def test_a_class_that_is_tested_and_never_learned(tmp_path: Path) -> None:
     test = write(tmp_path / "test.tsv", [("odd", "hm")])
-    with pytest.raises(
-        UserError, match=r"test\.tsv: the class 'odd' is in test, and no training text has it"
-    ):
+    with pytest.raises(UserError, match=r"test\.tsv: the class 'odd' is in test, but not in train"):
         load(tmp_path, write(tmp_path / "a.tsv", rows(40)), test_file=test)
 
 
@@ -255,4 +263,4 @@ def test_the_reading_is_part_of_the_name(tmp_path: Path) -> None:
         load(tmp_path, file, tokenizer=tokenizer).version for tokenizer in ("words", "characters", "bytes")
     }
     assert len(versions | {load(tmp_path, file, vocabulary_size=5).version}) == 4
-    assert labelled_texts._READING == 1
+    assert labelled_texts._FORMAT == 1

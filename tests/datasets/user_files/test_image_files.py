@@ -11,7 +11,7 @@ from PIL import Image
 
 from rnn_jax import datasets
 from rnn_jax.datasets.dataset import Dataset, Splits
-from rnn_jax.datasets.own_files import pictures
+from rnn_jax.datasets.user_files import pictures
 from rnn_jax.runtime.errors import UserError
 
 
@@ -72,7 +72,7 @@ def test_folders_are_divided_where_their_owner_did_not(tmp_path: Path) -> None:
     (tmp_path / "png" / "train" / "0" / ".hidden").write_text("the system's")
     found = load("image_folder", tmp_path / "png" / "train", tmp_path)
     assert found.counts == {"train": 400, "validation": 50, "test": 50}
-    assert found.notes == ("1 files that are no PNG or JPEG left out",)
+    assert found.notes == ("1 files other than PNG or JPEG left out",)
 
 
 def test_folders_may_be_called_training_and_testing(tmp_path: Path) -> None:
@@ -97,41 +97,37 @@ def some(folder: Path, classes: str = "ab", count: int = 20) -> Path:
 
 def test_wrong_folders(tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"dataset.folder = nowhere: no such folder; --config.dataset.folder="
+        UserError, match=r"dataset.folder = nowhere: no such folder; set --config.dataset.folder="
     ):
         load("image_folder", Path("nowhere"), tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"empty: has no folder of PNG or JPEG pictures, one for each class"):
+    with pytest.raises(UserError, match=r"empty: must contain a folder of PNG or JPEG files for each class"):
         load("image_folder", tmp_path / "empty", tmp_path)
-    with pytest.raises(UserError, match=r"has one class, 'a'; there must be two"):
+    with pytest.raises(UserError, match=r"has one class, 'a': must have at least two"):
         load("image_folder", some(tmp_path / "one", "a"), tmp_path)
     square(some(tmp_path / "lonely") / "c" / "c.png")
     with pytest.raises(UserError, match=r"lonely: the class 'c' has one example"):
         load("image_folder", tmp_path / "lonely", tmp_path)
     square(some(tmp_path / "sizes") / "a" / "z.png", (5, 3))
-    with pytest.raises(
-        UserError, match=r"z.png: is 5x3 pixels, and .*a0.png is 4x3; all must be of one size"
-    ):
+    with pytest.raises(UserError, match=r"z.png: has 5x3 pixels: must be 4x3, the size of .*a0.png"):
         load("image_folder", tmp_path / "sizes", tmp_path)
     (some(tmp_path / "damaged") / "a" / "z.png").write_bytes(b"\x89PNG nothing")
-    with pytest.raises(UserError, match=r"z.png: no PNG or JPEG picture"):
+    with pytest.raises(UserError, match=r"z.png: not a PNG or JPEG file"):
         load("image_folder", tmp_path / "damaged", tmp_path)
     square(some(tmp_path / "tested" / "train").parent / "test" / "c" / "1.png")
-    with pytest.raises(UserError, match=r"the class 'c' is in test, and not in train"):
+    with pytest.raises(UserError, match=r"the class 'c' is in test, but not in train"):
         load("image_folder", tmp_path / "tested", tmp_path)
-    with pytest.raises(UserError, match=r"dataset.validation_examples = 5: only where .* has train and test"):
+    with pytest.raises(UserError, match=r"validation_examples = 5: must be None, unless .* has train and"):
         load("image_folder", some(tmp_path / "plain"), tmp_path, validation_examples=5)
     assert not list((tmp_path / "data").glob("rnn_jax_image_folder/*"))
 
 
 def test_wrong_idx_files(tmp_path: Path) -> None:
     write_files(tmp_path / "idx")
-    with pytest.raises(UserError, match=r"validation_examples = 500: .* has 500 training images"):
+    with pytest.raises(UserError, match=r"validation_examples = 500: must be less than the 500 training"):
         load("idx", tmp_path / "idx", tmp_path, validation_examples=COUNTS["train"])
     (tmp_path / "idx" / images_name("test")).write_bytes(idx(np.zeros((6, 5, 3))))
-    with pytest.raises(
-        UserError, match=r"t10k-images.*: its images are of 5x3 pixels, and those of train of 4x3"
-    ):
+    with pytest.raises(UserError, match=r"t10k-images.*: has images of 5x3 pixels: must be 4x3"):
         load("idx", tmp_path / "idx", tmp_path)
     (tmp_path / "idx" / labels_name("train")).unlink()
     with pytest.raises(

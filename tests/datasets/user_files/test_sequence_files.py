@@ -8,7 +8,7 @@ import pytest
 
 from rnn_jax import datasets
 from rnn_jax.datasets.dataset import Dataset
-from rnn_jax.datasets.own_files import sequences
+from rnn_jax.datasets.user_files.sequences import read_sequences
 from rnn_jax.runtime.errors import UserError
 
 RANDOM = np.random.default_rng(0)
@@ -113,7 +113,7 @@ def test_files_of_their_own(tmp_path: Path) -> None:
     train, test = (write(tmp_path / f"{name}.npz", y=LABELS, **FORMS["ragged"]) for name in ("train", "test"))
     assert load(train, test_file=test).counts == {"train": 45, "validation": 5, "test": 50}
     found = load(train, test_file=test, max_length=3, truncate="keep_last")
-    assert found.notes == (f"{2 * (LENGTHS > 3).sum()} of 100 cut to their last 3 steps",)
+    assert found.notes == (f"{2 * (LENGTHS > 3).sum()} of 100 sequences truncated to the last 3 steps",)
     np.testing.assert_array_equal(
         found.splits["test"]["steps"], np.concatenate([wave[-3:] for wave in WAVES])
     )
@@ -124,7 +124,7 @@ def test_sequences_without_a_step_are_counted(tmp_path: Path) -> None:
     labels = np.concatenate([[1], LABELS, [0, 1]])
     found = load(write(tmp_path / "a.npz", x=np.concatenate(WAVES), lengths=lengths, y=labels))
     assert sum(found.counts.values()) == 50
-    assert found.notes == ("3 sequences without a step left out",)
+    assert found.notes == ("3 empty sequences left out",)
 
 
 def test_a_feature_that_never_varies_is_not_divided_by_zero(tmp_path: Path) -> None:
@@ -135,35 +135,41 @@ def test_a_feature_that_never_varies_is_not_divided_by_zero(tmp_path: Path) -> N
 NOT_A_NUMBER = padded(0.0)
 NOT_A_NUMBER[7, 0, 1] = np.nan
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "nan": ({"x": NOT_A_NUMBER, "y": LABELS}, r"row 7 of x, step 0: not a finite number: .*nan"),
-    "too large": ({"x": np.full((4, 2, 1), 1e300), "y": LABELS[:4]}, r"row 0 of x, step 0: not a finite"),
-    "no y": ({"x": padded(0.0)}, r"has no array y; it has x"),
-    "no x": ({"y": LABELS, "data": LABELS}, r"has no array x; it has y"),
+    "nan": ({"x": NOT_A_NUMBER, "y": LABELS}, r"row 7 of x, step 0: .*nan.*: must be finite"),
+    "too large": (
+        {"x": np.full((4, 2, 1), 1e300), "y": LABELS[:4]},
+        r"row 0 of x, step 0: inf: must be",
+    ),
+    "no y": ({"x": padded(0.0)}, r"has no array y, only x"),
+    "no x": ({"y": LABELS, "data": LABELS}, r"has no array x, only y"),
     "nan to tell": (
         {"x": padded(0.0), "y": np.where(np.arange(50) == 3, np.nan, 1.0)},
-        "row 3 of y: not a finite number",
+        "row 3 of y: must be finite numbers",
     ),
     "pickled": (
         {"x": np.array([wave.tolist() for wave in WAVES], dtype=object), "y": LABELS},
-        "holds pickled",
+        "contains pickled",
     ),
-    "texts": ({"x": padded(0.0).astype(str), "y": LABELS}, "x is of type <U32, should be numbers"),
-    "another count": ({"x": padded(0.0), "y": LABELS[:-1]}, "should be|y is of 49 sequences, and x of 50"),
-    "four axes": ({"x": padded(0.0)[None], "y": LABELS}, r"x is float32 \[1, 50, 8, 3\], should be"),
+    "texts": ({"x": padded(0.0).astype(str), "y": LABELS}, "x has type <U32: must be numbers"),
+    "another count": ({"x": padded(0.0), "y": LABELS[:-1]}, "x is float32 .50, 8, 3.: must be"),
+    "four axes": ({"x": padded(0.0)[None], "y": LABELS}, r"x is float32 \[1, 50, 8, 3\]: must be"),
     "too long": (
         {"x": padded(0.0), "y": LABELS, "lengths": LENGTHS + 5},
-        r"row \d+ of lengths is 1\d, and x has 8",
+        r"row \d+ of lengths is 1\d: must be 0 to 8",
     ),
     "negative": ({"x": padded(0.0), "y": LABELS, "lengths": LENGTHS - 9}, r"row \d+ of lengths is -\d"),
     "real lengths": ({"x": padded(0.0), "y": LABELS, "lengths": LENGTHS * 1.0}, "lengths is float64"),
     "nothing": ({"x": padded(0.0), "y": LABELS, "lengths": 0 * LENGTHS}, "has no sequence with a step"),
     "complex labels": (
         {"x": padded(0.0), "y": np.stack([LABELS, LABELS], axis=1)},
-        r"y is int64 \[50, 2\], should be labels",
+        r"y is int64 \[50, 2\]: must be labels",
     ),
-    "one value": ({"x": padded(0.0), "y": 3}, "y is one value, should be labels"),
-    "bytes": ({"x": padded(0.0), "y": np.array([b"caf\xe9", b"b"] * 25)}, "bytes that are not UTF-8"),
-    "one class": ({"x": padded(0.0), "y": 0 * LABELS}, "every label is '0'"),
+    "one value": ({"x": padded(0.0), "y": 3}, "y is a single value: must be labels"),
+    "bytes": (
+        {"x": padded(0.0), "y": np.array([b"caf\xe9", b"b"] * 25)},
+        "bytes and not UTF-8",
+    ),
+    "one class": ({"x": padded(0.0), "y": 0 * LABELS}, "has one class, '0'"),
     "a lonely class": (
         {"x": padded(0.0), "y": np.maximum(LABELS, np.arange(50) // 49 * 2)},
         "the class '2' has one",
@@ -181,10 +187,10 @@ def test_wrong_arrays(case: str, tmp_path: Path) -> None:
 def test_wrong_files(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", padded(0.0))
     for name, content, message in (
-        ("a.npy", None, "one array, should be an .npz file"),
-        ("b.npz", b"PK\x03\x04 nothing", "no .npz file, or a damaged one"),
-        ("c.npz", b"", "no .npz file, or a damaged one"),
-        ("d.npz", b"cos\nsystem\n(S'true'\ntR.", "pickled|no .npz file"),
+        ("a.npy", None, "an .npy file: must be an .npz file"),
+        ("b.npz", b"PK\x03\x04 nothing", "not an .npz file, or damaged"),
+        ("c.npz", b"", "not an .npz file, or damaged"),
+        ("d.npz", b"cos\nsystem\n(S'true'\ntR.", "pickled|not an .npz file"),
     ):
         if content is not None:
             (tmp_path / name).write_bytes(content)
@@ -198,13 +204,17 @@ def test_splits_must_be_alike(tmp_path: Path) -> None:
         (
             "features",
             {"x": padded(0.0)[:, :, :2], "y": LABELS},
-            "has 2 features and labels, and .* has 3 features",
+            "has 2 features and labels: must have 3 features",
         ),
-        ("targets", {"x": padded(0.0), "y": LABELS * 1.0}, "3 features and 1 real numbers to tell, and"),
+        (
+            "targets",
+            {"x": padded(0.0), "y": LABELS * 1.0},
+            "3 features and 1 real numbers as targets",
+        ),
         (
             "classes",
             {"x": padded(0.0), "y": LABELS + 1},
-            "has the class '2', of which there is nothing to learn",
+            "the class '2' is in test, but not in train",
         ),
     ):
         with pytest.raises(UserError, match=message):
@@ -212,6 +222,6 @@ def test_splits_must_be_alike(tmp_path: Path) -> None:
 
 
 def test_inputs_alone_need_no_answers(tmp_path: Path) -> None:
-    found = sequences.read(Path(write(tmp_path / "a.npz", x=padded(0.0)[:2])), needs_answers=False)
-    assert found.answers is None
+    found = read_sequences(Path(write(tmp_path / "a.npz", x=padded(0.0)[:2])), needs_targets=False)
+    assert found.targets is None
     assert found.lengths.tolist() == [8, 8]

@@ -1,1 +1,0 @@
-"""Readers of a user's own files: images, labelled texts, sequences, texts."""

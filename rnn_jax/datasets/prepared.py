@@ -1,0 +1,132 @@
+"""Prepared data: folders of arrays that are made from original files once.
+
+Data from a user's files is in a folder that is named by the SHA-256 of the contents of the files and of the
+options they are read with: `<data_dir>/rnn_jax_<kind>/<SHA-256>`. It is written whole or not at all, and
+verified whenever it is read. Data from published files is prepared in `published/builder.py`.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnn_jax.datasets import archives
+from rnn_jax.datasets.dataset import SPLITS, Splits
+from rnn_jax.datasets.safe_reading import read_json, require_inside, sha256
+from rnn_jax.runtime import files, lock
+from rnn_jax.runtime.errors import StorageError, UserError
+
+_VERSION_CHARACTERS = 12  # of the SHA-256
+_logger = logging.getLogger(__name__)
+
+
+def root_of(data_dir: str | None) -> Path:
+    """Return the folder of prepared data, TFDS's own for None; raise UserError if it is not local."""
+    if data_dir is None:  # as in TFDS, whose import takes a third of a second
+        data_dir = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
+    if "://" in data_dir:
+        raise UserError(f"dataset.data_dir = {data_dir}: must be a local folder")
+    return Path(os.path.expanduser(data_dir))
+
+
+@contextlib.contextmanager
+def writing(root: Path) -> Iterator[None]:
+    """Turn errors of writing to the folder of prepared data into a UserError or StorageError."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
+            raise StorageError(f"dataset.data_dir = {root}: no space left on the disk") from error
+        if isinstance(error, OSError):
+            raise UserError(f"dataset.data_dir = {root}: cannot be written: {error.strerror}") from error
+        raise  # TFDS's writers raise RuntimeError for a full disk; any other one is a bug
+
+
+def digest_of(values: Any) -> str:
+    """Return the SHA-256 of plain values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def version_of(digest: str) -> str:
+    """Return the version of a data set with that SHA-256."""
+    return digest[:_VERSION_CHARACTERS]
+
+
+def prepare(kind: str, digest: str, data_dir: str | None, origin: str, write: Callable[[Path], None]) -> Path:
+    """Return the folder of data that was prepared from a user's files, and prepare it if there is none.
+
+    Args:
+        kind: 'text' for example.
+        digest: SHA-256 of everything that the prepared data depends on.
+        data_dir: the folder of prepared data; None: TFDS's own.
+        origin: the original files, for display.
+        write: writes the data into a folder.
+
+    Raises:
+        UserError: raised by `write`; `data_dir` cannot be written; the prepared data is damaged.
+        StorageError: the disk is full.
+    """
+    root = root_of(data_dir)
+    folder = root / f"rnn_jax_{kind}" / digest
+    if not folder.exists():
+        with writing(root), lock.taking_turns(root / f".rnn_jax_{kind}.lock"):
+            if not folder.exists():  # another process may have prepared it meanwhile
+                _logger.info("reading %s, once", origin)
+                _write(folder, write)
+    manifest = read_json(folder / "manifest.json")
+    found = {file.name for file in folder.iterdir()} - {"manifest.json"}
+    if found != manifest.keys():
+        differing = ", ".join(sorted(found ^ manifest.keys())[:3])
+        raise UserError(f"{folder}: damaged ({differing}); delete it, and the next run prepares it again")
+    for file, expected in manifest.items():
+        if sha256(require_inside(folder, folder / file)) != expected:
+            raise UserError(f"{folder / file}: damaged; delete {folder}, and the next run prepares it again")
+    return folder
+
+
+def _write(folder: Path, write: Callable[[Path], None]) -> None:
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a killed process
+    unfinished.mkdir(parents=True)
+    try:
+        write(unfinished)
+        digests = {file.name: sha256(file) for file in sorted(unfinished.iterdir())}
+        files.write_json(unfinished / "manifest.json", digests)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def save_arrays(file: Path, splits: Splits) -> None:
+    """Write the arrays of all splits to an `.npz` file, each as `split/name`, whole or not at all."""
+    arrays: dict[str, Any] = {
+        f"{split}/{name}": array for split, named in splits.items() for name, array in named.items()
+    }
+    with files.replacing(file) as unfinished:
+        np.savez(unfinished, **arrays)
+
+
+def load_arrays(file: Path, names: Sequence[str]) -> Splits:
+    """Return the arrays of these names in every split; raise UserError if the file is damaged or lacks
+    one."""
+    arrays = archives.read_npz(file)
+    missing = [f"{split}/{name}" for split in SPLITS for name in names if f"{split}/{name}" not in arrays]
+    if missing:
+        raise UserError(f"{file}: damaged: has no {missing[0]}")
+    return {split: {name: arrays[f"{split}/{name}"] for name in names} for split in SPLITS}
+
+
+def load_strings(file: Path, name: str) -> tuple[str, ...]:
+    """Return the list of strings with that name in a JSON file; raise UserError if there is none."""
+    strings = read_json(file).get(name)
+    if not isinstance(strings, list) or not all(isinstance(text, str) for text in strings):
+        raise UserError(f"{file}: damaged: has no {name}")
+    return tuple(strings)

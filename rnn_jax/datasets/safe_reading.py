@@ -1,0 +1,67 @@
+"""Safe reading of files from elsewhere: as data, within limits, with errors that name the file.
+
+Data sets, archives and run folders may be damaged or malicious. Readers here never unpickle, never follow a
+path out of its folder, and never allocate more memory than a file can honestly contain. `archives.py` has the
+readers of compressed files.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rnn_jax.runtime import files
+from rnn_jax.runtime.errors import UserError
+
+_MAX_JSON_BYTES = 1 << 28
+
+
+def require_inside(folder: Path, path: Path) -> Path:
+    """Return the path; raise UserError if it leads out of the folder, by a link or by `..`."""
+    if path.resolve().is_relative_to(folder.resolve()):
+        return path
+    raise UserError(f"{path}: leads out of {folder}: must be inside; put the file itself there")
+
+
+@contextlib.contextmanager
+def reading(path: Path, problem: str = "damaged") -> Iterator[None]:
+    """Turn whatever a library raises while it reads a file into a UserError `path: problem: reason`.
+
+    Only calls of the library belong in this context: for damaged files, libraries raise errors of any type.
+    """
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason if len(reason) <= 200 else f"{reason[:199]}…"
+        raise UserError(f"{path}: {problem}: {reason}") from error
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON file that contains an object.
+
+    Raises:
+        UserError: the file cannot be read, contains something else, or is a link out of its folder.
+    """
+    require_inside(file.parent, file)
+    with reading(file, "damaged, not valid JSON"):
+        if file.stat().st_size > _MAX_JSON_BYTES:
+            raise UserError(f"{file}: damaged: {file.stat().st_size:,} bytes: at most {_MAX_JSON_BYTES:,}")
+        return files.read_json(file)
+
+
+def decode_utf8(data: bytes, path: Path) -> str:
+    """Decode the contents of a file; raise UserError if they are not UTF-8."""
+    with reading(path, "damaged, not UTF-8"):
+        return data.decode()
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal; raise UserError if it cannot be read."""
+    with reading(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,189 @@
+"""New inputs of a trained model, read block by block.
+
+An input that cannot be read becomes an `Input` with an error, so that the others can still be predicted.
+"""
+
+import itertools
+import os
+import select
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnn_jax.datasets.dataset import Spec
+from rnn_jax.datasets.safe_reading import reading
+from rnn_jax.datasets.user_files import pictures
+from rnn_jax.datasets.user_files.pictures import Background
+from rnn_jax.datasets.user_files.sequences import read_sequences
+from rnn_jax.datasets.vocabulary import Vocabulary
+from rnn_jax.runtime.errors import UserError
+
+BLOCK = 1024
+"""Greatest number of inputs in a block; those of similar lengths can share a batch."""
+_SUFFIXES = {"images": pictures.SUFFIXES, "sequences": (".npz",), "texts": (".txt", ".tsv", ".csv", ".text")}
+_READ_BYTES = 1 << 18
+_MAX_LINE_BYTES = 1 << 24
+
+
+class Input(NamedTuple):
+    """An input, or the reason why it cannot be read."""
+
+    name: str
+    value: np.ndarray | None
+    """An image [height, width], tokens [steps], or measured steps [steps, features]."""
+    error: str | None = None
+
+
+def check_files(names: Sequence[str], kind: str) -> None:
+    """Raise UserError if no file is given, or one does not exist or is of another kind.
+
+    A missing file with the right suffix is not an error here: the other inputs are still predicted.
+
+    Args:
+        names: the files.
+        kind: 'images' or 'sequences'.
+    """
+    if not names:
+        raise UserError(f"INPUT: must be at least one file of {kind}, the inputs of this run")
+    for name in names:
+        _check_suffix(name, kind)
+        if not _has_suffix(name, kind) and not Path(name).exists():
+            raise UserError(f"{name}: no such file; the inputs of this run are {kind}")
+
+
+def check_texts(names: Sequence[str]) -> None:
+    """Raise UserError for a text that looks like the name of a missing file or one of another kind."""
+    for name in names:
+        if " " not in name:
+            _check_suffix(name, "texts")
+            if _has_suffix(name, "texts") and not _is_file(name):
+                raise UserError(f"{name}: no such file")
+
+
+def _check_suffix(name: str, kind: str) -> None:
+    other = next((other for other in _SUFFIXES if _has_suffix(name, other)), kind)
+    if other != kind and not _has_suffix(name, kind):
+        raise UserError(f"{name}: a file of {other}; the inputs of this run are {kind}")
+
+
+def _has_suffix(name: str, kind: str) -> bool:
+    return name.lower().endswith(_SUFFIXES[kind])
+
+
+def read_input_images(names: Sequence[str], spec: Spec, background: Background) -> Iterator[list[Input]]:
+    """Read pictures of any size as images of a data set with that spec and background."""
+    height, width, maximum = (int(spec[key]) for key in ("height", "width", "maximum"))
+
+    def read(name: str) -> Input:
+        try:
+            return Input(name, pictures.fit(pictures.read(Path(name)), height, width, maximum, background))
+        except UserError as error:
+            return Input(name, None, str(error))
+
+    for block in _blocks(names):
+        yield [read(name) for name in block]
+
+
+def read_input_sequences(names: Sequence[str], spec: Spec) -> Iterator[list[Input]]:
+    """Read the sequences of `.npz` files; the name of each is `file:row`."""
+    features = int(spec["features"])
+    for name in names:
+        try:
+            found = read_sequences(Path(name), needs_targets=False)
+            if found.steps.shape[1] != features:
+                raise UserError(f"{name}: has {found.steps.shape[1]} features: must have {features}")
+        except UserError as error:
+            yield [Input(name, None, str(error))]
+            continue
+        values = dict(
+            zip(found.rows.tolist(), np.split(found.steps, np.cumsum(found.lengths)[:-1]), strict=True)
+        )
+        for rows in _blocks(range(len(values) + found.left_out)):
+            yield [
+                Input(f"{name}:{row}", values[row])
+                if row in values
+                else Input(f"{name}:{row}", None, f"{name}: row {row:,} is empty")
+                for row in rows
+            ]
+
+
+def read_input_texts(names: Sequence[str], vocabulary: Vocabulary, encoding: str) -> Iterator[list[Input]]:
+    """Read texts, and files of texts with one in each line; '-' or no name is standard input.
+
+    Args:
+        names: texts, or files.
+        vocabulary: of the model.
+        encoding: of lines that are not UTF-8.
+
+    Raises:
+        UserError: a line is in neither encoding.
+    """
+    for texts in _texts(names or ["-"], encoding):
+        block = []
+        for text in texts:
+            tokens = vocabulary.encode(text).astype(np.int32)
+            block.append(Input(text, tokens) if len(tokens) else Input(text, None, f"{text!r}: has no token"))
+        yield block
+
+
+def _texts(names: Sequence[str], encoding: str) -> Iterator[list[str]]:
+    given: list[str] = []
+    for name in names:
+        if name != "-" and not _is_file(name):
+            given.append(name)
+            continue
+        yield from _blocks(given)
+        given = []
+        if name == "-":
+            yield from _lines(sys.stdin.fileno(), encoding, "standard input")
+        else:
+            with reading(path := Path(name)):
+                descriptor = os.open(path, os.O_RDONLY)
+            try:
+                yield from _lines(descriptor, encoding, name)
+            finally:
+                os.close(descriptor)
+    yield from _blocks(given)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # too long for a file name, or a zero byte
+        return False
+
+
+def _lines(descriptor: int, encoding: str, name: str) -> Iterator[list[str]]:
+    """Yield lines as soon as they arrive: their writer may wait for a prediction."""
+    rest, lines = b"", list[str]()
+    while read := os.read(descriptor, _READ_BYTES):
+        *complete, rest = (rest + read).split(b"\n")
+        if len(rest) > _MAX_LINE_BYTES:
+            raise UserError(f"{name}: a line of more than {_MAX_LINE_BYTES:,} bytes")
+        lines += [line for line in (_decode(each, encoding, name).strip() for each in complete) if line]
+        waits = not select.select([descriptor], [], [], 0)[0]  # never for a file
+        ready = len(lines) if waits else len(lines) - len(lines) % BLOCK
+        yield from _blocks(lines[:ready])
+        lines = lines[ready:]
+    if last := _decode(rest, encoding, name).strip():
+        lines.append(last)
+    yield from _blocks(lines)
+
+
+def _decode(line: bytes, encoding: str, name: str) -> str:
+    for candidate in ("utf-8-sig", encoding):
+        try:
+            return line.decode(candidate)
+        except (ValueError, LookupError):  # not in the encoding, or no such encoding
+            continue
+    raise UserError(f"{name}: neither UTF-8 nor {encoding}: {line[:40]!r}")
+
+
+def _blocks(items: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yield lists of at most `BLOCK` items."""
+    iterator = iter(items)
+    while block := list(itertools.islice(iterator, BLOCK)):
+        yield block

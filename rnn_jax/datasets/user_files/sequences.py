@@ -1,0 +1,227 @@
+"""A user's measured sequences, from `.npz` files with the arrays x, y and lengths.
+
+    x        [examples, steps, features], or [examples, steps] of one feature, padded to the longest sequence;
+             or the concatenated steps of all sequences [steps, features]
+    lengths  [examples], whole numbers: required if sequences have different lengths
+    y        [examples] or [examples, 1], labels: whole numbers, strings or bools; or real numbers [examples]
+    or
+             [examples, outputs]
+
+Files with pickled objects are an error.
+"""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rnn_jax.datasets import prepared, ragged
+from rnn_jax.datasets.archives import read_npz
+from rnn_jax.datasets.dataset import SPLITS, Dataset, Spec, Splits, take
+from rnn_jax.datasets.ragged import Truncation
+from rnn_jax.datasets.safe_reading import sha256
+from rnn_jax.datasets.splitting import number_classes, split_rows
+from rnn_jax.datasets.user_files.paths import split_paths
+from rnn_jax.runtime.errors import UserError
+
+
+class Sequences(NamedTuple):
+    """The contents of a file, without empty sequences."""
+
+    steps: np.ndarray
+    """The concatenated steps of all sequences, float32 [steps, features]."""
+    lengths: np.ndarray
+    """int32 [examples]."""
+    targets: np.ndarray | None
+    """y: labels as strings [examples], or float32 [examples, outputs]; None: the file has no y."""
+    rows: np.ndarray
+    """The number of each sequence in the file [examples]."""
+    left_out: int
+    """The number of empty sequences."""
+
+
+def load_sequences(
+    *,
+    file: str,
+    validation_file: str | None,
+    test_file: str | None,
+    max_length: int | None,
+    truncate: Truncation,
+) -> Dataset:
+    """Load a user's sequences.
+
+    Args:
+        file: the training sequences; a split without a file is a stratified tenth of them.
+        validation_file: the validation sequences.
+        test_file: the test sequences.
+        max_length: longer sequences are truncated to this number of steps.
+        truncate: the end of a longer sequence that is kept.
+
+    Raises:
+        UserError: a file is invalid, or does not fit the others; a class has one sequence.
+    """
+    paths = split_paths(file, validation_file, test_file)
+    read = {split: read_sequences(path) for split, path in paths.items()}
+    for split, sequences in read.items():
+        found, expected = _describe(sequences), _describe(read["train"])
+        if found != expected:
+            raise UserError(f"{paths[split]}: has {found}: must have {expected}, as {paths['train']}")
+    classes, targets = _targets(read, paths)
+    splits: Splits = {
+        split: {"lengths": sequences.lengths, "targets": targets[split], "steps": sequences.steps}
+        for split, sequences in read.items()
+    }
+    missing = [split for split in SPLITS if split not in splits]
+    labels = targets["train"] if classes else np.zeros(len(targets["train"]), np.int32)
+    rows = split_rows(labels, classes, missing, paths["train"])
+    splits |= {split: take(splits["train"], own) for split, own in rows.items()}
+    left_out = sum(sequences.left_out for sequences in read.values())
+    notes = (f"{left_out:,} empty sequences left out",) if left_out else ()
+    digest = prepared.digest_of({split: sha256(path) for split, path in paths.items()})
+    data = Dataset(
+        prepared.version_of(digest), {}, {split: splits[split] for split in SPLITS}, None, classes, notes
+    )
+    data = ragged.truncate(data, max_length, truncate)
+    return data._replace(spec=sequences_spec(data.splits["train"], classes))
+
+
+def _describe(sequences: Sequences) -> str:
+    assert sequences.targets is not None
+    is_real = sequences.targets.dtype.kind == "f"
+    targets = f"{sequences.targets.shape[1]} real numbers as targets" if is_real else "labels"
+    return f"{sequences.steps.shape[1]} features and {targets}"
+
+
+def _targets(
+    read: dict[str, Sequences], paths: dict[str, Path]
+) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """Return class names, () for regression, and the targets of each split."""
+    targets = {split: each.targets for split, each in read.items() if each.targets is not None}
+    if targets["train"].dtype.kind == "f":
+        return (), targets
+    return number_classes({split: labels.tolist() for split, labels in targets.items()}, paths)
+
+
+def sequences_spec(train: dict[str, np.ndarray], classes: tuple[str, ...]) -> Spec:
+    """Return the spec of sequences, with the mean and standard deviation of each feature in training.
+
+    Args:
+        train: `steps` and `targets` of the training split.
+        classes: class names; () for regression, whose spec has the means and deviations of the targets, too.
+    """
+    means, deviations = _mean_and_deviation(train["steps"])
+    spec: Spec = {"kind": "sequences", "features": len(means), "means": means, "deviations": deviations}
+    if classes:
+        return {**spec, "classes": len(classes)}
+    means, deviations = _mean_and_deviation(train["targets"])
+    return {**spec, "outputs": len(means), "target_means": means, "target_deviations": deviations}
+
+
+def _mean_and_deviation(values: np.ndarray) -> tuple[list[float], list[float]]:
+    """Return the mean and standard deviation of values [examples, features], 1 instead of a deviation of
+    0."""
+    means, deviations = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+    return means.tolist(), np.where(deviations > 0, deviations, 1.0).tolist()
+
+
+def read_sequences(path: Path, *, needs_targets: bool = True) -> Sequences:
+    """Read a file of sequences.
+
+    Raises:
+        UserError: the file cannot be read, has pickled objects, has arrays that do not fit together, or
+            values that are not finite.
+    """
+    arrays = read_npz(path, ("x", "y", "lengths"))
+    if "x" not in arrays or (needs_targets and "y" not in arrays):
+        missing = "x" if "x" not in arrays else "y"
+        raise UserError(f"{path}: has no array {missing}, only {', '.join(sorted(arrays)) or 'others'}")
+    x, y = arrays["x"], arrays.get("y")
+    if x.dtype.kind not in "fiub":
+        raise UserError(f"{path}: x has type {x.dtype}: must be numbers")
+    if y is not None and y.ndim == 0:
+        raise UserError(f"{path}: y is a single value: must be labels [examples] or real numbers")
+    steps, lengths = _concatenate(path, x, arrays.get("lengths"), None if y is None else len(y))
+    if y is not None and len(y) != len(lengths):
+        raise UserError(f"{path}: y has {len(y):,} examples: must be {len(lengths):,}, as x")
+    with np.errstate(over="ignore"):
+        steps = steps.astype(np.float32)
+    wrong = ~np.isfinite(steps).all(axis=1)
+    if wrong.any():
+        place, ends = int(wrong.argmax()), np.cumsum(lengths)
+        row = int(np.searchsorted(ends, place, side="right"))
+        step, values = place - int(ends[row] - lengths[row]), ", ".join(map(str, steps[place]))
+        raise UserError(f"{path}: row {row:,} of x, step {step:,}: {values}: must be finite numbers")
+    rows = np.flatnonzero(lengths)
+    if not len(rows):
+        raise UserError(f"{path}: has no sequence with a step")
+    targets = None if y is None else _read_targets(path, y)[rows]
+    return Sequences(steps, lengths[rows].astype(np.int32), targets, rows, len(lengths) - len(rows))
+
+
+def _concatenate(
+    path: Path, x: np.ndarray, lengths: np.ndarray | None, examples: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the steps [steps, features] without padding, and lengths [examples]."""
+    if lengths is not None:
+        if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+            raise UserError(f"{path}: lengths is {_shape(lengths)}: must be whole numbers [examples]")
+        # Checked before the conversion, which may overflow, as may the sum of greater lengths.
+        _check_lengths(path, lengths, max(x.shape, default=0))
+        lengths = lengths.astype(np.int64)
+        is_flat = x.ndim == 1 or (x.ndim == 2 and len(lengths) != len(x))
+        if is_flat and x.size and sum(lengths.tolist()) == len(x):
+            return x.reshape(len(x), -1), lengths
+        examples = len(lengths)
+    shape = _shape(x)
+    if x.ndim == 2:
+        x = x[:, :, None]
+    if x.ndim != 3 or 0 in x.shape or examples not in (None, len(x)):
+        raise UserError(
+            f"{path}: x is {shape}: must be [examples, steps, features], or [steps, features] with the "
+            "number of steps of each sequence in lengths"
+        )
+    if lengths is None:
+        lengths = np.full(len(x), x.shape[1])
+    _check_lengths(path, lengths, x.shape[1])
+    return x[np.arange(x.shape[1])[None, :] < lengths[:, None]], lengths
+
+
+def _check_lengths(path: Path, lengths: np.ndarray, steps: int) -> None:
+    wrong = np.flatnonzero((lengths < 0) | (lengths > steps))
+    if wrong.size:
+        row = int(wrong[0])
+        raise UserError(
+            f"{path}: row {row:,} of lengths is {int(lengths[row]):,}: must be 0 to {steps:,}, the steps of x"
+        )
+
+
+def _read_targets(path: Path, y: np.ndarray) -> np.ndarray:
+    """Return labels as strings [examples], or real numbers, float32 [examples, outputs]."""
+    if y.dtype.kind == "f":
+        if y.size == 0:
+            raise UserError(f"{path}: y is {_shape(y)}: must have at least one number for each example")
+        with np.errstate(over="ignore"):
+            y = y.reshape(len(y), -1).astype(np.float32)
+        wrong = ~np.isfinite(y).all(axis=1)
+        if wrong.any():
+            raise UserError(f"{path}: row {int(wrong.argmax()):,} of y: must be finite numbers")
+        return y
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim == 1 and y.dtype.kind == "S":
+        try:
+            return np.char.decode(y, "utf-8")
+        except UnicodeError as error:
+            raise UserError(f"{path}: y has labels that are bytes and not UTF-8") from error
+    if y.ndim == 1 and y.dtype.kind == "U":
+        points = np.ascontiguousarray(y).view(np.dtype(np.uint32).newbyteorder(y.dtype.byteorder))
+        if ((points > sys.maxunicode) | ((points >= 0xD800) & (points < 0xE000))).any():
+            raise UserError(f"{path}: y has labels with invalid characters")
+    if y.ndim == 1 and y.dtype.kind in "iubU":
+        return y.astype(str)
+    raise UserError(f"{path}: y is {_shape(y)}: must be labels [examples] or real numbers")
+
+
+def _shape(array: np.ndarray) -> str:
+    return f"{array.dtype} {list(array.shape)}"
