@@ -20,7 +20,7 @@ from rnn_jax.reporting.provenance import commit, hardware
 
 HERE = Path(__file__).resolve().parent
 RELIABILITY = HERE.parents[1] / "experiments" / "reliability"
-sys.path += [str(RELIABILITY), str(HERE / "inputs")]
+sys.path += [str(RELIABILITY), str(RELIABILITY.parent), str(HERE / "inputs")]
 SERIES = importlib.import_module("report").SERIES
 
 
