@@ -68,7 +68,7 @@ TASK: dict[str, Any] = {
     "reads": "features",
     "predicts": "sequence",
 }
-DATASET: dict[str, Any] = {"builder": "rnn_jax.datasets.generated:load", "data": "numbers"}
+DATASET: dict[str, Any] = {"builder": "rnn_jax.datasets.synthetic:load_generated", "data": "numbers"}
 
 
 @pytest.mark.parametrize(

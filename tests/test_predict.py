@@ -256,7 +256,7 @@ def test_wrong_texts(
     status, out, err = ends(["--workdir", texts, "  ", "the film"], capsys)
     assert status == 1
     assert out.startswith("the film\t")
-    assert "has nothing to read" in err
+    assert "has no token" in err
     status, _, err = ends(["--workdir", texts, tmp_path / "gone.txt"], capsys)
     assert (status, err) == (2, f"error: {tmp_path / 'gone.txt'}: no such file\n")
     standard_input(monkeypatch, request, b"")
@@ -324,9 +324,9 @@ def test_wrong_sequences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert status == 1
     assert [line.partition("\t")[0].rpartition(":")[2] for line in out.splitlines()] == ["0", "2"]
     first, second, third = err.splitlines()
-    assert "wide.npz: has 7 features, the model reads 2" in first
-    assert "empty.npz: a sequence without a step: row 1" in second
-    assert "pickled.npz: holds pickled objects" in third
+    assert "wide.npz: has 7 features: must have 2" in first
+    assert "empty.npz: row 1 is empty" in second
+    assert "pickled.npz: contains pickled objects" in third
 
 
 # Run folders -----------------------------------------------------------------------------------------------
@@ -334,13 +334,13 @@ def test_wrong_sequences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_inputs_of_another_kind(digits: Path, texts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = ends(["--workdir", digits, "a text"], capsys)
-    assert (status, err) == (2, "error: a text: no such file; this is a run on images\n")
+    assert (status, err) == (2, "error: a text: no such file; the inputs of this run are images\n")
     status, _, err = ends(["--workdir", digits], capsys)
     assert status == 2
-    assert "INPUT: none is given; this is a run on images" in err
+    assert "INPUT: must be at least one file of images" in err
     status, _, err = ends(["--workdir", digits, ROOT / "README.md"], capsys)
     assert status == 1
-    assert "README.md: no PNG or JPEG picture" in err
+    assert "README.md: not a PNG or JPEG file" in err
     for run, name, kinds in (
         (texts, "a.png", ("images", "texts")),
         (digits, "a.npz", ("sequences", "images")),
@@ -349,7 +349,7 @@ def test_inputs_of_another_kind(digits: Path, texts: Path, capsys: pytest.Captur
         status, _, err = ends(["--workdir", run, name], capsys)
         assert (status, err) == (
             2,
-            f"error: {name}: of the kind of {kinds[0]}, and this is a run on {kinds[1]}\n",
+            f"error: {name}: a file of {kinds[0]}; the inputs of this run are {kinds[1]}\n",
         )
 
 
