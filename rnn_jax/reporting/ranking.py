@@ -20,10 +20,8 @@ class RankedPoint(NamedTuple):
     """A point of a sweep and its results."""
 
     point: dict[str, Any]
-    rows: list[Mapping[str, Any]]
-    """Of its members, by seed."""
-    values: list[float]
-    """The best objective of each member that has one."""
+    rows: list[Mapping[str, Any]]  # of its members, by seed
+    values: list[float]  # the best objective of each member that has one
 
     @property
     def has_result(self) -> bool:

@@ -1,4 +1,7 @@
-"""Curves, confusion matrix, mistakes and samples of each run, bounded for the page; best runs first."""
+"""Curves, confusion matrix, mistakes and samples of each run, bounded for the page; best runs first.
+
+All functions raise UserError for a file that is damaged, or a link.
+"""
 
 import base64
 import math
@@ -47,11 +50,7 @@ def curve_points(runs: int) -> int:
 
 
 def curves(run: Run, limit: int) -> tuple[dict[str, dict[str, Any]], bool]:
-    """The `[steps, values]` of a run by split and metric, and whether any has been thinned to `limit` points.
-
-    Raises:
-        UserError: metrics.jsonl is damaged.
-    """
+    """The `[steps, values]` of a run by split and metric, and whether any was thinned to `limit` points."""
     found: dict[str, dict[str, Any]] = {}
     is_thinned = False
     keep = () if run.best_step is None else (run.best_step,)
@@ -67,11 +66,7 @@ def curves(run: Run, limit: int) -> tuple[dict[str, dict[str, Any]], bool]:
 
 
 def read_curves(folder: Path) -> dict[tuple[str, str], Series]:
-    """The metrics of metrics.jsonl over the steps, by (split, metric); NaN where one was not finite.
-
-    Raises:
-        UserError: the file is damaged or a link.
-    """
+    """The metrics of metrics.jsonl over the steps, by (split, metric); NaN where one was not finite."""
     file = RunFolder(folder).metrics
     points: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for number, row in enumerate(read_rows(file), 1):
@@ -118,11 +113,7 @@ def thin(series: Series, limit: int, keep: Collection[int] = ()) -> Series:
 
 
 def confusion(run: Run, budget: Budget) -> dict[str, Any]:
-    """The confusion matrix (of many classes, the most confused ones), or a note why there is none.
-
-    Raises:
-        UserError: confusion.json is damaged.
-    """
+    """The confusion matrix (of many classes, the most confused ones), or a note why there is none."""
     file = RunFolder(run.folder).confusion_counts
     if not os.path.lexists(file):
         task = TASKS.get(str(run.config.get("task.name")))
@@ -158,11 +149,7 @@ def _missing_confusion(run: Run) -> dict[str, str]:
 
 
 def mistakes(run: Run, budget: Budget) -> dict[str, str]:
-    """The image of the most confident mistakes as a data URI, or a note why it is left out.
-
-    Raises:
-        UserError: the image is no PNG, or a link.
-    """
+    """The image of the most confident mistakes as a data URI, or a note why it is left out."""
     file = RunFolder(run.folder).mistakes
     if not os.path.lexists(file):
         return {}
@@ -176,11 +163,7 @@ def mistakes(run: Run, budget: Budget) -> dict[str, str]:
 
 
 def samples(run: Run, budget: Budget) -> dict[str, list[tuple[str, str]]]:
-    """Samples of a language model in `texts`: pairs of a heading and a text, the latest first.
-
-    Raises:
-        UserError: samples.txt cannot be read, or is a link.
-    """
+    """Samples of a language model in `texts`: pairs of a heading and a text, the latest first."""
     file = RunFolder(run.folder).samples
     check_file(file)
     found = sorted(read_samples(file).items(), reverse=True)

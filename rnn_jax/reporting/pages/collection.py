@@ -19,26 +19,16 @@ from rnn_jax.runtime.errors import UserError
 class Collection(NamedTuple):
     """The runs of a report."""
 
-    folders: list[Path]
-    """As given."""
-    runs: list[Run]
-    """Ranked, one benchmark after another; diverged and failed runs last."""
-    benchmarks: dict[Benchmark, Objective | None]
-    """With their objectives."""
-    objective: Objective | None
-    """Of most runs."""
-    metric: str
-    """The validation metric to show first: the objective's, if there is one."""
-    damaged: list[str]
-    """A message per run that is left out because it cannot be read."""
+    folders: list[Path]  # as given
+    runs: list[Run]  # ranked, one benchmark after another; diverged and failed runs last
+    benchmarks: dict[Benchmark, Objective | None]  # with their objectives
+    objective: Objective | None  # of most runs
+    metric: str  # the validation metric to show first: the objective's, if there is one
+    damaged: list[str]  # a message per run that cannot be read and is left out
 
 
 def collect(folders: Sequence[Path]) -> Collection:
-    """Read all runs in run folders and sweep folders.
-
-    Raises:
-        UserError: a folder is neither, or no run can be read.
-    """
+    """Read all runs in run and sweep folders; UserError if a folder is neither, or no run is valid."""
     for folder in folders:
         check_folder(folder)
     damaged, runs = list[str](), dict[str, Run]()

@@ -25,7 +25,6 @@ MAX_RUNS = 4_000
 MAX_DETAILS = 300  # runs with facts and attachments
 MAX_PARAMETERS = 12  # keys with a chart
 
-
 Contents = dict[str, Any]
 
 

@@ -21,20 +21,12 @@ def check_file(file: Path, limit: int = MAX_BYTES) -> None:
 
 
 def read_object(file: Path) -> dict[str, Any]:
-    """Read a file that holds a JSON object.
-
-    Raises:
-        UserError: the file is missing, rejected or damaged.
-    """
+    """Read a file with a JSON object; UserError if it is missing, rejected or damaged."""
     check_file(file, MAX_OBJECT_BYTES)
     return read_json(file)
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
-    """Read a file of JSON objects, one per line; [] if it does not exist.
-
-    Raises:
-        UserError: the file is rejected or damaged.
-    """
+    """Read a file of JSON objects, one per line, [] if it is missing; UserError if rejected or damaged."""
     check_file(file)
     return read_json_lines(file)

@@ -57,10 +57,8 @@ def find_runs(sweep: Path, *, within_trial: bool = False) -> list[Found]:
     """The run folders of a sweep in the order of results.jsonl, then those without a row.
 
     A row gives its folder, `"folder": "trials/<hash>"`, or else a number, for `members/<member>`. A trial
-    with several seeds is itself a sweep folder, whose members are the runs (`within_trial`).
-
-    Raises:
-        UserError: results.jsonl is damaged.
+    with several seeds is itself a sweep folder, whose members are the runs (`within_trial`). UserError if
+    results.jsonl is damaged.
     """
     rows: dict[Path, Row | None] = {_folder_of(sweep, row): row for row in read_rows(sweep / RESULTS)}
     for parent in (sweep / name for name in PARENTS):

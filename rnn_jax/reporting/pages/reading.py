@@ -21,26 +21,18 @@ MAX_STATUS, MAX_REASON = 40, 500  # characters
 class Run(NamedTuple):
     """A run, finished or not."""
 
-    name: str
-    """Short and unique in the report."""
+    name: str  # short and unique in the report
     folder: Path
-    sweep: Path | None
-    """The folder of its sweep."""
-    point: dict[str, Any]
-    """The values that the sweep varies, by dotted key; {} without a sweep."""
-    config: dict[str, Any]
-    """By dotted key."""
+    sweep: Path | None  # the folder of its sweep
+    point: dict[str, Any]  # the values that the sweep varies, by dotted key
+    config: dict[str, Any]  # by dotted key
     status: str
     reason: str | None
     step: int | None
-    """The number of updates."""
     best_step: int | None
-    metrics: dict[str, dict[str, float]]
-    """By split: 'validation' at the best step, and TEST_SPLITS; finite values only."""
-    summary: dict[str, Any]
-    """summary.json, updated with the run's row in results.jsonl."""
-    objective: Objective | None
-    """None if neither the run nor its sweep has recorded one."""
+    metrics: dict[str, dict[str, float]]  # by split: validation at the best step, TEST_SPLITS; finite ones
+    summary: dict[str, Any]  # summary.json, updated with the run's row in results.jsonl
+    objective: Objective | None  # None if neither the run nor its sweep has recorded one
 
     def metric(self, name: str, split: str = "validation") -> float | None:
         """The value of a metric, or None."""
@@ -48,10 +40,9 @@ class Run(NamedTuple):
 
 
 def read_run(found: Found, name: str, sweep: Path | None, objective: Objective | None) -> Run:
-    """Read a run's config and summary; `objective` is its sweep's, for a run without a summary.
+    """Read a run's config and summary; UserError if a file is damaged, of another version or a link.
 
-    Raises:
-        UserError: a file is damaged, of another version or a link.
+    `objective` is the sweep's, for a run without a summary.
     """
     folder, row = RunFolder(found.folder), dict(found.row or {})
     config = {}
@@ -80,11 +71,7 @@ def read_run(found: Found, name: str, sweep: Path | None, objective: Objective |
 
 
 def read_objective(content: Mapping[str, Any], file: Path) -> Objective | None:
-    """The objective in a summary or sweep.json; None if it has none.
-
-    Raises:
-        UserError: it is malformed.
-    """
+    """The objective in a summary or sweep.json, None if it has none; UserError if it is malformed."""
     if content.get("objective") is None:
         return None
     try:

@@ -25,8 +25,7 @@ class Column(NamedTuple):
     """A column's heading, its kind, its cells, and whether its first click sorts the largest value first."""
 
     heading: str
-    kind: str
-    """'number', 'text', or 'run' for a link to the run's details."""
+    kind: str  # 'number', 'text', or 'run' for a link to the run's details
     cell: Callable[[Group], Cell]
     descending: bool = False
 
@@ -34,18 +33,16 @@ class Column(NamedTuple):
 class Table(NamedTuple):
     """A table of the page."""
 
-    columns: list[tuple[str, str, bool]]
-    """Heading, kind and `descending` of each."""
+    columns: list[tuple[str, str, bool]]  # heading, kind and `descending` of each
     rows: list[list[Cell]]
-    numbers: list[int]
-    """Of each row, the index of its run; [] if rows are groups."""
+    numbers: list[int]  # of each row, the index of its run; [] if rows are groups
 
 
 def table_of_runs(runs: Sequence[Run], keys: Sequence[str], objective: Objective | None) -> Table:
     """A row per run, in their order; the objective comes first, then status and keys."""
     first, others = _metric_columns(runs, objective)
     columns = [
-        Column("run", "run", _name),
+        Column("run", "run", lambda group: _name(group[0].name)),
         *first,
         Column("status", "text", _status),
         *_key_columns(runs, keys[:MAX_KEYS]),
@@ -100,8 +97,7 @@ def _key_columns(runs: Sequence[Run], keys: Sequence[str]) -> list[Column]:
     ]
 
 
-def _name(group: Group) -> Cell:
-    name = group[0].name
+def _name(name: str) -> Cell:
     return name, int(name) if name.isdecimal() else name
 
 
