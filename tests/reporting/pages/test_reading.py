@@ -27,6 +27,7 @@ def test_a_run_is_read(tmp_path: Path) -> None:
     assert run.config["optimizer.learning_rate"] == 0.004
     assert run.config["optimizer.clip_norm"] is None
     assert run.config["model.layers"] == "[1, 2]"
+    assert not {"format", "plugins"} & set(run.config)
 
 
 def test_a_run_may_have_no_summary_yet(tmp_path: Path) -> None:
