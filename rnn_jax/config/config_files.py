@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 from rnn_jax.config.messages import format_value, nearest
 from rnn_jax.config.python_files import CONFIGS, find_file, run_file
 from rnn_jax.config.rules import PAIRS
-from rnn_jax.config.values import plain
+from rnn_jax.config.values import flatten, plain
 from rnn_jax.runtime.errors import UserError
 
 BASE = "base.py"
@@ -106,13 +106,7 @@ def with_defaults(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     (`duration_epochs`) is None.
     """
     sections = plain(config)
-    given = {
-        f"{section}.{key}"
-        for section, keys in sections.items()
-        if isinstance(keys, dict)
-        for key, value in keys.items()
-        if value is not None
-    }
+    given = {key for key, value in flatten(sections).items() if value is not None}
     unset = {key for *pair, _ in PAIRS if given.intersection(pair) for key in pair}
     for section, keys in defaults().items():
         own = sections.setdefault(section, {})

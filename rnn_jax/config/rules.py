@@ -1,9 +1,9 @@
 """Rules between keys: which keys belong to which choice, which exclude each other, and which need each other.
 
-They work on plain sections, `{section: {key: value}}`, after pydantic's checks of the single keys.
+They work on plain values by `section.key`, beside pydantic's checks of the single keys.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from annotated_types import Le, Lt
@@ -13,7 +13,7 @@ from rnn_jax.catalogue import DATA, DATASETS, TASKS, DatasetEntry
 from rnn_jax.config.messages import Problem, choices_of, expected, format_value, is_choice, kind_of
 from rnn_jax.runtime.processes import parse_address
 
-Sections = dict[str, dict[str, Any]]
+Values = dict[str, Any]
 Fields = Mapping[str, FieldInfo]
 """The keys of the schema: `section.key` and what pydantic has of it."""
 
@@ -57,7 +57,7 @@ def only(*, required: bool = False, **condition: str | tuple[str, ...] | Callabl
 
 
 def drop_inapplicable(
-    sections: Sections, typed: Collection[str], fields: Fields, defaults: Sections
+    values: Values, typed: Collection[str], fields: Fields, defaults: Values
 ) -> tuple[list[str], list[Problem]]:
     """Set the keys that do not apply to what is chosen to None, in place; those that were typed are problems.
 
@@ -69,147 +69,129 @@ def drop_inapplicable(
     dropped: dict[str, list[str]] = {}
     problems = []
     for key, field in fields.items():
-        value, reason = _get(sections, key), _why_inapplicable(sections, key, fields)
+        value, reason = values.get(key), _why_inapplicable(values, key, fields)
         if value is None or reason is None:
             continue
         if key in typed:
-            kinds = " or ".join(kinds_of(field))
-            problems.append(Problem(key, f"only for {kinds}, and {reason}", value))
-        else:
+            problems.append(Problem(key, f"only for {' or '.join(kinds_of(field))}, and {reason}", value))
+            continue
+        values[key] = None
+        if value != defaults.get(key):
             dropped.setdefault(reason, []).append(key)
-    silent = {key for keys in dropped.values() for key in keys if _get(sections, key) == _get(defaults, key)}
     for first, second, _ in PAIRS:
         for given, other in ((first, second), (second, first)):
-            both = _get(sections, given) is not None and _get(sections, other) is not None
+            both = values.get(given) is not None and values.get(other) is not None
             if both and given in typed and other not in typed:
+                values[other] = None
                 dropped.setdefault(f"{given} is given", []).append(other)
-    for key in (key for keys in dropped.values() for key in keys):
-        section, _, name = key.partition(".")
-        sections[section][name] = None
-    noted = {reason: [key for key in keys if key not in silent] for reason, keys in dropped.items()}
-    return [f"{', '.join(keys)} ignored: {reason}" for reason, keys in noted.items() if keys], problems
+    return [f"{', '.join(keys)} ignored: {reason}" for reason, keys in dropped.items()], problems
 
 
-def fill_defaults(sections: Sections, fields: Fields) -> None:
+def fill_defaults(values: Values, fields: Fields) -> None:
     """Set, in place, the options that apply, are not given and have a default."""
     for key, field in fields.items():
-        section, _, name = key.partition(".")
-        mark, values = only_of(field), sections.get(section, {})
-        is_given = values.get(name) is not None or (name in values and not mark.required)
-        if mark.default is not None and not is_given and applies(sections, key, fields):
-            values[name] = mark.default
+        mark = only_of(field)
+        is_given = values.get(key) is not None or (key in values and not mark.required)
+        if mark.default is not None and not is_given and applies(values, key, fields):
+            values[key] = mark.default
 
 
-def missing_for_kind(sections: Sections, fields: Fields) -> list[Problem]:
+def missing_for_kind(values: Values, fields: Fields) -> Iterator[Problem]:
     """The keys that the choice requires and that are not given."""
-    problems = []
     for key, field in fields.items():
-        if only_of(field).required and _get(sections, key) is None and applies(sections, key, fields):
+        if only_of(field).required and values.get(key) is None and applies(values, key, fields):
             decider = _decider(key, field)
             words = expected(field).removesuffix(", or None")
-            message = f"must be given where {decider} is {_get(sections, decider)}: {words}"
-            problems.append(Problem(key, message, cause=decider))
-    return problems
+            message = f"must be given where {decider} is {values.get(decider)}: {words}"
+            yield Problem(key, message, cause=decider)
 
 
-def unpaired(sections: Sections, fields: Fields) -> list[Problem]:
+def unpaired(values: Values, fields: Fields) -> Iterator[Problem]:
     """The pairs of which both keys are given, or neither where one must be."""
-    problems = []
     for first, second, required in PAIRS:
-        values = {key: _get(sections, key) for key in (first, second) if _get(sections, key) is not None}
-        if len(values) == 2:
+        given = [key for key in (first, second) if values.get(key) is not None]
+        if len(given) == 2:
             message = f"give it or {second} (= {format_value(values[second])}), not both"
-            problems.append(Problem(first, message, values[first]))
-        elif not values and required and applies(sections, first, fields):
+            yield Problem(first, message, values[first])
+        elif not given and required and applies(values, first, fields):
             cause = second if only_of(fields[first]) is ALWAYS else _decider(first, fields[first])
-            problems.append(Problem(first, f"neither it nor {second} is given, and one must be", cause=cause))
-    return problems
+            yield Problem(first, f"neither it nor {second} is given, and one must be", cause=cause)
 
 
-def wrong_data(sections: Sections, fields: Fields) -> list[Problem]:
+def wrong_data(values: Values, fields: Fields) -> Iterator[Problem]:
     """A data set of another kind than the task needs."""
-    task, key = TASKS.get(_get(sections, "task.name")), "dataset.name"
-    dataset = _dataset(sections, key)
+    task, key = TASKS.get(str(values.get("task.name"))), "dataset.name"
+    dataset = _dataset(values, key)
     if dataset is not None and dataset.data is None:
         key = "dataset.template"
-        dataset = _dataset(sections, key)
-    if task is None or dataset is None or dataset.data == task.data:
-        return []
-    fitting = [name for name in choices_of(fields[key].annotation) if DATASETS[name].data == task.data]
-    message = f"the task {_get(sections, 'task.name')} needs {DATA[task.data]}: {', '.join(fitting)}"
-    return [Problem(key, message, _get(sections, key), cause="task.name")]
+        dataset = _dataset(values, key)
+    if task is not None and dataset is not None and dataset.data != task.data:
+        fitting = [name for name in choices_of(fields[key].annotation) if DATASETS[name].data == task.data]
+        message = f"the task {values.get('task.name')} needs {DATA[task.data]}: {', '.join(fitting)}"
+        yield Problem(key, message, values.get(key), cause="task.name")
 
 
-def _dataset(sections: Sections, key: str) -> DatasetEntry | None:
-    return DATASETS.get(str(_get(sections, key)).partition(":")[0])
+def _dataset(values: Values, key: str) -> DatasetEntry | None:
+    return DATASETS.get(str(values.get(key)).partition(":")[0])
 
 
-def bidirectional_language_model(sections: Sections, fields: Fields) -> list[Problem]:
+def bidirectional_language_model(values: Values, fields: Fields) -> Iterator[Problem]:
     """A language model that reads the token it must predict."""
     del fields
-    task = TASKS.get(_get(sections, "task.name"))
-    if task is None or not task.language_model or _get(sections, "model.bidirectional") is not True:
-        return []
-    message = "a language model cannot be bidirectional: it would see the token it must predict"
-    return [Problem("model.bidirectional", message, True, cause="task.name")]
+    task = TASKS.get(str(values.get("task.name")))
+    if task is not None and task.language_model and values.get("model.bidirectional") is True:
+        message = "a language model cannot be bidirectional: it would see the token it must predict"
+        yield Problem("model.bidirectional", message, True, cause="task.name")
 
 
-def text_files(sections: Sections, fields: Fields) -> list[Problem]:
+def text_files(values: Values, fields: Fields) -> Iterator[Problem]:
     """One of the held-out files of a text without the other; byte-pair encoding without a vocabulary size."""
     del fields
-    found = []
-    is_text = _get(sections, "dataset.name") == "text"  # tables of labelled texts are split by example
-    given = {name: _get(sections, f"dataset.{name}") for name in ("validation_file", "test_file")}
+    is_text = values.get("dataset.name") == "text"  # tables of labelled texts are split by example
+    given = {key: values.get(key) for key in ("dataset.validation_file", "dataset.test_file")}
     if is_text and None in given.values() and any(given.values()):
-        missing, other = sorted(given, key=lambda name: given[name] is not None)
-        message = f"must be given as well where dataset.{other} is"
-        found.append(Problem(f"dataset.{missing}", message, cause=f"dataset.{other}"))
-    if _get(sections, "dataset.tokenizer") == "bpe" and _get(sections, "dataset.vocabulary_size") is None:
+        missing, other = sorted(given, key=lambda key: given[key] is not None)
+        yield Problem(missing, f"must be given as well where {other} is", cause=other)
+    if values.get("dataset.tokenizer") == "bpe" and values.get("dataset.vocabulary_size") is None:
         message = "must be given where dataset.tokenizer is bpe: a whole number from 256 on"
-        found.append(Problem("dataset.vocabulary_size", message, cause="dataset.tokenizer"))
-    return found
+        yield Problem("dataset.vocabulary_size", message, cause="dataset.tokenizer")
 
 
-def two_averages(sections: Sections, fields: Fields) -> list[Problem]:
+def two_averages(values: Values, fields: Fields) -> Iterator[Problem]:
     """Both averages of the parameters at once."""
     del fields
-    decay = _get(sections, "optimizer.average_decay")
+    decay = values.get("optimizer.average_decay")
     for key in ("optimizer.average_from_epochs", "optimizer.average_from_steps"):
-        if decay is not None and _get(sections, key) is not None:
+        if decay is not None and values.get(key) is not None:
             message = f"give it or optimizer.average_decay (= {format_value(decay)}), not both"
-            return [Problem(key, message, _get(sections, key), cause="optimizer.average_decay")]
-    return []
+            yield Problem(key, message, values[key], cause="optimizer.average_decay")
 
 
-def too_large(sections: Sections, fields: Fields) -> list[Problem]:
+def too_large(values: Values, fields: Fields) -> Iterator[Problem]:
     """Whole numbers beyond what an array's size, or a count of steps, can be."""
-    found = []
     for key, field in fields.items():
-        value = _get(sections, key)
+        value = values.get(key)
         bounded = any(isinstance(mark, Lt | Le) for mark in field.metadata)
         if kind_of(field.annotation)[0] is int and not bounded and isinstance(value, int) and value >= LIMIT:
-            found.append(Problem(key, f"must be less than {LIMIT}", value))
-    return found
+            yield Problem(key, f"must be less than {LIMIT}", value)
 
 
-def processes(sections: Sections, fields: Fields) -> list[Problem]:
-    """A process index out of range, or a coordinator that is no address."""
+def processes(values: Values, fields: Fields) -> Iterator[Problem]:
+    """A process index out of range, or a coordinator that is not an address."""
     del fields
-    found = []
     count, index, coordinator = (
-        _get(sections, f"runtime.{key}") for key in ("process_count", "process_index", "coordinator")
+        values.get(f"runtime.{key}") for key in ("process_count", "process_index", "coordinator")
     )
     for key, value in (("runtime.process_index", index), ("runtime.coordinator", coordinator)):
         if value is not None and count in (None, 1):
             message = "only with runtime.process_count, the number of processes: at least 2"
-            found.append(Problem(key, message, value, cause="runtime.process_count"))
+            yield Problem(key, message, value, cause="runtime.process_count")
     if isinstance(count, int) and isinstance(index, int) and 1 < count <= index:
         message = f"must be less than runtime.process_count = {count}; the first is 0"
-        found.append(Problem("runtime.process_index", message, index, cause="runtime.process_count"))
+        yield Problem("runtime.process_index", message, index, cause="runtime.process_count")
     if isinstance(coordinator, str) and parse_address(coordinator) is None:
         message = "must be HOST:PORT, a name or an address and a number from 1 to 65535"
-        found.append(Problem("runtime.coordinator", message, coordinator))
-    return found
+        yield Problem("runtime.coordinator", message, coordinator)
 
 
 RULES = (
@@ -224,16 +206,11 @@ RULES = (
 )
 
 
-def applies(sections: Sections, key: str, fields: Fields) -> bool:
+def applies(values: Values, key: str, fields: Fields) -> bool:
     """Whether `key` applies to what is chosen."""
     if only_of(fields[key]) is ALWAYS:
         return True
-    return str(_get(sections, _decider(key, fields[key]))).partition(":")[0] in kinds_of(fields[key])
-
-
-def _get(sections: Sections, key: str) -> Any:
-    section, _, name = key.partition(".")
-    return sections.get(section, {}).get(name)
+    return str(values.get(_decider(key, fields[key]))).partition(":")[0] in kinds_of(fields[key])
 
 
 def only_of(field: FieldInfo) -> Only:
@@ -254,14 +231,14 @@ def _decider(key: str, field: FieldInfo) -> str:
     return decider if "." in decider else f"{key.partition('.')[0]}.{decider}"
 
 
-def _why_inapplicable(sections: Sections, key: str, fields: Fields) -> str | None:
+def _why_inapplicable(values: Values, key: str, fields: Fields) -> str | None:
     """Why `key` does not apply to what is chosen; None where it does, or where the choice itself is wrong."""
     if only_of(fields[key]) is ALWAYS:
         return None
     decider = _decider(key, fields[key])
-    if reason := _why_inapplicable(sections, decider, fields):
+    if reason := _why_inapplicable(values, decider, fields):
         return reason
-    if applies(sections, key, fields):
+    if applies(values, key, fields):
         return None
-    kind = _get(sections, decider)
+    kind = values.get(decider)
     return f"{decider} is {kind}" if is_choice(fields[decider], kind) else None

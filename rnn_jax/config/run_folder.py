@@ -14,7 +14,8 @@ from typing import Any
 from rnn_jax.config.config_files import split_source
 from rnn_jax.config.messages import format_value
 from rnn_jax.config.plugins import plugins_of, require_plugins
-from rnn_jax.config.schema import Config, check, keys
+from rnn_jax.config.schema import Config, check
+from rnn_jax.config.values import flatten
 from rnn_jax.runtime import lock
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import (
@@ -217,9 +218,8 @@ def read_config(workdir: Path) -> Config:
 
 def fixed_values(config: Config) -> dict[str, Any]:
     """The values by key that must be the same when a run is resumed."""
-    sections = config.model_dump()
-    parts = (key.partition(".")[::2] for key in keys() if not key.startswith(MAY_DIFFER))
-    return {f"{section}.{key}": sections[section][key] for section, key in parts}
+    values = flatten(config.model_dump())
+    return {key: value for key, value in values.items() if not key.startswith(MAY_DIFFER)}
 
 
 def require_same_config(workdir: Path, new: Config) -> None:

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from rnn_jax.config.config_files import defaults
 from rnn_jax.config.messages import Problem, expected, nearest_key, wrong_value
-from rnn_jax.config.rules import RULES, Fields, Sections, drop_inapplicable, fill_defaults
-from rnn_jax.config.values import plain
+from rnn_jax.config.rules import RULES, Fields, drop_inapplicable, fill_defaults
+from rnn_jax.config.values import flatten, plain
 
 OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 """Pydantic's error types for a number of the right type."""
@@ -34,15 +34,29 @@ def examine_sections(
         model: the schema, a pydantic model of sections.
         fields: the schema's keys, `section.key`.
     """
-    sections, problems = _known(plain(config), model.model_fields, fields)
-    notes, found = drop_inapplicable(sections, typed, fields, defaults())
-    fill_defaults(sections, fields)
+    sections, problems = plain(config), []
+    for name, section in sections.items():
+        if isinstance(section, dict):
+            problems += [
+                wrong_key(f"{name}.{key}", fields) for key in section if f"{name}.{key}" not in fields
+            ]
+        else:
+            problem = wrong_key(name, fields)
+            problems.append(problem._replace(value=section) if name in model.model_fields else problem)
+    values = {key: value for key, value in flatten(sections).items() if key in fields}
+    notes, found = drop_inapplicable(values, typed, fields, flatten(defaults()))
+    fill_defaults(values, fields)
+    known = {name: {} for name in model.model_fields if isinstance(sections.get(name), dict)}
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        if section in known:
+            known[section][name] = value
     checked = None
     try:
-        checked = model.model_validate(sections)
+        checked = model.model_validate(known)
     except ValidationError as error:
         found += [_problem(item["type"], item["loc"], item["input"], fields) for item in error.errors()]
-    found += [problem for rule in RULES for problem in rule(sections, fields)]
+    found += [problem for rule in RULES for problem in rule(values, fields)]
     for problem in found:
         # One problem per key, and none of the keys of a section that has a problem itself.
         if not {problem.key, problem.key.partition(".")[0]} & {earlier.key for earlier in problems}:
@@ -64,21 +78,6 @@ def wrong_key(key: str, fields: Fields) -> Problem:
 
 def _keys_of(section: str, fields: Fields) -> str:
     return ", ".join(key.partition(".")[2] for key in fields if key.startswith(f"{section}."))
-
-
-def _known(config: dict[str, Any], names: Collection[str], fields: Fields) -> tuple[Sections, list[Problem]]:
-    """The sections and keys of the schema, and a problem for each other one."""
-    sections: Sections = {}
-    problems = []
-    for name, section in config.items():
-        if isinstance(section, dict):
-            unknown = [f"{name}.{key}" for key in section if f"{name}.{key}" not in fields]
-            problems += [wrong_key(key, fields) for key in unknown]
-            sections[name] = {key: value for key, value in section.items() if f"{name}.{key}" in fields}
-        else:
-            problem = wrong_key(name, fields)
-            problems.append(problem._replace(value=section) if name in names else problem)
-    return {name: section for name, section in sections.items() if name in names}, problems
 
 
 def _problem(kind: str, place: tuple[int | str, ...], value: Any, fields: Fields) -> Problem:

@@ -56,3 +56,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping | ConfigDict):
         return {str(key): plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def flatten(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a config's sections by `section.key`."""
+    return {
+        f"{section}.{key}": value
+        for section, keys in sections.items()
+        if isinstance(keys, Mapping)
+        for key, value in keys.items()
+    }
