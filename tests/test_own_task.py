@@ -1,4 +1,4 @@
-"""A task from outside whose objective is an F1 score is ranked best first; its memory errors are explained."""
+"""A task from outside: ranked by its F1 score, best first, and explained when memory runs out."""
 
 import json
 import os
