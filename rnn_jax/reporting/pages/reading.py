@@ -59,7 +59,7 @@ def read_run(found: Found, name: str, sweep: Path | None, objective: Objective |
         folder=found.folder,
         sweep=sweep,
         point=_flatten(_mapping(row, "point", source), source),
-        config=_flatten(sections, folder.config),
+        config=_flatten(config, folder.config),
         status=str(summary.get("status", NO_SUMMARY))[:MAX_STATUS],
         reason=None if reason is None else str(reason)[:MAX_REASON],
         step=to_step(summary.get("step")),
