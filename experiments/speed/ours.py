@@ -10,11 +10,11 @@ import optax
 from contender import Contender, Gradients, names_of, tree_of
 from workloads import Workload, arrays, parameters
 
-from rnn_jax import models
 from rnn_jax.config import sections
 from rnn_jax.config.objective import Objective
-from rnn_jax.config.sections import Train
+from rnn_jax.config.sections import Model, Train
 from rnn_jax.datasets import Dataset
+from rnn_jax.models import build_network
 from rnn_jax.models.recurrence import Implementation
 from rnn_jax.runtime import devices
 from rnn_jax.tasks.classification import cross_entropy
@@ -86,24 +86,19 @@ def job(workload: Workload, options: Ours) -> Job:
     """A workload as a job of this project."""
     words = workload.kind == "words"
     task = _task(workload)
-    network = models.build(
-        task.spec,
-        cell=options.cell,
-        implementation=options.implementation,
-        remat_steps=None,
-        hidden_size=workload.units,
-        layers=workload.layers,
-        bidirectional=False,
-        residual=False,
-        variational_dropout=None,
-        tied_embedding=None,
-        embedding_size=None,
-        input_projection_size=workload.units if workload.input_layer else None,
-        pool="last",
-        kernel_init="lecun_normal",
-        recurrent_init="orthogonal",
-        dense_init="lecun_normal",
-    )
+    model: dict[str, Any] = {
+        "cell": options.cell,
+        "implementation": options.implementation,
+        "hidden_size": workload.units,
+        "layers": workload.layers,
+        "bidirectional": False,
+        "residual": False,
+        "input_projection_size": workload.units if workload.input_layer else None,
+        "pool": "last",
+        "kernel_init": "lecun_normal",
+        "recurrent_init": "orthogonal",
+        "dense_init": "lecun_normal",
+    }
     inputs, targets = arrays(workload)
     rates = {"learning_rate": 1.0, "clip_norm": 5.0} if words else {"learning_rate": 1e-3}
     return Job(
@@ -115,7 +110,7 @@ def job(workload: Workload, options: Ours) -> Job:
             name="speed",
             batch_size=workload.batch,
         ),
-        network=network,
+        network=build_network(Model(**model), task.spec),
         optimizer=_optimizer("sgd" if words else "adam"),
         plan=_PLAN,
         hyper={name: np.float32(value) for name, value in rates.items()},
@@ -126,9 +121,9 @@ def _task(workload: Workload) -> Task:
     words = workload.kind == "words"
     spec: dict[str, int | str] = {"time_steps": workload.time, "output_size": workload.outputs}
     if words:
-        spec |= {"head": "every", "vocabulary": workload.width}
+        spec |= {"head": "step", "vocabulary": workload.width}
     else:
-        spec |= {"head": "last", "input_size": workload.width}
+        spec |= {"head": "sequence", "input_size": workload.width}
 
     def fetch(data: Any, indices: jax.Array, keys: Any) -> Batch:
         del keys

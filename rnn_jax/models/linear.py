@@ -1,34 +1,34 @@
-"""Linear layers, whose backward pass asks XLA for the products that it is good at on a CPU."""
+"""Linear layers with a backward pass of matrix products that XLA computes fast on a CPU."""
 
 import jax
 import jax.numpy as jnp
 
-Array = jax.Array
+from rnn_jax.models.types import Array
 
 
 def affine(layer: dict[str, Array], inputs: Array) -> Array:
-    """A linear layer, `kernel` [features, outputs] and `bias` [outputs], over the last axis of its inputs."""
+    """Apply a linear layer, `kernel` [features, outputs] and `bias` [outputs], to inputs [..., features]."""
     return _affine(layer["kernel"], layer["bias"], inputs)
 
 
 @jax.custom_vjp
 def product(kernel: Array, inputs: Array) -> Array:
-    """inputs [..., features] times kernel [features, outputs]."""
+    """Return inputs [..., features] times kernel [features, outputs]."""
     return inputs @ kernel
 
 
 def kernel_gradient(inputs: Array, gradients: Array) -> Array:
-    """The kernel's gradient [features, outputs]: inputs [..., features]ᵀ times those of the product.
+    """Return the kernel's gradient [features, outputs]: inputs [..., features]ᵀ times gradients.
 
-    The inputs are transposed on their own. Left to itself XLA makes one product of both, which its fast
-    routines for a CPU do not know, or transposes the gradients, which may be fifty times as large.
+    The barrier makes XLA transpose the inputs separately. Otherwise it emits one contraction, which its fast
+    CPU routines do not cover, or transposes the gradients, which may be fifty times as large.
     """
     transposed = jax.lax.optimization_barrier(_rows(inputs).T)
     return transposed @ _rows(gradients)
 
 
 def bias_gradient(gradients: Array) -> Array:
-    """The sum [outputs] of gradients [..., outputs], as a product too: XLA sums on one core, and longer."""
+    """Return the sum [outputs] of gradients [..., outputs], as a product: XLA's sum uses a single core."""
     rows = _rows(gradients)
     ones = jax.lax.optimization_barrier(jnp.ones((1, len(rows)), rows.dtype))
     return (ones @ rows)[0]
@@ -43,23 +43,23 @@ def _rows(array: Array) -> Array:
     return array.reshape(-1, array.shape[-1])
 
 
-def _keep_for_product(kernel: Array, inputs: Array) -> tuple[Array, tuple[Array, Array]]:
+def _product_forward(kernel: Array, inputs: Array) -> tuple[Array, tuple[Array, Array]]:
     return product(kernel, inputs), (kernel, inputs)
 
 
-def _product_gradients(kept: tuple[Array, Array], gradients: Array) -> tuple[Array, Array]:
-    kernel, inputs = kept
+def _product_backward(residuals: tuple[Array, Array], gradients: Array) -> tuple[Array, Array]:
+    kernel, inputs = residuals
     return kernel_gradient(inputs, gradients), gradients @ kernel.T
 
 
-def _keep_for_affine(kernel: Array, bias: Array, inputs: Array) -> tuple[Array, tuple[Array, Array]]:
+def _affine_forward(kernel: Array, bias: Array, inputs: Array) -> tuple[Array, tuple[Array, Array]]:
     return _affine(kernel, bias, inputs), (kernel, inputs)
 
 
-def _affine_gradients(kept: tuple[Array, Array], gradients: Array) -> tuple[Array, Array, Array]:
-    of_kernel, of_inputs = _product_gradients(kept, gradients)
-    return of_kernel, bias_gradient(gradients), of_inputs
+def _affine_backward(residuals: tuple[Array, Array], gradients: Array) -> tuple[Array, Array, Array]:
+    d_kernel, d_inputs = _product_backward(residuals, gradients)
+    return d_kernel, bias_gradient(gradients), d_inputs
 
 
-product.defvjp(_keep_for_product, _product_gradients)
-_affine.defvjp(_keep_for_affine, _affine_gradients)
+product.defvjp(_product_forward, _product_backward)
+_affine.defvjp(_affine_forward, _affine_backward)

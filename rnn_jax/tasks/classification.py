@@ -84,7 +84,7 @@ def classification_task(
 ) -> Task:
     """Return the task with one class per sequence, cross-entropy loss and accuracy; see `Task`."""
     return Task(
-        spec={**spec, "head": "last"},
+        spec={**spec, "head": "sequence"},
         objective=Objective.of("accuracy", "max"),
         metrics={"loss": "min", "accuracy": "max"},
         batches=batches,

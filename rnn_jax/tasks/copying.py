@@ -59,7 +59,7 @@ def build_copying(
             "vocabulary": alphabet_size + 2,
             "time_steps": delay_steps + 2 * copied_symbols,
             "output_size": alphabet_size + 1,
-            "head": "every",
+            "head": "step",
         },
         objective=Objective.of("loss", "min"),
         metrics={"loss": "min", "accuracy": "max"},

@@ -159,7 +159,7 @@ def model_spec(vocabulary: int, time_steps: int) -> dict[str, int | str]:
         "vocabulary": vocabulary,
         "output_size": vocabulary,
         "time_steps": time_steps,
-        "head": "every",
+        "head": "step",
     }
 
 

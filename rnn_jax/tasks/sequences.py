@@ -103,7 +103,7 @@ def build_sequence_regression(
             "input_size": data_spec["features"],
             "output_size": data_spec["outputs"],
             "time_steps": bucketing.mean_length(splits),
-            "head": "last",
+            "head": "sequence",
         },
         objective=Objective.of("loss", "min"),
         metrics={"loss": "min", "mean_squared_error": "min", "mean_absolute_error": "min"},

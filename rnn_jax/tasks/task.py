@@ -53,7 +53,7 @@ class Task(NamedTuple):
 
     spec: Mapping[str, Any]
     """Plain values that the model is built from: `input_size` or `vocabulary`, `time_steps`, `output_size`,
-    and `head`: 'last' (per-sequence output) or 'every' (per-step)."""
+    and `head`: 'sequence' (per-sequence output) or 'step' (per-step)."""
     objective: Objective
     """The validation metric that decides the best checkpoint, early stopping and sweeps."""
     metrics: Mapping[str, Direction]

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_jax import datasets, models, tasks
+from rnn_jax import datasets, tasks
 from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.datasets.dataset import Dataset
-from rnn_jax.models.network import Network
+from rnn_jax.models import Network, build_network
 from rnn_jax.tasks.task import Splits, Task
 from rnn_jax.training.optimizer import Optimizer, build_optimizer
 from rnn_jax.training.plan import Plan, build_plan
@@ -55,7 +55,7 @@ def build(config: Config, data: Dataset | None = None) -> Job:
     sections, hyper = split_hyper(config)
     data = data or datasets.build_dataset(**sections["dataset"])
     task = tasks.build_task(data.spec, data.splits, data.batch_size, **sections["task"])
-    network = models.build(task.spec, **sections["model"])
+    network = build_network(config.model, task.spec)
     plan = build_plan(config.train, task.batches["train"])
     return Job(
         task=task,

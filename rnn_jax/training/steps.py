@@ -15,7 +15,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 
-from rnn_jax.models.network import Keys
+from rnn_jax.models.types import Keys
 from rnn_jax.runtime.devices import DATA
 from rnn_jax.runtime.distributed.placement import REPLICATED, SHARDED
 from rnn_jax.tasks.task import Arrays, Hyper, Metrics

@@ -1,27 +1,27 @@
-"""Each cell: Flax's own where Flax has it, and what its parameters are at first."""
+"""Each cell: its equations in NumPy, Flax's own cell where there is one, and its initial parameters."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
-from random_cells import FEATURES, HIDDEN, NAMES, build_cell, draw
+from random_cells import (
+    BATCH,
+    HIDDEN,
+    MAPPED,
+    NAMES,
+    Variant,
+    assert_close,
+    draw,
+    float64,
+    init_cell,
+    join_parts,
+    step,
+)
 
 from rnn_jax.catalogue import CELLS
-from rnn_jax.models.cells import table
-
-
-@pytest.mark.parametrize(
-    ("name", "flaxs"),
-    [("rnn", nn.SimpleCell), ("lstm", nn.LSTMCell), ("gru", nn.GRUCell), ("mgu", nn.MGUCell)],
-)
-def test_equals_flaxs_cell_parameter_for_parameter(name: str, flaxs: Any) -> None:
-    cell, parameters, inputs, carry = draw(name, 1)
-    ours = cell.apply({"params": parameters}, carry, inputs[:, 0])
-    theirs = flaxs(HIDDEN).apply({"params": parameters}, carry, inputs[:, 0])
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), ours, theirs)
 
 
 def sigmoid(x: Any) -> Any:
@@ -32,101 +32,122 @@ def dense(layer: Any, values: Any) -> Any:
     return values @ layer["kernel"] + layer.get("bias", 0)
 
 
-def step_in_numpy(name: str) -> tuple[Any, Any, Any]:
-    """A cell's step, and functions that read products from its parameters."""
-    drawn = draw(name, 2)
-    x, parameters = np.asarray(drawn.inputs[:, 0], np.float64), jax.device_get(drawn.parameters)
-    c, h = (
-        np.asarray(part, np.float64) for part in (drawn.carry if len(drawn.carry) == 2 else (0, drawn.carry))
-    )
-
-    def gate(letter: str) -> Any:
-        own, state = parameters[f"i{letter}"], parameters[f"h{letter}"]
-        return x @ own["kernel"] + h @ state["kernel"] + state.get("bias", 0)
-
-    ours = drawn.cell.apply({"params": drawn.parameters}, drawn.carry, drawn.inputs[:, 0])
-    return ours, gate, (x, c, h, parameters)
+def gates(p: Any, x: Any, state: Any, names: str) -> list[Any]:
+    return [dense(p[f"i{name}"], x) + dense(p[f"h{name}"], state) for name in names]
 
 
-def test_peepholes_see_the_memory() -> None:
-    ours, gate, (_, c, _, parameters) = step_in_numpy("lstm_peephole")
-    i, f = (sigmoid(gate(letter) + parameters[f"p{letter}"] * c) for letter in "if")
-    new_c = f * c + i * np.tanh(gate("g"))
-    new_h = sigmoid(gate("o") + parameters["po"] * new_c) * np.tanh(new_c)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), ours, ((new_c, new_h), new_h))
+def norm(layer: Any, values: Any) -> Any:
+    centred = values - values.mean(axis=-1, keepdims=True)
+    unit = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-6)
+    return unit * layer["scale"] + layer.get("bias", 0)
 
 
-def test_coupled_gates_write_what_they_forget() -> None:
-    ours, gate, (_, c, _, _) = step_in_numpy("lstm_coupled")
-    f = sigmoid(gate("f"))
-    new_c = f * c + (1 - f) * np.tanh(gate("g"))
-    new_h = sigmoid(gate("o")) * np.tanh(new_c)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), ours, ((new_c, new_h), new_h))
+def lstm(p: Any, c: Any, h: Any, x: Any, mask: Any) -> Any:
+    i, f, g, o = gates(p, x, h * mask, "ifgo")
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return c, sigmoid(o) * np.tanh(c)
 
 
-def test_layer_normalization_is_over_all_gates_together() -> None:
-    ours, _, (x, c, h, parameters) = step_in_numpy("lstm_layer_norm")
+def lstm_peephole(p: Any, c: Any, h: Any, x: Any, mask: Any) -> Any:
+    i, f, g, o = gates(p, x, h * mask, "ifgo")
+    new_c = sigmoid(f + p["pf"] * c) * c + sigmoid(i + p["pi"] * c) * np.tanh(g)
+    return new_c, sigmoid(o + p["po"] * new_c) * np.tanh(new_c)
 
-    def norm(values: Any, layer: str) -> Any:
-        centred = values - values.mean(axis=-1, keepdims=True)
-        unit = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-6)
-        return unit * parameters[layer]["scale"] + parameters[layer].get("bias", 0)
 
+def lstm_coupled(p: Any, c: Any, h: Any, x: Any, mask: Any) -> Any:
+    f, g, o = gates(p, x, h * mask, "fgo")
+    c = sigmoid(f) * c + (1 - sigmoid(f)) * np.tanh(g)
+    return c, sigmoid(o) * np.tanh(c)
+
+
+def lstm_layer_norm(p: Any, c: Any, h: Any, x: Any, mask: Any) -> Any:
     of_input, of_state = (
-        np.concatenate([values @ parameters[f"{side}{letter}"]["kernel"] for letter in "ifgo"], axis=-1)
-        for side, values in (("i", x), ("h", h))
+        np.concatenate([values @ p[f"{side}{name}"]["kernel"] for name in "ifgo"], axis=-1)
+        for side, values in (("i", x), ("h", h * mask))
     )
-    i, f, g, o = np.split(norm(of_input, "norm_input") + norm(of_state, "norm_hidden"), 4, axis=-1)
-    new_c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    new_h = sigmoid(o) * np.tanh(norm(new_c, "norm_memory"))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), ours, ((new_c, new_h), new_h))
+    i, f, g, o = np.split(norm(p["norm_input"], of_input) + norm(p["norm_hidden"], of_state), 4, axis=-1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return c, sigmoid(o) * np.tanh(norm(p["norm_memory"], c))
 
 
-def test_janet_has_a_forget_gate_alone() -> None:
-    drawn = draw("janet", 2)
-    x, h, parameters = (jax.device_get(part) for part in (drawn.inputs[:, 0], drawn.carry, drawn.parameters))
-    s, g = (
-        x @ parameters[f"i{letter}"]["kernel"]
-        + h @ parameters[f"h{letter}"]["kernel"]
-        + parameters[f"h{letter}"]["bias"]
-        for letter in "fg"
-    )
-    expected = sigmoid(s) * h + (1 - sigmoid(s - 1)) * np.tanh(g)
-    ours = drawn.cell.apply({"params": drawn.parameters}, drawn.carry, drawn.inputs[:, 0])
-    jax.tree.map(lambda a: np.testing.assert_allclose(a, expected, atol=1e-5), ours)
+def rnn(p: Any, h: Any, x: Any, mask: Any) -> Any:
+    return np.tanh(dense(p["i"], x) + dense(p["h"], h * mask))
 
 
-def test_minimal_cells_read_their_gates_off_the_input() -> None:
-    for name in ("mingru", "minlstm"):
-        drawn = draw(name, 3)
-        x, h, layers = (jax.device_get(part) for part in (drawn.inputs[:, 0], drawn.carry, drawn.parameters))
-        written = dense(layers["h"], x)
-        if name == "mingru":
-            z = sigmoid(dense(layers["z"], x))
-            expected = (1 - z) * h + z * written
-        else:
-            f, i = sigmoid(dense(layers["f"], x)), sigmoid(dense(layers["i"], x))
-            expected = f / (f + i) * h + i / (f + i) * written
-        ours = drawn.cell.apply({"params": drawn.parameters}, drawn.carry, drawn.inputs[:, 0])
-        jax.tree.map(lambda a, b=expected: np.testing.assert_allclose(a, b, atol=1e-5), ours)
+def gru(p: Any, h: Any, x: Any, mask: Any) -> Any:
+    r, z = (sigmoid(gate) for gate in gates(p, x, h * mask, "rz"))
+    n = np.tanh(dense(p["in"], x) + r * dense(p["hn"], h * mask))
+    return (1 - z) * n + z * h
 
 
-def test_the_lru_turns_and_shrinks_its_complex_state() -> None:
-    drawn = draw("lru", 4)
-    x, state, p = (jax.device_get(part) for part in (drawn.inputs[:, 0], drawn.carry, drawn.parameters))
-    eigenvalues = np.exp(-np.exp(p["nu"]) + 1j * np.exp(p["theta"]))
+def mgu(p: Any, h: Any, x: Any, mask: Any) -> Any:
+    f = sigmoid(gates(p, x, h * mask, "f")[0])
+    n = np.tanh(dense(p["in"], x) + f * dense(p["hn"], h * mask))
+    return (1 - f) * n + f * h
+
+
+def janet(p: Any, h: Any, x: Any, mask: Any) -> Any:
+    s, g = gates(p, x, h * mask, "fg")
+    return sigmoid(s) * h + (1 - sigmoid(s - 1)) * np.tanh(g)
+
+
+def mingru(p: Any, h: Any, x: Any) -> Any:
+    z = sigmoid(dense(p["z"], x))
+    return (1 - z) * h + z * dense(p["h"], x)
+
+
+def minlstm(p: Any, h: Any, x: Any) -> Any:
+    f, i = sigmoid(dense(p["f"], x)), sigmoid(dense(p["i"], x))
+    return f / (f + i) * h + i / (f + i) * dense(p["h"], x)
+
+
+def lru(p: Any, h: Any, x: Any) -> Any:
     b, c = (p[f"{name}_real"]["kernel"] + 1j * p[f"{name}_imaginary"]["kernel"] for name in "BC")
-    after = eigenvalues * state + np.exp(p["gamma"]) * (x @ b)
-    expected = jax.nn.gelu(np.real(after @ c) + x @ p["D"]["kernel"])
-    stepped: Any = drawn.cell.apply({"params": drawn.parameters}, drawn.carry, drawn.inputs[:, 0])
-    found, output = stepped
-    np.testing.assert_allclose(found, after, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-5)
+    h = np.exp(-np.exp(p["nu"]) + 1j * np.exp(p["theta"])) * h + np.exp(p["gamma"]) * (x @ b)
+    return h, jax.nn.gelu(np.real(h @ c) + x @ p["D"]["kernel"])
 
 
-def test_the_lru_begins_inside_its_ring_and_keeps_the_states_size() -> None:
-    cell = table.build("lru", FEATURES, 500, kernel_init="lecun_normal", recurrent_init=None)
-    p = table.init("lru", cell, jax.random.key(1), FEATURES, {})
+WITH_MEMORY = (lstm, lstm_peephole, lstm_coupled, lstm_layer_norm)
+EQUATIONS: dict[str, Callable[..., Any]] = {
+    f.__name__: f for f in (*WITH_MEMORY, rnn, gru, mgu, janet, mingru, minlstm, lru)
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_equals_the_equations(name: str) -> None:
+    """With a mask, which multiplies the hidden state in products alone."""
+    variant, equations = Variant(name), EQUATIONS[name]
+    tree, mask = draw(variant), () if variant.mask is None else (variant.mask,)
+    with float64(name):
+        parameters, carry = jax.device_get(join_parts((tree["parameters"], tree["carry"])))
+        x = np.random.default_rng(5).normal(size=(BATCH, MAPPED))
+        found = step(name, parameters, carry, x, *mask)
+        if name == "lru":
+            expected = equations(parameters, carry, x)
+        elif equations in WITH_MEMORY:
+            after = equations(parameters, *carry, x, *mask)
+            expected = (after, after[1])
+        else:
+            after = equations(parameters, carry, x, *mask)
+            expected = (after, after)
+        assert_close(found, expected, 1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "flaxs"),
+    [("rnn", nn.SimpleCell), ("lstm", nn.LSTMCell), ("gru", nn.GRUCell), ("mgu", nn.MGUCell)],
+)
+def test_equals_flaxs_cell_with_the_same_parameters(name: str, flaxs: Any) -> None:
+    tree = draw(Variant(name))
+    x, ones = np.random.default_rng(5).normal(size=(BATCH, MAPPED)), np.ones((BATCH, HIDDEN))
+    with float64(name):
+        ours = step(name, tree["parameters"], tree["carry"], x, ones)
+        theirs = jax.jit(flaxs(HIDDEN).apply)({"params": tree["parameters"]}, tree["carry"], x)
+    assert_close(ours, theirs, 1e-12)
+
+
+def test_the_lru_begins_inside_its_ring_with_a_normalized_state() -> None:
+    p = jax.jit(lambda: init_cell("lru", jax.random.key(1), hidden_size=500))()
     radii = np.exp(-np.exp(p["nu"]))
     assert radii.min() >= 0.9
     assert radii.max() <= 0.999
@@ -135,49 +156,25 @@ def test_the_lru_begins_inside_its_ring_and_keeps_the_states_size() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_state_kernels_are_those_that_multiply_the_state(name: str) -> None:
-    """Where h is zero, and c is not, their gradients are zero, and those of no other kernels."""
-    drawn = draw(name, 1)
-    carry = drawn.carry
-    zero = (carry[0], 0 * carry[1]) if isinstance(carry, tuple) else 0 * carry
-
-    def total(parameters: Any) -> Any:
-        stepped: Any = drawn.cell.apply({"params": parameters}, zero, drawn.inputs[:, 0])
-        return stepped[1].sum()
-
-    gradients = jax.grad(total)(drawn.parameters)
-    kernels = {
-        layer: values["kernel"]
-        for layer, values in gradients.items()
-        if isinstance(values, dict) and "kernel" in values
-    }
-    assert {layer for layer, kernel in kernels.items() if not np.any(kernel)} == set(
-        CELLS[name].state_kernels
-    )
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_initial_biases(name: str) -> None:
-    entry, cell = CELLS[name], build_cell(name)
+    entry = CELLS[name]
 
     def bias(parameters: Any, gate: str) -> Any:
         layer, _, part = gate.partition(".")
         whole = parameters[layer]["bias"]
         return whole.reshape(4, -1)[int(part)] if part else whole
 
-    def init(**hyper: float) -> Any:
-        numbers = {key: jnp.float32(value) for key, value in hyper.items()}
-        return table.init(name, cell, jax.random.key(1), FEATURES, numbers)
-
+    plain = init_cell(name, jax.random.key(1))
+    with_forget_bias = init_cell(name, jax.random.key(1), forget_bias=1.5)
     if entry.forget_bias is not None:
-        np.testing.assert_array_equal(bias(init(forget_bias=1.5), entry.forget_bias), 1.5)
-        drawn_within = cell.features**-0.5 / 2 if name == "lstm_layer_norm" else 0.0
-        assert np.abs(bias(init(), entry.forget_bias)).max() <= drawn_within
+        np.testing.assert_array_equal(bias(with_forget_bias, entry.forget_bias), 1.5)
+        largest = HIDDEN**-0.5 / 2 if name == "lstm_layer_norm" else 0.0
+        assert np.abs(bias(plain, entry.forget_bias)).max() <= largest
     else:
-        jax.tree.map(np.testing.assert_array_equal, init(forget_bias=1.5), init())
-    drawn = init(chrono_steps=100.0)
-    times = [np.exp(bias(drawn, gate)) for gate in entry.chrono_keep]
-    times += [np.exp(-bias(drawn, gate)) for gate in entry.chrono_write]
+        jax.tree.map(np.testing.assert_array_equal, with_forget_bias, plain)
+    chrono = init_cell(name, jax.random.key(1), chrono_steps=100.0)
+    times = [np.exp(bias(chrono, gate)) for gate in entry.chrono_keep]
+    times += [np.exp(-bias(chrono, gate)) for gate in entry.chrono_write]
     for time in times:
         assert 1 <= time.min() < time.max() <= 99
         np.testing.assert_allclose(time, times[0], rtol=1e-5)

@@ -1,4 +1,4 @@
-"""Unrolling a cell: equal to a Python loop however it is computed, blind to padding and to the future."""
+"""Unrolling a cell: equal to a Python loop, unaffected by padding and by later steps, exact gradients."""
 
 from typing import Any
 
@@ -7,202 +7,197 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from random_cells import BATCH, FEATURES, HIDDEN, LINEAR, NAMES, TIME, build_cell, by_hand, draw
+from random_cells import (
+    BATCH,
+    HIDDEN,
+    LENGTHS,
+    LINEAR,
+    MAPPED,
+    NAMES,
+    TIME,
+    Program,
+    Variant,
+    assert_close,
+    assert_gradients_equal_central_differences,
+    assert_outputs_depend_on_the_past_alone,
+    assert_padding_affects_nothing,
+    build_cell,
+    compile_unroll,
+    draw,
+    init_cell,
+    loop,
+)
 
+from rnn_jax.catalogue import CELLS
 from rnn_jax.models import fused_lstm
 from rnn_jax.models.recurrence import Implementation, implementations, unroll
 from rnn_jax.runtime.errors import UserError
 
-WAYS = [(name, way) for name in NAMES for way in implementations(build_cell(name))]
-LENGTHS = st.lists(st.integers(0, TIME), min_size=BATCH, max_size=BATCH)
+FEW_ROWS = BATCH + 1
 
-
-def close(found: Any, expected: Any, tolerance: float = 3e-6) -> None:
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, atol=tolerance, rtol=tolerance), found, expected
+ALL = [
+    variant
+    for name in NAMES
+    for way in implementations(build_cell(name))
+    for reverse in (False, True)
+    for remat in (None, 2)
+    for variant in (
+        Variant(name, way, reverse, remat),
+        Variant(name, way, reverse, remat, rows_in_loop=FEW_ROWS),
     )
+    if variant.rows_in_loop == 1 or (name, way) == ("lstm", "fused")
+]
+# Every cell, every implementation, both directions and gradient checkpointing, each at least once.
+CHOSEN = [
+    *(Variant(name) for name in NAMES if name not in LINEAR),
+    Variant("gru", reverse=True, remat_steps=2),
+    Variant("lstm", "fused"),
+    Variant("lstm", "fused", rows_in_loop=FEW_ROWS),
+    Variant("lstm", "fused", reverse=True, rows_in_loop=FEW_ROWS),
+    Variant("lstm", "fused", reverse=True, remat_steps=2),
+    Variant("mingru", "fused", reverse=True),
+    Variant("minlstm", "parallel", reverse=True),
+    Variant("lru", "scan"),
+    Variant("lru", "fused", remat_steps=2),
+    Variant("lru", "parallel"),
+]
 
 
-@pytest.fixture(params=["in the loop", "before the loop"])
-def product(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both places of the fused LSTM's input product."""
-    monkeypatch.setattr(fused_lstm, "ROWS_IN_LOOP", 1 if request.param == "in the loop" else 1_000)
+@pytest.fixture(
+    scope="module",
+    params=[*CHOSEN, *(pytest.param(one, marks=pytest.mark.matrix) for one in ALL if one not in CHOSEN)],
+    ids=str,
+)
+def variant(request: pytest.FixtureRequest) -> Variant:
+    return request.param
 
 
-@pytest.mark.parametrize(("name", "way"), WAYS)
-@settings(max_examples=4, deadline=None)
-@given(seed=st.integers(0, 2**16), lengths=LENGTHS, reverse=st.booleans())
-def test_equals_a_python_loop_over_the_real_steps(
-    name: str, way: Implementation, seed: int, lengths: list[int], reverse: bool
-) -> None:
-    drawn = draw(name, seed)
-    found = unroll(*drawn, lengths=jnp.array(lengths), reverse=reverse, implementation=way)
-    close(found, by_hand(drawn, lengths, reverse), 2e-5)
+@pytest.fixture(scope="module")
+def program(variant: Variant) -> Program:
+    """Compiled once for all that is asked of it."""
+    return compile_unroll(variant)
 
 
-@pytest.mark.parametrize(("name", "way"), WAYS)
-def test_without_lengths_every_step_is_real(name: str, way: Implementation) -> None:
-    drawn = draw(name, 1)
-    close(unroll(*drawn, implementation=way), by_hand(drawn, [TIME] * BATCH, reverse=False), 2e-5)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_equals_a_python_loop_over_the_real_steps(variant: Variant, program: Program, seed: int) -> None:
+    tree, lengths = draw(variant, seed), np.random.default_rng(seed).integers(0, TIME + 1, BATCH)
+    lengths[0] = 0
+    found = program(tree, lengths)
+    outputs, carry = loop(variant, tree, lengths)
+    assert_close((found.outputs, found.carry), (outputs, carry), 1e-12)
+    # A row of length 0 returns its initial carry, bit for bit.
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[0], b[0]), found.carry, carry)
 
 
-@pytest.mark.parametrize(("name", "way"), WAYS)
-def test_an_empty_row_returns_its_initial_carry(name: str, way: Implementation) -> None:
-    drawn = draw(name, 2)
-    outputs, after = unroll(*drawn, lengths=jnp.array([0, TIME, 0, 1]), implementation=way)
-    for before, now in zip(jax.tree.leaves(drawn.carry), jax.tree.leaves(after), strict=True):
-        np.testing.assert_array_equal(now[0], before[0])
-        np.testing.assert_array_equal(now[2], before[2])
-        assert (now[1] != before[1]).any()
-    assert not outputs[0].any()
+def test_padding_affects_nothing(variant: Variant, program: Program) -> None:
+    assert_padding_affects_nothing(program, draw(variant))
 
 
-@pytest.mark.parametrize(("name", "way"), WAYS)
-@pytest.mark.parametrize("reverse", [False, True])
-def test_padding_influences_nothing_not_even_when_it_is_nan(
-    name: str, way: Implementation, reverse: bool
-) -> None:
-    cell, parameters, inputs, carry = draw(name, 3)
-    lengths = jnp.array([0, 2, TIME, 4])
-    padding = jnp.arange(TIME)[None, :] >= lengths[:, None]
-    weights = jax.random.normal(jax.random.key(5), (BATCH, TIME, HIDDEN))
-    layer = {"kernel": jnp.eye(FEATURES) * 1.5, "bias": jnp.full((FEATURES,), 0.5)}
-
-    @jax.jit
-    def graded(parameters: Any, inputs: jax.Array, carry: Any) -> Any:
-        def score(parameters: Any, inputs: jax.Array, carry: Any) -> jax.Array:
-            options: Any = {"lengths": lengths, "reverse": reverse, "input_map": layer, "implementation": way}
-            outputs, after = unroll(cell, parameters, inputs, carry, **options)
-            return (outputs * weights).sum() + sum(jnp.abs(part).sum() for part in jax.tree.leaves(after))
-
-        return jax.value_and_grad(score, argnums=(0, 1, 2))(parameters, inputs, carry)
-
-    clean = graded(parameters, inputs, carry)
-    dirty = graded(parameters, jnp.where(padding[:, :, None], jnp.nan, inputs), carry)
-    jax.tree.map(np.testing.assert_array_equal, clean, dirty)
-    np.testing.assert_array_equal(jnp.where(padding[:, :, None], clean[1][1], 0), 0)
-    assert np.abs(clean[1][1]).sum() > 0
+def test_no_output_depends_on_later_steps(variant: Variant, program: Program) -> None:
+    assert_outputs_depend_on_the_past_alone(program, draw(variant), reverse=variant.reverse)
 
 
-@pytest.mark.parametrize(("name", "way"), WAYS)
-@pytest.mark.parametrize("reverse", [False, True])
-def test_no_output_depends_on_the_future(name: str, way: Implementation, reverse: bool) -> None:
-    cell, parameters, inputs, carry = draw(name, 4)
-
-    @jax.jit
-    def influence(inputs: jax.Array) -> jax.Array:
-        def outputs(inputs: jax.Array) -> jax.Array:
-            found, _ = unroll(cell, parameters, inputs, carry, reverse=reverse, implementation=way)
-            return found.sum(axis=(0, 2))
-
-        return jnp.abs(jax.jacobian(outputs)(inputs)).sum(axis=(1, 3))  # [output time, input time]
-
-    seen = influence(inputs).T if reverse else influence(inputs)
-    assert (np.triu(seen, 1) == 0).all()
-    assert (np.tril(seen) + np.triu(np.ones_like(seen), 1) > 0).all()
+def test_gradients_equal_central_differences(variant: Variant, program: Program) -> None:
+    assert_gradients_equal_central_differences(program, draw(variant))
 
 
-def scores(drawn: Any, options: dict[str, Any]) -> Any:
-    """Outputs and carry, and the gradients of a random sum of them by everything."""
-    cell, *rest = drawn
-    weights = jax.random.normal(jax.random.key(7), (BATCH, TIME, HIDDEN), drawn.inputs.dtype)
-
-    @jax.jit
-    def run(everything: Any) -> Any:
-        def score(everything: Any) -> tuple[jax.Array, Any]:
-            outputs, after = unroll(cell, *everything, **options)
-            ends = sum((jnp.abs(part) ** 2).sum() for part in jax.tree.leaves(after))
-            return (outputs * weights).sum() + ends, (outputs, after)
-
-        return jax.value_and_grad(score, has_aux=True)(everything)
-
-    return run(tuple(rest))
+def test_state_kernels_are_those_that_multiply_the_state(variant: Variant, program: Program) -> None:
+    """With h = 0, their gradients after one step are zero, and those of no other kernels."""
+    tree = draw(variant)
+    carry = tree["carry"]
+    has_memory = variant.cell.startswith("lstm")
+    tree["carry"] = (carry[0], 0 * carry[1]) if has_memory else jax.tree.map(np.zeros_like, carry)
+    layers = program(tree, np.ones(BATCH)).gradients["parameters"]
+    kernels = {name: layer["kernel"] for name, layer in layers.items() if "kernel" in layer}
+    zero = {name for name, kernel in kernels.items() if not kernel.any()}
+    assert zero == set(CELLS[variant.cell].state_kernels)
 
 
-@pytest.mark.usefixtures("product")
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, 1e-12), (jnp.float32, 1e-5)])
-def test_the_fused_lstm_equals_the_scan(reverse: bool, dtype: Any, tolerance: float) -> None:
-    with jax.enable_x64(True):
-        layer = {"kernel": jnp.eye(FEATURES, dtype=dtype) * 1.5, "bias": jnp.full((FEATURES,), 0.5, dtype)}
-        mask = jnp.asarray(np.random.default_rng(1).choice([0.0, 2.0], (BATCH, HIDDEN)), dtype)
-        for seed, lengths, input_map, dropped in [
-            (1, None, None, None),
-            (2, jnp.array([0, 2, TIME, 4]), layer, None),
-            (3, jnp.array([1, TIME, 3, 0]), None, mask),
-        ]:
-            drawn = draw("lstm", seed, dtype)
-            options = {"lengths": lengths, "input_map": input_map, "mask": dropped, "reverse": reverse}
-            scan, fused = (scores(drawn, {**options, "implementation": way}) for way in ("scan", "fused"))
-            close(fused, scan, tolerance)
-
-
-def test_the_scan_is_flaxs_over_its_own_cell() -> None:
-    drawn = draw("lstm", 8)
-    ours, _ = unroll(*drawn[:3], implementation="scan")
-    rnn = nn.RNN(nn.LSTMCell(HIDDEN))
-    np.testing.assert_allclose(
-        ours, jnp.asarray(rnn.apply({"params": {"cell": drawn[1]}}, drawn[2])), atol=1e-6
+def test_gradients_of_initial_parameters_are_bounded_after_zeros(variant: Variant, program: Program) -> None:
+    """Zeros keep the state at zero, where the slope of layer normalization is steep."""
+    tree = draw(variant)
+    tree["parameters"] = jax.tree.map(
+        lambda leaf: np.asarray(leaf, np.float64), init_cell(variant.cell, jax.random.key(0))
     )
+    tree["carry"] = jax.tree.map(np.zeros_like, tree["carry"])
+    tree["input_map"]["bias"][:] = 0
+    zeros = slice(2, None) if variant.reverse else slice(0, -2)
+    tree["inputs"][:, zeros] = 0
+    gradients = jax.tree.leaves(program(tree, np.full(BATCH, TIME)).gradients["parameters"])
+    assert 1e-3 < np.sqrt(sum((leaf**2).sum() for leaf in gradients)) < 1e3
 
 
-@pytest.mark.parametrize("name", LINEAR)
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, 1e-11), (jnp.float32, 2e-4)])
-def test_the_ways_of_a_linear_recurrence_are_equal(
-    name: str, reverse: bool, dtype: Any, tolerance: float
+@pytest.mark.parametrize(
+    ("name", "way"), [("rnn", "scan"), ("lstm", "fused"), ("lru", "fused"), ("lru", "parallel")]
+)
+def test_lengths_masks_and_input_maps_are_optional(name: str, way: Implementation) -> None:
+    """Without them every step is real, and the cell reads the inputs as they are, also in chunks of time."""
+    cell, parameters = build_cell(name), init_cell(name, jax.random.key(0))
+    inputs = jax.random.normal(jax.random.key(1), (BATCH, TIME, MAPPED))
+    everything = {
+        "carry": cell.initialize_carry(jax.random.key(0), (BATCH, MAPPED)),
+        "lengths": jnp.full(BATCH, TIME),
+        "mask": None if name in LINEAR else jnp.ones((BATCH, HIDDEN)),
+        "input_map": {"kernel": jnp.eye(MAPPED), "bias": jnp.zeros(MAPPED)},
+    }
+    given: tuple[dict[str, Any], ...] = ({}, {"remat_steps": 2}, everything)
+
+    @jax.jit
+    def run(parameters: Any, inputs: jax.Array) -> Any:
+        return [unroll(cell, parameters, inputs, implementation=way, **options) for options in given]
+
+    plain, in_chunks, explicit = run(parameters, inputs)
+    assert_close(plain, explicit, 3e-6)
+    assert_close(in_chunks, explicit, 3e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows_in_loop", "tolerance"), [("lstm", 1, 1e-5), ("lstm", FEW_ROWS, 1e-5), ("lru", 1, 2e-4)]
+)
+def test_implementations_are_equal_in_float32(
+    name: str, rows_in_loop: int, tolerance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with jax.enable_x64(True):
-        drawn = draw(name, 9, dtype)
-        options: dict[str, Any] = {"lengths": jnp.array([0, 2, TIME, 4]), "reverse": reverse}
-        scan, *others = (
-            scores(drawn, {**options, "implementation": way}) for way in ("scan", "fused", "parallel")
-        )
-        for other in others:
-            close(other, scan, tolerance)
+    monkeypatch.setattr(fused_lstm, "ROWS_IN_LOOP", rows_in_loop)
+    cell, parameters = build_cell(name), init_cell(name, jax.random.key(0))
+    inputs = jax.random.normal(jax.random.key(1), (BATCH, TIME, MAPPED))
+
+    def score(parameters: Any, inputs: jax.Array, way: Implementation) -> jax.Array:
+        outputs, carry = unroll(cell, parameters, inputs, lengths=jnp.asarray(LENGTHS), implementation=way)
+        return sum(((jnp.abs(leaf) ** 2).sum() for leaf in jax.tree.leaves(carry)), (outputs**3).sum())
+
+    @jax.jit
+    def gradients(parameters: Any, inputs: jax.Array) -> Any:
+        return [
+            jax.value_and_grad(score, argnums=(0, 1))(parameters, inputs, way)
+            for way in implementations(cell)
+        ]
+
+    scan, *others = gradients(parameters, inputs)
+    for other in others:
+        assert_close(other, scan, tolerance)
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru", "lru"])
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("lengths", [None, jnp.array([0, 2, TIME, 4])])
-def test_stretches_of_time_change_nothing(name: str, reverse: bool, lengths: Any) -> None:
-    drawn = draw(name, 10)
-    options = {"lengths": lengths, "reverse": reverse}
-    whole, cut = scores(drawn, options), scores(drawn, {**options, "remat_steps": 2})
-    close(cut, whole, 1e-5)
+def test_the_scan_equals_flaxs_rnn_over_flaxs_cell() -> None:
+    cell, parameters = build_cell("lstm"), init_cell("lstm", jax.random.key(0))
+    inputs = jax.random.normal(jax.random.key(1), (BATCH, TIME, MAPPED))
+    ours, _ = unroll(cell, parameters, inputs, implementation="scan")
+    flaxs: Any = nn.RNN(nn.LSTMCell(HIDDEN)).apply({"params": {"cell": parameters}}, inputs)
+    np.testing.assert_allclose(ours, flaxs, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in LINEAR])
-def test_a_mask_multiplies_what_products_read_of_the_state(name: str) -> None:
-    """As if the rows of the recurrent kernels were multiplied, for one row of the batch at a time."""
-    cell, parameters, inputs, carry = draw(name, 11)
-    mask = jnp.asarray(np.random.default_rng(2).choice([0.0, 2.0], (BATCH, HIDDEN)), jnp.float32)
-    found, _ = unroll(cell, parameters, inputs, carry, mask=mask)
-    for row in range(BATCH):
-        scaled = {
-            layer: {**leaves, "kernel": leaves["kernel"] * mask[row][:, None]} if layer[0] == "h" else leaves
-            for layer, leaves in parameters.items()
-        }
-        one = jax.tree.map(lambda part, row=row: part[row : row + 1], (inputs, carry))
-        expected, _ = unroll(cell, scaled, *one)
-        np.testing.assert_allclose(found[row], expected[0], atol=1e-5)
+@pytest.mark.parametrize(("name", "fitting"), [("gru", "scan"), ("lstm", "scan or fused")])
+def test_an_implementation_that_does_not_fit_the_cell_is_an_error(name: str, fitting: str) -> None:
+    message = f"implementation = parallel: does not fit the cell {name.upper()}; use auto or {fitting}"
+    with pytest.raises(UserError, match=message):
+        unroll(build_cell(name), {}, jnp.zeros((BATCH, TIME, MAPPED)), implementation="parallel")
 
 
-@pytest.mark.parametrize(("name", "fitting"), [("gru", "scan"), ("lstm", "scan and fused")])
-def test_an_implementation_that_does_not_fit_is_refused(name: str, fitting: str) -> None:
-    words = f"implementation = parallel: does not fit the cell {name.upper()}; auto and {fitting} do"
-    with pytest.raises(UserError, match=words):
-        unroll(*draw(name, 12), implementation="parallel")
-
-
-def test_wrong_lengths_and_carries_are_refused() -> None:
-    cell, parameters, inputs, (c, h) = draw("lstm", 13)
-    with pytest.raises(UserError, match=r"lengths from -1 to 5: must be from 0 to 5"):
-        unroll(cell, parameters, inputs, lengths=jnp.array([-1, 5, 3, 0]))
-    with pytest.raises(UserError, match=r"lengths from 0 to 6: must be from 0 to 5"):
-        unroll(cell, parameters, inputs, lengths=jnp.array([6, 5, 3, 0]))
-    for wrong in (h, (c, h[:2]), (c, h.astype(jnp.float16)), (c, h, h)):
-        with pytest.raises(UserError, match=r"LSTM takes \('float32\[4, 6\]', 'float32\[4, 6\]'\)"):
-            unroll(cell, parameters, inputs, wrong)
+def test_wrong_lengths_and_carries_are_errors() -> None:
+    cell, inputs = build_cell("lstm"), jnp.zeros((BATCH, TIME, MAPPED))
+    for lengths, found in ([-1, 5, 3, 0], "-1 to 5"), ([6, 5, 3, 0], "0 to 6"):
+        with pytest.raises(UserError, match=rf"lengths from {found}: must be from 0 to 5"):
+            unroll(cell, {}, inputs, lengths=jnp.array(lengths))
+    h = jnp.zeros((BATCH, HIDDEN))
+    for carry in (h, (h, h[:2]), (h, h.astype(jnp.float16)), (h, h, h)):
+        with pytest.raises(UserError, match=r"LSTM takes \('float32\[4, 3\]', 'float32\[4, 3\]'\)"):
+            unroll(cell, {}, inputs, carry)

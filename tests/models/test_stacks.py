@@ -1,280 +1,229 @@
-"""Recurrences upon one another: exact gradients of every cell, directions, residual connections, dropout."""
+"""Stacks: exact gradients, padding, the last output, directions, residual connections, dropout."""
 
+import dataclasses
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.flatten_util import ravel_pytree
-from random_cells import NAMES
+from networks import build_keys, settings
+from random_cells import (
+    BATCH,
+    FEATURES,
+    LENGTHS,
+    MAPPED,
+    NAMES,
+    TIME,
+    Program,
+    Tree,
+    assert_gradients_equal_central_differences,
+    assert_outputs_depend_on_the_past_alone,
+    assert_padding_affects_nothing,
+    random_like,
+)
 
 from rnn_jax.catalogue import CELLS
-from rnn_jax.models import fused_lstm, stacks
-from rnn_jax.models.network import Keys
-from rnn_jax.models.stacks import Layout
+from rnn_jax.models import stacks
+from rnn_jax.models.dropout import drop_weights
+from rnn_jax.models.stacks import Stack
+from rnn_jax.models.types import Keys
 
-BATCH, TIME, FEATURES, HIDDEN = 3, 4, 2, 3
-LENGTHS = jnp.array([TIME, 0, 2])
+HIDDEN = 2
 
 
-def layout(cell: str = "lstm", **changes: Any) -> Layout:
-    settings: dict[str, Any] = {
-        "cell": cell,
-        "input_size": FEATURES,
-        "hidden_size": HIDDEN,
-        "layers": 2,
-        "bidirectional": True,
-        "residual": False,
-        "kernel_init": "lecun_normal",
-        "recurrent_init": "orthogonal",
-        "implementation": "auto",
-        "remat_steps": None,
+def build_stack(cell: str = "lstm", **changes: Any) -> Stack:
+    recurrences = {"layers": 2, "bidirectional": True, "hidden_size": HIDDEN} | changes
+    return Stack(settings(cell=cell, **recurrences), MAPPED)
+
+
+def draw(stack: Stack) -> Tree:
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(lambda: (stack.init(jax.random.key(0), {}), stack.initial_carry(BATCH)))
+    parameters, carry = random_like(rng, shapes)
+    return {
+        "parameters": parameters,
+        "carry": carry,
+        "inputs": rng.normal(size=(BATCH, TIME, FEATURES)),
+        "input_map": {"kernel": rng.normal(size=(FEATURES, MAPPED)), "bias": rng.normal(size=MAPPED)},
     }
-    return Layout(**settings | changes)
 
 
-def draw(of: Layout, seed: int, dtype: Any = jnp.float32) -> tuple[Any, jax.Array]:
-    """Random parameters, biases included, and inputs [batch, time, features]."""
-    rng = np.random.default_rng(seed)
-    shapes = jax.eval_shape(lambda: stacks.init(of, jax.random.key(0), {}))
-    parameters = jax.tree.map(lambda leaf: jnp.asarray(0.7 * rng.normal(size=leaf.shape), dtype), shapes)
-    return parameters, jnp.asarray(rng.normal(size=(BATCH, TIME, FEATURES)), dtype)
+def compile_stack(stack: Stack) -> Program:
+    def run(tree: Any, lengths: jax.Array) -> Any:
+        found = stack.apply(
+            tree["parameters"],
+            tree["inputs"],
+            tree["carry"],
+            lengths=lengths,
+            input_map=tree["input_map"],
+            hyper={},
+            keys=None,
+        )
+        return found.outputs, found.carry, found.last
+
+    return Program(stack.settings.cell, 1, run)
 
 
-def run(of: Layout, parameters: Any, inputs: jax.Array, **changes: Any) -> stacks.Unrolled:
-    settings = {"carry": None, "lengths": None, "input_map": None, "hyper": {}, "keys": None} | changes
-    return stacks.apply(of, parameters, inputs, settings.pop("carry"), **settings)
+CHOSEN = ("lstm", "lru")  # the output is in the carry of one, not in the other's
 
 
-def split_complex(tree: Any) -> Any:
-    """A tree of real arrays: complex ones as their two parts."""
-    return jax.tree.map(
-        lambda leaf: (jnp.real(leaf), jnp.imag(leaf)) if jnp.iscomplexobj(leaf) else (leaf,), tree
-    )
+@pytest.fixture(
+    scope="module",
+    params=[*CHOSEN, *(pytest.param(cell, marks=pytest.mark.matrix) for cell in NAMES if cell not in CHOSEN)],
+)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    return build_stack(request.param, residual=True)
 
 
-@pytest.mark.parametrize("rows_in_loop", [1, 1_000], ids=["in the loop", "before the loop"])
-@pytest.mark.parametrize("cell", NAMES)
-def test_gradients_equal_central_differences(
-    cell: str, rows_in_loop: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of every parameter, carry and input of two layers of two directions, in float64, with padding."""
-    if cell != "lstm" and rows_in_loop == 1_000:
-        pytest.skip("the place of the product is the fused LSTM's")
-    monkeypatch.setattr(fused_lstm, "ROWS_IN_LOOP", rows_in_loop)
-    # Flax's layer normalization asks for a type that is float32 and float64 at once, to be safe.
-    promotion = "standard" if cell == "lstm_layer_norm" else "strict"
-    with jax.enable_x64(True), jax.numpy_dtype_promotion(promotion):
-        of = layout(cell)
-        parameters, inputs = draw(of, 6, jnp.float64)
-        rng = np.random.default_rng(7)
-        carry = split_complex(run(of, parameters, inputs).carry)
-        carry = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), carry)
-        weights = jnp.asarray(rng.normal(size=(BATCH, TIME, 2 * HIDDEN)))
-
-        def score(everything: Any) -> jax.Array:
-            parameters, inputs, carry = everything
-            carry = jax.tree.map(
-                lambda parts: parts[0] if len(parts) == 1 else jax.lax.complex(*parts),
-                carry,
-                is_leaf=lambda part: isinstance(part, tuple) and not isinstance(part[0], tuple),
-            )
-            found = run(of, parameters, inputs, carry=carry, lengths=LENGTHS)
-            ends = jax.tree.leaves(split_complex(found.carry))
-            return (
-                (found.outputs * weights).sum() + (found.last**2).sum() + sum((end**2).sum() for end in ends)
-            )
-
-        everything = (parameters, inputs, carry)
-        gradients = jax.jit(jax.grad(score))(everything)
-        flat, rebuild = ravel_pytree(everything)
-        step = 1e-5
-        scores = jax.jit(jax.vmap(lambda shift: score(rebuild(flat + shift))))
-        shifts = step * jnp.eye(flat.size)
-        above, below = jnp.split(scores(jnp.concatenate([shifts, -shifts])), 2)
-        numeric = rebuild((above - below) / (2 * step))
-
-        def check(path: Any, exact: jax.Array, found: jax.Array) -> None:
-            error, largest = float(jnp.abs(exact - found).max()), float(jnp.abs(exact).max())
-            assert error <= 1e-6 * largest, (jax.tree_util.keystr(path), error, largest)
-            assert largest > 0, jax.tree_util.keystr(path)
-
-        jax.tree_util.tree_map_with_path(check, gradients, numeric)
+@pytest.fixture(scope="module")
+def program(stack: Stack) -> Program:
+    return compile_stack(stack)
 
 
-@pytest.mark.parametrize("cell", NAMES)
-def test_the_last_output_is_that_of_the_last_real_step(cell: str) -> None:
-    of = layout(cell, residual=True)
-    parameters, inputs = draw(of, 1)
-    found = run(of, parameters, inputs, lengths=LENGTHS)
-    for row, length in enumerate(LENGTHS.tolist()):
+def test_gradients_equal_central_differences(stack: Stack, program: Program) -> None:
+    assert_gradients_equal_central_differences(program, draw(stack))
+
+
+def test_padding_affects_nothing(stack: Stack, program: Program) -> None:
+    assert_padding_affects_nothing(program, draw(stack))
+
+
+def test_the_last_output_is_that_of_each_directions_last_real_step(stack: Stack, program: Program) -> None:
+    found = program(draw(stack))
+    for outputs, last, length in zip(found.outputs, found.others, LENGTHS, strict=True):
         if length:
-            expected = jnp.concatenate(
-                [found.outputs[row, length - 1, :HIDDEN], found.outputs[row, 0, HIDDEN:]]
-            )
-            np.testing.assert_allclose(found.last[row], expected, atol=1e-6)
-    assert not np.asarray(found.outputs)[np.arange(TIME)[None, :] >= np.asarray(LENGTHS)[:, None]].any()
+            expected = [outputs[length - 1, :HIDDEN], outputs[0, HIDDEN:]]
+            np.testing.assert_allclose(last, np.concatenate(expected), rtol=1e-12)
 
 
-@pytest.mark.parametrize("depth", [1, 2])
-@pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("cell", NAMES)
-def test_padding_and_the_future_influence_nothing(cell: str, bidirectional: bool, depth: int) -> None:
-    of = layout(cell, bidirectional=bidirectional, residual=True, layers=depth)
-    parameters, inputs = draw(of, 8)
-    padding = jnp.arange(TIME)[None, :] >= LENGTHS[:, None]
+@pytest.mark.parametrize(
+    "cell", ["lstm", *(pytest.param(cell, marks=pytest.mark.matrix) for cell in NAMES if cell != "lstm")]
+)
+def test_no_output_depends_on_later_steps(cell: str) -> None:
+    stack = build_stack(cell, bidirectional=False, residual=True)
+    program, tree = compile_stack(stack), draw(stack)
+    assert_outputs_depend_on_the_past_alone(program, tree)
+    assert_padding_affects_nothing(program, tree)
 
-    @jax.jit
-    def graded(parameters: Any, inputs: jax.Array) -> Any:
-        def score(parameters: Any, layer: Any, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
-            found = run(of, parameters, inputs, lengths=LENGTHS, input_map=layer)
-            return (found.outputs**2).sum() + (found.last**2).sum(), found.outputs
 
-        layer = {"kernel": 1.5 * jnp.eye(FEATURES), "bias": jnp.full((FEATURES,), 0.5)}
-        return jax.value_and_grad(score, argnums=(0, 1, 2), has_aux=True)(parameters, layer, inputs)
+@functools.partial(jax.jit, static_argnums=0)
+def run(
+    stack: Stack, parameters: Any, inputs: jax.Array, carry: Any = None, hyper: Any = None, keys: Any = None
+) -> stacks.Unrolled:
+    hyper = {} if hyper is None else hyper
+    return stack.apply(parameters, inputs, carry, lengths=None, input_map=None, hyper=hyper, keys=keys)
 
-    clean = graded(parameters, inputs)
-    dirty = graded(parameters, jnp.where(padding[:, :, None], jnp.nan, inputs))
-    jax.tree.map(np.testing.assert_array_equal, dirty, clean)
-    assert not np.asarray(clean[1][2])[np.asarray(padding)].any()
-    if not bidirectional:
-        changed = graded(parameters, inputs.at[:, 2:].add(1.0))
-        np.testing.assert_array_equal(changed[0][1][:, :2], clean[0][1][:, :2])
-        assert (changed[0][1][0, 2:] != clean[0][1][0, 2:]).any(axis=-1).all()
+
+def random_parameters(stack: Stack) -> Any:
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), draw(stack)["parameters"])
+
+
+INPUTS = jnp.asarray(np.random.default_rng(1).normal(size=(BATCH, TIME, MAPPED)), jnp.float32)
+
+
+def test_a_cell_whose_output_is_not_in_its_carry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last output is taken from the outputs."""
+    stack = build_stack("gru", layers=1)
+    parameters, lengths, ends = random_parameters(stack), jnp.array([2, TIME, 1, 4]), []
+    for output in ("carry", None):
+        monkeypatch.setitem(CELLS, "gru", dataclasses.replace(CELLS["gru"], output=output))
+        options: Any = {"lengths": lengths, "input_map": None, "hyper": {}, "keys": None}
+        ends.append(jax.jit(lambda options=options: stack.apply(parameters, INPUTS, None, **options).last)())
+    np.testing.assert_array_equal(*ends)
 
 
 def test_the_backward_recurrence_is_the_forward_one_on_reversed_time() -> None:
-    of = layout(layers=1)
-    parameters, inputs = draw(of, 2)
+    stack = build_stack(layers=1)
+    parameters = random_parameters(stack)
     parameters["recurrence_0_backward"] = parameters["recurrence_0"]
-    outputs = run(of, parameters, inputs).outputs
-    mirrored = run(of, parameters, inputs[:, ::-1]).outputs
+    outputs = run(stack, parameters, INPUTS).outputs
+    mirrored = run(stack, parameters, INPUTS[:, ::-1]).outputs
     np.testing.assert_allclose(outputs[:, :, HIDDEN:], mirrored[:, ::-1, :HIDDEN], atol=1e-6)
     assert not np.allclose(outputs[:, :, HIDDEN:], outputs[:, :, :HIDDEN])
 
 
-def test_residual_layers_add_what_they_read() -> None:
-    plain, residual = layout(bidirectional=False), layout(bidirectional=False, residual=True)
-    parameters, inputs = draw(plain, 3)
-    first = run(plain._replace(layers=1), parameters, inputs).outputs
-    difference = run(residual, parameters, inputs).outputs - run(plain, parameters, inputs).outputs
-    np.testing.assert_allclose(difference, first, atol=1e-6)
+def test_residual_layers_add_their_inputs_to_their_outputs() -> None:
+    first, plain, residual = (
+        build_stack(bidirectional=False, layers=layers, residual=is_residual)
+        for layers, is_residual in ((1, False), (2, False), (2, True))
+    )
+    parameters = random_parameters(plain)
+    outputs = [run(stack, parameters, INPUTS).outputs for stack in (first, plain, residual)]
+    np.testing.assert_allclose(outputs[2] - outputs[1], outputs[0], atol=1e-6)
 
 
-def test_carries_go_on_where_they_were() -> None:
-    of = layout(bidirectional=False)
-    parameters, inputs = draw(of, 4)
-    whole = run(of, parameters, inputs)
-    first = run(of, parameters, inputs[:, :1])
-    second = run(of, parameters, inputs[:, 1:], carry=first.carry)
+def test_a_sequence_continues_with_the_carry_of_its_first_part() -> None:
+    stack = build_stack(bidirectional=False)
+    parameters = random_parameters(stack)
+    whole = run(stack, parameters, INPUTS)
+    first = run(stack, parameters, INPUTS[:, :1])
+    second = run(stack, parameters, INPUTS[:, 1:], first.carry)
     np.testing.assert_allclose(second.outputs, whole.outputs[:, 1:], atol=1e-6)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), second.carry, whole.carry)
 
 
-def keys(seed: int = 0, rows: int = BATCH) -> Keys:
-    rows_key, batch_key = jax.random.split(jax.random.key(seed))
-    return Keys(jax.random.split(rows_key, rows), batch_key)
+RATES = ("dropout", "recurrent_dropout", "weight_drop")
 
 
-def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
-    values = jnp.ones((50, 40, 10))
-    dropped = stacks.drop(values, keys(rows=50).rows, jnp.float32(0.3))
-    assert set(np.unique(dropped)) == {0, np.float32(1 / np.float32(0.7))}
-    assert abs(float((dropped == 0).mean()) - 0.3) < 0.02
-    assert (dropped[0] != dropped[1]).any()
-    np.testing.assert_array_equal(stacks.drop(values, None, jnp.float32(0.3)), values)
-    np.testing.assert_array_equal(stacks.drop(values, keys(rows=50).rows, None), values)
+DROPPING = build_stack("gru", bidirectional=False)
+PARAMETERS = random_parameters(DROPPING)
 
 
-@pytest.mark.parametrize("rate", ["dropout", "recurrent_dropout", "weight_drop"])
-def test_dropout_is_drawn_by_rows_and_keys(rate: str) -> None:
-    of = layout()
-    parameters, inputs = draw(of, 5)
-    hyper = {rate: jnp.float32(0.5)}
-    plain = run(of, parameters, inputs).outputs
-    dropped = run(of, parameters, inputs, hyper=hyper, keys=keys()).outputs
-    assert not np.allclose(dropped, plain)
-    np.testing.assert_array_equal(run(of, parameters, inputs, hyper=hyper).outputs, plain)
-    np.testing.assert_array_equal(run(of, parameters, inputs, hyper=hyper, keys=keys()).outputs, dropped)
-    # A row's draw is its key's, whatever rows are beside it.
-    second = keys()._replace(rows=keys().rows[1:2])
-    alone = run(of, parameters, inputs[1:2], hyper=hyper, keys=second).outputs
-    np.testing.assert_allclose(alone[0], dropped[1], atol=1e-6)
-    none = run(of, parameters, inputs, hyper={rate: jnp.float32(0)}, keys=keys()).outputs
-    np.testing.assert_allclose(none, plain, atol=1e-6)
+def dropped(
+    keys: Keys | None, inputs: jax.Array = INPUTS, parameters: Any = PARAMETERS, **rates: float
+) -> jax.Array:
+    """The outputs with some dropout rates, of one compiled program."""
+    hyper = {name: jnp.float32(rates.get(name, 0)) for name in RATES}
+    return run(DROPPING, parameters, inputs, None, hyper, keys).outputs
 
 
-def test_variational_dropout_drops_the_same_features_at_every_step() -> None:
-    values = jnp.ones((50, 40, 10))
-    dropped = stacks.drop(values, keys(rows=50).rows, jnp.float32(0.3), every_step=True)
-    np.testing.assert_array_equal(dropped, jnp.broadcast_to(dropped[:, :1], values.shape))
-    assert abs(float((dropped == 0).mean()) - 0.3) < 0.05
-    assert (dropped[0] != dropped[1]).any()
-    # In a network it is another function of the same keys.
-    parameters, inputs = draw(layout(), 5)
-    each, every = (
-        run(
-            layout(variational_dropout=how),
-            parameters,
-            inputs,
-            hyper={"dropout": jnp.float32(0.5)},
-            keys=keys(),
-        )
-        for how in (False, True)
-    )
-    assert not np.allclose(each.outputs, every.outputs)
+@pytest.mark.parametrize("name", RATES)
+def test_dropout_depends_on_the_keys_and_the_rate(name: str) -> None:
+    keys = build_keys(BATCH)
+    half: dict[str, Any] = {name: 0.5}
+    without, found = dropped(None, **half), dropped(keys, **half)
+    assert not np.allclose(found, without)
+    assert not np.allclose(found, dropped(build_keys(BATCH, seed=1), **half))
+    np.testing.assert_array_equal(dropped(keys, **half), found)
+    np.testing.assert_allclose(dropped(keys), without, atol=1e-6)
+    # A row's mask depends on its own key, not on the rows beside it.
+    alone = dropped(keys._replace(rows=keys.rows[1:2]), INPUTS[1:2], **half)
+    np.testing.assert_allclose(alone[0], found[1], atol=1e-6)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "lstm_layer_norm", "rnn"])
-def test_weight_drop_drops_weights_that_read_the_state_for_all_rows(cell: str) -> None:
-    of = layout(cell)
-    parameters, inputs = draw(of, 5)
-    key = jax.random.key(7)
-    kernels = CELLS[cell].state_kernels
-    dropped = stacks.drop_weights(parameters, kernels, key, jnp.float32(0.5))
-    share = []
-    for (path, old), new in zip(jax.tree.leaves_with_path(parameters), jax.tree.leaves(dropped), strict=True):
-        name, kind = path[-2].key, path[-1].key
-        if kind == "kernel" and name in kernels:
-            assert ((new == 0) | np.isclose(new, 2 * old)).all()
-            share.append((new == 0).ravel())
-        else:
-            np.testing.assert_array_equal(new, old)
-    assert 0.3 < np.concatenate(share).mean() < 0.7
-    # The same weights for every row and step: as if the parameters were others.
-    hyper = {"weight_drop": jnp.float32(0.5)}
-    whole = run(of, parameters, inputs, hyper=hyper, keys=keys()._replace(batch=key)).outputs
-    np.testing.assert_allclose(run(of, dropped, inputs).outputs, whole, atol=1e-6)
+def test_dropped_weights_are_the_same_for_all_rows_and_steps() -> None:
+    keys, kernels = build_keys(BATCH), CELLS["gru"].state_kernels
+    without_weights = drop_weights(PARAMETERS, kernels, keys.batch, jnp.float32(0.5))
+    expected = dropped(keys, parameters=without_weights)
+    np.testing.assert_allclose(dropped(keys, weight_drop=0.5), expected, atol=1e-6)
 
 
 def test_dropout_is_between_layers_alone() -> None:
-    of = layout(layers=1)
-    parameters, inputs = draw(of, 5)
-    found = run(of, parameters, inputs, hyper={"dropout": jnp.float32(0.5)}, keys=keys()).outputs
-    np.testing.assert_array_equal(found, run(of, parameters, inputs).outputs)
+    stack = build_stack(layers=1, bidirectional=False)
+    parameters, rate = random_parameters(stack), {"dropout": jnp.float32(0.5)}
+    found = run(stack, parameters, INPUTS, None, rate, build_keys(BATCH)).outputs
+    np.testing.assert_array_equal(found, run(stack, parameters, INPUTS).outputs)
+
+
+def test_variational_dropout_in_a_stack_has_another_mask() -> None:
+    rate, keys = {"dropout": jnp.float32(0.5)}, build_keys(BATCH)
+    plain, variational = (
+        build_stack(bidirectional=False, variational_dropout=value) for value in (False, True)
+    )
+    parameters = random_parameters(plain)
+    a, b = (run(stack, parameters, INPUTS, None, rate, keys).outputs for stack in (plain, variational))
+    assert not np.allclose(a, b)
 
 
 def test_names_and_sizes() -> None:
-    of = layout("gru")
-    shapes = jax.eval_shape(lambda: stacks.init(of, jax.random.key(0), {}))
-    assert list(shapes) == ["recurrence_0", "recurrence_0_backward", "recurrence_1", "recurrence_1_backward"]
-    assert shapes["recurrence_0"]["ir"]["kernel"].shape == (FEATURES, HIDDEN)
-    assert shapes["recurrence_1_backward"]["ir"]["kernel"].shape == (2 * HIDDEN, HIDDEN)
-    assert of.name == "bidirectional GRU with 2 × 3 units"
-    drawn = stacks.init(of, jax.random.key(0), {})
-    kernels = [drawn[name]["hr"]["kernel"] for name in drawn]
-    assert not any(np.allclose(a, b) for n, a in enumerate(kernels) for b in kernels[:n])
-
-
-@pytest.mark.parametrize("cell", NAMES)
-def test_an_untrained_network_learns_from_sequences_that_begin_with_zeros(cell: str) -> None:
-    """Their state stays where it is, and normalizing a vector of zeros is steep."""
-    of = layout(cell, layers=1, bidirectional=False, implementation="scan")
-    inputs = jnp.zeros((BATCH, 28, FEATURES)).at[:, 10:].set(draw(of, 3)[1][:, :1])
-
-    def score(parameters: Any) -> jax.Array:
-        return (run(of, parameters, inputs).last ** 2).sum()
-
-    gradients, _ = ravel_pytree(jax.grad(score)(stacks.init(of, jax.random.key(0), {})))
-    assert 1e-3 < np.linalg.norm(np.asarray(gradients)) < 1e3
+    stack = build_stack("gru")
+    parameters = stack.init(jax.random.key(0), {})
+    names = ["recurrence_0", "recurrence_0_backward", "recurrence_1", "recurrence_1_backward"]
+    assert list(parameters) == names
+    assert parameters["recurrence_0"]["ir"]["kernel"].shape == (MAPPED, HIDDEN)
+    assert parameters["recurrence_1_backward"]["ir"]["kernel"].shape == (2 * HIDDEN, HIDDEN)
+    assert stack.name == "bidirectional GRU with 2 × 2 units"
+    kernels = [parameters[name]["hr"]["kernel"] for name in names]
+    assert not any(np.allclose(a, b) for number, a in enumerate(kernels) for b in kernels[:number])

@@ -32,7 +32,7 @@ def test_one_number_of_each_half_is_marked_and_added() -> None:
     assert 0 <= numbers.min() < numbers.max() < 1
     # The variance of a sum of two uniform numbers.
     np.testing.assert_allclose(np.mean((np.asarray(batch.targets) - 1) ** 2), 1 / 6, rtol=0.1)
-    assert dict(task.spec) == {"input_size": 2, "time_steps": 7, "output_size": 1, "head": "last"}
+    assert dict(task.spec) == {"input_size": 2, "time_steps": 7, "output_size": 1, "head": "sequence"}
 
     # An example depends on its number alone, not on its place in the data or the batch.
     moved = fetch(jnp.arange(COUNT)[::-1], jnp.where(jnp.arange(COUNT) < 2, jnp.arange(COUNT), -1))

@@ -30,7 +30,7 @@ def test_time_steps_are_rows() -> None:
     np.testing.assert_allclose(batch.inputs[0], [[0, 1, 0], [0.2, 0, 1]], rtol=1e-6)
     assert batch.targets[0] == 3
     assert batch.weights.tolist() == [1, 0]
-    assert dict(task.spec) == {"input_size": 3, "time_steps": 2, "output_size": 4, "head": "last"}
+    assert dict(task.spec) == {"input_size": 3, "time_steps": 2, "output_size": 4, "head": "sequence"}
     assert task.objective == Objective.of("accuracy", "max")
 
 

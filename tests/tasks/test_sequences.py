@@ -33,7 +33,7 @@ def test_texts_are_padded_tokens() -> None:
     split = arrays(np.array([1, 0, 1], np.int32), np.array([5, 6, 7, 8, 9, 4], np.int32))
     spec = {"kind": "labelled_text", "unit": "plain_word", "vocabulary": 10, "classes": 2}
     task = make_task(spec, {"train": split, "test": split}, 4, name="text_classification", buckets=1)
-    assert dict(task.spec) == {"vocabulary": 10, "output_size": 2, "time_steps": 2, "head": "last"}
+    assert dict(task.spec) == {"vocabulary": 10, "output_size": 2, "time_steps": 2, "head": "sequence"}
     assert task.objective == Objective.of("accuracy", "max")
     batch, order = fetch(task, split)
     assert batch.inputs.shape == (4, 3)
@@ -49,7 +49,7 @@ def test_texts_are_padded_tokens() -> None:
 def test_features_are_standardized() -> None:
     split = arrays(np.array([2, 0, 1], np.int32))
     task = make_task(LABELLED, {"train": split, "test": split}, 3, name="sequence_classification", buckets=1)
-    assert dict(task.spec) == {"input_size": 2, "output_size": 3, "time_steps": 2, "head": "last"}
+    assert dict(task.spec) == {"input_size": 2, "output_size": 3, "time_steps": 2, "head": "sequence"}
     batch, order = fetch(task, split)
     row = order[1]  # the one of two steps: [0, 1] and [2, 3]
     np.testing.assert_allclose(batch.inputs[row, :2], [[-0.5, -0.25], [0.5, 0.25]])

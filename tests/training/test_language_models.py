@@ -171,7 +171,7 @@ def test_a_tied_embedding_has_no_kernel_and_both_gradients() -> None:
     after = run(loaded, 1, state).parameters["params"]["embedding"]["embedding"]
     # Every token has a gradient from the softmax, those that were not read as well.
     assert (np.abs(np.asarray(after) - before).max(axis=1) > 0).all()
-    with pytest.raises(UserError, match=r"model.embedding_size = 4: where model.tied_embedding is True"):
+    with pytest.raises(UserError, match=r"model.embedding_size = 4: with model.tied_embedding it must be"):
         build(build_tiny_language_model({"model.tied_embedding": True, "model.embedding_size": 4}))
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from rnn_jax.models.initializers import Initializer
+from rnn_jax.models.types import Initializer
 
 Mask = jax.Array | None
 """[batch, hidden]: multiplies the hidden state wherever a kernel multiplies it; None: ones."""

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from rnn_jax.models.initializers import Initializer
+from rnn_jax.models.types import Initializer
 
 Array = jax.Array
 
