@@ -19,10 +19,10 @@ from rnn_jax.config.values import flatten
 from rnn_jax.runtime import lock
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import (
-    check_place,
+    check_creatable,
     finite,
     read_json,
-    refuse_link,
+    reject_link,
     remove_unfinished,
     write_json,
     writing,
@@ -164,7 +164,7 @@ def is_folder_of(workdir: Path, file: Path, what: str) -> bool:
         UserError: the folder cannot be created, or contains other files.
     """
     if not os.path.exists(workdir):
-        check_place(workdir)
+        check_creatable(workdir)
         return False
     _require_no_file(workdir)
     with writing(workdir):
@@ -182,7 +182,7 @@ def read_settings(workdir: Path) -> dict[str, Any]:
         UserError: there is none, it is damaged, of another version, or needs a plug-in.
     """
     file = RunFolder(workdir).config
-    refuse_link(file)
+    reject_link(file)
     if not os.path.isfile(file):
         raise UserError(f"{workdir}: not a run folder (no config.json)")
     settings = read_json(file)

@@ -77,7 +77,7 @@ def prepare(kind: str, digest: str, data_dir: str | None, origin: str, write: Ca
     root = root_of(data_dir)
     folder = root / f"rnn_jax_{kind}" / digest
     if not folder.exists():
-        with writing(root), lock.taking_turns(root / f".rnn_jax_{kind}.lock"):
+        with writing(root), lock.waiting_lock(root / f".rnn_jax_{kind}.lock"):
             if not folder.exists():  # another process may have prepared it meanwhile
                 _logger.info("reading %s, once", origin)
                 _write(folder, write)

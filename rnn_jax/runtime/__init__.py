@@ -1,1 +1,1 @@
-"""What a run stands on: its configuration, its folder, its devices, its signals. No JAX outside `devices`."""
+"""Files, locks, signals, errors, devices and processes. JAX only in `devices` and `distributed`."""

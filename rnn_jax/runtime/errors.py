@@ -1,7 +1,7 @@
-"""Errors that are written for people, and the exit status each one ends a command with.
+"""Errors with a message for users, and the exit status of a command that ends with one.
 
-A command prints such an error's message alone, in one or two lines. Anything else that is raised is a bug in
-this project and keeps its traceback (exit status 1).
+A command prints only the message, in one or two lines. Any other exception is a bug in this project and keeps
+its traceback (exit status 1).
 """
 
 import errno
@@ -15,23 +15,23 @@ _FULL = {
 _REFUSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.EIO)
 
 UNREACHABLE = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS)
-"""What the system says of a place that nothing can be read from or written to."""
+"""Errors of paths that can be neither read nor written."""
 
 
 class UserError(Exception):
-    """Wrong input: the message says what is wrong, where, and what would be right."""
+    """Wrong input: the message names the key or file, the value, and what is allowed."""
 
     exit_status = 2
 
 
 class DivergedError(UserError):
-    """The loss or the gradient stopped being finite."""
+    """The loss or the gradient is not finite."""
 
     exit_status = 3
 
 
 class CheckpointError(UserError):
-    """No valid checkpoint of the kind that was asked for."""
+    """There is no valid checkpoint of the requested kind."""
 
     exit_status = 4
 
@@ -43,11 +43,11 @@ class StorageError(UserError):
 
 
 def storage_error(place: object, error: Exception) -> UserError:
-    """The error for people that a failure to write at a place amounts to, whichever library raised it."""
+    """Return the StorageError for a failed write to a path, whichever library raised the error."""
     text = str(error)
     for code in _FULL:
         if getattr(error, "errno", None) == code or os.strerror(code) in text:
-            return StorageError(f"{place}: {_FULL[code]}; make room, and start again")
+            return StorageError(f"{place}: {_FULL[code]}; free some space and start again")
     reason = getattr(error, "strerror", None) or next(
         (os.strerror(code) for code in _REFUSED if os.strerror(code) in text),
         text.strip().partition("\n")[0][:200],
@@ -60,14 +60,14 @@ class OutOfMemoryError(StorageError):
 
 
 def as_user_error(error: BaseException) -> UserError | None:
-    """The error for people that an exception amounts to; None where it is a bug."""
+    """Return the UserError for an exception; None if it is a bug."""
     if isinstance(error, UserError):
         return error
     if isinstance(error, OSError) and error.errno in _FULL:
         return storage_error(error.filename or "the run folder", error)
     if isinstance(error, OSError) and error.errno in UNREACHABLE and error.filename is not None:
         return UserError(f"{error.filename}: cannot be reached ({error.strerror})")
-    # What `training/memory.py` has not told better. XLA's error has one class, and begins with its status.
+    # Outside `memory.explain_out_of_memory`. XLA has one class of errors, whose messages begin with a status.
     if isinstance(error, MemoryError) or (
         type(error).__name__ == "JaxRuntimeError" and str(error).startswith("RESOURCE_EXHAUSTED: ")
     ):

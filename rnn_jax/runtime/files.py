@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and errors for people where that fails."""
+"""Atomic writes of files, and messages for those that fail."""
 
 import errno
 import io
@@ -15,16 +15,16 @@ from rnn_jax.runtime.errors import StorageError, UserError, as_user_error
 
 
 class UnwritableError(UserError):
-    """A file or folder that the system does not let one write."""
+    """A file or folder cannot be written."""
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns what the system says of a file or folder that cannot be written into an error for people."""
+    """Raise a UserError in place of an OSError of writing a file or folder."""
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(path)  # the system forgets it where a write fails
+        error.filename = error.filename or str(path)  # a failed write has no file name
         full = as_user_error(error)
         if isinstance(full, StorageError):
             raise full from error
@@ -32,19 +32,19 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def while_running() -> Iterator[None]:
-    """Inside, a file that cannot be written any more is a failure of the disk, and no wrong input."""
+def as_storage_errors() -> Iterator[None]:
+    """Raise a StorageError in place of an UnwritableError: during a run the disk failed, not the input."""
     try:
         yield
     except UnwritableError as error:
         raise StorageError(str(error)) from error
 
 
-def check_place(folder: Path) -> None:
-    """Looks whether a folder that is not there can be made.
+def check_creatable(folder: Path) -> None:
+    """Check that a missing folder can be created.
 
     Raises:
-        UserError: what is above it is no folder, or may not be written.
+        UserError: its nearest existing parent is not a folder, or not writable.
     """
     above = next(found for found in folder.absolute().parents if os.path.exists(found))
     why = errno.EACCES if os.path.isdir(above) else errno.ENOTDIR
@@ -54,15 +54,15 @@ def check_place(folder: Path) -> None:
 
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """A path to write a new content to; at the end it takes the place of `file`, whole or not at all.
+    """Yield a temporary path, which is renamed to `file` at the end.
 
-    The name is hidden, and has the same ending. Where writing fails, `file` is what it was.
+    Its name is hidden and has the same suffix. If writing fails, `file` is unchanged.
 
     Raises:
         StorageError: the disk is full.
         UserError: the file cannot be written.
     """
-    # Processes of containers, which may share a folder, often have the same number.
+    # Containers may share a folder, and their processes often have the same number.
     unfinished = file.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.{file.name}")
     with writing(file):
         try:
@@ -75,33 +75,33 @@ def replacing(file: Path) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Removes what `replacing` left in a folder when it was killed; nobody else may be at work there."""
+    """Remove the temporary files of killed processes; no other process may use the folder."""
     for leftover in folder.glob(".[0-9]*.*"):
         if leftover.name.split(".")[1].partition("-")[0].isdigit():
             leftover.unlink(missing_ok=True)
 
 
 def write_text(file: Path, text: str) -> None:
-    """Writes a text, in UTF-8, whole or not at all; raises as `replacing`."""
+    """Write a UTF-8 text atomically; raise as `replacing`."""
     with replacing(file) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 
 def write_json(file: Path, value: Mapping[str, Any]) -> None:
-    """Writes a JSON file, sorted and indented, whole or not at all; raises as `replacing`."""
+    """Write a JSON file, sorted and indented, atomically; raise as `replacing`."""
     write_text(file, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def write_all(file: io.RawIOBase, content: bytes) -> None:
-    """Appends to an unbuffered file all or, where that fails, nothing.
+    """Append to an unbuffered file; if that fails, leave it unchanged.
 
     Raises:
-        OSError: the disk is full, or broken.
+        OSError: the disk is full, or fails.
     """
     begin = file.seek(0, os.SEEK_END)
     written = 0
     try:
-        while written < len(content):  # a disk that is nearly full takes a part
+        while written < len(content):  # a nearly full disk accepts a part
             written += file.write(content[written:]) or 0
     except BaseException:
         file.truncate(begin)
@@ -109,10 +109,10 @@ def write_all(file: io.RawIOBase, content: bytes) -> None:
 
 
 def flush(path: Path) -> None:
-    """Waits until the disk has a file, or the names of what is in a folder.
+    """Flush a file, or the entries of a folder, to the disk.
 
     Raises:
-        OSError: the disk is full, or broken.
+        OSError: the disk is full, or fails.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -122,24 +122,24 @@ def flush(path: Path) -> None:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Reads a JSON file that holds an object.
+    """Read a JSON file with one object.
 
     Raises:
-        UserError: it cannot be read, or holds something else.
+        UserError: it cannot be read, or is something else.
     """
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{file}: damaged, no valid JSON ({error})") from error
+        raise UserError(f"{file}: damaged, not valid JSON ({error})") from error
     if not isinstance(value, dict):
-        raise UserError(f"{file}: damaged, no JSON object")
+        raise UserError(f"{file}: damaged, not a JSON object")
     return value
 
 
 def read_json_lines(file: Path) -> list[dict[str, Any]]:
-    """Reads a file of JSON objects, one a line, without what a crash left of a last one; [] if there is none.
+    """Read a file with one JSON object per line, without an incomplete last one; [] if it is missing.
 
     Raises:
         UserError: it cannot be read, or a line is damaged.
@@ -155,20 +155,20 @@ def read_json_lines(file: Path) -> list[dict[str, Any]]:
         try:
             rows.append(json.loads(line))
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{file}: damaged, line {number} is no valid JSON") from error
+            raise UserError(f"{file}: damaged, line {number} is not valid JSON") from error
         if not isinstance(rows[-1], dict):
-            raise UserError(f"{file}: damaged, line {number} is no JSON object")
+            raise UserError(f"{file}: damaged, line {number} is not a JSON object")
     return rows
 
 
-def refuse_link(file: Path) -> None:
-    """Raises UserError where a file of a run folder is a link, which may name any file of the computer."""
+def reject_link(file: Path) -> None:
+    """Raise UserError if a file of a run folder is a symbolic link, which may lead anywhere."""
     if file.is_symlink():
-        raise UserError(f"{file}: is a link, which may lead out of the run folder; put the file itself there")
+        raise UserError(f"{file}: is a link, which may lead out of the run folder; replace it by the file")
 
 
 def finite(value: Any) -> Any:
-    """The value with None for every number that JSON does not have."""
+    """Return the value with None in place of NaN and infinities, which JSON does not have."""
     if isinstance(value, Mapping):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""One process at a time: in a folder, where a second one is told who is there; in turns, where it waits."""
+"""Locks between processes: of a folder, which a second process cannot use, or a file, which it waits for."""
 
 import contextlib
 import fcntl
@@ -16,25 +16,25 @@ from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import writing
 
 NAME = ".lock"
-LOOKS_EVERY_SECONDS = 0.2
+POLL_SECONDS = 0.2
 TRIES, BETWEEN_TRIES_SECONDS = 3, 0.02
-"""Who looks whether a folder is locked holds it for a moment."""
+"""`is_locked` of another process holds the lock for a moment."""
 _logger = logging.getLogger(__name__)
 
 
 class LockedError(UserError):
-    """Another process works in the folder."""
+    """Another process uses the folder."""
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds a folder, which exists, for this process.
+    """Lock an existing folder for this process.
 
-    The system takes the lock from a process that dies, however it dies. On a file system that several hosts
-    share, it holds between them where the file system's locks (`flock`) do.
+    The system releases the lock of a process that ends, however it ends. On a shared file system it excludes
+    other hosts if the file system's `flock` does.
 
     Raises:
-        LockedError: another process holds it; the message names its host and number.
+        LockedError: another process holds it; the message has its host and number.
         UserError: the folder cannot be written.
         StorageError: the disk is full.
     """
@@ -48,13 +48,13 @@ def locked(folder: Path) -> Iterator[None]:
             os.pwrite(descriptor, json.dumps(owner).encode(), 0)
         yield
     finally:
-        if _is_at(descriptor, path):  # else somebody removed the folder, and this is another process's lock
-            path.unlink(missing_ok=True)  # while it is held: whoever waits for it sees that it is gone
+        if _is_at(descriptor, path):  # else the folder was removed, and this is another process's lock
+            path.unlink(missing_ok=True)  # while it is held, so that a waiting process notices
         os.close(descriptor)
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether another process holds a folder just now."""
+    """Whether another process holds the lock of a folder."""
     try:
         descriptor = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -69,21 +69,21 @@ def is_locked(folder: Path) -> bool:
 
 
 @contextmanager
-def taking_turns(path: Path, between: Callable[[], None] | None = None) -> Iterator[None]:
-    """Lets one process at a time in, by a file that stays; the others wait.
+def waiting_lock(path: Path, between: Callable[[], None] | None = None) -> Iterator[None]:
+    """Wait for the lock of a file, which stays, and hold it.
 
-    The system takes the lock from one that dies.
+    The system releases the lock of a process that ends.
 
     Args:
         path: the file.
-        between: called several times a second while this process waits; what it raises ends the wait.
+        between: called several times a second while this process waits; it may raise.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _logger.info("waiting for another process, which is at work on the same (%s)", path)
+            _logger.info("waiting for another process, which holds %s", path)
             if between is None:
                 fcntl.flock(file, fcntl.LOCK_EX)
             else:
@@ -92,14 +92,14 @@ def taking_turns(path: Path, between: Callable[[], None] | None = None) -> Itera
 
 
 def wait_while(condition: Callable[[], bool], between: Callable[[], None]) -> None:
-    """Waits while something holds; `between` is called several times a second, and may raise."""
+    """Wait while a condition holds; `between` is called several times a second, and may raise."""
     while condition():
         between()
-        time.sleep(LOOKS_EVERY_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _takes(file: IO[Any]) -> bool:
-    """Whether this process has the lock now."""
+    """Whether this process has acquired the lock."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -108,7 +108,7 @@ def _takes(file: IO[Any]) -> bool:
 
 
 def _acquire(path: Path) -> int:
-    """The descriptor of the lock file, which is locked and still at its place."""
+    """Return the descriptor of the lock file, locked and not removed meanwhile."""
     tried = 0
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -121,17 +121,17 @@ def _acquire(path: Path) -> int:
             if tried < TRIES:
                 time.sleep(BETWEEN_TRIES_SECONDS)
                 continue
-            raise LockedError(f"{path.parent}: {_who(owner)} is at work there") from None
+            raise LockedError(f"{path.parent}: in use by {_who(owner)}") from None
         except BaseException:
             os.close(descriptor)
             raise
         if _is_at(descriptor, path):
             return descriptor
-        os.close(descriptor)  # whoever held it removed the file in between
+        os.close(descriptor)  # its previous owner removed the file meanwhile
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file is still the one at a path."""
+    """Whether an open file is the one at a path."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     return False

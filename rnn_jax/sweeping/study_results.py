@@ -7,7 +7,7 @@ from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime.errors import CheckpointError
-from rnn_jax.runtime.lock import taking_turns
+from rnn_jax.runtime.lock import waiting_lock
 from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.sweeping import results
 from rnn_jax.sweeping.command import Command
@@ -37,7 +37,7 @@ def write(
         UserError: the folder cannot be written.
     """
     folder, objective = settings.folder, settings.objective
-    with taking_turns(folder.path / LOCK, stop.check):
+    with waiting_lock(folder.path / LOCK, stop.check):
         rows = _rows(trials, command, settings)
         _copy_earlier_tests(rows, folder)
         for row in results.rows_to_test(rows, objective, command):

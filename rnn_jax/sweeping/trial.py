@@ -18,7 +18,7 @@ from rnn_jax.config.run_folder import RunFolder, fixed_values, open_run
 from rnn_jax.config.schema import Config
 from rnn_jax.reporting.provenance import hardware
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.lock import is_locked, taking_turns, wait_while
+from rnn_jax.runtime.lock import is_locked, wait_while, waiting_lock
 from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
@@ -89,7 +89,7 @@ def train_trial(trial: ClaimedTrial, settings: TrialSettings, stop: StopSignal) 
             trial.report(number, value)
 
     # Another trial may have the same point, and the process of a dead worker may still be running.
-    with taking_turns(training.path.with_suffix(".turn"), check_stop):
+    with waiting_lock(training.path.with_suffix(".turn"), check_stop):
         wait_while(lambda: is_locked(training.path), check_stop)
         command = _open(training, settings, trial)
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rnn_jax.runtime.errors import DivergedError, StorageError, UserError
-from rnn_jax.runtime.lock import LOOKS_EVERY_SECONDS
+from rnn_jax.runtime.lock import POLL_SECONDS
 from rnn_jax.runtime.signals import SAME_REQUEST, StopSignal, is_stop_status
 from rnn_jax.sweeping.study.claimed import TrialFailedError, TrialRequeuedError
 
@@ -115,7 +115,7 @@ def run_process(
         file.seek(before)
         text = file.read().decode("utf-8", errors="replace")
     if is_stop_status(status):
-        time.sleep(LOOKS_EVERY_SECONDS)  # a scheduler may have stopped that process before this one
+        time.sleep(POLL_SECONDS)  # a scheduler may have stopped that process before this one
         if stop.requested is not None:
             raise TrialRequeuedError
     return ProcessEnd(status, text)
@@ -124,7 +124,7 @@ def run_process(
 def _wait(process: "subprocess.Popen[bytes]") -> int | None:
     """Wait shortly for the exit status."""
     try:
-        return process.wait(LOOKS_EVERY_SECONDS)
+        return process.wait(POLL_SECONDS)
     except subprocess.TimeoutExpired:
         return None
 

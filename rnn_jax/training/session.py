@@ -26,7 +26,7 @@ from rnn_jax.reporting.log import Log
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.distributed.synchronization import Synchronizer
 from rnn_jax.runtime.errors import UserError, as_user_error
-from rnn_jax.runtime.files import while_running
+from rnn_jax.runtime.files import as_storage_errors
 from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.training import memory
@@ -230,7 +230,7 @@ def open_files(
             saver = Saver(checkpoints, policy, program.job.task.objective, synchronizer)
             files.enter_context(contextlib.closing(saver))
             # Out-of-memory errors are translated here already: the summaries are to have the message.
-            with memory.explain_out_of_memory(config, len(folders)), while_running():
+            with memory.explain_out_of_memory(config, len(folders)), as_storage_errors():
                 yield Run(
                     folders=folders,
                     logs=logs,

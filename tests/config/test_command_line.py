@@ -239,7 +239,7 @@ def test_a_damaged_config_json_is_reported(tmp_path):
     assert errors_of("--workdir", str(tmp_path)) == [f"{file}: train.seed = -3: {seed}"]
     file.write_text("{")
     (line,) = errors_of("--workdir", str(tmp_path))
-    assert line.startswith(f"{file}: damaged, no valid JSON")
+    assert line.startswith(f"{file}: damaged, not valid JSON")
 
 
 def test_a_config_from_python():

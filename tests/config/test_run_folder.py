@@ -177,7 +177,7 @@ def test_values_that_are_not_finite_become_null(tmp_path):
 def test_a_damaged_summary_is_reported(tmp_path):
     folder = RunFolder(tmp_path)
     folder.summary.write_text("[]")
-    with pytest.raises(UserError, match=r"summary\.json: damaged, no JSON object"):
+    with pytest.raises(UserError, match=r"summary\.json: damaged, not a JSON object"):
         folder.read_summary()
 
 
@@ -208,7 +208,7 @@ def test_checking_a_folder_changes_nothing(tmp_path):
 
 def test_json_that_is_too_deep_is_damaged(tmp_path):
     (tmp_path / "config.json").write_text("[" * 100_000)
-    with pytest.raises(UserError, match=r"config\.json: damaged, no valid JSON"):
+    with pytest.raises(UserError, match=r"config\.json: damaged, not valid JSON"):
         read_config(tmp_path)
 
 

@@ -35,7 +35,7 @@ def holder(tmp_path: Path):
 
 
 def test_a_second_process_is_told_who_is_there(holder: subprocess.Popen, tmp_path: Path) -> None:
-    who = f"process {holder.pid} on {socket.gethostname()} is at work there"
+    who = f"in use by process {holder.pid} on {socket.gethostname()}"
     with pytest.raises(LockedError, match=re.escape(f"{tmp_path}: {who}")), locked(tmp_path):
         pytest.fail("two at once")
     assert (tmp_path / NAME).exists()

@@ -50,7 +50,7 @@ def load_splits(source: Source, data_dir: str | None, manual_dir: str | None) ->
     files = sources.locate(source, manual_dir)
     splits = _read_arrays(folder, source)
     if splits is None:
-        with prepared.writing(root), lock.taking_turns(root / f".{_tfds_name(source)}.lock"):
+        with prepared.writing(root), lock.waiting_lock(root / f".{_tfds_name(source)}.lock"):
             splits = _read_arrays(folder, source)  # another process may have written them meanwhile
             if splits is None:
                 if not folder.exists():

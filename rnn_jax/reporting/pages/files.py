@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import read_json, read_json_lines, refuse_link
+from rnn_jax.runtime.files import read_json, read_json_lines, reject_link
 
 MAX_BYTES = 256 * 2**20  # of a file of lines
 MAX_OBJECT_BYTES = 8 * 2**20
@@ -13,7 +13,7 @@ MAX_OBJECT_BYTES = 8 * 2**20
 
 def check_file(file: Path, limit: int = MAX_BYTES) -> None:
     """Raise UserError for a link, anything but a regular file, and a file of more than `limit` bytes."""
-    refuse_link(file)
+    reject_link(file)
     if os.path.lexists(file) and not os.path.isfile(file):
         raise UserError(f"{file}: not a regular file")
     if os.path.exists(file) and (size := file.stat().st_size) > limit:

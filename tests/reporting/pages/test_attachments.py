@@ -52,16 +52,16 @@ def test_curves_are_by_split_and_metric_with_gaps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        ("nonsense", "no valid JSON"),
-        ("[1]", "no JSON object"),
+        ("nonsense", "not valid JSON"),
+        ("[1]", "not a JSON object"),
         ('{"split": "train", "loss": 1}', "no step"),
         ('{"step": -1, "split": "train", "loss": 1}', "no step"),
         ('{"step": 1, "loss": 1}', "no split"),
         ('{"step": 1, "split": "train", "loss": "low"}', "loss is not a number"),
         ('{"step": 1, "split": "train", "loss": NaN}', "loss is not a number"),
         ('{"step": 1, "split": "train", "loss": true}', "loss is not a number"),
-        ("[" * 100_000, "no valid JSON"),
-        ("\udcff", "no valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ("\udcff", "not valid JSON"),
     ],
 )
 def test_a_damaged_line_is_reported(line: str, what: str, tmp_path: Path) -> None:
