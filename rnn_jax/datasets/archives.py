@@ -52,21 +52,17 @@ class Decompressed(io.BufferedIOBase):
         return data
 
     def seek(self, position: int, whence: int = os.SEEK_SET, /) -> int:
-        """Move to a position."""
         assert whence == os.SEEK_SET
         self._check_limit(position)
         return self._stream.seek(position)
 
     def tell(self) -> int:
-        """Return the position."""
         return self._stream.tell()
 
     def readable(self) -> bool:
-        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Return True."""
         return True
 
     def read_up_to(self, count: int) -> tuple[bytes, int]:

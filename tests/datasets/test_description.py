@@ -1,4 +1,4 @@
-"""What is said of a data set after it was loaded."""
+"""The description of a loaded data set."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def test_a_class_that_no_training_example_has_is_not_lost() -> None:
     assert description.describe(dataset(np.array([0, 0]), ("a", "b")))["classes"] == "a: 100.0 %, b: 0.0 %"
 
 
-def test_lengths_tokens_and_what_was_cut() -> None:
+def test_lengths_tokens_and_notes() -> None:
     lengths = {"train": [1, 2, 2000], "validation": [3], "test": [4]}
     splits = {
         name: {"lengths": np.array(own, np.int32), "targets": np.zeros((len(own), 1), np.float32)}

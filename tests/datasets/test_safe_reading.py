@@ -1,4 +1,4 @@
-"""Files from elsewhere are data: nothing is unpickled, no name leads out, nothing unpacks without end."""
+"""Safe reading: no pickles, no names out of an archive, limits on decompressed sizes."""
 
 import bz2
 import gzip
@@ -91,7 +91,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_heads_of_arrays_are_compared_with_what_is_there(name: str, tmp_path: Path) -> None:
+def test_array_headers_must_match_the_contents(name: str, tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.npz", {"x.npy": HEADS[name], "y.npy": npy(np.arange(4))})
     with pytest.raises(UserError, match=r"a.npz: .*damaged|a.npz: x.npy has format 3.0: must be"):
         archives.read_npz(path)
@@ -144,7 +144,7 @@ def resident() -> int:
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, bytes])
-def test_what_is_packed_ends_where_its_head_says(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+def test_compressed_idx_files_must_match_their_header(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
     images_of_noise = np.random.default_rng(0).integers(256, size=(2, 3, 4)).astype(np.uint8)
     path = written(tmp_path / "a", pack(idx(images_of_noise)))
     np.testing.assert_array_equal(read_images(path, 3, 4), images_of_noise)

@@ -39,7 +39,7 @@ def test_a_cut_keeps_the_most_frequent_and_the_unknown_one() -> None:
     assert characters.decode(characters.encode("abc")) == "ab\N{REPLACEMENT CHARACTER}"
 
 
-def test_what_is_not_in_the_vocabulary_is_told() -> None:
+def test_a_token_out_of_vocabulary_is_an_error() -> None:
     with pytest.raises(UserError, match="word 'cow' is not in the vocabulary, which has no <unk>"):
         learn_words([TEXT], unknown=False).encode("the cow")
     with pytest.raises(UserError, match="line 2: the character 'Z' is not in the vocabulary"):

@@ -32,9 +32,7 @@ _FOLDERS = {
 def load_idx(*, folder: str, validation_examples: int | None) -> Dataset:
     """Load four IDX files with MNIST's names, gzipped or not.
 
-    Args:
-        folder: the folder of the files.
-        validation_examples: the number of training images, the first ones, for validation; None: a twelfth.
+    `validation_examples` training images, the first ones, are for validation; None: a twelfth of them.
 
     Raises:
         UserError: a file is missing or invalid, or no training image is left.
@@ -95,11 +93,8 @@ class LabelledPath(NamedTuple):
 def load_image_folder(*, folder: str, validation_examples: int | None, data_dir: str | None) -> Dataset:
     """Load a folder of images for each class.
 
-    Args:
-        folder: contains the folders of the classes, or `train`, `test` and optionally `validation` that do.
-        validation_examples: the number of training images, the first ones, for validation; None: the folder
-            `validation`, or a stratified tenth. Without `test`, another tenth is for test.
-        data_dir: the folder of prepared data; None: TFDS's own.
+    The first `validation_examples` training images are for validation; None: the folder `validation`, or a
+    stratified tenth. Without a folder `test`, another tenth is for test.
 
     Raises:
         UserError: an image cannot be read, or has another size; a class has one image.

@@ -57,19 +57,8 @@ def load_labelled_text(
 ) -> Dataset:
     """Load a user's tables of labelled texts.
 
-    Args:
-        file: the table of training texts; a split without a table is a stratified tenth of it.
-        validation_file: the table of validation texts.
-        test_file: the table of test texts.
-        label_column: the column of labels, by name or by number from 1.
-        text_column: the column of texts.
-        has_header: whether the first line names the columns.
-        encoding: of the files.
-        tokenizer: 'words' (lower case, punctuation apart), 'characters', 'bytes' or 'bpe'.
-        vocabulary_size: number of tokens; None: all that occur more than once in the training texts.
-        max_length: longer texts are truncated to this number of tokens.
-        truncate: the end of a longer text that is kept.
-        data_dir: the folder of prepared data; None: TFDS's own.
+    The arguments are keys of the config section `dataset`: see `config/sections/dataset.py`. A split without
+    a table is a stratified tenth of `file`.
 
     Raises:
         UserError: a file cannot be read, is not in the encoding, or is no such table; a class has one text.

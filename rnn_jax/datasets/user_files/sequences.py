@@ -51,12 +51,8 @@ def load_sequences(
 ) -> Dataset:
     """Load a user's sequences.
 
-    Args:
-        file: the training sequences; a split without a file is a stratified tenth of them.
-        validation_file: the validation sequences.
-        test_file: the test sequences.
-        max_length: longer sequences are truncated to this number of steps.
-        truncate: the end of a longer sequence that is kept.
+    The arguments are keys of the config section `dataset`: see `config/sections/dataset.py`. A split without
+    a file is a stratified tenth of `file`.
 
     Raises:
         UserError: a file is invalid, or does not fit the others; a class has one sequence.

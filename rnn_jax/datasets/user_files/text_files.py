@@ -45,14 +45,7 @@ def load_text(
 ) -> Dataset:
     """Load a user's text.
 
-    Args:
-        file: the training text.
-        validation_file: the validation text; None, like `test_file`: both are tenths of `file`.
-        test_file: the test text.
-        tokenizer: 'words', 'characters', 'bytes' or 'bpe'.
-        vocabulary_size: number of tokens; None: all words or characters of the training text.
-        encoding: of the files.
-        data_dir: the folder of prepared data; None: TFDS's own.
+    The arguments are keys of the config section `dataset`: see `config/sections/dataset.py`.
 
     Raises:
         UserError: a file cannot be read, is empty, or is not in the encoding.

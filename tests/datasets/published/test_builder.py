@@ -1,4 +1,4 @@
-"""Preparation by TFDS, the files it is made from, the cache, the lock, and what goes wrong with each."""
+"""Preparation by TFDS: original files, cache, lock, and their failures."""
 
 import errno
 import gzip
@@ -49,7 +49,7 @@ def test_prepared_data_are_read_without_the_files(tiny: Tiny, prepared: str) -> 
     assert_splits(load(tiny.loader, prepared, None), tiny.contents)
 
 
-def test_tfds_reads_what_was_prepared(tiny: Tiny, prepared: str) -> None:
+def test_tfds_reads_the_prepared_data(tiny: Tiny, prepared: str) -> None:
     import tensorflow_datasets as tfds
 
     records: Any = tfds.data_source("rnn_jax_tiny", split="train", data_dir=prepared)

@@ -48,13 +48,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
         thread.join()
 
 
-def test_downloads_what_is_not_there(tiny: Tiny, server: Server, tmp_path: Path) -> None:
+def test_missing_files_are_downloaded(tiny: Tiny, server: Server, tmp_path: Path) -> None:
     shutil.copytree(tiny.folder, server.folder, dirs_exist_ok=True)
     data_dir = tmp_path / "data"
-    kept = data_dir / "downloads" / "rnn_jax_tiny"
-    kept.mkdir(parents=True)
-    shutil.copy(tiny.folder / images_name("train"), kept)  # of an earlier download
-    (kept / labels_name("train")).write_bytes(b"broken")
+    downloads = data_dir / "downloads" / "rnn_jax_tiny"
+    downloads.mkdir(parents=True)
+    shutil.copy(tiny.folder / images_name("train"), downloads)  # of an earlier download
+    (downloads / labels_name("train")).write_bytes(b"broken")
     loader = loader_of(tiny.folder, server.url)
     assert_splits(load(loader, str(data_dir), None), tiny.contents)
     asked = {f"/{name}" for name in (labels_name("train"), images_name("test"), labels_name("test"))}

@@ -26,7 +26,7 @@ def write(path: Path, data: bytes) -> Path:
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_reads_what_was_written(tmp_path: Path, pack) -> None:
+def test_idx_files_are_read(tmp_path: Path, pack) -> None:
     pair = read_pair(write(tmp_path / "i", pack(idx(IMAGES))), write(tmp_path / "l", pack(idx(LABELS))), SPEC)
     np.testing.assert_array_equal(pair["inputs"], IMAGES)
     np.testing.assert_array_equal(pair["targets"], LABELS)

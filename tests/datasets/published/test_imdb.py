@@ -101,7 +101,7 @@ def test_every_form_gives_the_same(form: str, tmp_path: Path) -> None:
     assert load(tmp_path, None, max_length=3).splits["train"]["lengths"].max() == 3
 
 
-def test_reviews_that_are_not_the_original_are_refused(tmp_path: Path) -> None:
+def test_reviews_other_than_the_original_are_an_error(tmp_path: Path) -> None:
     folder = unpacked(tmp_path / "aclImdb")
     load(tmp_path, folder)
     (folder / "train" / "pos" / "3_7.txt").write_bytes(b"something else")

@@ -1,4 +1,4 @@
-"""No name leads out of its folder, and what was kept is verified as a whole."""
+"""Links out of folders are never followed, and prepared data is verified as a whole."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def test_links_out_of_a_run_folder_are_not_followed(tmp_path: Path) -> None:
         Vocabulary.load(tmp_path / "run" / "vocabulary.json")
 
 
-KEPT: dict[str, Callable[[Path], Any]] = {
+DAMAGES: dict[str, Callable[[Path], Any]] = {
     "a file less": lambda folder: (folder / "test.tokens").unlink(),
     "a file more": lambda folder: (folder / "more").write_bytes(b""),
     "no manifest": lambda folder: (folder / "manifest.json").unlink(),
@@ -83,12 +83,12 @@ KEPT: dict[str, Callable[[Path], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", KEPT)
-def test_what_was_kept_is_verified_as_a_whole(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damaged_prepared_data_is_an_error(name: str, tmp_path: Path) -> None:
     path = written(tmp_path / "a.txt", b"the cat\n" * 30)
     load_text(path, "utf-8")
     (folder,) = (tmp_path / "data" / "rnn_jax_text").iterdir()
-    KEPT[name](folder)
+    DAMAGES[name](folder)
     with pytest.raises(UserError, match=rf"{folder.name}.*(damaged|cannot be read|leads out of)"):
         load_text(path, "utf-8")
 
@@ -97,9 +97,9 @@ def test_prepared_data_names_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """TFDS imports the modules that features.json names."""
     monkeypatch.syspath_prepend(tmp_path)
     written(tmp_path / "harmful.py", b"raise SystemExit('harmed')")
-    said = {"pythonClassName": "tensorflow_datasets.core.features.features_dict.FeaturesDict"}
+    root = {"pythonClassName": "tensorflow_datasets.core.features.features_dict.FeaturesDict"}
     within = {"pythonClassName": "harmful.Feature"}
-    content = json.dumps({**said, "featuresDict": {"features": {"text": within}}}).encode()
+    content = json.dumps({**root, "featuresDict": {"features": {"text": within}}}).encode()
     written(tmp_path / "own" / "1.0.0" / "features.json", content)
     with pytest.raises(UserError, match=r"features.json: damaged: 'harmful.Feature' is not one of TFDS's"):
         builder.check_features(tmp_path / "own" / "1.0.0")

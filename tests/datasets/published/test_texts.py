@@ -17,14 +17,14 @@ def test_the_last_tenth_is_validation_and_then_test() -> None:
     assert with_last_tenth(splits)["last_tenth"]["tokens"].tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_files_that_are_not_the_treebank_are_refused(tmp_path: Path) -> None:
+def test_other_files_than_the_treebank_are_an_error(tmp_path: Path) -> None:
     for name in ("train", "valid", "test"):
         (tmp_path / f"ptb.{name}.txt").write_text(" the cat \n sat \n")
     with pytest.raises(UserError, match=r"ptb.train.txt: has 5 tokens: must have 929,589"):
         load_ptb(data_dir=str(tmp_path / "data"), manual_dir=str(tmp_path))
 
 
-def test_another_text_than_shakespeares_is_refused(tmp_path: Path) -> None:
+def test_another_text_than_shakespeares_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "input.txt").write_text("First Citizen:\n")
     with pytest.raises(UserError, match=r"input.txt: not the original file of tiny_shakespeare"):
         load_tiny_shakespeare(data_dir=str(tmp_path / "data"), manual_dir=str(tmp_path))

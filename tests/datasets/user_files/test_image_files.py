@@ -1,4 +1,4 @@
-"""Images of one's own: IDX files, folders of pictures, and how pictures are read."""
+"""A user's images: IDX files, folders of pictures, and the conversion of pictures."""
 
 import gzip
 from pathlib import Path
@@ -37,7 +37,7 @@ def assert_equal(first: Dataset, second: Dataset) -> None:
             assert array.dtype == second.splits[split][name].dtype
 
 
-def test_idx_files_are_divided_as_mnist_is(tmp_path: Path) -> None:
+def test_idx_files_are_split_like_mnist(tmp_path: Path) -> None:
     contents = write_files(tmp_path / "idx")
     found = load("idx", tmp_path / "idx", tmp_path)
     assert found.counts == {"train": 500 - 41, "validation": 41, "test": 6}  # the first twelfth
@@ -56,12 +56,12 @@ def test_pictures_are_the_same_images(tmp_path: Path) -> None:
     as_idx = load("idx", tmp_path / "idx", tmp_path, validation_examples=41)
     as_pictures = load("image_folder", tmp_path / "png", tmp_path, validation_examples=41)
     assert_equal(as_pictures, as_idx)
-    again = load("image_folder", tmp_path / "png", tmp_path, validation_examples=41)  # from what was kept
+    again = load("image_folder", tmp_path / "png", tmp_path, validation_examples=41)  # from the prepared data
     assert_equal(again, as_idx)
     assert again.version == as_pictures.version
 
 
-def test_folders_are_divided_where_their_owner_did_not(tmp_path: Path) -> None:
+def test_missing_splits_of_folders_are_stratified(tmp_path: Path) -> None:
     write_pictures(tmp_path / "png", write_files(tmp_path / "idx"))
     found = load("image_folder", tmp_path / "png", tmp_path)
     assert found.counts == {"train": 450, "validation": 50, "test": 6}
@@ -105,9 +105,9 @@ def test_wrong_folders(tmp_path: Path) -> None:
         load("image_folder", tmp_path / "empty", tmp_path)
     with pytest.raises(UserError, match=r"has one class, 'a': must have at least two"):
         load("image_folder", some(tmp_path / "one", "a"), tmp_path)
-    square(some(tmp_path / "lonely") / "c" / "c.png")
-    with pytest.raises(UserError, match=r"lonely: the class 'c' has one example"):
-        load("image_folder", tmp_path / "lonely", tmp_path)
+    square(some(tmp_path / "single") / "c" / "c.png")
+    with pytest.raises(UserError, match=r"single: the class 'c' has one example"):
+        load("image_folder", tmp_path / "single", tmp_path)
     square(some(tmp_path / "sizes") / "a" / "z.png", (5, 3))
     with pytest.raises(UserError, match=r"z.png: has 5x3 pixels: must be 4x3, the size of .*a0.png"):
         load("image_folder", tmp_path / "sizes", tmp_path)
@@ -161,7 +161,7 @@ def test_every_kind_of_picture_is_read_in_grey(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"])
-def test_what_is_no_picture(content: bytes, tmp_path: Path) -> None:
+def test_other_files_than_pictures_are_an_error(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(UserError, match=r"a.png: "):
         pictures.read(tmp_path / "a.png")

@@ -1,4 +1,4 @@
-"""Tables of labelled texts: columns, encodings, quotes, what is left out, how they are divided."""
+"""Tables of labelled texts: columns, encodings, quotes, left-out rows, splits."""
 
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def texts(found: Dataset, split: str) -> list[str]:
     return [found.vocabulary.decode(part).strip() for part in parts]
 
 
-def test_a_table_is_divided_each_class_in_its_proportion(tmp_path: Path) -> None:
+def test_a_table_gets_a_stratified_split(tmp_path: Path) -> None:
     found = load(tmp_path, write(tmp_path / "a.tsv", rows(200)))
     assert found.counts == {"train": 160, "validation": 20, "test": 20}
     assert found.classes == ("bad", "good")
@@ -89,15 +89,15 @@ def test_files_of_their_own_are_taken_whole(tmp_path: Path) -> None:
     assert texts(found, "train") == [text for _, text in rows(100)]
 
 
-def test_long_texts_are_cut_and_it_is_said(tmp_path: Path) -> None:
+def test_long_texts_are_truncated_with_a_note(tmp_path: Path) -> None:
     file = write(tmp_path / "a.tsv", rows(100))
     whole = load(tmp_path, file)
     assert not whole.notes
     longer = sum(len(text.split()) > 3 for _, text in rows(100))
-    for kept, part in (("keep_first", slice(3)), ("keep_last", slice(-3, None))):
-        found = load(tmp_path, file, max_length=3, truncate=kept)
+    for truncate, part in (("keep_first", slice(3)), ("keep_last", slice(-3, None))):
+        found = load(tmp_path, file, max_length=3, truncate=truncate)
         assert texts(found, "train") == [" ".join(text.split()[part]) for text in texts(whole, "train")]
-        end = kept.removeprefix("keep_")
+        end = truncate.removeprefix("keep_")
         assert found.notes == (f"{longer} of 100 sequences truncated to the {end} 3 steps",)
         assert max(arrays["lengths"].max() for arrays in found.splits.values()) == 3
 
@@ -123,7 +123,7 @@ def test_other_tokens(tokenizer: str, tmp_path: Path) -> None:
     assert sorted(text for split in found.splits for text in texts(found, split)) == expected
 
 
-def test_what_no_training_text_has_is_unknown(tmp_path: Path) -> None:
+def test_tokens_outside_the_training_texts_are_unknown(tmp_path: Path) -> None:
     test = write(tmp_path / "test.tsv", [("good", "fine 漢字 fine!")])
     for tokenizer, expected in (
         ("words", "fine <unk> fine <unk>"),
@@ -200,12 +200,12 @@ WRONG = {
         {},
         "a.tsv: has one class, 'good': must have at least two",
     ),
-    "a lonely class": (
+    "a class with one text": (
         GOOD + "odd\thm\n",
         {},
         "the class 'odd' has one example: must have at least two",
     ),
-    "many lonely classes": (
+    "classes with one text": (
         GOOD + "odd\thm\nold\thm\n",
         {},
         "'odd' has one example .and 1 more classes.: must",

@@ -1,4 +1,4 @@
-"""Sequences from .npz files: padded or ragged, labels or real numbers, and everything that may be wrong."""
+"""Sequences from .npz files: padded or concatenated, labels or real numbers, and invalid arrays."""
 
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def test_every_form_gives_the_same(form: str, tmp_path: Path) -> None:
 
 
 def test_labels_stay_with_their_sequences(tmp_path: Path) -> None:
-    x = np.repeat(np.arange(50.0), LENGTHS)  # one feature, which says the row
+    x = np.repeat(np.arange(50.0), LENGTHS)  # one feature, the row number
     found = load(
         write(tmp_path / "a.npz", x=x, lengths=LENGTHS, y=np.array([f"c{n % 5}" for n in range(50)]))
     )
@@ -170,7 +170,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "bytes and not UTF-8",
     ),
     "one class": ({"x": padded(0.0), "y": 0 * LABELS}, "has one class, '0'"),
-    "a lonely class": (
+    "a class with one sequence": (
         {"x": padded(0.0), "y": np.maximum(LABELS, np.arange(50) // 49 * 2)},
         "the class '2' has one",
     ),

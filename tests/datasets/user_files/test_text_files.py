@@ -1,4 +1,4 @@
-"""Texts of one's own."""
+"""A user's text files."""
 
 import logging
 from pathlib import Path
@@ -82,7 +82,7 @@ def test_files_of_their_own_for_each_split(tmp_path: Path) -> None:
     assert texts(load(tmp_path, **files))["validation"] == "to see\n"
 
 
-def test_what_was_read_is_kept_and_mapped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_prepared_tokens_are_mapped_into_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = write(tmp_path / "a.txt", LINES)
     with caplog.at_level(logging.INFO):
         first, again = load(tmp_path, file=file), load(tmp_path, file=file)
@@ -130,18 +130,18 @@ def test_windows_line_ends_and_a_mark_of_order_are_no_characters(tmp_path: Path)
         ),
     ],
 )
-def test_what_is_wrong_is_told_and_nothing_is_kept(
+def test_wrong_input_is_an_error_and_leaves_no_prepared_data(
     content: bytes | None, changes: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     if content is not None:
         write(tmp_path / "a.txt", content)
     with pytest.raises(UserError, match=message):
         load(tmp_path, **{"file": str(tmp_path / "a.txt"), **changes})
-    kept = tmp_path / "data" / "rnn_jax_text"
-    assert not kept.exists() or list(kept.iterdir()) == []
+    prepared = tmp_path / "data" / "rnn_jax_text"
+    assert not prepared.exists() or list(prepared.iterdir()) == []
 
 
-def test_an_empty_split_is_told(tmp_path: Path) -> None:
+def test_an_empty_split_is_an_error(tmp_path: Path) -> None:
     files = {
         name: write(tmp_path / f"{name}.txt", "text\n") for name in ("file", "validation_file", "test_file")
     }
@@ -156,7 +156,7 @@ def test_a_folder_is_no_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damaged", ["train.tokens", "vocabulary.json"])
-def test_what_is_kept_is_checked(damaged: str, tmp_path: Path) -> None:
+def test_damaged_prepared_text_is_an_error(damaged: str, tmp_path: Path) -> None:
     keys = {"file": write(tmp_path / "a.txt", LINES)}
     load(tmp_path, **keys)
     (folder,) = (tmp_path / "data" / "rnn_jax_text").iterdir()
@@ -167,7 +167,7 @@ def test_what_is_kept_is_checked(damaged: str, tmp_path: Path) -> None:
         load(tmp_path, **keys)
 
 
-def test_a_split_without_a_word_is_told_and_not_kept(tmp_path: Path) -> None:
+def test_a_split_without_a_token_is_an_error(tmp_path: Path) -> None:
     files = {
         name: write(tmp_path / f"{name}.txt", "text\n") for name in ("file", "validation_file", "test_file")
     }

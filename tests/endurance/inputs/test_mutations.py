@@ -19,7 +19,7 @@ def _own_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RNN_JAX_DATA", raising=False)
 
 
-def test_spoilt_files_are_refused_or_make_sense(tmp_path: Path) -> None:
+def test_damaged_files_are_refused_or_make_sense(tmp_path: Path) -> None:
     outcome = mutations.measure(tmp_path, 150)
     assert outcome.tried >= 150
     assert outcome.violations == []

@@ -1,4 +1,4 @@
-"""Spoilt files that each reader once took for sound ones, or failed on: every one found by trials."""
+"""Damaged files that a reader once accepted or crashed on, found by endurance trials."""
 
 import json
 import struct
@@ -38,33 +38,33 @@ JSON = {
 
 
 @pytest.mark.parametrize("name", JSON)
-def test_no_vocabularies(name: str, tmp_path: Path) -> None:
+def test_damaged_vocabularies_are_an_error(name: str, tmp_path: Path) -> None:
     path = written(tmp_path / "vocabulary.json", JSON[name].encode())
     with pytest.raises(UserError, match=r"vocabulary.json: damaged, not? a? ?v"):
         Vocabulary.load(path)
 
 
 PIECES: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "no model": lambda said: said.pop("model"),
-    "another model": lambda said: said["model"].update(type="WordLevel"),
-    "another pre-tokenizer": lambda said: said.update(pre_tokenizer={"type": "Whitespace"}),
-    "more tokens": lambda said: said.update(added_tokens=[{"id": 9_999, "content": "x"}]),
-    "a gap": lambda said: said["model"]["vocab"].update(the=9_999),
-    "a number twice": lambda said: said["model"]["vocab"].update(the=3),
-    "a byte without a number": lambda said: said["model"]["vocab"].pop("!"),
-    "merges of nothing": lambda said: said["model"].update(merges=[["q", "@@"]]),
+    "no model": lambda content: content.pop("model"),
+    "another model": lambda content: content["model"].update(type="WordLevel"),
+    "another pre-tokenizer": lambda content: content.update(pre_tokenizer={"type": "Whitespace"}),
+    "more tokens": lambda content: content.update(added_tokens=[{"id": 9_999, "content": "x"}]),
+    "a gap": lambda content: content["model"]["vocab"].update(the=9_999),
+    "a number twice": lambda content: content["model"]["vocab"].update(the=3),
+    "a byte without a number": lambda content: content["model"]["vocab"].pop("!"),
+    "merges of nothing": lambda content: content["model"].update(merges=[["q", "@@"]]),
 }
 
 
 @pytest.mark.parametrize("name", PIECES)
-def test_pieces_are_as_they_are_learned(name: str, tmp_path: Path) -> None:
+def test_damaged_bpe_is_an_error(name: str, tmp_path: Path) -> None:
     pytest.importorskip("tokenizers")
     known = learn_bpe(iter(["the cat sat on the mat"] * 9), 270)
     known.save(tmp_path / "vocabulary.json", "1")
     assert Vocabulary.load(tmp_path / "vocabulary.json") == known
-    said = json.loads(known.bpe or "")
-    PIECES[name](said)
-    vocabulary.Vocabulary("piece", bpe=json.dumps(said)).save(tmp_path / "vocabulary.json", "1")
+    content = json.loads(known.bpe or "")
+    PIECES[name](content)
+    vocabulary.Vocabulary("piece", bpe=json.dumps(content)).save(tmp_path / "vocabulary.json", "1")
     with pytest.raises(UserError, match=r"vocabulary.json: damaged, not a BPE tokenizer: "):
         Vocabulary.load(tmp_path / "vocabulary.json")
 
@@ -75,29 +75,29 @@ def chunk(name: bytes, content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("side", [9_460, 13_500, 1 << 20])  # Pillow warns of more, refuses still more
-def test_pictures_that_unpack_without_end(side: int, tmp_path: Path) -> None:
+def test_pictures_with_too_many_pixels_are_an_error(side: int, tmp_path: Path) -> None:
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
     content = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(1_000))) + chunk(b"IEND", b"")
     with pytest.raises(UserError, match=rf"a.png: {side:,}x{side:,} pixels: must be at most 89,478,485"):
         pictures.read(written(tmp_path / "a.png", content))
 
 
-def test_every_flipped_bit_of_a_png_file_is_noticed(tmp_path: Path) -> None:
+def test_every_flipped_bit_of_a_png_file_is_an_error(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(0).integers(256, size=(5, 4)).astype(np.uint8)).save(
         tmp_path / "a.png"
     )
     sound = (tmp_path / "a.png").read_bytes()
     for place in range(len(sound)):
-        spoilt = bytearray(sound)
-        spoilt[place] ^= 1 << place % 8
+        damaged = bytearray(sound)
+        damaged[place] ^= 1 << place % 8
         with pytest.raises(UserError, match=r"b.png: "):
-            pictures.read(written(tmp_path / "b.png", bytes(spoilt)))
+            pictures.read(written(tmp_path / "b.png", bytes(damaged)))
     for end in range(len(sound)):
         with pytest.raises(UserError, match=r"b.png: "):
             pictures.read(written(tmp_path / "b.png", sound[:end]))
 
 
-def test_notes_in_pictures_are_not_warned_of(tmp_path: Path) -> None:
+def test_damaged_metadata_gives_no_warning(tmp_path: Path) -> None:
     """When a picture was taken, and where, does not matter, and may be damaged."""
     exif = b"Exif\0\0II*\0\x08\0\0\0\x09\x00" + b"\xff" * 9
     for name in ("a.jpg", "b.jpg"):
@@ -114,7 +114,7 @@ LENGTHS = {
 
 
 @pytest.mark.parametrize("name", LENGTHS)
-def test_lengths_beyond_what_is_there(name: str, tmp_path: Path) -> None:
+def test_lengths_beyond_the_steps_are_an_error(name: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.zeros((8, 2)), lengths=LENGTHS[name])
     with pytest.raises(UserError, match=r"a.npz: row \d of lengths is \d[\d,]*: must be 0 to 8"):
         read_sequences(tmp_path / "a.npz", needs_targets=False)
@@ -137,14 +137,14 @@ ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_arrays_of_nothing_and_too_much(name: str, tmp_path: Path) -> None:
+def test_invalid_arrays_are_an_error(name: str, tmp_path: Path) -> None:
     arrays, message = ARRAYS[name]
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(UserError, match=rf"a.npz: .*{message}"):
         read_sequences(tmp_path / "a.npz")
 
 
-def test_halves_of_characters(tmp_path: Path) -> None:
+def test_lone_surrogates_are_an_error(tmp_path: Path) -> None:
     """Some encodings decode to what is no text."""
     path = written(tmp_path / "a.tsv", b"0\t+2AA-\n1\tb\n" * 20)
     with pytest.raises(UserError, match=r"a.tsv: not utf-7: .*surrogates not allowed; set dataset.encoding"):
@@ -164,7 +164,7 @@ def test_halves_of_characters(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["nonsense", "utf-8\0", "hex"])
-def test_no_encodings(encoding: str, tmp_path: Path) -> None:
+def test_unknown_encodings_are_an_error(encoding: str, tmp_path: Path) -> None:
     path = written(tmp_path / "a.txt", b"the cat\n" * 30)
     with pytest.raises(UserError, match=r"dataset.encoding = .*: not a text encoding"):
         load_text(path, encoding)
@@ -173,7 +173,7 @@ def test_no_encodings(encoding: str, tmp_path: Path) -> None:
         list(inputs.read_input_texts([str(path)], learn_characters(["cafe"]), encoding))
 
 
-def test_lines_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_without_end_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs, "_MAX_LINE_BYTES", 1_000)
     path = written(tmp_path / "a.txt", b"a" * 2_000)
     with pytest.raises(UserError, match=r"a.txt: a line of more than 1,000 bytes"):
@@ -204,7 +204,7 @@ DAMAGED: dict[str, tuple[dict[str, Any], Splits, str, Any]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_arrays_are_what_is_said_of_them(name: str) -> None:
+def test_arrays_that_differ_from_the_spec_are_an_error(name: str) -> None:
     spec, splits, key, value = DAMAGED[name]
     specs.check_arrays(Dataset("1", spec, splits, classes=("a", "b")), "here")
     changed = {"train": {**splits["train"], key: value}}
