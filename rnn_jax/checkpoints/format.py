@@ -53,7 +53,7 @@ def write_arrays(file: Path, tree: Any) -> None:
     """
     arrays, metadata = dict[str, np.ndarray](), dict[str, str]()
     for name, leaf in _by_name(tree).items():
-        array = np.asarray(leaf, order="C")
+        array = np.asarray(leaf)
         if array.dtype.name in _PARTS:
             metadata[name] = array.dtype.name
             parts = array.reshape(-1).view(_PARTS[array.dtype.name])
