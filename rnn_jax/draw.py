@@ -1,16 +1,28 @@
-"""Serves a page to draw on, and shows how a network reads it."""
+"""Serve a page to draw on, which shows how a trained network reads the drawing row by row."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 
-from rnn_jax.catalogue import TASKS, TaskEntry
-from rnn_jax.config.draw_command import Command, parse
+from rnn_jax.catalogue import TASKS
+from rnn_jax.config.arguments import Parser
 from rnn_jax.config.run_folder import read_config
-from rnn_jax.config.schema import Config
 from rnn_jax.drawing.server import ADDRESS, Server
 from rnn_jax.runtime.command import run_command
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.signals import Interrupted, StopSignal
+
+EPILOG = """\
+Only this machine can reach the page; Ctrl-C stops the server.
+
+examples:
+  python -m rnn_jax.draw --workdir runs/mnist/first
+  python -m rnn_jax.draw --workdir runs/digits/first --checkpoint latest --port 8000
+
+exit status: 1 a bug, 2 wrong input, 4 no valid checkpoint, 130, 143 and 138 stopped by SIGINT (Ctrl-C),
+SIGTERM and SIGUSR1
+"""
+MAX_PORT = 65_535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,37 +30,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(_run, arguments, long_running=True)
 
 
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    parser = Parser("draw", str(__doc__), EPILOG)
+    parser.add_run("the run folder of an image classifier")
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="its port (default: a free one)")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= MAX_PORT):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number from 0 to {MAX_PORT:,}")
+    return int(text)
+
+
 def _run(arguments: Sequence[str]) -> int:
-    command = parse(arguments)
-    config = read_config(command.workdir)
-    if not _classifies_images(TASKS[config.task.name]):
-        fitting = [name for name, entry in TASKS.items() if _classifies_images(entry)]
+    options = parser().parse(arguments)
+    config = read_config(options.workdir)
+    fitting = [name for name, task in TASKS.items() if task.data == "image" and task.names_classes]
+    if config.task.name not in fitting:
         raise UserError(
-            f"{command.workdir}: a run of the task {config.task.name}; a drawing is read by a run that "
-            f"names the class of an image: {', '.join(fitting)}"
+            f"{options.workdir}: task.name = {config.task.name}: draw needs one of {', '.join(fitting)}"
         )
-    with Server(command.port) as server:
-        return _serve(server, config, command)
+    with Server(options.port) as server:
+        # JAX is imported here, after all checks of the command line and before a signal could interrupt it.
+        from rnn_jax.drawing.predictor import load
 
-
-def _classifies_images(task: TaskEntry) -> bool:
-    return task.data == "image" and task.names_classes
-
-
-def _serve(server: Server, config: Config, command: Command) -> int:
-    """Serves until a signal asks to stop; the exit status."""
-    # JAX is imported here, after everything that can be mistyped, and before a signal could interrupt it.
-    from rnn_jax.drawing.predictor import load
-
-    with StopSignal() as stop:
-        try:
-            with stop.raising():
-                predictor = load(config, command.workdir, command.checkpoint)
-                print(f"http://{ADDRESS}:{server.port}/  ready; Ctrl-C stops it", flush=True)
-                server.serve(predictor)
-        except Interrupted:
-            server.finish()
-            raise
+        with StopSignal() as stop:
+            try:
+                with stop.raising():
+                    predictor = load(config, options.workdir, options.checkpoint)
+                    print(f"http://{ADDRESS}:{server.port}/  ready; Ctrl-C stops it", flush=True)
+                    server.serve(predictor)
+            except Interrupted:
+                server.finish()
+                raise
     return 0
 
 

@@ -1,5 +1,6 @@
-"""Writes with a trained language model, or scores a text."""
+"""Generate text with a trained language model, or score a text."""
 
+import argparse
 import io
 import sys
 from collections.abc import Sequence
@@ -9,15 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnn_jax.catalogue import TASKS
-from rnn_jax.config.generate_command import Command, parse
-from rnn_jax.config.run_folder import RunFolder, read_config
+from rnn_jax.config.arguments import Parser
+from rnn_jax.config.run_folder import read_config
 from rnn_jax.config.schema import Config
-from rnn_jax.datasets import specs
+from rnn_jax.datasets import dataset_info
 from rnn_jax.datasets import vocabulary as vocabularies
-from rnn_jax.datasets.safe_reading import read_json
 from rnn_jax.datasets.user_files import encodings
 from rnn_jax.datasets.vocabulary import Vocabulary
-from rnn_jax.reporting.console import Console, build_console
+from rnn_jax.reporting.console import build_console
 from rnn_jax.reporting.formatting import printable
 from rnn_jax.reporting.terminal import print_tokens
 from rnn_jax.runtime.command import run_command, warn
@@ -26,111 +26,155 @@ from rnn_jax.runtime.errors import UserError
 if TYPE_CHECKING:
     from rnn_jax.models.decoding import TextGenerator
 
+EPILOG = """\
+examples:
+  python -m rnn_jax.generate --workdir runs/shakespeare/first --prime "ROMEO:" --temperature 0.8
+  python -m rnn_jax.generate --workdir runs/shakespeare/first --score my.txt
+
+exit status: 0 finished, 1 a bug, 2 wrong input, 4 no valid checkpoint, 130 stopped by Ctrl-C
+"""
+LENGTH = 500
+SAMPLING = {"prime": "", "length": None, "temperature": 1.0, "top_k": None, "top_p": None, "seed": 0}
+"""The options that --score excludes, and their defaults."""
+RANGES = {
+    "length": ("at least 1", lambda value: value >= 1),
+    "temperature": ("a finite number, at least 0", lambda value: 0 <= value < float("inf")),
+    "top_k": ("at least 1", lambda value: value >= 1),
+    "top_p": ("more than 0 and at most 1", lambda value: 0 < value <= 1),
+    "seed": ("from 0 to 4,294,967,295", lambda value: 0 <= value < 2**32),
+}
+"""All of them are False for NaN."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     return run_command(_run, arguments)
 
 
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line; raise UserError if an option or its value is wrong."""
+    parser = Parser("generate", str(__doc__), EPILOG)
+    parser.add_run("the run folder of a language model")
+    parser.set_defaults(**SAMPLING)
+    add = parser.add_argument
+    add("--prime", metavar="TEXT", help="the beginning of the text, which the model continues")
+    add("--length", type=int, metavar="N", help=f"number of tokens to generate (default: {LENGTH})")
+    add("--temperature", type=float, metavar="T", help="divides the logits; 0: greedy (default: 1)")
+    add("--top_k", type=int, metavar="K", help="sample from the K most probable tokens only")
+    add("--top_p", type=float, metavar="P", help="sample from the most probable tokens that sum to P only")
+    add("--seed", type=int, metavar="S", help="seed of the sampling (default: 0)")
+    add("--score", metavar="FILE", help="report the perplexity of this text instead; '-': standard input")
+    options = parser.parse(arguments)
+    changed = [name for name, default in SAMPLING.items() if getattr(options, name) != default]
+    if options.score is not None and changed:
+        raise UserError(f"--{changed[0]}: not with --score")
+    for name, (allowed, is_allowed) in RANGES.items():
+        value = getattr(options, name)
+        if value is not None and not is_allowed(value):
+            raise UserError(f"--{name} {value}: must be {allowed}")
+    return options
+
+
 def _run(arguments: Sequence[str]) -> int:
-    command, console = parse(arguments), build_console()
-    config, known = _read_run(command.workdir)
-    # What is wrong with a text is found before JAX starts.
-    text = command.prime if command.score is None else _read_text(command.score, config)
-    tokens = _encode(known, text, "--prime" if command.score is None else command.score)
-    if command.score is not None and len(tokens) == 0:
-        raise UserError(f"{command.score}: empty, there is nothing to score")
+    options = parse(arguments)
+    config = read_config(options.workdir)
+    if not TASKS[config.task.name].language_model:
+        raise UserError(f"{options.workdir}: task.name = {config.task.name}: generate needs a language model")
+    info = dataset_info.load(options.workdir)
+    vocabulary = info.vocabulary
+    assert vocabulary is not None
+    # A text that cannot be encoded is found before JAX starts.
+    if options.score is None:
+        tokens = _encode(vocabulary, options.prime, "--prime")
+    else:
+        tokens = _encode(vocabulary, _read_text(options.score, config), options.score)
+        if len(tokens) == 0:
+            raise UserError(f"{options.score}: empty, there is nothing to score")
     import jax
 
-    from rnn_jax.inference.generator import load_generator
+    from rnn_jax.inference.loading import load_trained
+    from rnn_jax.models.decoding import TextGenerator
 
     with jax.default_matmul_precision(config.runtime.matmul_precision):
-        generator, step, damaged = load_generator(config, known, command.workdir, command.checkpoint)
-        for line in damaged:
+        trained = load_trained(config, info, options.workdir, options.checkpoint)
+        for line in trained.warnings:
             warn(line)
-        if command.score is not None:
-            _score(generator, known, tokens, console, f"{command.checkpoint} checkpoint, step {step:,}")
+        generator = TextGenerator(trained.network, trained.parameters)
+        if options.score is None:
+            _generate(generator, vocabulary, tokens, options)
         else:
-            _write(generator, known, tokens, command)
+            _score(generator, vocabulary, tokens, f"{options.checkpoint} checkpoint, step {trained.step:,}")
     return 0
 
 
-def _read_run(workdir: Path) -> tuple[Config, Vocabulary]:
-    config, folder = read_config(workdir), RunFolder(workdir)
-    if not TASKS[config.task.name].language_model:
-        raise UserError(f"{workdir}: a run of the task {config.task.name}; a language model's is needed")
-    known = Vocabulary.load(folder.vocabulary)
-    if folder.dataset.exists():
-        specs.check_text_spec(read_json(folder.dataset).get("spec"), known, str(folder.dataset))
-    return config, known
-
-
 def _read_text(name: str, config: Config) -> str:
-    """The text to be scored, read as the text was that the model was trained on."""
-    tokens, encoding = config.dataset.tokenizer or "", config.dataset.encoding or "utf-8"
+    """Read a text the way the training text was read."""
+    tokenizer, encoding = config.dataset.tokenizer or "", config.dataset.encoding or "utf-8"
     try:
         if name == "-" and sys.stdin is None:
             raise UserError("--score -: there is no standard input")
         data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
-    except (OSError, RuntimeError) as error:  # RuntimeError: of nobody's home
+    except (OSError, RuntimeError) as error:  # RuntimeError: `~user` of no user
         raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     try:
-        return encodings.open_text(io.BytesIO(data), tokens, encoding).read()
+        return encodings.open_text(io.BytesIO(data), tokenizer, encoding).read()
     except UnicodeError as error:
         raise UserError(f"{name}: {encodings.decoding_problem(data, encoding, error)}") from error
 
 
-def _encode(known: Vocabulary, text: str, name: str) -> np.ndarray:
+def _encode(vocabulary: Vocabulary, text: str, name: str) -> np.ndarray:
     try:
-        if known.unit != "byte":
+        if vocabulary.unit != "byte":
             text.encode()
-        return known.encode(text)
+        return vocabulary.encode(text)
     except UnicodeEncodeError as error:
         raise UserError(f"{name}: not in the terminal's encoding") from error
     except UserError as error:
         raise UserError(f"{name}: {error}") from error
 
 
-def _write(generator: "TextGenerator", known: Vocabulary, prime: np.ndarray, command: Command) -> None:
-    """Writes to standard output, block by block as it is made."""
+def _generate(
+    generator: "TextGenerator", vocabulary: Vocabulary, prime: np.ndarray, options: argparse.Namespace
+) -> None:
+    """Print the prime and the generated tokens, each block as soon as it is generated."""
     import jax
 
     from rnn_jax.models.decoding import Sampling
 
     show = printable if sys.stdout.isatty() else str
-    sampling = Sampling(command.temperature, command.top_k, command.top_p)
-    decode, left = known.decoder(), command.length
-    _say(show("".join(decode(int(token)) for token in prime)))
-    state = generator.advance(generator.start(known.start), prime)
-    for block in generator.generate(state, jax.random.key(command.seed), sampling):
-        _say(show("".join(decode(int(token)) for token in block[:left])))
+    decode, left = vocabulary.decoder(), options.length or LENGTH
+
+    def write(tokens: np.ndarray) -> None:
+        print(show("".join(decode(int(token)) for token in tokens)), end="", flush=True)
+
+    write(prime)
+    state = generator.advance(generator.start(vocabulary.start), prime)
+    sampling = Sampling(options.temperature, options.top_k, options.top_p)
+    for block in generator.generate(state, jax.random.key(options.seed), sampling):
+        write(block[:left])
         left -= len(block)
         if left <= 0:
             break
-    _say("\n")
+    print(flush=True)
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
-def _score(
-    generator: "TextGenerator", known: Vocabulary, tokens: np.ndarray, console: Console, checkpoint: str
-) -> None:
+def _score(generator: "TextGenerator", vocabulary: Vocabulary, tokens: np.ndarray, checkpoint: str) -> None:
     """Print the perplexity of a text; on a terminal, colour each token by its negative log-likelihood."""
     from rnn_jax.tasks.language_modelling import metrics_of_loss
 
-    losses, _ = generator.score(generator.start(known.start), tokens)
-    decode = known.decoder()
+    losses, _ = generator.score(generator.start(vocabulary.start), tokens)
+    decode = vocabulary.decoder()
     if sys.stdout.isatty():
         print_tokens([decode(int(token)) for token in tokens], losses)
     notes = [f"{len(tokens):,} tokens, {checkpoint}"]
-    if known.unknown is not None and (unknown := int((tokens == known.unknown).sum())):
+    unknown = 0 if vocabulary.unknown is None else int((tokens == vocabulary.unknown).sum())
+    if unknown:
         notes.append(f"{unknown:,} of them are {vocabularies.UNKNOWN}, not in the vocabulary")
     mean = float(losses.mean(dtype=np.float64))
-    metrics = metrics_of_loss(known.unit, mean) | {"perplexity": metrics_of_loss("word", mean)["perplexity"]}
-    console.results([("score", metrics)], notes)
+    perplexity = metrics_of_loss("word", mean)["perplexity"]
+    build_console().results(
+        [("score", metrics_of_loss(vocabulary.unit, mean) | {"perplexity": perplexity})], notes
+    )
 
 
 if __name__ == "__main__":

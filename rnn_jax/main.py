@@ -1,15 +1,17 @@
-"""Trains or evaluates what a config describes."""
+"""Train the model that a config describes, or evaluate a trained one."""
 
 import shlex
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from rnn_jax.config.command_line import CommandLine, parse
 from rnn_jax.config.plugins import plugin_flags, plugins_of
 from rnn_jax.config.run_folder import RunFolder, default_workdir
+from rnn_jax.config.schema import Config
 from rnn_jax.reporting.console import Console, build_console, logging_to, silent_console
 from rnn_jax.runtime.command import exit_now, run_command
 from rnn_jax.runtime.errors import DivergedError, UserError
@@ -32,44 +34,50 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _train(command: CommandLine, console: Console) -> int:
-    from rnn_jax.runtime.distributed.joining import (
-        is_waiting,  # JAX starts here, after everything that can be mistyped
-    )
-    from rnn_jax.training.run import train
-
-    assert command.source is not None or command.workdir is not None
     if command.workdir is None and not command.config.runtime.processes.is_single:
         raise UserError("--workdir is missing: the processes of a run share one folder")
+    from rnn_jax.training.run import train  # JAX starts here, after all checks of the command line
+
     workdir = command.workdir or default_workdir(str(command.source), datetime.now())
     summary = train(command.config, workdir, console=console)
-    status = summary["status"]
-    if status == "interrupted":
-        number = signal.Signals[summary["reason"]]
-        if is_waiting():  # then nobody else speaks for this process
-            console = build_console()
-        after = f"after step {summary['step']:,}, checkpoint written" if summary["step"] else "before step 1"
-        console.warn(f"{summary['reason']} {after}. To go on:")
-        flags = plugin_flags(plugins_of(command.config.model_dump()))
-        again = shlex.join(["python", "-m", "rnn_jax.main", "--workdir", str(workdir), *flags])
-        if not command.config.runtime.processes.is_single:
-            again = "the same commands" + _or_alone(again, summary)
-        console.info(again)
-        if is_waiting():
-            exit_now(exit_status(number))
-        return exit_status(number)
-    if status == "diverged":
+    if summary["status"] == "interrupted":
+        return _report_interruption(summary, workdir, command.config, console)
+    if summary["status"] == "diverged":
         raise DivergedError(
-            f"diverged: {summary['reason']}\n"
-            "A lower optimizer.learning_rate, or optimizer.clip_norm, may help."
+            f"diverged: {summary['reason']}\nA lower optimizer.learning_rate or optimizer.clip_norm may help."
         )
-    best, rows = summary["best"], []
-    if best is not None:
-        rows.append((f"best validation, step {best['step']:,}", _figures(best)))
-    for split in ("test", "last_tenth"):
-        if summary.get(split) is not None:
-            rows.append((split.replace("_", " "), _figures(summary[split])))
+    rows = []
+    if (best := summary["best"]) is not None:
+        metrics = {name: value for name, value in best.items() if name != "step"}
+        rows.append((f"best validation, step {best['step']:,}", metrics))
+    rows += [
+        (split.replace("_", " "), summary[split])
+        for split in ("test", "last_tenth")
+        if summary.get(split) is not None
+    ]
     console.results(rows, [f"{summary['wall_seconds']:,.0f} s; curves and checkpoints in {workdir}"])
     return 0
+
+
+def _report_interruption(summary: Mapping[str, Any], workdir: Path, config: Config, console: Console) -> int:
+    """Print the command that resumes the run; return the exit status."""
+    from rnn_jax.runtime.distributed.joining import is_waiting
+
+    waiting, status = is_waiting(), exit_status(signal.Signals[summary["reason"]])
+    if waiting:  # the coordinator, which reports for all, may not be there
+        console = build_console()
+    when = f"after step {summary['step']:,}, checkpoint written" if summary["step"] else "before step 1"
+    flags = plugin_flags(plugins_of(config.model_dump()))
+    resume = shlex.join(["python", "-m", "rnn_jax.main", "--workdir", str(workdir), *flags])
+    if not config.runtime.processes.is_single:
+        devices = summary.get("devices", "").partition(" ")[0]
+        alone = f"; or one process, {resume} --config.runtime.devices={devices}" if devices else ""
+        resume = f"the same commands{alone}"
+    console.warn(f"{summary['reason']} {when}. To resume:")
+    console.info(resume)
+    if waiting:
+        exit_now(status)
+    return status
 
 
 def _evaluate(command: CommandLine, console: Console) -> int:
@@ -77,36 +85,30 @@ def _evaluate(command: CommandLine, console: Console) -> int:
     from rnn_jax.reporting import plots
 
     assert command.workdir is not None
-    found = evaluate_run(command.config, command.workdir, command.checkpoint)
-    for line in found.damaged:
+    evaluation = evaluate_run(command.config, command.workdir, command.checkpoint)
+    for line in evaluation.warnings:
         console.warn(line)
-    where = f"{command.checkpoint} checkpoint, step {found.step:,}"
-    if found.answers is None:
-        console.results(list(found.figures.items()), [where])
+    notes = [f"{command.checkpoint} checkpoint, step {evaluation.step:,}"]
+    predictions = evaluation.predictions
+    if predictions is None:
+        console.results(list(evaluation.metrics.items()), notes)
         return 0
-    folder, matrix, wrong = RunFolder(command.workdir), found.answers.confusion, found.answers.mistakes
-    names = found.answers.classes
-    counts = {"classes": list(names), "matrix": matrix.tolist()}
-    write_json(folder.confusion_counts, {**counts, "split": found.answered, "step": found.step})
-    plots.confusion(matrix, names, folder.confusion)
-    if wrong.images is not None:
-        labels, answers = ([names[number] for number in numbers] for numbers in (wrong.labels, wrong.answers))
-        plots.mistakes(wrong.images, labels, answers, wrong.confidences.tolist(), folder.mistakes)
-    count = f"{len(wrong.labels):,} of {len(found.answers.labels):,} wrong; pictures in {folder.path}"
-    console.results(list(found.figures.items()), [where, count])
-    console.confusion(matrix, names)
+    folder, classes = RunFolder(command.workdir), predictions.classes
+    matrix, mistakes = predictions.confusion, predictions.mistakes
+    counts = {"classes": list(classes), "matrix": matrix.tolist()}
+    write_json(folder.confusion_counts, {**counts, "split": evaluation.split, "step": evaluation.step})
+    plots.confusion(matrix, classes, folder.confusion)
+    if mistakes.images is not None:
+        labels, predicted = (
+            [classes[index] for index in indices] for indices in (mistakes.labels, mistakes.predictions)
+        )
+        confidences = mistakes.confidences.tolist()
+        plots.mistakes(mistakes.images, labels, predicted, confidences, folder.mistakes)
+    total = len(predictions.labels)
+    notes.append(f"{len(mistakes.labels):,} of {total:,} misclassified; plots in {folder.path}")
+    console.results(list(evaluation.metrics.items()), notes)
+    console.confusion(matrix, classes)
     return 0
-
-
-def _or_alone(command: str, summary: Mapping[str, Any]) -> str:
-    """How one process goes on with what several began; nothing, where they did not come to begin it."""
-    if "devices" not in summary:
-        return ""
-    return f"; or one process, {command} --config.runtime.devices={summary['devices'].partition(' ')[0]}"
-
-
-def _figures(row: dict[str, Any]) -> dict[str, float]:
-    return {name: value for name, value in row.items() if name != "step"}
 
 
 if __name__ == "__main__":

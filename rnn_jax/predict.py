@@ -1,4 +1,4 @@
-"""Answers to new inputs with a trained model."""
+"""Predict new images, texts or sequences with a trained model."""
 
 import json
 import sys
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rnn_jax.catalogue import TASKS, TaskEntry
-from rnn_jax.config.predict_command import parse
+from rnn_jax.config.arguments import Parser
 from rnn_jax.config.run_folder import read_config
+from rnn_jax.datasets import dataset_info
+from rnn_jax.datasets.dataset_info import DatasetInfo
 from rnn_jax.datasets.user_files import inputs
 from rnn_jax.datasets.user_files.inputs import Input
 from rnn_jax.reporting.formatting import printable
@@ -17,11 +19,25 @@ from rnn_jax.runtime.command import run_command, warn
 from rnn_jax.runtime.errors import UserError
 
 if TYPE_CHECKING:
-    from rnn_jax.datasets.dataset_info import DatasetInfo
-    from rnn_jax.inference.predictor import Answerer
+    from rnn_jax.inference.predictor import Predictor
 
-TOP = 3
-"""Classes that are named, the likeliest first."""
+EPILOG = """\
+inputs:
+  of a run on images     PNG or JPEG files, of any size
+  of a run on texts      texts, or files with one text per line; '-' or nothing: standard input
+  of a run on sequences  .npz files, with x and, where needed, lengths
+
+examples:
+  python -m rnn_jax.predict --workdir runs/mnist/first seven.png nine.jpg
+  python -m rnn_jax.predict --workdir runs/imdb/first "A film I will not forget."
+  python -m rnn_jax.predict --workdir runs/imdb/first --json < reviews.txt
+
+exit status: 0 finished, 1 a bug, or some inputs could not be read, 2 wrong input, 4 no valid checkpoint,
+130 stopped by Ctrl-C
+"""
+TOP_CLASSES = 3
+MAX_WIDTH = 60
+"""The most characters of a text that are printed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,120 +45,127 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(_run, arguments)
 
 
+def parser() -> Parser:
+    """Return the parser of the command line."""
+    parser = Parser("predict", str(__doc__), EPILOG)
+    parser.add_run("the run folder of a model with one prediction per image, text or sequence")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per input")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="what to predict: see below")
+    return parser
+
+
 def _run(arguments: Sequence[str]) -> int:
-    command = parse(arguments)
-    config = read_config(command.workdir)
+    options = parser().parse(arguments)
+    config = read_config(options.workdir)
     kind = _kind_of(TASKS[config.task.name])
     if kind is None:
-        fitting = [name for name, entry in TASKS.items() if _kind_of(entry) is not None]
-        raise UserError(
-            f"{command.workdir}: a run of the task {config.task.name}; predict answers once to an input, "
-            f"with a run of {', '.join(fitting)}"
-        )
-    kind.check(command.inputs)  # what is mistyped is found before JAX starts
+        tasks = ", ".join(name for name, entry in TASKS.items() if _kind_of(entry) is not None)
+        raise UserError(f"{options.workdir}: task.name = {config.task.name}: predict needs one of {tasks}")
+    kind.check(options.inputs)  # before JAX starts
+    info = dataset_info.load(options.workdir)
     import jax
 
-    from rnn_jax.datasets import dataset_info
-    from rnn_jax.inference.predictor import load_answerer
+    from rnn_jax.inference.loading import load_trained
+    from rnn_jax.inference.predictor import Predictor
 
-    known = dataset_info.load(command.workdir)
-    if known.spec["kind"] != TASKS[config.task.name].data:
-        raise UserError(f"{command.workdir}: its dataset.json is of another run: {known.spec['kind']}")
     with jax.default_matmul_precision(config.runtime.matmul_precision):
-        answerer, _, damaged = load_answerer(config, known, command.workdir, command.checkpoint)
-        for line in damaged:
+        trained = load_trained(config, info, options.workdir, options.checkpoint)
+        for line in trained.warnings:
             warn(line)
-        encoding = config.dataset.encoding or "utf-8"
-        return _answer(kind, kind.read(command.inputs, known, encoding), answerer, command.json)
+        blocks = kind.read(options.inputs, info, config.dataset.encoding or "utf-8")
+        return _predict(blocks, kind, Predictor(trained), info.classes, as_json=options.json)
 
 
-def _answer(kind: "Kind", blocks: Iterator[list[Input]], answerer: "Answerer", as_json: bool) -> int:
-    """Answers to the inputs in their order, as they come; the exit status."""
-    failed = False
+def _predict(
+    blocks: Iterator[list[Input]],
+    kind: "InputKind",
+    predictor: "Predictor",
+    classes: tuple[str, ...],
+    *,
+    as_json: bool,
+) -> int:
+    """Print the predictions of each block as soon as it is computed; return the exit status."""
+    status = 0
     for block in blocks:
-        sound = [asked.value for asked in block if asked.value is not None]
-        answers = iter(kind.answer(answerer, sound) if sound else ())
-        for asked in block:
-            answer = None if asked.value is None else next(answers)
-            failed = failed or answer is None
-            _say(asked, answer, answerer.classes, None if as_json else kind.show)
+        values = [each.value for each in block if each.value is not None]
+        predictions = iter(kind.predict(predictor, values) if values else ())
+        for each in block:
+            if each.value is not None:
+                row = {"input": each.name, **_row(next(predictions), classes)}
+                print(json.dumps(row) if as_json else _line(row, shorten=kind.shorten))
+                continue
+            status = 1
+            if as_json:
+                print(json.dumps({"input": each.name, "error": each.error}))
+            else:
+                sys.stdout.flush()  # so that the error appears where its input would
+                print(f"error: {each.error}", file=sys.stderr)
         sys.stdout.flush()
-    return 1 if failed else 0
+    return status
 
 
-def _say(
-    asked: Input, answer: np.ndarray | None, classes: tuple[str, ...], show: Callable[[str], str] | None
-) -> None:
-    """One line for an input: for people, who are shown its name by `show`, or JSON."""
-    told = {} if answer is None else _told(answer, classes)
-    if show is None:
-        said = {"input": asked.name, **({"error": asked.error} if answer is None else told)}
-        print(json.dumps(said))
-    elif answer is None:
-        sys.stdout.flush()  # so that the error stands where its input does
-        print(f"error: {asked.error}", file=sys.stderr)
-    elif classes:
-        shares = [f"{row['class']} {100 * row['probability']:5.1f} %" for row in told["answers"]]
-        print(f"{printable(show(asked.name))}\t{printable('  '.join(shares))}")
-    else:
-        print(f"{printable(show(asked.name))}\t{'  '.join(f'{number:.6g}' for number in told['numbers'])}")
-
-
-def _told(answer: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
-    """The likeliest classes with their probabilities, or the numbers."""
+def _row(prediction: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
+    """The most probable classes, or the values of a regression."""
     if not classes:
-        return {"numbers": [float(f"{number:.7g}") for number in answer]}
-    best = np.argsort(-answer, kind="stable")[:TOP]
+        return {"values": [float(f"{value:.7g}") for value in prediction]}
+    best = np.argsort(-prediction, kind="stable")[:TOP_CLASSES]
     return {
-        "answers": [
-            {"class": classes[number], "probability": round(float(answer[number]), 6)} for number in best
+        "predictions": [
+            {"class": classes[index], "probability": round(float(prediction[index]), 6)} for index in best
         ]
     }
 
 
-def _short(name: str, width: int = 60) -> str:
-    line = " ".join(name.split())
-    return line if len(line) <= width else line[: width - 1] + "…"
+def _line(row: dict[str, Any], *, shorten: bool) -> str:
+    name = row["input"]
+    if shorten:
+        name = " ".join(name.split())
+        name = name if len(name) <= MAX_WIDTH else f"{name[: MAX_WIDTH - 1]}…"
+    if "values" in row:
+        columns = [f"{value:.6g}" for value in row["values"]]
+    else:
+        columns = [f"{each['class']} {100 * each['probability']:5.1f} %" for each in row["predictions"]]
+    return f"{printable(name)}\t{printable('  '.join(columns))}"
 
 
-class Kind(NamedTuple):
-    """How the inputs of a task are checked, read and answered to."""
+class InputKind(NamedTuple):
+    """How inputs of one kind of data are checked, read and predicted."""
 
     check: Callable[[Sequence[str]], None]
-    read: Callable[[Sequence[str], "DatasetInfo", str], Iterator[list[Input]]]
-    answer: Callable[["Answerer", list[np.ndarray]], np.ndarray]
-    show: Callable[[str], str] = str
-    """How people are shown an input's name."""
+    read: Callable[[Sequence[str], DatasetInfo, str], Iterator[list[Input]]]
+    predict: Callable[["Predictor", list[np.ndarray]], np.ndarray]
+    shorten: bool = False
+    """Whether an input is its own name, printed on one short line."""
 
 
-def _read_texts(names: Sequence[str], known: "DatasetInfo", encoding: str) -> Iterator[list[Input]]:
-    if known.vocabulary is None:
-        raise UserError("the run folder has no vocabulary.json")
-    return inputs.read_input_texts(names, known.vocabulary, encoding)
+def _read_texts(names: Sequence[str], info: DatasetInfo, encoding: str) -> Iterator[list[Input]]:
+    assert info.vocabulary is not None
+    return inputs.read_input_texts(names, info.vocabulary, encoding)
 
 
-_TEXTS = Kind(
-    inputs.check_texts,
-    _read_texts,
-    lambda answerer, values: answerer.to_sequences(values),
-    _short,
-)
-_PICTURES = Kind(
-    lambda names: inputs.check_files(names, "images"),
-    lambda names, known, encoding: inputs.read_input_images(names, known.spec, known.background),
-    lambda answerer, values: answerer.to_images(np.stack(values)),
-)
-_SEQUENCES = Kind(
-    lambda names: inputs.check_files(names, "sequences"),
-    lambda names, known, encoding: inputs.read_input_sequences(names, known.spec),
-    lambda answerer, values: answerer.to_sequences(values),
-)
-KINDS = {"image": _PICTURES, "labelled_text": _TEXTS, "sequences": _SEQUENCES}
-"""By the kind of data, for tasks with one prediction per sequence."""
+INPUT_KINDS = {
+    "image": InputKind(
+        lambda names: inputs.check_files(names, "images"),
+        lambda names, info, encoding: inputs.read_input_images(names, info.spec, info.background),
+        lambda predictor, values: predictor.predict_images(np.stack(values)),
+    ),
+    "labelled_text": InputKind(
+        inputs.check_texts,
+        _read_texts,
+        lambda predictor, values: predictor.predict_sequences(values),
+        shorten=True,
+    ),
+    "sequences": InputKind(
+        lambda names: inputs.check_files(names, "sequences"),
+        lambda names, info, encoding: inputs.read_input_sequences(names, info.spec),
+        lambda predictor, values: predictor.predict_sequences(values),
+    ),
+}
+"""By the kind of data of a task."""
 
 
-def _kind_of(task: TaskEntry) -> Kind | None:
-    return KINDS.get(task.data) if task.predicts == "sequence" else None
+def _kind_of(task: TaskEntry) -> InputKind | None:
+    return INPUT_KINDS.get(task.data) if task.predicts == "sequence" else None
 
 
 if __name__ == "__main__":

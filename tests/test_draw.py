@@ -77,12 +77,11 @@ def test_runs_without_images_are_rejected_before_jax_starts(tmp_path: Path) -> N
     for name, config in (("text", "configs/shakespeare.py"), ("adding", "configs/adding.py")):
         open_run(tmp_path / name, validate(load_config(config))[0])
     (tmp_path / "empty").mkdir()
-    other = "a drawing is read by a run that names the class of an image: classification"
     messages = {
         "gone": "not a run folder (no config.json)",
         "empty": "not a run folder (no config.json)",
-        "text": f"a run of the task language_modelling; {other}",
-        "adding": f"a run of the task adding; {other}",
+        "text": "task.name = language_modelling: draw needs one of classification",
+        "adding": "task.name = adding: draw needs one of classification",
     }
     folders = [str(tmp_path / name) for name in messages]
     command = [sys.executable, "-c", WITHOUT_JAX, *folders]
@@ -111,7 +110,7 @@ def test_damaged_runs_are_reported(digits: Path, tmp_path: Path, capsys: pytest.
     (run / "dataset.json").write_bytes((digits / "dataset.json").read_bytes())
     status, out, err = ends(["--workdir", run], capsys)
     assert (status, out) == (4, "")
-    assert err == f"error: {run}: holds no checkpoint yet; train it with --workdir {run}\n"
+    assert err == f"error: {run}/checkpoints: no valid checkpoint\n"
     known = json.loads((digits / "dataset.json").read_text())
     known |= {"spec": {"kind": "numbers"}, "classes": []}
     (run / "dataset.json").write_text(json.dumps(known))

@@ -75,6 +75,6 @@ def load(workdir: Path) -> DatasetInfo:
         raise UserError(f"{folder.dataset}: damaged: the class names must be strings")
     if background not in ("dark", "light", "mixed"):
         raise UserError(f"{folder.dataset}: damaged: background = {background!r}: dark, light or mixed")
-    vocabulary = Vocabulary.load(folder.vocabulary) if folder.vocabulary.exists() else None
+    vocabulary = Vocabulary.load(folder.vocabulary) if "unit" in spec else None  # of texts
     specs.check_spec(spec, tuple(classes), vocabulary, str(folder.dataset))
     return DatasetInfo(str(info.get("name")), spec, tuple(classes), background, vocabulary)

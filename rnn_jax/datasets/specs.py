@@ -106,13 +106,6 @@ def check_spec(
             raise UserError(f"{where}: damaged: the vocabulary has {found}: must be {expected}")
 
 
-def check_text_spec(spec: Any, vocabulary: Vocabulary, where: str) -> None:
-    """Raise UserError if a spec is not that of a text with this vocabulary."""
-    if not isinstance(spec, dict) or spec.get("kind") != "text":
-        raise UserError(f"{where}: damaged: its data must be of kind 'text'")
-    check_spec(spec, (), vocabulary, where)
-
-
 def check_arrays(data: Dataset, where: str) -> None:
     """Raise UserError if arrays differ from the spec in number, size or range.
 

@@ -1,6 +1,5 @@
 """The network of a run, which reads a drawing row by row."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,15 @@ from rnn_jax.config.schema import Config
 from rnn_jax.datasets import dataset_info
 from rnn_jax.datasets.dataset_info import DatasetInfo
 from rnn_jax.drawing import preprocessing
-from rnn_jax.inference.image_reading import Reader
-from rnn_jax.inference.predictor import load_trained
-from rnn_jax.runtime.errors import UserError
+from rnn_jax.inference.image_reading import ImageReader
+from rnn_jax.inference.loading import load_trained
+from rnn_jax.runtime.command import warn
 
 
 class DrawingPredictor:
     """Predicts the class of a drawing after each row of the image. Not for several threads at once."""
 
-    def __init__(self, reader: Reader, info: DatasetInfo, about: str, *, bidirectional: bool) -> None:
+    def __init__(self, reader: ImageReader, info: DatasetInfo, about: str, *, bidirectional: bool) -> None:
         """`about` describes the network to people, in a few words."""
         self._reader, self._info, self._about, self._bidirectional = reader, info, about, bidirectional
         self.canvas = preprocessing.canvas_size(info.spec)
@@ -65,14 +64,12 @@ def load(config: Config, workdir: Path, which: Which) -> DrawingPredictor:
         CheckpointError: there is no valid checkpoint of that kind.
     """
     info = dataset_info.load(workdir)
-    if info.spec["kind"] != "image":
-        raise UserError(f"{workdir}: dataset.json has data of kind {info.spec['kind']!r}, must be 'image'")
     with jax.default_matmul_precision(config.runtime.matmul_precision):
         trained = load_trained(config, info, workdir, which)
-        for line in trained.damaged:
-            print(f"warning: {line}", file=sys.stderr)
+        for line in trained.warnings:
+            warn(line)
         about = f"{trained.network.name}, {which} checkpoint, step {trained.step:,}"
-        return DrawingPredictor(Reader(info, trained), info, about, bidirectional=config.model.bidirectional)
+        return DrawingPredictor(ImageReader(trained), info, about, bidirectional=config.model.bidirectional)
 
 
 def _rounded(values: np.ndarray, digits: int) -> list[list[float]]:

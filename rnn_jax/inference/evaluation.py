@@ -1,4 +1,4 @@
-"""Looking again at a run that was trained: its best checkpoint, on every example it was not trained on."""
+"""Evaluation of a trained run: a checkpoint's metrics on validation and test, and its predictions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,17 +13,25 @@ from rnn_jax.config.run_folder import RunFolder, require_same_config
 from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.datasets import dataset_info
 from rnn_jax.runtime import devices
-from rnn_jax.runtime.errors import CheckpointError
-from rnn_jax.tasks import metrics
+from rnn_jax.tasks.metrics import confusion_matrix
 from rnn_jax.training import memory
 from rnn_jax.training.build import build
 from rnn_jax.training.evaluate import evaluate, outputs
-from rnn_jax.training.program import Program, load
-from rnn_jax.training.state import State
+from rnn_jax.training.program import load
 
 
-class Answers(NamedTuple):
-    """What a classifier answered to a split."""
+class Mistakes(NamedTuple):
+    """The misclassified examples of a split, in its order."""
+
+    images: np.ndarray | None
+    labels: np.ndarray
+    predictions: np.ndarray
+    confidences: np.ndarray
+    """[mistakes], the probabilities of the predicted classes."""
+
+
+class Predictions(NamedTuple):
+    """The predictions of a classifier for a split."""
 
     classes: tuple[str, ...]
     """Their names."""
@@ -36,73 +44,57 @@ class Answers(NamedTuple):
 
     @property
     def confusion(self) -> np.ndarray:
-        """How often which class was answered: [labels, answers]."""
-        return metrics.confusion_matrix(self.labels, self.probabilities)
+        """The confusion matrix [labels, predictions] of counts."""
+        return confusion_matrix(self.labels, self.probabilities)
 
     @property
-    def mistakes(self) -> "Mistakes":
-        """The examples that were answered wrongly, in their order."""
-        answers = self.probabilities.argmax(axis=-1)
-        wrong = np.flatnonzero(answers != self.labels)
-        confidences = self.probabilities[wrong, answers[wrong]]
+    def mistakes(self) -> Mistakes:
+        """The misclassified examples."""
+        predictions = self.probabilities.argmax(axis=-1)
+        wrong = np.flatnonzero(predictions != self.labels)
+        confidences = self.probabilities[wrong, predictions[wrong]]
         images = None if self.images is None else self.images[wrong]
-        return Mistakes(images, self.labels[wrong], answers[wrong], confidences)
-
-
-class Mistakes(NamedTuple):
-    """What a classifier answered wrongly, and how sure it was."""
-
-    images: np.ndarray | None
-    labels: np.ndarray
-    answers: np.ndarray
-    confidences: np.ndarray
-    """[mistakes], the probabilities of the answers."""
+        return Mistakes(images, self.labels[wrong], predictions[wrong], confidences)
 
 
 class Evaluation(NamedTuple):
-    """A checkpoint's figures."""
+    """The metrics of a checkpoint."""
 
     step: int
-    figures: dict[str, dict[str, float]]
-    """Of each split that was looked at."""
-    answers: Answers | None
-    """To the split `answered`; None where the task is not to name a class."""
-    answered: str
-    """The last of these splits."""
-    damaged: Sequence[str]
-    """A line for every damaged checkpoint that was passed over."""
+    metrics: dict[str, dict[str, float]]
+    """Of each evaluated split."""
+    split: str
+    """The last evaluated split."""
+    predictions: Predictions | None
+    """For `split`; None where the task is not classification."""
+    warnings: Sequence[str]
+    """One for each damaged checkpoint that was skipped."""
 
 
 def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
-    """Evaluates a checkpoint of a run folder on validation, and on test where the config reports it.
+    """Evaluate a checkpoint on the validation split, and on the test split if the config reports it.
 
     Raises:
-        UserError: the config is not the folder's, or the data are not those that it was trained on.
+        UserError: the run folder has another config, or was trained on another version of the data.
         CheckpointError: there is no valid checkpoint of that kind.
     """
     folder = RunFolder(workdir)
     require_same_config(workdir, config)
-    sections, _ = split_hyper(config)
-    if not store.steps(folder.checkpoints):
-        raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
+    checkpoint = store.find(folder.checkpoints, which)
     job = build(config)
     dataset_info.check_version(job.data, folder)
-    runtime = devices.single_process(sections["runtime"])
+    runtime = devices.single_process(split_hyper(config)[0]["runtime"])
     where = devices.build_devices(devices.worthwhile_cores(*job.batch_shape), **runtime)
     with memory.explain_out_of_memory(config), jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
-        found = store.find(folder.checkpoints, which)
-        state, _ = program.restore(found)
+        state, _ = program.restore(checkpoint)
         splits = ["validation", *(job.data.tested if job.plan.settings.report_test else [])]
-        figures = {split: evaluate(program, state.evaluated, split) for split in splits}
-        answers = _answers(program, state, splits[-1])
-        return Evaluation(int(state.step), figures, answers, splits[-1], found.warnings)
-
-
-def _answers(program: Program, state: State, split: str) -> Answers | None:
-    data = program.job.data
-    if not data.classes:
-        return None
-    probabilities = np.asarray(jax.nn.softmax(outputs(program, state.evaluated, split), axis=-1))
-    arrays = data.splits[split]
-    return Answers(data.classes, arrays.get("inputs"), arrays["targets"], probabilities)
+        metrics = {split: evaluate(program, state.evaluated, split) for split in splits}
+        split, predictions = splits[-1], None
+        if job.data.classes:
+            logits = outputs(program, state.evaluated, split)
+            arrays, probabilities = job.data.splits[split], np.asarray(jax.nn.softmax(logits, axis=-1))
+            predictions = Predictions(
+                job.data.classes, arrays.get("inputs"), arrays["targets"], probabilities
+            )
+        return Evaluation(checkpoint.step, metrics, split, predictions, checkpoint.warnings)

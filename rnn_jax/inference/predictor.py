@@ -1,187 +1,93 @@
-"""Answers to new inputs, by a model that was trained: its run folder is all that is needed.
+"""Prediction for new inputs with a trained model.
 
-Inputs go the way that the training set's went, through the task's own `fetch`.
+predictor = Predictor(load_trained(config, info, workdir, "best"))
+probabilities = predictor.predict_images(images)
+
+Inputs are preprocessed as in training, by the task's own `fetch`.
 """
 
-import functools
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
 
-from rnn_jax import tasks
-from rnn_jax.checkpoints import store
-from rnn_jax.checkpoints.store import Which
-from rnn_jax.config.run_folder import RunFolder
-from rnn_jax.config.schema import Config, split_hyper
-from rnn_jax.datasets.dataset_info import DatasetInfo
-from rnn_jax.models import Network, build_network
-from rnn_jax.runtime import devices
-from rnn_jax.runtime.errors import CheckpointError
+from rnn_jax.inference.loading import Trained, placeholder_targets
 from rnn_jax.tasks import bucketing
-from rnn_jax.tasks.task import Task
-from rnn_jax.training.state import evaluated_parameters
+from rnn_jax.tasks.task import Arrays
 
-ROWS = (8, 64)
-"""Inputs that are answered to at a time: always so many, the last ones filled up, so that few programs do."""
-SHORTEST = 16
-"""Steps that short sequences are filled up to; longer ones to the next power of two, or what is kept."""
+BATCH_SIZES = (8, 64)
+"""The last batch is padded to one of these, so that two compiled programs serve any number of inputs."""
+MIN_STEPS = 16
+"""Shorter sequences are padded to this length; longer ones to a power of two, at most `max_length`."""
 
-
-class Kept(NamedTuple):
-    """What is kept of sequences that are longer than so many steps: keys of the config section `dataset`."""
-
-    steps: int
-    end: str
-    """'keep_first' or 'keep_last'."""
+Batched = tuple[dict[str, np.ndarray], np.ndarray]
+"""The arrays of a batch, and the indices that select its rows."""
 
 
-class Answerer:
-    """A network that answers once to each input: with a probability for each class, or with numbers."""
+class Predictor:
+    """Predicts one output per input: class probabilities, or the values of a regression."""
 
-    def __init__(
-        self, known: DatasetInfo, task: Task, network: Network, parameters: Any, kept: Kept | None = None
-    ) -> None:
-        """Compiles nothing yet; `parameters` are the network's, wherever they lie.
+    def __init__(self, trained: Trained) -> None:
+        """Compile nothing before the first call."""
+        self._parameters, self._spec = trained.parameters, trained.info.spec
+        self._max_length = trained.config.dataset.max_length
+        self._truncate = trained.config.dataset.truncate
+        task, network = trained.task, trained.network
 
-        `kept` says what is kept of long sequences; None: all of them.
-        """
-        self._known, self._kept = known, kept
-        self._answer = jax.jit(functools.partial(_answer, task, network))
-        # Whatever devices it was trained on, one answers.
-        self._parameters = jax.device_put(jax.device_get(parameters), jax.local_devices()[0])
+        def apply(parameters: Any, arrays: Arrays, indices: jax.Array) -> jax.Array:
+            batch = task.fetch(arrays, indices, None)
+            return network.apply(parameters, batch.inputs, batch.lengths, None, {}, None)[0]
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes, by the columns of an answer; none where it is numbers."""
-        return self._known.classes
+        self._apply = jax.jit(apply)
 
-    def to_images(self, images: np.ndarray) -> np.ndarray:
-        """The answers [images, outputs] to images like the data set's, uint8 [images, height, width]."""
-        return self._in_batches(images, self._batch_of_images)
+    def predict_images(self, images: np.ndarray) -> np.ndarray:
+        """Return predictions [images, outputs] for uint8 [images, height, width] like the dataset's."""
+        return self._predict(images, self._batch_of_images)
 
-    def to_sequences(self, sequences: Sequence[np.ndarray]) -> np.ndarray:
-        """The answers [sequences, outputs] to sequences, each [steps, features], or tokens [steps]."""
-        sequences = [self._cut(sequence) for sequence in sequences]
+    def predict_sequences(self, sequences: Sequence[np.ndarray]) -> np.ndarray:
+        """Return predictions [sequences, outputs] for arrays [steps, features], or tokens [steps]."""
+        if self._max_length is not None:
+            kept = (
+                slice(self._max_length) if self._truncate == "keep_first" else slice(-self._max_length, None)
+            )
+            sequences = [sequence[kept] for sequence in sequences]
         order = sorted(range(len(sequences)), key=lambda number: len(sequences[number]))
-        found = self._in_batches([sequences[number] for number in order], self._batch_of_sequences)
-        return found[np.argsort(order)]
+        predictions = self._predict([sequences[number] for number in order], self._batch_of_sequences)
+        return predictions[np.argsort(order)]
 
-    def _cut(self, sequence: np.ndarray) -> np.ndarray:
-        if self._kept is None:
-            return sequence
-        return (
-            sequence[: self._kept.steps] if self._kept.end == "keep_first" else sequence[-self._kept.steps :]
-        )
-
-    def _in_batches(self, inputs: Any, batch_of: Any) -> np.ndarray:
+    def _predict(self, inputs: Any, batch_of: Callable[[Any, int], Batched]) -> np.ndarray:
         parts = []
-        for first in range(0, len(inputs), ROWS[-1]):
-            chosen = inputs[first : first + ROWS[-1]]
-            arrays, indices = batch_of(chosen, next(rows for rows in ROWS if rows >= len(chosen)))
-            parts.append(np.asarray(self._answer(self._parameters, arrays, indices))[: len(chosen)])
-        return self._in_units(np.concatenate(parts))
+        for first in range(0, len(inputs), BATCH_SIZES[-1]):
+            chosen = inputs[first : first + BATCH_SIZES[-1]]
+            arrays, indices = batch_of(chosen, next(rows for rows in BATCH_SIZES if rows >= len(chosen)))
+            parts.append(np.asarray(self._apply(self._parameters, arrays, indices))[: len(chosen)])
+        outputs = np.concatenate(parts)
+        if "classes" in self._spec:
+            exponentials = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+            return exponentials / exponentials.sum(axis=-1, keepdims=True)
+        # Regression targets were standardized.
+        mean, deviation = (
+            np.array(self._spec[key], np.float32) for key in ("target_means", "target_deviations")
+        )
+        return outputs * deviation + mean
 
-    def _batch_of_images(self, images: np.ndarray, rows: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        filled = np.pad(images, ((0, rows - len(images)), (0, 0), (0, 0)))
-        return {"inputs": filled, "targets": np.zeros(rows, np.int32)}, np.arange(rows, dtype=np.int32)
+    def _batch_of_images(self, images: np.ndarray, rows: int) -> Batched:
+        padded = np.pad(images, ((0, rows - len(images)), (0, 0), (0, 0)))
+        arrays = {"inputs": padded, "targets": placeholder_targets(self._spec, rows)}
+        return arrays, np.arange(rows, dtype=np.int32)
 
-    def _batch_of_sequences(
-        self, sequences: Sequence[np.ndarray], rows: int
-    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        bound, longest = SHORTEST, max(map(len, sequences))
-        while bound < longest:
-            bound *= 2
-        if self._kept is not None:
-            bound = min(bound, self._kept.steps)
-        first = sequences[0]
-        steps = np.zeros((rows, bound, *first.shape[1:]), first.dtype)
+    def _batch_of_sequences(self, sequences: Sequence[np.ndarray], rows: int) -> Batched:
+        longest = max(map(len, sequences))
+        bound = max(MIN_STEPS, 1 << (longest - 1).bit_length())
+        bound = bound if self._max_length is None else min(bound, self._max_length)
+        step = sequences[0]
+        steps = np.zeros((rows, bound, *step.shape[1:]), step.dtype)
         lengths = np.zeros(rows, np.int32)
         for row, sequence in enumerate(sequences):
             steps[row, : len(sequence)], lengths[row] = sequence, len(sequence)
-        begins = np.arange(rows) * bound
         arrays = {
-            "steps": steps.reshape(rows * bound, *first.shape[1:]),
-            "targets": _targets(self._known.spec, rows),
+            "steps": steps.reshape(rows * bound, *step.shape[1:]),
+            "targets": placeholder_targets(self._spec, rows),
         }
-        return arrays, bucketing.places(np.arange(rows), begins, lengths, bound)
-
-    def _in_units(self, outputs: np.ndarray) -> np.ndarray:
-        spec = self._known.spec
-        if "classes" in spec:
-            exponentials = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
-            return exponentials / exponentials.sum(axis=-1, keepdims=True)
-        mean, deviation = (np.array(spec[key], np.float32) for key in ("target_means", "target_deviations"))
-        return outputs * deviation + mean
-
-
-def _answer(
-    task: Task, network: Network, parameters: Any, arrays: dict[str, jax.Array], indices: jax.Array
-) -> jax.Array:
-    batch = task.fetch(arrays, indices, None)
-    return network.apply(parameters, batch.inputs, batch.lengths, None, {}, None)[0]
-
-
-class Trained(NamedTuple):
-    """What a run folder holds of a model."""
-
-    task: Task
-    network: Network
-    parameters: Any
-    """The network's, of the checkpoint."""
-    step: int
-    """Of the checkpoint."""
-    damaged: Sequence[str]
-    """A line for every damaged checkpoint that was passed over."""
-
-
-def load_trained(config: Config, known: DatasetInfo, workdir: Path, which: Which) -> Trained:
-    """The model that a run folder holds, ready for one device: its data is not needed.
-
-    Raises:
-        CheckpointError: there is no valid checkpoint of that kind.
-    """
-    sections, _ = split_hyper(config)
-    checkpoints = RunFolder(workdir).checkpoints
-    if not store.steps(checkpoints):
-        raise CheckpointError(f"{workdir}: holds no checkpoint yet; train it with --workdir {workdir}")
-    task = tasks.build_task(known.spec, _one_example(known.spec), 1, **sections["task"])
-    network = build_network(config.model, task.spec)
-    devices.build_devices(1, **devices.single_process({**sections["runtime"], "devices": 1}))
-    found = store.find(checkpoints, which)
-    return Trained(task, network, evaluated_parameters(found), found.step, found.warnings)
-
-
-def load_answerer(
-    config: Config, known: DatasetInfo, workdir: Path, which: Which
-) -> tuple[Answerer, int, Sequence[str]]:
-    """The answerer that a run folder holds: its data is not needed.
-
-    Returns:
-        The answerer, the step of its checkpoint, and a line for every damaged checkpoint that was passed
-        over.
-
-    Raises:
-        CheckpointError: there is no valid checkpoint of that kind.
-    """
-    trained = load_trained(config, known, workdir, which)
-    maximum, kept = config.dataset.max_length, None
-    if maximum is not None:
-        kept = Kept(maximum, str(config.dataset.truncate))
-    answerer = Answerer(known, trained.task, trained.network, trained.parameters, kept)
-    return answerer, trained.step, trained.damaged
-
-
-def _one_example(spec: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
-    """A split with one example of zeros: a task is built for data, and here there are none yet."""
-    if spec["kind"] == "image":
-        inputs = np.zeros((1, int(spec["height"]), int(spec["width"])), np.uint8)
-        return {"train": {"inputs": inputs, "targets": _targets(spec, 1)}}
-    steps = np.zeros((1, spec["features"]), np.float32) if "features" in spec else np.zeros(1, np.int32)
-    return {"train": {"lengths": np.ones(1, np.int32), "targets": _targets(spec, 1), "steps": steps}}
-
-
-def _targets(spec: dict[str, Any], rows: int) -> np.ndarray:
-    return np.zeros((rows, spec["outputs"]), np.float32) if "outputs" in spec else np.zeros(rows, np.int32)
+        return arrays, bucketing.places(np.arange(rows), np.arange(rows) * bound, lengths, bound)

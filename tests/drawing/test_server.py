@@ -20,7 +20,7 @@ from rnn_jax.datasets.dataset_info import DatasetInfo
 from rnn_jax.drawing import server as serving
 from rnn_jax.drawing.predictor import DrawingPredictor
 from rnn_jax.drawing.server import Server
-from rnn_jax.inference.image_reading import Reader, Reading
+from rnn_jax.inference.image_reading import ImageReader, Reading
 from rnn_jax.runtime.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ class Fake:
 def running(reader: Fake) -> Iterator[Server]:
     known = DatasetInfo("mnist", SPEC, ("<b>", "one", "two"), "dark", None)
     with Server(0) as server:
-        predictor = DrawingPredictor(cast(Reader, reader), known, "a fake", bidirectional=False)
+        predictor = DrawingPredictor(cast(ImageReader, reader), known, "a fake", bidirectional=False)
         thread = threading.Thread(target=server.serve, args=(predictor,))
         thread.start()
         try:

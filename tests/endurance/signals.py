@@ -94,7 +94,7 @@ def _send(process: Process, name: str, number: signal.Signals, folder: Path, out
     outcome.check(status == 128 + number, f"{what}exit {status}: {said[-300:]}")
     outcome.check("Traceback" not in said, f"{what}{said[-500:]}")
     if name != "a second signal":
-        outcome.check("To go on:" in said, f"{what}does not say how to go on: {said[-300:]}")
+        outcome.check("To resume:" in said, f"{what}does not print how to resume: {said[-300:]}")
         summary = (folder / "summary.json").read_text()
         outcome.check('"interrupted"' in summary, f"{what}{summary[:200]}")
     if any(row["step"] for row in lines(folder / "metrics.jsonl")):

@@ -142,7 +142,7 @@ def _stop_once(
     outcome.check(
         status == 128 + number, f"{name}: exit {status} after {number.name}: {process.said()[-300:]}"
     )
-    outcome.check("To go on:" in process.said(), f"{name}: does not say how to go on")
+    outcome.check("To resume:" in process.said(), f"{name}: does not print how to resume")
     outcome.count("within an evaluation", int(_is_within_evaluation(folder)))
     return True
 

@@ -127,12 +127,12 @@ def test_test_figures_are_the_best_checkpoints(straight: tuple[Path, dict[str, A
     folder, summary = straight
     found = evaluate_run(tiny(FULL), folder, "best")
     assert found.step == summary["best"]["step"]
-    assert found.figures["test"] == summary["test"]
-    assert found.figures["validation"]["accuracy"] == summary["best"]["accuracy"]
-    assert found.answers is not None
-    wrong = (found.answers.labels != found.answers.probabilities.argmax(axis=1)).sum()
-    assert len(found.answers.mistakes.labels) == wrong
-    assert np.trace(found.answers.confusion) == 10 - wrong
+    assert found.metrics["test"] == summary["test"]
+    assert found.metrics["validation"]["accuracy"] == summary["best"]["accuracy"]
+    assert found.predictions is not None
+    wrong = (found.predictions.labels != found.predictions.probabilities.argmax(axis=1)).sum()
+    assert len(found.predictions.mistakes.labels) == wrong
+    assert np.trace(found.predictions.confusion) == 10 - wrong
     assert evaluate_run(tiny(FULL), folder, "latest").step == 12
 
 

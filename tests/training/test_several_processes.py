@@ -228,7 +228,7 @@ def test_a_signal_ends_the_first_process_while_it_waits(number: signal.Signals, 
     wait_until_it_listens(port)
     process.send_signal(number)
     assert ends_soon(process) == 128 + number
-    assert f"{number.name} before step 1. To go on:\nthe same commands\n" in log.read_text()
+    assert f"{number.name} before step 1. To resume:\nthe same commands\n" in log.read_text()
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["status"], summary["reason"]) == ("interrupted", number.name)
     assert not (folder / ".lock").exists()

@@ -10,15 +10,16 @@ import wrong_commands
 import wrong_files
 from wrong_commands import Wrong
 
-from rnn_jax.config import command_line, generate_command, predict_command
+from rnn_jax import generate, predict
+from rnn_jax.config import command_line
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping import command
 
 PARSERS: dict[str, Callable[[Sequence[str]], Any]] = {
     "main": command_line.parse,
     "sweep": command.parse,
-    "predict": predict_command.parse,
-    "generate": generate_command.parse,
+    "predict": lambda arguments: predict.parser().parse(arguments),
+    "generate": generate.parse,
 }
 pytestmark = pytest.mark.matrix
 FOUND_BY_READING = 430

@@ -1,0 +1,76 @@
+"""Load the trained model of a run folder; its dataset is not needed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnn_jax import tasks
+from rnn_jax.catalogue import TASKS
+from rnn_jax.checkpoints import store
+from rnn_jax.checkpoints.store import Which
+from rnn_jax.config.run_folder import RunFolder
+from rnn_jax.config.schema import Config, split_hyper
+from rnn_jax.datasets.dataset_info import DatasetInfo
+from rnn_jax.models import Network, build_network
+from rnn_jax.runtime import devices
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.tasks.task import Task
+from rnn_jax.training.state import evaluated_parameters
+
+
+class Trained(NamedTuple):
+    """A trained model and what is known of its data."""
+
+    config: Config
+    info: DatasetInfo
+    task: Task
+    network: Network
+    parameters: Any
+    """The network's, of the checkpoint, on one device."""
+    step: int
+    """Of the checkpoint."""
+    warnings: Sequence[str] = ()
+    """One for each damaged checkpoint that was skipped."""
+
+
+def load_trained(config: Config, info: DatasetInfo, workdir: Path, which: Which) -> Trained:
+    """Load a checkpoint of a run folder for one device, whatever devices it was trained on.
+
+    Raises:
+        CheckpointError: there is no valid checkpoint of that kind.
+        UserError: dataset.json or vocabulary.json is of another model.
+    """
+    kind = TASKS[config.task.name].data
+    if info.spec["kind"] != kind:
+        raise UserError(f"{workdir}: dataset.json has data of kind {info.spec['kind']!r}, must be {kind!r}")
+    checkpoint = store.find(RunFolder(workdir).checkpoints, which)
+    sections, _ = split_hyper(config)
+    task = tasks.build_task(info.spec, _example(config, info.spec), 1, **sections["task"])
+    network = build_network(config.model, task.spec)
+    devices.build_devices(1, **devices.single_process({**sections["runtime"], "devices": 1}))
+    parameters = evaluated_parameters(checkpoint)
+    if info.vocabulary is not None:
+        rows = len(parameters["params"]["embedding"]["embedding"])
+        if rows != len(info.vocabulary):
+            file, tokens = RunFolder(workdir).vocabulary, len(info.vocabulary)
+            raise UserError(f"{file}: has {tokens:,} tokens, but the model's embedding has {rows:,}")
+    return Trained(config, info, task, network, parameters, checkpoint.step, checkpoint.warnings)
+
+
+def placeholder_targets(spec: dict[str, Any], rows: int) -> np.ndarray:
+    """Return targets of zeros [rows] or [rows, outputs], for inputs whose targets are unknown."""
+    return np.zeros((rows, spec["outputs"]), np.float32) if "outputs" in spec else np.zeros(rows, np.int32)
+
+
+def _example(config: Config, spec: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
+    """The smallest training split that a task can be built for."""
+    if spec["kind"] == "text":
+        return {"train": {"tokens": np.zeros((config.task.bptt_steps or 1) + 1, np.int32)}}
+    targets = placeholder_targets(spec, 1)
+    if spec["kind"] == "image":
+        inputs = np.zeros((1, int(spec["height"]), int(spec["width"])), np.uint8)
+        return {"train": {"inputs": inputs, "targets": targets}}
+    steps = np.zeros((1, spec["features"]), np.float32) if "features" in spec else np.zeros(1, np.int32)
+    return {"train": {"lengths": np.ones(1, np.int32), "targets": targets, "steps": steps}}
