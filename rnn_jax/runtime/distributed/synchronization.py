@@ -85,7 +85,7 @@ class Synchronizer:
         if self.is_single:
             return
         own = secrets.randbelow(2**31)
-        # If this process is killed meanwhile, the next one removes it: see `files.remove_temporary`.
+        # If this process is killed meanwhile, the next one removes it: see `files.remove_unfinished`.
         marker = folder / f".{own}-shared.json"
         try:
             if self.is_coordinator:
