@@ -56,8 +56,9 @@ def unregistered() -> Iterator[None]:
     """What a test registers in the catalogue leaves it after the test."""
     from rnn_jax.catalogue import CELLS, DATASETS, TASKS
 
-    before = [(table, dict(table)) for table in (CELLS, TASKS, DATASETS)]
+    tables: list[dict[str, Any]] = [CELLS, TASKS, DATASETS]
+    before = [dict(table) for table in tables]
     yield
-    for table, entries in before:
+    for table, entries in zip(tables, before, strict=True):
         table.clear()
         table.update(entries)

@@ -49,7 +49,7 @@ def test_the_facts_of_a_task(name: str) -> None:
     assert config.task.name == name
     task = build(config).task
     assert ("vocabulary" in task.spec) == (entry.reads == "tokens")
-    assert task.spec["head"] == {"sequence": "last", "step": "every"}[entry.predicts]
+    assert task.spec["head"] == entry.predicts
     assert ("accuracy" in task.metrics) == entry.has_accuracy
     assert (task.carry_rows is not None) == entry.language_model
     steps_key = entry.steps_key

@@ -43,6 +43,7 @@ def change(root: Path, hunk: str) -> None:
         ("Add a cell from outside the package", []),
     ],
 )
+@pytest.mark.matrix
 def test_an_example_works_as_it_is_written(name: str, edited: list[str], tmp_path: Path) -> None:
     """It is one new file, and inside the package one new entry in the catalogue."""
     for folder in ("rnn_jax", "configs", "tests"):

@@ -122,7 +122,7 @@ def test_a_run_is_resumed_with_its_file(
 
 COMMANDS = {
     "predict": (predict.main, ["nothing.png"], "nothing.png: cannot be read"),
-    "generate": (generate.main, [], "a run of the task classification; a language model"),
+    "generate": (generate.main, [], "generate needs a language model"),
     "draw": (draw.main, [], "Address already in use"),
     "eval": (main.main, ["--mode", "eval"], None),
 }
@@ -215,6 +215,7 @@ def test_a_population_is_resumed_with_its_file(
     assert len((folder / "results.jsonl").read_text().splitlines()) == 2
 
 
+@pytest.mark.matrix
 def test_workers_of_a_sweep_get_the_plugin(config: Path, tmp_path: Path) -> None:
     """The cell is varied; the config itself has another."""
     arguments = [

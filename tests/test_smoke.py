@@ -62,6 +62,7 @@ OWN = {
 
 @pytest.mark.skipif("RNN_JAX_DATA" not in os.environ, reason="RNN_JAX_DATA names no folder with real data")
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.matrix
 def test_brief_on_real_data(path: Path, tmp_path: Path, prepared_real_data: Path) -> None:
     if path.stem == "fashion_mnist" and not (Path(os.environ["RNN_JAX_DATA"]) / path.stem).is_dir():
         pytest.skip("the folder with real data has none of Fashion-MNIST")

@@ -155,6 +155,7 @@ def test_a_phone_and_a_dark_page(digits: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif("RNN_JAX_DATA" not in os.environ, reason="RNN_JAX_DATA is not set")
+@pytest.mark.matrix
 def test_drawn_digits_are_predicted_correctly(
     tmp_path_factory: pytest.TempPathFactory, prepared_real_data: Path, tmp_path: Path
 ) -> None:

@@ -113,7 +113,7 @@ EQUATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EQUATIONS)
 def test_a_step_equals_the_equations(name: str) -> None:
     """With a mask, which multiplies the hidden state in products alone."""
     variant, equations = Variant(name), EQUATIONS[name]

@@ -50,6 +50,7 @@ def stop_once(folder: Path) -> threading.Thread:
     return thread
 
 
+@pytest.mark.matrix
 def test_an_interrupted_study_resumes_with_the_same_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +81,7 @@ def test_an_interrupted_study_resumes_with_the_same_command(
     assert f"error: {other}: not the folder of study digits-smoke" in capsys.readouterr().err
 
 
+@pytest.mark.matrix
 def test_workers_share_populations_of_seeds(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """With another objective than the task's: at its best evaluation, the accuracy is not the best."""
     rates = "grid={'optimizer.learning_rate': (1e-3, 3e-2)}"

@@ -75,8 +75,8 @@ def start(config: Config, number: int = 1) -> Program:
     return program.load(build(config), on(number))
 
 
-def run(loaded: Program, count: int, state: State | None = None, first: int = 0) -> State:
-    state = loaded.init() if state is None else state
+def run(loaded: Program, count: int, before: State | None = None, first: int = 0) -> State:
+    state: Any = loaded.init() if before is None else before
     for step in range(first, first + count):
         state = loaded.settle(
             loaded.train_step(state, loaded.hyper, loaded.data["train"], loaded.indices("train", step))

@@ -142,6 +142,7 @@ def test_two_processes_have_the_bits_of_one_with_two_devices(tmp_path: Path) -> 
     assert "validation" not in log_of(two, 1).read_text()
 
 
+@pytest.mark.matrix
 def test_a_signal_to_one_stops_both_at_the_same_step(tmp_path: Path) -> None:
     """One checkpoint is left, from which one process with two devices goes on."""
     folder = tmp_path / "two"
@@ -162,6 +163,7 @@ def test_a_signal_to_one_stops_both_at_the_same_step(tmp_path: Path) -> None:
     assert_equal(folder, tmp_path / "one")
 
 
+@pytest.mark.matrix
 def test_a_run_goes_on_in_two_processes_and_passes_over_what_is_damaged(tmp_path: Path) -> None:
     """A language model, whose rows, and their carry, lie with one process or the other."""
     folder = tmp_path / "two"

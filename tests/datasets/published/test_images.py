@@ -124,6 +124,7 @@ def test_digits_take_no_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(COLLECTION is None, reason="RNN_JAX_DATA is not set")
+@pytest.mark.matrix
 def test_real_mnist(prepared_real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RNN_JAX_DATA", str(COLLECTION))
     mnist = datasets.build_dataset(name="mnist", batch_size=128, data_dir=str(prepared_real_data))

@@ -155,6 +155,7 @@ COLLECTION = os.environ.get("RNN_JAX_DATA")
 
 
 @pytest.mark.skipif(COLLECTION is None, reason="RNN_JAX_DATA is not set")
+@pytest.mark.matrix
 def test_the_real_reviews(prepared_real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.setenv("RNN_JAX_DATA", str(COLLECTION))
