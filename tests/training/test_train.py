@@ -313,6 +313,6 @@ def test_a_member_of_a_sweep_is_not_trained_beside_it(tiny: Tiny, tmp_path: Path
     folder = tmp_path / "sweep" / "members" / "3"
     folder.parent.mkdir(parents=True)
     (tmp_path / "sweep" / "sweep.json").write_text("{}")
-    with locked(tmp_path / "sweep"), pytest.raises(LockedError, match="sweep: process"):
+    with locked(tmp_path / "sweep"), pytest.raises(LockedError, match="sweep: in use by process"):
         train(tiny(), folder, console=Interrupting())
     assert train(tiny(), folder, console=Interrupting())["status"] == "finished"
