@@ -110,7 +110,8 @@ def assert_equal(found: Any, expected: Any, tolerance: float) -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "tolerance"),
-    [pytest.param(jnp.float32, 1e-3, marks=pytest.mark.matrix), (jnp.float64, 1e-7)],
+    # XLA's older emitters, see tests/conftest.py, round float64 differently in differently fused programs.
+    [pytest.param(jnp.float32, 1e-3, marks=pytest.mark.matrix), (jnp.float64, 1e-6)],
     ids=["32", "64"],
 )
 @pytest.mark.parametrize("how", ["map", "vmap"])
