@@ -17,8 +17,8 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1]
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # A test mostly compiles, programs that run for milliseconds; with 0 they are compiled as for users.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-# XLA's older emitters compile a test's programs in a third of the time. XLA aborts on a flag that it does not know:
-# jaxlib 0.12 has no other emitters.
+# XLA's older emitters compile a test's programs in a third of the time. XLA aborts on a flag that it does not
+# know, as that of jaxlib 0.12 does on these.
 QUICK = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
 if version("jaxlib").startswith("0.10.") and QUICK[0] not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = " ".join([*QUICK, os.environ.get("XLA_FLAGS", "")]).strip()
