@@ -15,7 +15,7 @@ from rnn_jax.checkpoints.retention import RetentionPolicy
 from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.distributed import placement
 from rnn_jax.runtime.distributed.synchronization import Synchronizer
-from rnn_jax.runtime.errors import storage_error
+from rnn_jax.runtime.errors import UserError, storage_error
 
 SYNCHRONIZED_CLOCK_STEPS = 10
 """How often several processes synchronize the clock of `every_seconds`."""
@@ -94,6 +94,8 @@ class Saver:
                 before()
                 store.write(self._folder, step, placement.fetch(copied), progress)
                 store.remove_expired(self._folder, self._policy, self._objective)
+            except UserError:  # of `before`
+                raise
             except (OSError, ValueError) as error:
                 raise storage_error(store.path_of(self._folder, step), error) from error
             after()

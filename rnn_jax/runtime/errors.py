@@ -18,7 +18,7 @@ UNREACHABLE = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno
 """Errors of paths that can be neither read nor written."""
 
 
-class UserError(Exception):
+class UserError(ValueError):
     """Wrong input: the message names the key or file, the value, and what is allowed."""
 
     exit_status = 2

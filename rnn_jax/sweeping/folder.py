@@ -142,6 +142,8 @@ class SweepFolder:
             fields = content["sweep"] | {name: dict(content["sweep"][name]) for name in ORDERED}
             sweep = definition.check(fields, str(self.sweep), in_study=in_study)
             return Base(content["config"], content["base"], content["typed"]), sweep
+        except UserError:
+            raise
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{self.sweep}: damaged ({error!r})") from error
 

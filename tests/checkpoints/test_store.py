@@ -10,8 +10,9 @@ import pytest
 
 from rnn_jax.checkpoints import manifest, store
 from rnn_jax.checkpoints.retention import RetentionPolicy
+from rnn_jax.checkpoints.saver import Saver
 from rnn_jax.config.objective import Objective
-from rnn_jax.runtime.errors import CheckpointError
+from rnn_jax.runtime.errors import CheckpointError, StorageError
 
 
 def tree_at(step: int) -> dict[str, Any]:
@@ -28,6 +29,25 @@ def save(folder: Path, step: int, **progress: Any) -> None:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_an_error_before_a_checkpoint_keeps_its_message(tmp_path: Path) -> None:
+    """A ValueError of the checkpoint itself names the checkpoint."""
+    policy = RetentionPolicy(every_steps=None, every_seconds=None, keep_latest=2, keep_best=1)
+    saver = Saver(tmp_path / "checkpoints", policy, Objective.of("metric", "max"))
+
+    def fail(error: Exception) -> str:
+        def raise_error() -> None:
+            raise error
+
+        saver.save(3, {}, {}, before=raise_error)
+        with pytest.raises(StorageError) as caught:
+            saver.wait()
+        return str(caught.value)
+
+    assert fail(StorageError("metrics.jsonl: the disk is full")) == "metrics.jsonl: the disk is full"
+    assert fail(ValueError("x")) == f"{tmp_path}/checkpoints/00000003: cannot be written (x)"
+    saver.close()
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

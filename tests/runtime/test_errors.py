@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rnn_jax.config.command_line import load_config
 from rnn_jax.runtime.errors import StorageError, UserError, as_user_error
 
 
@@ -21,6 +22,11 @@ def test_a_full_disk_is_told() -> None:
     expected = as_user_error(OSError(errno.ENOSPC, "No space left on device", "here"))
     assert isinstance(expected, StorageError)
     assert "here: the disk is full" in str(expected)
+
+
+def test_wrong_input_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="--config nothing: no such file"):
+        load_config("nothing")
 
 
 @pytest.mark.parametrize(

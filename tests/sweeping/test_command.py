@@ -1,5 +1,6 @@
 """The command line of a sweep, and the members it defines."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,18 @@ def test_a_damaged_sweep_folder_is_an_error(content: str, tmp_path: Path) -> Non
         SweepFolder(tmp_path).check(given.base, given.sweep)
     with pytest.raises(UserError, match=r"sweep\.json: damaged"):
         parse(["--workdir", str(tmp_path)])
+
+
+def test_an_invalid_sweep_in_a_folder_is_reported_once(tmp_path: Path) -> None:
+    given = parse([*CONFIG, *RATES])
+    folder = SweepFolder(tmp_path)
+    folder.open(given.base, given.sweep, ACCURACY)
+    content = json.loads(folder.sweep.read_text())
+    content["sweep"]["grid"] = {}
+    folder.sweep.write_text(json.dumps(content))
+    with pytest.raises(UserError) as caught:
+        folder.read()
+    assert str(caught.value) == f"{folder.sweep}: a grid or ranges are missing"
 
 
 def test_removing_a_flag_from_arguments() -> None:
