@@ -8,7 +8,7 @@ from rnn_jax.catalogue import TASKS
 from rnn_jax.config.arguments import Parser
 from rnn_jax.config.run_folder import read_config
 from rnn_jax.drawing.server import ADDRESS, Server
-from rnn_jax.runtime.command import run_command
+from rnn_jax.runtime.command import exit_now, run_command
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.signals import Interrupted, StopSignal
 
@@ -27,7 +27,10 @@ MAX_PORT = 65_535
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return run_command(_run, arguments, long_running=True)
+    status = run_command(_run, arguments, long_running=True)
+    if arguments is None:
+        exit_now(status)  # a thread of an open connection may be in C++ code, which Python's exit aborts
+    return status
 
 
 def parser() -> Parser:

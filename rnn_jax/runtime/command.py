@@ -51,7 +51,7 @@ def warn(message: str) -> None:
 
 
 def exit_now(status: int) -> NoReturn:
-    """End the process without JAX's exit handlers, which wait for the other processes of a run."""
+    """End the process without exit handlers: JAX's wait for the other processes of a run."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
