@@ -42,11 +42,14 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _train(command: Command, arguments: Sequence[str], console: Console) -> "Results":
-    from rnn_jax.sweeping import run, study_run  # JAX starts here, after every check of the command line
-
+    # JAX starts here, after every check of the command line.
     if command.study is None:
-        return run.run_sweep(command, console)
-    return study_run.run_study(command, command.study, arguments, console)
+        from rnn_jax.sweeping.run import run_sweep
+
+        return run_sweep(command, console)
+    from rnn_jax.sweeping.study_run import run_study
+
+    return run_study(command, command.study, arguments, console)
 
 
 def _print_results(results: "Results", folder: SweepFolder, console: Console) -> int:

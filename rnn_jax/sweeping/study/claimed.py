@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import Trial
 
 from rnn_jax.sweeping.study.search_space import Point
 from rnn_jax.sweeping.study.storage import retry
-
-if TYPE_CHECKING:
-    from optuna.trial import Trial
 
 
 class TrialFailedError(Exception):
@@ -30,13 +30,14 @@ class TrialTakenOverError(Exception):
 class ClaimedTrial:
     """A trial that this worker has claimed."""
 
-    def __init__(self, trial: "Trial", number: int, point: Point, reported: set[int]) -> None:
-        """Wrap Optuna's trial; `reported` are the evaluations that an earlier attempt reported."""
+    def __init__(self, trial: Trial, number: int, point: Point, reported: set[int]) -> None:
+        """Wrap Optuna's trial.
+
+        `number` is that of its first attempt, `point` has the values of the varied keys, and `reported` the
+        evaluations that an earlier attempt reported.
+        """
+        self.number, self.point = number, point
         self._trial, self._reported = trial, reported
-        self.number = number
-        """Number of its first attempt."""
-        self.point = point
-        """Values of the varied keys."""
 
     def set_attribute(self, name: str, value: Any) -> None:
         """Store a plain value with the trial; raise TrialTakenOverError if another worker has it."""
@@ -62,8 +63,6 @@ class ClaimedTrial:
 @contextmanager
 def detect_takeover() -> Iterator[None]:
     """Raise TrialTakenOverError where another worker has ended the trial."""
-    from optuna.exceptions import UpdateFinishedTrialError
-
     try:
         yield
     except UpdateFinishedTrialError as error:

@@ -3,7 +3,10 @@
 import json
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
+
+import optuna
+from optuna import pruners
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
@@ -32,12 +35,9 @@ def open_study(
     commit: str | None = None,
     heartbeat_seconds: int,
 ) -> Study:
-    """Create a study in a database, or join it.
+    """Create the study `name` in the database at `url`, or join it.
 
     Args:
-        url: of the database.
-        name: of the study.
-        sweep: the varied keys and the number of trials.
         points: all points of a grid; empty for ranges.
         content: values by key that every worker must have in common.
         objective: the validation metric that decides.
@@ -48,39 +48,32 @@ def open_study(
     Raises:
         UserError: the database cannot be reached, or the study has other settings: the message names them.
     """
-    storage = connect(url, heartbeat_seconds)
+    storage, place = connect(url, heartbeat_seconds), hide_password(url)
     content = {**content, "objective": objective.metric}
     settings = {CONTENT: content, HEARTBEAT: heartbeat_seconds, VERSIONS: dict(versions), COMMIT: commit}
     settings = json.loads(json.dumps(settings))  # as the database returns it
     direction = "maximize" if objective.direction == "max" else "minimize"
     try:
         with translate_storage_errors():
-            study = _create_or_load(storage, name, direction, settings, hide_password(url))
+            try:
+                study = optuna.create_study(storage=storage, study_name=name, direction=direction)
+                there = None
+            except optuna.exceptions.DuplicatedStudyError:
+                study = optuna.load_study(storage=storage, study_name=name)
+                there = _recorded_settings(study)
+            if there is None:
+                study.set_user_attr(SETTINGS, settings)
+            else:
+                _require_same_settings(there, settings, f"study {name} in {place}")
     except StudyStorageError as error:
-        raise UserError(f"--storage {hide_password(url)}: {error}") from error
+        raise UserError(f"--storage {place}: {error}") from error
     study.pruner = _build_pruner(sweep.pruner)
-    created_by = study.user_attrs[SETTINGS].get(COMMIT)
+    created_by = (there or settings).get(COMMIT)
     differs = None not in (created_by, commit) and created_by != commit
     return Study(study, sweep, points, heartbeat_seconds, created_by if differs else None)
 
 
-def _create_or_load(
-    storage: Any, name: str, direction: Literal["maximize", "minimize"], settings: dict[str, Any], place: str
-) -> Any:
-    import optuna
-
-    try:
-        study = optuna.create_study(storage=storage, study_name=name, direction=direction)
-    except optuna.exceptions.DuplicatedStudyError:
-        study = optuna.load_study(storage=storage, study_name=name)
-        if (there := _recorded_settings(study)) is not None:
-            _require_same_settings(there, settings, f"study {name} in {place}")
-            return study
-    study.set_user_attr(SETTINGS, settings)
-    return study
-
-
-def _recorded_settings(study: Any) -> dict[str, Any] | None:
+def _recorded_settings(study: optuna.Study) -> dict[str, Any] | None:
     """What the creator of a study recorded; None if it died before it did."""
     end = time.monotonic() + SETTINGS_TIMEOUT_SECONDS
     while (settings := study.user_attrs.get(SETTINGS)) is None and time.monotonic() < end:
@@ -106,9 +99,7 @@ def _require_same_settings(there: dict[str, Any], here: dict[str, Any], study: s
         )
 
 
-def _build_pruner(pruner: Pruner | None) -> Any:
-    from optuna import pruners
-
+def _build_pruner(pruner: Pruner | None) -> pruners.BasePruner:
     if pruner is None:
         return pruners.NopPruner()
     if pruner.kind == "halving":

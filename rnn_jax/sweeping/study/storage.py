@@ -5,8 +5,15 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from rnn_jax.runtime.errors import StorageError, UserError
 
@@ -21,61 +28,63 @@ RETRY_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0)
 """Pauses between retries: long enough for a database to restart."""
 LONGEST_REASON = 200
 
+DATABASE_ERRORS = (StorageInternalError, DBAPIError)
 Result = TypeVar("Result")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", ExperimentalWarning)
+    requeue = RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)
+    """Replaces the failed trial of a study by a waiting one."""
 
 
 class StudyStorageError(StorageError):
     """The database of a study cannot be reached any more."""
 
 
-def connect(url: str, heartbeat_seconds: int) -> Any:
-    """Return Optuna's storage for `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
+class Storage(RDBStorage):
+    """Optuna's storage, which continues after a failed heartbeat."""
 
-    Args:
-        url: of the database; missing tables are created.
-        heartbeat_seconds: interval between the heartbeats of a running trial.
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Ignore exceptions: they would end Optuna's heartbeat thread, and the worker would count as dead."""
+        with contextlib.suppress(Exception):
+            super().record_heartbeat(trial_id)
+
+
+def connect(url: str, heartbeat_seconds: int) -> Storage:
+    """Open the database at `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
+
+    Missing tables are created. A running trial sends a heartbeat every `heartbeat_seconds`.
 
     Raises:
         UserError: the URL is malformed, its driver is not installed, or the database refuses the connection
             or does not respond within seconds.
     """
-    from sqlalchemy.exc import DBAPIError, NoSuchModuleError
-
-    place, parsed = hide_password(url), _parse(url)
-    found: dict[str, Any] = {}
+    place, parsed, opened = f"--storage {hide_password(url)}", _parse(url), Future[Storage]()
 
     def attempt() -> None:
         try:
-            found["storage"] = _open(parsed, heartbeat_seconds)
+            opened.set_result(_open(parsed, heartbeat_seconds))
         except BaseException as error:
-            found["error"] = error
+            opened.set_exception(error)
 
     # A thread, since no timeout of a driver covers the DNS lookup.
-    thread = threading.Thread(target=attempt, daemon=True, name="connecting")
-    thread.start()
-    thread.join(CONNECT_TIMEOUT_SECONDS)
-    error = found.get("error")
-    if isinstance(error, NoSuchModuleError | ImportError):
+    threading.Thread(target=attempt, daemon=True, name="connecting").start()
+    try:
+        return opened.result(CONNECT_TIMEOUT_SECONDS)
+    except TimeoutError as error:
+        raise UserError(f"{place}: no response within {CONNECT_TIMEOUT_SECONDS} seconds") from error
+    except (NoSuchModuleError, ImportError) as error:
         raise UserError(
-            f"--storage {place}: no driver is installed for this database; sqlite:///FILE needs none, "
+            f"{place}: no driver is installed for this database; sqlite:///FILE needs none, "
             "postgresql://... needs pip install -e '.[sweep]'"
         ) from error
-    if isinstance(error, RuntimeError):  # the version of the tables
-        raise UserError(f"--storage {place}: {_one_line(error)}") from error
-    if isinstance(error, DBAPIError):
-        raise UserError(f"--storage {place}: cannot be reached ({_one_line(error.orig)})") from error
-    if error is not None:
-        raise error
-    if "storage" not in found:
-        raise UserError(f"--storage {place}: no response within {CONNECT_TIMEOUT_SECONDS} seconds")
-    return found["storage"]
+    except RuntimeError as error:  # the version of the tables
+        raise UserError(f"{place}: {_one_line(error)}") from error
+    except DBAPIError as error:
+        raise UserError(f"{place}: cannot be reached ({_one_line(error.orig)})") from error
 
 
 def hide_password(url: str) -> str:
     """Return a URL without its password, query and, if it is malformed, anything that may be a password."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -90,7 +99,7 @@ def retry(call: Callable[[], Result]) -> Result:
     for pause in RETRY_PAUSES_SECONDS:
         try:
             return call()
-        except _database_errors():
+        except DATABASE_ERRORS:
             time.sleep(pause)
     return call()
 
@@ -103,36 +112,21 @@ def translate_storage_errors() -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        cause = _database_cause(error)
+        cause = database_cause(error)
         if cause is None:
             raise
         reason = _one_line(getattr(cause, "orig", None) or cause.__cause__ or cause)
         raise StudyStorageError(f"the study's database cannot be reached any more ({reason})") from error
 
 
-def is_caused_by_storage(error: BaseException) -> bool:
-    """Whether the database has caused an error."""
-    return _database_cause(error) is not None
-
-
-def _database_cause(error: BaseException | None) -> BaseException | None:
-    """The database's error in a chain of exceptions: Optuna raises others on top of it."""
-    while error is not None and not isinstance(error, _database_errors()):
+def database_cause(error: BaseException | None) -> BaseException | None:
+    """Return the database's error in a chain of exceptions, if any: Optuna raises others on top of it."""
+    while error is not None and not isinstance(error, DATABASE_ERRORS):
         error = error.__cause__ or error.__context__
     return error
 
 
-def _database_errors() -> tuple[type[Exception], ...]:
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import DBAPIError
-
-    return StorageInternalError, DBAPIError
-
-
-def _parse(url: str) -> Any:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
+def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
@@ -147,54 +141,35 @@ def _parse(url: str) -> Any:
     return parsed
 
 
-def _open(url: Any, heartbeat_seconds: int) -> Any:
-    import optuna
-    from optuna.exceptions import ExperimentalWarning
-    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
-    from sqlalchemy.exc import DBAPIError
-
-    class Storage(RDBStorage):
-        """Continues after a failed heartbeat."""
-
-        def record_heartbeat(self, trial_id: int) -> None:
-            # An exception would end Optuna's heartbeat thread, and the live worker would count as dead.
-            with contextlib.suppress(Exception):
-                super().record_heartbeat(trial_id)
-
+def _open(url: URL, heartbeat_seconds: int) -> Storage:
     is_file = url.get_backend_name() == "sqlite"
+    # In seconds but for the last one; by default, many minutes pass until a vanished host is noticed.
+    timeouts = {"connect_timeout": max(2, int(CONNECT_TIMEOUT_SECONDS) - 2)}
+    if is_file:
+        timeouts = {"timeout": SQLITE_TIMEOUT_SECONDS}
+    elif url.get_backend_name() == "postgresql":
+        timeouts |= {"keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3}
+        timeouts |= {"tcp_user_timeout": 30_000}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    for attempt in range(1, CREATE_ATTEMPTS + 1):
+    attempt = 1
+    while True:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 return Storage(
                     url.render_as_string(hide_password=False),
-                    engine_kwargs={"connect_args": _connect_args(url), "pool_pre_ping": not is_file},
+                    engine_kwargs={"connect_args": timeouts, "pool_pre_ping": not is_file},
                     heartbeat_interval=heartbeat_seconds,
                     grace_period=MISSED_HEARTBEATS * heartbeat_seconds,
-                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(
-                        inherit_intermediate_values=True
-                    ),
+                    heartbeat_stale_trial_callback=requeue,
                 )
         except DBAPIError as error:
             # Of two workers that create the same table at once, one fails; then the table exists.
             text = str(error.orig).lower()
             if attempt == CREATE_ATTEMPTS or not ("already exists" in text or "unique" in text):
                 raise
-            time.sleep(0.2 * attempt)
-    raise AssertionError("the last attempt returns or raises")
-
-
-def _connect_args(url: Any) -> dict[str, int]:
-    """Timeouts of the driver."""
-    if url.get_backend_name() == "sqlite":
-        return {"timeout": SQLITE_TIMEOUT_SECONDS}
-    timeouts = {"connect_timeout": max(2, int(CONNECT_TIMEOUT_SECONDS) - 2)}
-    if url.get_backend_name() == "postgresql":
-        # By default, many minutes pass until a vanished host is noticed.
-        timeouts |= {"keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3}
-        timeouts |= {"tcp_user_timeout": 30_000}
-    return timeouts
+        time.sleep(0.2 * attempt)
+        attempt += 1
 
 
 def _one_line(error: object) -> str:

@@ -11,11 +11,15 @@ import socket
 import time
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.definition import Sweep
-from rnn_jax.sweeping.study import search_space, trials
+from rnn_jax.sweeping.study import search_space, storage, trials
 from rnn_jax.sweeping.study.claimed import (
     ClaimedTrial,
     TrialFailedError,
@@ -25,17 +29,8 @@ from rnn_jax.sweeping.study.claimed import (
     detect_takeover,
 )
 from rnn_jax.sweeping.study.search_space import Point
-from rnn_jax.sweeping.study.storage import (
-    MISSED_HEARTBEATS,
-    is_caused_by_storage,
-    retry,
-    translate_storage_errors,
-)
+from rnn_jax.sweeping.study.storage import MISSED_HEARTBEATS, retry, translate_storage_errors
 from rnn_jax.sweeping.study.trials import FinishedTrial
-
-if TYPE_CHECKING:
-    from optuna import Study as OptunaStudy
-    from optuna.trial import FrozenTrial, Trial
 
 TrainTrial = Callable[[ClaimedTrial], float]
 
@@ -50,16 +45,14 @@ class Study:
 
     def __init__(
         self,
-        study: "OptunaStudy",
+        study: optuna.Study,
         sweep: Sweep,
         points: list[Point],
         heartbeat_seconds: int,
-        created_by: str | None = None,
+        created_by: str | None,
     ) -> None:
-        """Wrap Optuna's study; see `opening.open_study`."""
-        self.created_by = created_by
-        """The commit that created the study, if it is not this one."""
-        self._study, self._sweep, self._points = study, sweep, points
+        """Wrap Optuna's study; see `opening.open_study`. `created_by`: its commit, if it is not this one."""
+        self.created_by, self._study, self._sweep, self._points = created_by, study, sweep, points
         self._grace_seconds = MISSED_HEARTBEATS * heartbeat_seconds
         self._lost_since: dict[tuple[int, str], float] = {}
         self._own_num_trials = len(points) or sweep.num_trials or 0
@@ -73,11 +66,7 @@ class Study:
         return max(stored, self._own_num_trials)
 
     def require_folder(self, token: str, folder: str) -> None:
-        """Require that all workers use the same folder.
-
-        Args:
-            token: identifies the folder, whatever its path.
-            folder: its path, for the message.
+        """Require that all workers use the same folder, which `token` identifies, whatever its path.
 
         Raises:
             UserError: the study's first worker used another folder.
@@ -95,12 +84,11 @@ class Study:
     def run_next(self, train: TrainTrial) -> bool:
         """Claim a trial and finish it; return False if none is left to claim.
 
-        Args:
-            train: trains a trial and returns its objective, or raises an error of `claimed.py`, or a
-                UserError if no trial can be trained here. After any other error, a bug, the trial has failed.
+        `train` returns the objective, or raises an error of `claimed.py`, or a UserError if no trial can be
+        trained here, which requeues the trial. After any other error, a bug, the trial has failed.
 
         Raises:
-            UserError: raised by `train`; the trial is requeued.
+            UserError: raised by `train`.
             StudyStorageError: the database cannot be reached any more.
         """
         with translate_storage_errors():
@@ -112,11 +100,7 @@ class Study:
             return True
 
     def finished(self) -> list[FinishedTrial]:
-        """Return the finished trials by number.
-
-        Raises:
-            StudyStorageError: the database cannot be reached any more.
-        """
+        """Return the finished trials by number; raise StudyStorageError if the database cannot be reached."""
         with translate_storage_errors():
             return trials.finished(self._trials())
 
@@ -129,12 +113,10 @@ class Study:
 
     def _optimize(self, train: TrainTrial) -> None:
         """Run one trial in Optuna, which sends its heartbeats meanwhile."""
-        from optuna.exceptions import UpdateFinishedTrialError
-
         claimed: list[int] = []
         raised: list[Exception] = []
 
-        def objective(trial: "Trial") -> float:
+        def objective(trial: Trial) -> float:
             claimed.append(trial.number)
             try:
                 return self._run(trial, train)
@@ -156,10 +138,8 @@ class Study:
         if worker_error is not None:
             raise worker_error
 
-    def _run(self, trial: "Trial", train: TrainTrial) -> float:
+    def _run(self, trial: Trial, train: TrainTrial) -> float:
         """Optuna's objective."""
-        import optuna
-
         claimed = self._claim(trial)
         try:
             deaths = trials.num_deaths(self._trials(), claimed.number)
@@ -177,33 +157,29 @@ class Study:
         except TrialTakenOverError:
             raise
         except Exception as error:
-            if not is_caused_by_storage(error):  # a bug, which would be raised again
+            if storage.database_cause(error) is None:  # a bug, which would be raised again
                 claimed.set_attribute(trials.REASON, f"a bug: {error!r}")
             raise
 
-    def _claim(self, trial: "Trial") -> ClaimedTrial:
+    def _claim(self, trial: Trial) -> ClaimedTrial:
         """Record this worker with a trial; raise TrialTakenOverError if the trial is superfluous."""
-
-        def record(name: str, value: Any) -> None:
-            retry(lambda: trial.set_user_attr(name, value))
-
+        # Before any attribute: a trial that is `STARTED` must have a heartbeat.
+        database: Any = self._study._storage  # Optuna's cache of `storage.Storage`
+        database.record_heartbeat(trial._trial_id)
+        stored = self._trials()
+        own = stored[trial.number]
+        claimed = ClaimedTrial(trial, trials.first_number(own), {}, set(own.intermediate_values))
+        if trials.is_superfluous(stored, trial.number, self.num_trials):
+            claimed.set_attribute(trials.SUPERFLUOUS, trial.number)
+            raise TrialTakenOverError
+        claimed.set_attribute(trials.WORKER, [socket.gethostname(), os.getpid()])
+        claimed.set_attribute(trials.STARTED, trial.number)
         with detect_takeover():
-            # Before any attribute: a trial that is `STARTED` must have a heartbeat.
-            storage: Any = self._study._storage  # see `storage.connect`
-            storage.record_heartbeat(trial._trial_id)
-            stored = self._trials()
-            if trials.is_superfluous(stored, trial.number, self.num_trials):
-                record(trials.SUPERFLUOUS, trial.number)
-                raise TrialTakenOverError
-            record(trials.WORKER, [socket.gethostname(), os.getpid()])
-            record(trials.STARTED, trial.number)
-            own = stored[trial.number]
-            number = trials.first_number(own)
-            point = self._point(trial, number)
-            record(trials.POINT, point)
-        return ClaimedTrial(trial, number, point, set(own.intermediate_values))
+            claimed.point = self._point(trial, claimed.number)
+        claimed.set_attribute(trials.POINT, claimed.point)
+        return claimed
 
-    def _point(self, trial: "Trial", number: int) -> Point:
+    def _point(self, trial: Trial, number: int) -> Point:
         if self._points:
             return self._points[trials.first_numbers(self._trials()).index(number)]
         # A new sampler per trial: its point depends on the trials known by then, not on the worker.
@@ -212,45 +188,29 @@ class Study:
 
     def _requeue_lost(self) -> None:
         """Requeue trials of dead workers: at once by their heartbeats, others after the same time."""
-        import optuna
-
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.simplefilter("ignore", ExperimentalWarning)
             retry(lambda: optuna.storages.fail_stale_trials(self._study))
         now, since = time.monotonic(), {}
         for trial in trials.lost(self._trials()):
             key = (trial.number, trial.state.name)
             since[key] = self._lost_since.get(key, now)
-            expired = now - since[key] > self._grace_seconds
-            if expired and (trial.state.is_finished() or self._fail(trial)):
-                self._requeue(trial)
+            if now - since[key] <= self._grace_seconds:
+                continue
+            if not trial.state.is_finished():
+                try:
+                    self._study.tell(trial.number, state=TrialState.FAIL)
+                except (ValueError, UpdateFinishedTrialError):  # another worker has
+                    continue
+            storage.requeue(self._study, copy.deepcopy(trial))  # which changes it
         self._lost_since = since
 
     def _requeue_own(self, claimed: list[int]) -> None:
         """Requeue the trial that this worker has just left, if it is unfinished."""
         for trial in trials.lost(self._trials()):
             if trial.number in claimed:
-                self._requeue(trial)
+                storage.requeue(self._study, copy.deepcopy(trial))
 
-    def _fail(self, trial: "FrozenTrial") -> bool:
-        """Fail a trial; return False if another worker has."""
-        import optuna
-
-        try:
-            self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
-            return False
-        return True
-
-    def _requeue(self, trial: "FrozenTrial") -> None:
-        import optuna
-        from optuna.storages import RetryHeartbeatStaleTrialCallback
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            requeue = RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)
-            requeue(self._study, copy.deepcopy(trial))  # a copy: the callback changes it
-
-    def _trials(self) -> "list[FrozenTrial]":
+    def _trials(self) -> list[FrozenTrial]:
         """All trials by number."""
         return retry(lambda: self._study.get_trials(deepcopy=False))

@@ -8,10 +8,9 @@ the stored trials alone, so that every worker comes to the same result.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial
 
 FIRST_NUMBER, HISTORY = "failed_trial", "retry_history"
 """Optuna's system attributes of a requeued trial: the first trial it replaces, and all that it replaces."""
@@ -41,22 +40,22 @@ class FinishedTrial(NamedTuple):
     """All other user attributes."""
 
 
-def first_number(trial: "FrozenTrial") -> int:
+def first_number(trial: FrozenTrial) -> int:
     """Return the number of a trial's first attempt."""
     return trial.system_attrs.get(FIRST_NUMBER, trial.number)
 
 
-def first_numbers(trials: "Sequence[FrozenTrial]") -> list[int]:
+def first_numbers(trials: Sequence[FrozenTrial]) -> list[int]:
     """Return the sorted numbers of all trials that count, each by its first attempt."""
     return sorted({first_number(trial) for trial in trials if not _is_superfluous(trial)})
 
 
-def any_waiting(trials: "Sequence[FrozenTrial]") -> bool:
+def any_waiting(trials: Sequence[FrozenTrial]) -> bool:
     """Whether a requeued trial waits for a worker."""
     return any(trial.state.name == "WAITING" for trial in trials)
 
 
-def finished(trials: "Sequence[FrozenTrial]") -> list[FinishedTrial]:
+def finished(trials: Sequence[FrozenTrial]) -> list[FinishedTrial]:
     """Return the finished trials by number. Of one that finished twice, the earlier result counts."""
     found: dict[int, FrozenTrial] = {}
     for trial in sorted(trials, key=lambda trial: trial.number):
@@ -67,30 +66,28 @@ def finished(trials: "Sequence[FrozenTrial]") -> list[FinishedTrial]:
     for number, trial in sorted(found.items()):
         status, attributes = statuses[trial.state.name], dict(trial.user_attrs)
         point, reason = attributes.pop(POINT, {}), attributes.pop(REASON, None)
-        # The reason of an earlier attempt is inherited.
-        reason = reason if status == "failed" else None
+        if status != "failed":
+            reason = None  # that of an earlier attempt is inherited
         results.append(FinishedTrial(number, status, point, trial.value, reason, attributes))
     return results
 
 
-def is_superfluous(trials: "Sequence[FrozenTrial]", number: int, num_trials: int) -> bool:
+def is_superfluous(trials: Sequence[FrozenTrial], number: int, num_trials: int) -> bool:
     """Whether trial `number` repeats one that another worker has, or exceeds the number of trials."""
-    own = next(trial for trial in trials if trial.number == number)
-    earlier = [
-        trial for trial in trials if first_number(trial) == first_number(own) and trial.number < number
-    ]
+    first = next(first_number(trial) for trial in trials if trial.number == number)
+    earlier = [trial for trial in trials if first_number(trial) == first and trial.number < number]
     if any(trial.state.name in ("RUNNING", "WAITING") or _is_finished(trial) for trial in earlier):
         return True
-    return first_number(own) not in first_numbers(trials)[:num_trials]
+    return first not in first_numbers(trials)[:num_trials]
 
 
-def num_deaths(trials: "Sequence[FrozenTrial]", number: int) -> int:
+def num_deaths(trials: Sequence[FrozenTrial], number: int) -> int:
     """Return how many workers died during a trial; attempts that were requeued on purpose do not count."""
     attempts = [trial for trial in trials if first_number(trial) == number]
     return sum(_is_dropped(trial) and trial.user_attrs.get(REQUEUED) != trial.number for trial in attempts)
 
 
-def lost(trials: "Sequence[FrozenTrial]") -> "list[FrozenTrial]":
+def lost(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Return trials without a worker that Optuna's heartbeats do not detect.
 
     Their workers died between creating the trial and its first heartbeat, or between failing and requeueing
@@ -105,15 +102,15 @@ def lost(trials: "Sequence[FrozenTrial]") -> "list[FrozenTrial]":
     ]
 
 
-def _is_dropped(trial: "FrozenTrial") -> bool:
+def _is_dropped(trial: FrozenTrial) -> bool:
     """Whether an attempt failed without finishing its trial."""
     return trial.state.name == "FAIL" and not _is_finished(trial) and not _is_superfluous(trial)
 
 
-def _is_superfluous(trial: "FrozenTrial") -> bool:
+def _is_superfluous(trial: FrozenTrial) -> bool:
     return trial.user_attrs.get(SUPERFLUOUS) == trial.number
 
 
-def _is_finished(trial: "FrozenTrial") -> bool:
+def _is_finished(trial: FrozenTrial) -> bool:
     failed = trial.state.name == "FAIL" and REASON in trial.user_attrs and not _is_superfluous(trial)
     return failed or trial.state.name in ("COMPLETE", "PRUNED")
