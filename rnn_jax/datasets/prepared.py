@@ -55,32 +55,34 @@ def digest_of(values: Any) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def version_of(digest: str) -> str:
-    """Return the version of a data set with that SHA-256."""
-    return digest[:_VERSION_CHARACTERS]
+def version_of(values: Any) -> str:
+    """Return the version of data that depends on plain values: the start of their SHA-256."""
+    return digest_of(values)[:_VERSION_CHARACTERS]
 
 
-def prepare(kind: str, digest: str, data_dir: str | None, origin: str, write: Callable[[Path], None]) -> Path:
-    """Return the folder of data that was prepared from a user's files, and prepare it if there is none.
+def prepare(
+    kind: str, values: Any, data_dir: str | None, origin: str, write: Callable[[Path, str], None]
+) -> tuple[Path, str]:
+    """Return the folder and the version of data from a user's files, and prepare it if there is none.
 
     Args:
         kind: 'text' for example.
-        digest: SHA-256 of everything that the prepared data depends on.
+        values: plain values, everything that the prepared data depends on.
         data_dir: the folder of prepared data; None: TFDS's own.
         origin: the original files, for display.
-        write: writes the data into a folder.
+        write: writes the data with a version into a folder; its errors are raised.
 
     Raises:
-        UserError: raised by `write`; `data_dir` cannot be written; the prepared data is damaged.
+        UserError: `data_dir` cannot be written, or the prepared data is damaged.
         StorageError: the disk is full.
     """
-    root = root_of(data_dir)
+    root, digest, version = root_of(data_dir), digest_of(values), version_of(values)
     folder = root / f"rnn_jax_{kind}" / digest
     if not folder.exists():
         with writing(root), lock.waiting_lock(root / f".rnn_jax_{kind}.lock"):
             if not folder.exists():  # another process may have prepared it meanwhile
                 _logger.info("reading %s, once", origin)
-                _write(folder, write)
+                _write(folder, lambda unfinished: write(unfinished, version))
     manifest = read_json(folder / "manifest.json")
     found = {file.name for file in folder.iterdir()} - {"manifest.json"}
     if found != manifest.keys():
@@ -89,7 +91,7 @@ def prepare(kind: str, digest: str, data_dir: str | None, origin: str, write: Ca
     for file, expected in manifest.items():
         if sha256(require_inside(folder, folder / file)) != expected:
             raise UserError(f"{folder / file}: damaged; delete {folder}, and the next run prepares it again")
-    return folder
+    return folder, version
 
 
 def _write(folder: Path, write: Callable[[Path], None]) -> None:
@@ -115,8 +117,7 @@ def save_arrays(file: Path, splits: Splits) -> None:
 
 
 def load_arrays(file: Path, names: Sequence[str]) -> Splits:
-    """Return the arrays of these names in every split; raise UserError if the file is damaged or lacks
-    one."""
+    """Return the named arrays of every split; raise UserError if the file is damaged or lacks one."""
     arrays = archives.read_npz(file)
     missing = [f"{split}/{name}" for split in SPLITS for name in names if f"{split}/{name}" not in arrays]
     if missing:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rnn_jax.config.sections.dataset import OwnFiles
 from rnn_jax.runtime import files
 from rnn_jax.runtime.errors import UserError
 
@@ -42,12 +43,32 @@ def reading(path: Path, problem: str = "damaged") -> Iterator[None]:
         raise UserError(f"{path}: {problem}: {reason}") from error
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON file that contains an object.
+def existing_path(key: str, name: str, *, folder: bool = False) -> Path:
+    """Return the path of the file, or folder, that a key names; raise UserError if there is none."""
+    what = "folder" if folder else "file"
+    try:
+        path = Path(name).expanduser()
+        if path.is_dir() if folder else path.is_file():
+            return path
+        problem = f"is not a {what}" if path.exists() else f"no such {what}"
+    except (OSError, RuntimeError, ValueError) as error:  # name too long, unknown home, zero byte
+        problem = str(error)
+    raise UserError(f"{key} = {name}: {problem}; set --config.{key}={what.upper()}")
 
-    Raises:
-        UserError: the file cannot be read, contains something else, or is a link out of its folder.
-    """
+
+def split_paths(options: OwnFiles) -> dict[str, Path]:
+    """Return the path of each split that has a file; raise UserError if a file does not exist."""
+    keys = {"train": "file", "validation": "validation_file", "test": "test_file"}
+    names = {split: getattr(options, key) for split, key in keys.items()}
+    return {
+        split: existing_path(f"dataset.{keys[split]}", name)
+        for split, name in names.items()
+        if name is not None
+    }
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON object; raise UserError if the file is something else, or a link out of its folder."""
     require_inside(file.parent, file)
     with reading(file, "damaged, not valid JSON"):
         if file.stat().st_size > _MAX_JSON_BYTES:

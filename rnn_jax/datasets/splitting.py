@@ -1,10 +1,12 @@
 """Reproducible, stratified splits of data without a split, and the numbers of their classes."""
 
+import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from rnn_jax.datasets.dataset import SPLITS, Splits, take
 from rnn_jax.runtime.errors import UserError
 
 SEED = 0
@@ -30,19 +32,15 @@ def number_classes(
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
     """Number the classes of the training split in alphabetical order, or by value if all are whole numbers.
 
-    Args:
-        labels: the labels of each split.
-        origins: the file or folder of each split, for errors.
-
-    Returns:
-        The names of the classes, and the class numbers of each split, int32 [examples].
+    `labels` are those of each split, and `origins` its file or folder, for errors. Returns the names of the
+    classes, and the class numbers of each split, int32 [examples].
 
     Raises:
         UserError: there is only one class, or a split has a class that train has not.
     """
     names = sorted(set(labels["train"]))
-    if all(_is_whole_number(name) for name in names):
-        names.sort(key=int)
+    with contextlib.suppress(ValueError):  # not all are whole numbers
+        names = sorted(names, key=int)
     if len(names) == 1:
         raise UserError(f"{origins['train']}: has one class, {names[0]!r}: must have at least two")
     numbers = {name: number for number, name in enumerate(names)}
@@ -53,23 +51,15 @@ def number_classes(
     return tuple(names), found
 
 
-def _is_whole_number(name: str) -> bool:
-    try:
-        int(name)
-    except ValueError:
-        return False
-    return True
-
-
 def split_rows(
-    targets: np.ndarray, classes: Sequence[str], missing: Sequence[str], origin: object
+    targets: np.ndarray, classes: Sequence[str], present: Collection[str], origin: object
 ) -> dict[str, np.ndarray]:
-    """Split training examples: each missing split gets a stratified tenth, train keeps the rest.
+    """Split training examples: each split that is not present gets a stratified tenth, train keeps the rest.
 
     Args:
         targets: class numbers [examples], or any constant if there are no classes.
         classes: class names; empty if there are none.
-        missing: the splits to take from train: 'validation', 'test' or both.
+        present: the splits that have examples of their own.
         origin: the file or folder of the examples, for errors.
 
     Returns:
@@ -78,7 +68,7 @@ def split_rows(
     Raises:
         UserError: a missing split would be empty, or a class has one example.
     """
-    counts = {split: round(_SHARES[split] * len(targets)) for split in missing}
+    counts = {split: round(share * len(targets)) for split, share in _SHARES.items() if split not in present}
     single = [classes[label] for label, count in enumerate(np.bincount(targets)) if classes and count == 1]
     if counts and single:
         more = f" (and {len(single) - 1:,} more classes)" if len(single) > 1 else ""
@@ -88,11 +78,26 @@ def split_rows(
         )
     if counts and min(counts.values()) == 0:
         raise UserError(
-            f"{origin}: has {len(targets):,} examples: too few to split off a tenth for {missing[0]}"
+            f"{origin}: has {len(targets):,} examples: too few to split off a tenth for {next(iter(counts))}"
         )
     order = stratified_order(targets, SEED)
-    rows, start = {}, 0
-    for split, count in counts.items():
-        rows[split] = np.sort(order[start : start + count])
-        start += count
-    return {"train": np.sort(order[start:]), **rows}
+    *parts, rest = np.split(order, np.cumsum(list(counts.values()), dtype=int))
+    return {
+        "train": np.sort(rest),
+        **{split: np.sort(part) for split, part in zip(counts, parts, strict=True)},
+    }
+
+
+def add_missing_splits(splits: Splits, classes: Sequence[str], origin: object) -> Splits:
+    """Take the splits that are missing from train by `split_rows`, at random if its targets are no labels."""
+    targets = splits["train"]["targets"]
+    labels = targets if targets.dtype.kind == "i" else np.zeros(len(targets), np.int32)
+    rows = split_rows(labels, classes, splits, origin)
+    splits = splits | {split: take(splits["train"], own) for split, own in rows.items()}
+    return {split: splits[split] for split in SPLITS}
+
+
+def hold_out_first(train: dict[str, np.ndarray], count: int) -> Splits:
+    """Split training examples into the first `count`, for validation, and the others."""
+    rows = np.arange(len(train["targets"]))
+    return {"train": take(train, rows[count:]), "validation": take(train, rows[:count])}

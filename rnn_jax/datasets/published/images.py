@@ -9,7 +9,7 @@ from rnn_jax.datasets import idx
 from rnn_jax.datasets.dataset import SPLITS, Dataset, Spec, Splits, take
 from rnn_jax.datasets.published import builder
 from rnn_jax.datasets.published.sources import Feature, Source
-from rnn_jax.datasets.splitting import stratified_order
+from rnn_jax.datasets.splitting import hold_out_first, stratified_order
 
 
 def idx_loader(
@@ -23,17 +23,9 @@ def idx_loader(
     classes: tuple[str, ...],
     validation: int,
 ) -> Callable[..., Dataset]:
-    """Build the loader of a data set of four IDX files with MNIST's names.
+    """Build the loader of a data set of four IDX files with MNIST's names: see `Source`.
 
-    Args:
-        name: of the data set.
-        version: of the data set.
-        description: for TFDS.
-        url: of the folder of the files.
-        checksums: SHA-256 of each file by name.
-        spec: of its images.
-        classes: class names.
-        validation: number of training examples, the first ones, for validation.
+    The first `validation` training examples are for validation.
     """
 
     def read(files: dict[str, Path]) -> Splits:
@@ -44,10 +36,8 @@ def idx_loader(
 
     def load(*, data_dir: str | None = None, manual_dir: str | None = None) -> Dataset:
         splits = builder.load_splits(source, data_dir, manual_dir)
-        train = splits["train"]
-        rows = np.arange(len(train["targets"]))
-        parts = {"train": take(train, rows[validation:]), "validation": take(train, rows[:validation])}
-        return Dataset(version, spec, {**parts, "test": splits["test"]}, classes=classes)
+        parts = {**hold_out_first(splits["train"], validation), "test": splits["test"]}
+        return Dataset(version, spec, parts, classes=classes)
 
     shape = (spec["height"], spec["width"])
     features = {"inputs": Feature(shape, np.uint8), "targets": Feature((), np.int32)}

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from rnn_jax.datasets import archives, ragged, splitting
+from rnn_jax.config.sections.dataset import Imdb
+from rnn_jax.datasets import archives, splitting
 from rnn_jax.datasets.dataset import Dataset, Spec, Splits
 from rnn_jax.datasets.published import builder, sources
 from rnn_jax.datasets.published.sources import Feature, Source
-from rnn_jax.datasets.ragged import Truncation
 from rnn_jax.datasets.safe_reading import decode_utf8, reading, require_inside
 from rnn_jax.datasets.user_files import labelled_texts
-from rnn_jax.datasets.user_files.labelled_texts import Examples, Tokenization
+from rnn_jax.datasets.user_files.labelled_texts import Examples
 from rnn_jax.runtime.errors import UserError
 
 ARCHIVE = "aclImdb_v1.tar.gz"
@@ -34,30 +34,22 @@ _MAX_BYTES = 1 << 20  # of a review
 _VALIDATION = 2_500
 
 
-def load_imdb(
-    *,
-    tokenizer: str,
-    vocabulary_size: int | None,
-    max_length: int | None,
-    truncate: Truncation,
-    data_dir: str | None = None,
-    manual_dir: str | None = None,
-) -> Dataset:
-    """Load the reviews; `labelled_texts.load_labelled_text` describes the arguments.
+def load_imdb(*, data_dir: str | None = None, **keys: Any) -> Dataset:
+    """Load the reviews. `keys` are those of the config section `Imdb`.
 
     `manual_dir` is a folder with the authors' archive, or `aclImdb`, or an archive of it; for None see
     `sources.locate`.
     """
-    sources.locate(_SOURCE, manual_dir)  # invalid files are an error even if prepared data exist
-    data = labelled_texts.tokenize(
+    options = Imdb.model_construct(**keys)
+    sources.locate(_SOURCE, options.manual_dir)  # invalid files are an error even if prepared data exist
+    return labelled_texts.tokenize(
         "imdb_tokens",
         [_SOURCE.name, _SOURCE.version],
-        Tokenization(tokenizer, vocabulary_size),
-        lambda: read_examples(data_dir, manual_dir),
+        options,
+        lambda: read_examples(data_dir, options.manual_dir),
         "the reviews",
         data_dir,
     )
-    return ragged.truncate(data, max_length, truncate)
 
 
 def read_examples(data_dir: str | None = None, manual_dir: str | None = None) -> Examples:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from rnn_jax.datasets import idx, prepared
-from rnn_jax.datasets.dataset import SPLITS, Dataset, Splits, take
+from rnn_jax.datasets.dataset import Dataset, Splits
 from rnn_jax.datasets.published import builder
-from rnn_jax.datasets.splitting import split_rows
+from rnn_jax.datasets.splitting import add_missing_splits
 from rnn_jax.runtime.errors import UserError
 
 _NAME = re.compile(r"\w+(/\w[\w.-]*)*")
@@ -62,13 +62,11 @@ def load_tfds_images(*, name: str, data_dir: str | None = None) -> Dataset:
     }
     if "train" not in splits:
         raise UserError(f"{where}: has no split train, only {', '.join(read)}")
-    train = splits["train"]
-    rows = split_rows(train["targets"], (), [split for split in SPLITS if split not in splits], where)
-    splits |= {split: take(train, own) for split, own in rows.items()}
-    height, width = train["inputs"].shape[1:]
+    splits = add_missing_splits(splits, (), where)
+    height, width = splits["train"]["inputs"].shape[1:]
     classes = tuple(features[label].names)
     spec = idx.image_spec(height, width, len(classes))
-    return Dataset(str(found.version), spec, {split: splits[split] for split in SPLITS}, None, classes)
+    return Dataset(str(found.version), spec, splits, None, classes)
 
 
 def _read(found: Any, split: str, image: str, label: str, where: str) -> dict[str, np.ndarray]:

@@ -4,17 +4,17 @@ A folder has one folder of images for each class, named as the class, or such fo
 optionally `validation`. Examples are in the order of their file names, regardless of the folder.
 """
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from rnn_jax.datasets import idx, prepared
 from rnn_jax.datasets.dataset import Dataset, Splits, take
-from rnn_jax.datasets.safe_reading import require_inside, sha256
-from rnn_jax.datasets.splitting import number_classes, split_rows
+from rnn_jax.datasets.safe_reading import existing_path, require_inside, sha256
+from rnn_jax.datasets.splitting import hold_out_first, number_classes, split_rows
 from rnn_jax.datasets.user_files import pictures
-from rnn_jax.datasets.user_files.paths import existing_path
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
 
@@ -42,13 +42,9 @@ def load_idx(*, folder: str, validation_examples: int | None) -> Dataset:
         split: (_idx_path(place, images), _idx_path(place, labels))
         for split, (images, labels) in idx.FILES.items()
     }
-    train, test = (idx.read_pair(*paths[split]) for split in ("train", "test"))
-    (height, width), found = train["inputs"].shape[1:], test["inputs"].shape[1:]
-    if found != (height, width):
-        raise UserError(
-            f"{paths['test'][0]}: has images of {found[0]}x{found[1]} pixels: must be {height}x{width}"
-        )
-    count = len(train["targets"])
+    train = idx.read_pair(*paths["train"])
+    count, height, width = train["inputs"].shape
+    test = idx.read_pair(*paths["test"], idx.image_spec(height, width, 256))
     validation = count // _IDX_VALIDATION if validation_examples is None else validation_examples
     _check_validation(validation, count, place)
     wrong = np.flatnonzero(~np.isin(test["targets"], train["targets"]))
@@ -56,14 +52,9 @@ def load_idx(*, folder: str, validation_examples: int | None) -> Dataset:
         label = test["targets"][wrong[0]]
         raise UserError(f"{paths['test'][1]}: label {wrong[0]} is {label}, which no training image has")
     classes = tuple(str(number) for number in range(1 + int(train["targets"].max())))
-    digest = prepared.digest_of([sha256(path) for pair in paths.values() for path in pair])
-    splits = {
-        "train": take(train, np.arange(validation, count)),
-        "validation": take(train, np.arange(validation)),
-        "test": test,
-    }
+    version = prepared.version_of([sha256(path) for pair in paths.values() for path in pair])
     spec = idx.image_spec(height, width, len(classes))
-    return Dataset(prepared.version_of(digest), spec, splits, classes=classes)
+    return Dataset(version, spec, {**hold_out_first(train, validation), "test": test}, classes=classes)
 
 
 def _idx_path(folder: Path, name: str) -> Path:
@@ -83,13 +74,6 @@ def _check_validation(validation: int, count: int, place: Path) -> None:
         raise UserError(f"{place}: has {count:,} training images: too few to validate with a twelfth of them")
 
 
-class LabelledPath(NamedTuple):
-    """An image file and its class."""
-
-    path: Path
-    label: str
-
-
 def load_image_folder(*, folder: str, validation_examples: int | None, data_dir: str | None) -> Dataset:
     """Load a folder of images for each class.
 
@@ -103,26 +87,22 @@ def load_image_folder(*, folder: str, validation_examples: int | None, data_dir:
     place = existing_path("dataset.folder", folder, folder=True)
     found, others = _find_images(place)
     contents = {
-        split: [[str(image.path.relative_to(place)), sha256(image.path)] for image in images]
-        for split, images in found.items()
+        split: [[str(path.relative_to(place)), sha256(path)] for path in paths]
+        for split, paths in found.items()
     }
-    digest = prepared.digest_of([_FORMAT, contents, validation_examples])
-    made = prepared.prepare(
-        "image_folder",
-        digest,
-        data_dir,
-        str(place),
-        lambda target: _prepare(found, validation_examples, place, target),
+    values, write = (
+        [_FORMAT, contents, validation_examples],
+        partial(_prepare, found, validation_examples, place),
     )
+    made, version = prepared.prepare("image_folder", values, data_dir, str(place), write)
     classes = prepared.load_strings(made / "about.json", "classes")
     splits = prepared.load_arrays(made / "arrays.npz", ("inputs", "targets"))
     height, width = splits["train"]["inputs"].shape[1:]
     notes = (f"{others:,} files other than PNG or JPEG left out",) if others else ()
-    spec = idx.image_spec(height, width, len(classes))
-    return Dataset(prepared.version_of(digest), spec, splits, None, classes, notes)
+    return Dataset(version, idx.image_spec(height, width, len(classes)), splits, None, classes, notes)
 
 
-def _find_images(place: Path) -> tuple[dict[str, list[LabelledPath]], int]:
+def _find_images(place: Path) -> tuple[dict[str, list[Path]], int]:
     """Return the images of each split that has a folder, and the number of other files."""
     folders = {
         split: place / name for split, names in _FOLDERS.items() for name in names if (place / name).is_dir()
@@ -134,39 +114,39 @@ def _find_images(place: Path) -> tuple[dict[str, list[LabelledPath]], int]:
         images = []
         for path in folder.glob("*/*"):
             if path.suffix.lower() in pictures.SUFFIXES and path.is_file():
-                images.append(LabelledPath(require_inside(place, path), path.parent.name))
+                images.append(require_inside(place, path))
             else:
                 others += not path.name.startswith(".")
         if not images:
             raise UserError(f"{folder}: must contain a folder of PNG or JPEG files for each class")
-        found[split] = sorted(images, key=lambda image: (image.path.name, image.label))
+        found[split] = sorted(images, key=lambda path: (path.name, path.parent.name))
     return found, others
 
 
 def _prepare(
-    found: dict[str, list[LabelledPath]], validation_examples: int | None, place: Path, target: Path
+    found: Mapping[str, list[Path]], validation_examples: int | None, place: Path, folder: Path, version: str
 ) -> None:
-    labels = {split: [image.label for image in images] for split, images in found.items()}
+    del version
+    labels = {split: [path.parent.name for path in paths] for split, paths in found.items()}
     classes, targets = number_classes(labels, dict.fromkeys(found, place))
     rows = _split_rows(targets, classes, validation_examples, place)
-    inputs = _read_images([image.path for images in found.values() for image in images])
-    parts = np.split(inputs, np.cumsum([len(images) for images in found.values()])[:-1])
+    inputs = _read_images([path for paths in found.values() for path in paths])
+    parts = np.split(inputs, np.cumsum([len(paths) for paths in found.values()])[:-1])
     splits: Splits = {
         split: {"inputs": part, "targets": targets[split]} for split, part in zip(found, parts, strict=True)
     }
     splits |= {split: take(splits["train"], own) for split, own in rows.items()}
-    prepared.save_arrays(target / "arrays.npz", splits)
-    write_json(target / "about.json", {"classes": classes})
+    prepared.save_arrays(folder / "arrays.npz", splits)
+    write_json(folder / "about.json", {"classes": classes})
 
 
 def _split_rows(
     targets: dict[str, np.ndarray], classes: tuple[str, ...], validation_examples: int | None, place: Path
 ) -> dict[str, np.ndarray]:
     """Return the rows of train for training, and for the splits that have no folder."""
-    missing = [split for split in ("validation", "test") if split not in targets]
     if validation_examples is None:
-        return split_rows(targets["train"], classes, missing, place)
-    if missing != ["validation"]:
+        return split_rows(targets["train"], classes, targets, place)
+    if targets.keys() != {"train", "test"}:
         raise UserError(
             f"dataset.validation_examples = {validation_examples}: must be None, unless {place} has train "
             "and test, and no validation"

@@ -38,39 +38,31 @@ class Input(NamedTuple):
 
 
 def check_files(names: Sequence[str], kind: str) -> None:
-    """Raise UserError if no file is given, or one does not exist or is of another kind.
+    """Raise UserError if no file of `kind` ('images' or 'sequences') is given, or one is of another kind.
 
-    A missing file with the right suffix is not an error here: the other inputs are still predicted.
-
-    Args:
-        names: the files.
-        kind: 'images' or 'sequences'.
+    A missing file is an error unless its suffix is right: then the other inputs are still predicted.
     """
     if not names:
         raise UserError(f"INPUT: must be at least one file of {kind}, the inputs of this run")
     for name in names:
-        _check_suffix(name, kind)
-        if not _has_suffix(name, kind) and not Path(name).exists():
+        if _check_kind(name, kind) is None and not Path(name).exists():
             raise UserError(f"{name}: no such file; the inputs of this run are {kind}")
 
 
 def check_texts(names: Sequence[str]) -> None:
     """Raise UserError for a text that looks like the name of a missing file or one of another kind."""
     for name in names:
-        if " " not in name:
-            _check_suffix(name, "texts")
-            if _has_suffix(name, "texts") and not _is_file(name):
-                raise UserError(f"{name}: no such file")
+        if " " not in name and _check_kind(name, "texts") and not _is_file(name):
+            raise UserError(f"{name}: no such file")
 
 
-def _check_suffix(name: str, kind: str) -> None:
-    other = next((other for other in _SUFFIXES if _has_suffix(name, other)), kind)
-    if other != kind and not _has_suffix(name, kind):
-        raise UserError(f"{name}: a file of {other}; the inputs of this run are {kind}")
-
-
-def _has_suffix(name: str, kind: str) -> bool:
-    return name.lower().endswith(_SUFFIXES[kind])
+def _check_kind(name: str, kind: str) -> str | None:
+    """Return the kind of a file by its suffix, None for other suffixes; raise UserError for another kind."""
+    lower = name.lower()
+    found = next((found for found, suffixes in _SUFFIXES.items() if lower.endswith(suffixes)), None)
+    if found not in (None, kind):
+        raise UserError(f"{name}: a file of {found}; the inputs of this run are {kind}")
+    return found
 
 
 def read_input_images(names: Sequence[str], spec: Spec, background: Background) -> Iterator[list[Input]]:
@@ -98,28 +90,18 @@ def read_input_sequences(names: Sequence[str], spec: Spec) -> Iterator[list[Inpu
         except UserError as error:
             yield [Input(name, None, str(error))]
             continue
-        values = dict(
-            zip(found.rows.tolist(), np.split(found.steps, np.cumsum(found.lengths)[:-1]), strict=True)
-        )
+        parts = np.split(found.steps, np.cumsum(found.lengths)[:-1])
+        values = dict(zip(found.rows.tolist(), parts, strict=True))
         for rows in _blocks(range(len(values) + found.left_out)):
-            yield [
-                Input(f"{name}:{row}", values[row])
-                if row in values
-                else Input(f"{name}:{row}", None, f"{name}: row {row:,} is empty")
-                for row in rows
-            ]
+            errors = {row: f"{name}: row {row:,} is empty" for row in rows if row not in values}
+            yield [Input(f"{name}:{row}", values.get(row), errors.get(row)) for row in rows]
 
 
 def read_input_texts(names: Sequence[str], vocabulary: Vocabulary, encoding: str) -> Iterator[list[Input]]:
     """Read texts, and files of texts with one in each line; '-' or no name is standard input.
 
-    Args:
-        names: texts, or files.
-        vocabulary: of the model.
-        encoding: of lines that are not UTF-8.
-
     Raises:
-        UserError: a line is in neither encoding.
+        UserError: a line is neither in UTF-8 nor in `encoding`.
     """
     for texts in _texts(names or ["-"], encoding):
         block = []

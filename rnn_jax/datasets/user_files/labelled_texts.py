@@ -1,24 +1,34 @@
-"""Labelled texts: a user's tables of texts, and the tokenization of all labelled texts."""
+"""Labelled texts: a user's tables of texts, and the tokenization of all labelled texts.
 
-from collections.abc import Callable, Iterable, Mapping
+A table has one line for each text, with columns for its label and the text itself. `.csv` files have commas
+(or semicolons) and double quotes around texts that contain them; `.tsv`, `.tab` and `.txt` files have tabs
+and no quotes.
+"""
+
+import csv
+import io
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnn_jax.config.sections.dataset import Imdb, LabelledText
 from rnn_jax.datasets import prepared, ragged
-from rnn_jax.datasets.dataset import SPLITS, Dataset
-from rnn_jax.datasets.ragged import Truncation
-from rnn_jax.datasets.safe_reading import sha256
+from rnn_jax.datasets.dataset import Dataset
+from rnn_jax.datasets.safe_reading import sha256, split_paths
 from rnn_jax.datasets.splitting import number_classes, split_rows
-from rnn_jax.datasets.user_files.encodings import check_encoding
-from rnn_jax.datasets.user_files.paths import split_paths
-from rnn_jax.datasets.user_files.tables import Columns, read_table, separator_of
+from rnn_jax.datasets.user_files.encodings import check_encoding, decode_file
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.datasets.vocabulary_learning import learn_bpe, learn_characters, learn_plain_words
+from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
 
 _FORMAT = 1  # part of the version of the data: increase it when the same files are read differently
+_MAX_CHARACTERS = 0x110000
+_SEPARATORS = {".csv": "commas", ".tsv": "tabs", ".tab": "tabs", ".txt": "tabs"}
 
 
 class Examples(NamedTuple):
@@ -33,128 +43,171 @@ class Examples(NamedTuple):
     """What was left out, for display."""
 
 
-class Tokenization(NamedTuple):
-    """How texts become tokens: keys of the config section `dataset`."""
+class Table(NamedTuple):
+    """The contents of a table."""
 
-    tokenizer: str
-    vocabulary_size: int | None
+    texts: list[str]
+    labels: list[str]
+    left_out: int
+    """The number of rows without a text or a label."""
 
 
-def load_labelled_text(
-    *,
-    file: str,
-    validation_file: str | None,
-    test_file: str | None,
-    label_column: str,
-    text_column: str,
-    has_header: bool,
-    encoding: str,
-    tokenizer: str,
-    vocabulary_size: int | None,
-    max_length: int | None,
-    truncate: Truncation,
-    data_dir: str | None = None,
-) -> Dataset:
-    """Load a user's tables of labelled texts.
+def load_labelled_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
+    """Load a user's tables of labelled texts. A split without a table is a stratified tenth of `file`.
 
-    The arguments are keys of the config section `dataset`: see `config/sections/dataset.py`. A split without
-    a table is a stratified tenth of `file`.
+    `keys` are those of the config section `LabelledText`.
 
     Raises:
         UserError: a file cannot be read, is not in the encoding, or is no such table; a class has one text.
         StorageError: the disk is full.
     """
-    check_encoding(encoding)
-    paths = split_paths(file, validation_file, test_file)
-    columns = Columns(label_column, text_column, has_header)
-    contents = {split: [sha256(path), separator_of(path)] for split, path in paths.items()}
-    data = tokenize(
-        "labelled_text",
-        [contents, columns, encoding],
-        Tokenization(tokenizer, vocabulary_size),
-        lambda: _read_examples(paths, columns, encoding),
-        ", ".join(map(str, paths.values())),
-        data_dir,
-    )
-    return ragged.truncate(data, max_length, truncate)
+    options = LabelledText.model_construct(**keys)
+    check_encoding(options.encoding)
+    paths = split_paths(options)
+    contents = {split: [sha256(path), _separator_of(path)] for split, path in paths.items()}
+    columns = (options.label_column, options.text_column, options.has_header)
+    source, origin = [contents, columns, options.encoding], ", ".join(map(str, paths.values()))
+    return tokenize("labelled_text", source, options, partial(_read, paths, options), origin, data_dir)
 
 
-def _read_examples(paths: Mapping[str, Path], columns: Columns, encoding: str) -> Examples:
-    tables = {split: read_table(path, columns, encoding) for split, path in paths.items()}
+def _read(paths: Mapping[str, Path], options: LabelledText) -> Examples:
+    columns = (options.label_column, options.text_column, options.has_header)
+    tables = {split: read_table(path, *columns, options.encoding) for split, path in paths.items()}
     texts = {split: table.texts for split, table in tables.items()}
     classes, targets = number_classes({split: table.labels for split, table in tables.items()}, paths)
     train, labels = texts["train"], targets["train"]
-    missing = [split for split in SPLITS if split not in paths]
-    for split, rows in split_rows(labels, classes, missing, paths["train"]).items():
+    for split, rows in split_rows(labels, classes, paths, paths["train"]).items():
         texts[split], targets[split] = [train[row] for row in rows], labels[rows]
     left_out = sum(table.left_out for table in tables.values())
     notes = (f"{left_out:,} rows without a text or a label left out",) if left_out else ()
     return Examples(texts, targets, classes, notes)
 
 
+def _separator_of(path: Path) -> str:
+    if path.suffix.lower() not in _SEPARATORS:
+        raise UserError(f"{path}: must end with .csv (commas), or .tsv, .tab or .txt (tabs)")
+    return _SEPARATORS[path.suffix.lower()]
+
+
+def read_table(path: Path, label_column: str, text_column: str, has_header: bool, encoding: str) -> Table:
+    """Read a table of labelled texts.
+
+    Raises:
+        UserError: the file cannot be read, is not in the encoding, lacks a column, or has a row with a
+            different number of columns.
+    """
+    read_rows = _rows_by_commas if _separator_of(path) == "commas" else _rows_by_tabs
+    rows = read_rows(path, decode_file(path, encoding))
+    first = next(rows, None)
+    if first is None:
+        raise UserError(f"{path}: empty")
+    width = len(first[1])
+    names = first[1] if has_header else [str(number) for number in range(1, width + 1)]
+    label_index = _index_of(path, "label_column", label_column, names)
+    text_index = _index_of(path, "text_column", text_column, names)
+    texts, labels, left_out = [], [], 0
+    for line, row in rows if has_header else itertools.chain([first], rows):
+        if len(row) != width:
+            raise UserError(
+                f"{path}: line {line:,} has {len(row)} columns: must have {width} as the first line"
+            )
+        text, label = row[text_index].strip(), row[label_index].strip()
+        if text and label:
+            texts.append(text)
+            labels.append(label)
+        else:
+            left_out += 1
+    if not texts:
+        raise UserError(f"{path}: has no row with a text and a label")
+    return Table(texts, labels, left_out)
+
+
+def _index_of(path: Path, key: str, name: str, names: list[str]) -> int:
+    """Return the index of a column by its name, or by its number from 1."""
+    if names.count(name) > 1:
+        raise UserError(f"dataset.{key} = {name}: {path} has {names.count(name)} columns with that name")
+    if name in names:
+        return names.index(name)
+    if name.isdecimal() and len(name) < 10 and 1 <= int(name) <= len(names):
+        return int(name) - 1
+    raise UserError(f"dataset.{key} = {name}: not a column of {path}: must be one of {', '.join(names)}")
+
+
+def _rows_by_tabs(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield line numbers and rows, without empty lines."""
+    del path
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield number, line.rstrip("\r").split("\t")
+
+
+def _rows_by_commas(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of the last line of each row and the row, without empty rows.
+
+    The separator is a semicolon if the first line has one and no comma, as spreadsheets in many countries
+    write.
+    """
+    first = text.partition("\n")[0]
+    separator = ";" if ";" in first and "," not in first else ","
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        for row in reader:
+            if row:
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise UserError(f"{path}: line {reader.line_num:,}: {error}") from error
+
+
 def tokenize(
     kind: str,
     source: Any,
-    tokenization: Tokenization,
+    options: Imdb | LabelledText,
     read: Callable[[], Examples],
     origin: str,
     data_dir: str | None,
 ) -> Dataset:
-    """Return labelled texts as tokens, which are prepared once.
+    """Return labelled texts as tokens, which are prepared once, and truncated sequences of them.
 
     Args:
         kind: names the folder of the prepared tokens.
         source: plain values that decide the result of `read`.
-        tokenization: how texts become tokens.
-        read: reads the texts.
+        options: how texts become tokens, and which of them are kept.
+        read: reads the texts; its errors are raised.
         origin: of the texts, for display.
         data_dir: the folder of prepared data; None: TFDS's own.
 
     Raises:
-        UserError: raised by `read`, or the library `tokenizers` is missing.
+        UserError: the library `tokenizers` is missing.
         StorageError: the disk is full.
     """
-    digest = prepared.digest_of([_FORMAT, source, tokenization])
-    version = prepared.version_of(digest)
-    folder = prepared.prepare(
-        kind, digest, data_dir, origin, lambda target: _prepare(read(), tokenization, version, target)
-    )
+    values = [_FORMAT, source, [options.tokenizer, options.vocabulary_size]]
+    folder, version = prepared.prepare(kind, values, data_dir, origin, partial(_prepare, read, options))
     vocabulary = Vocabulary.load(folder / "vocabulary.json")
     classes = prepared.load_strings(folder / "about.json", "classes")
-    return Dataset(
-        version,
-        {
-            "kind": "labelled_text",
-            "unit": vocabulary.unit,
-            "vocabulary": len(vocabulary),
-            "classes": len(classes),
-        },
-        prepared.load_arrays(folder / "arrays.npz", ("lengths", "targets", "steps")),
-        vocabulary,
-        classes,
-        prepared.load_strings(folder / "about.json", "notes"),
-    )
+    spec = {"kind": "labelled_text", "unit": vocabulary.unit, "vocabulary": len(vocabulary)}
+    splits = prepared.load_arrays(folder / "arrays.npz", ("lengths", "targets", "steps"))
+    notes = prepared.load_strings(folder / "about.json", "notes")
+    data = Dataset(version, {**spec, "classes": len(classes)}, splits, vocabulary, classes, notes)
+    return ragged.truncate(data, options.max_length, options.truncate)
 
 
-def _prepare(examples: Examples, tokenization: Tokenization, version: str, folder: Path) -> None:
-    learn = _VOCABULARIES[tokenization.tokenizer]
-    vocabulary = learn(examples.texts["train"], tokenization.vocabulary_size)
-    splits = {
-        split: ragged.join(
-            [vocabulary.encode(text).astype(np.int32) for text in texts], examples.targets[split]
-        )
-        for split, texts in examples.texts.items()
-    }
+def _prepare(read: Callable[[], Examples], options: Imdb | LabelledText, folder: Path, version: str) -> None:
+    examples = read()
+    vocabulary = _learn(examples.texts["train"], options.tokenizer, options.vocabulary_size)
+    splits = {}
+    for split, texts in examples.texts.items():
+        tokens = [vocabulary.encode(text).astype(np.int32) for text in texts]
+        splits[split] = ragged.join(tokens, examples.targets[split])
     prepared.save_arrays(folder / "arrays.npz", splits)
     vocabulary.save(folder / "vocabulary.json", version)
     write_json(folder / "about.json", {"classes": examples.classes, "notes": examples.notes})
 
 
-# New texts may have tokens that no training text has: there is an unknown token, except for bytes.
-_MAX_CHARACTERS = 0x110000
-_VOCABULARIES: dict[str, Callable[[Iterable[str], int | None], Vocabulary]] = {
-    "words": learn_plain_words,
-    "characters": lambda texts, size: learn_characters(texts, size or _MAX_CHARACTERS),
-    "bytes": lambda texts, size: Vocabulary("byte"),
-    "bpe": learn_bpe,
-}
+def _learn(texts: list[str], tokenizer: str, size: int | None) -> Vocabulary:
+    """Learn a vocabulary with an unknown token, except for bytes: new texts may have other tokens."""
+    if tokenizer == "words":
+        return learn_plain_words(texts, size)
+    if tokenizer == "characters":
+        return learn_characters(texts, size or _MAX_CHARACTERS)
+    return learn_bpe(texts, size) if tokenizer == "bpe" else Vocabulary("byte")

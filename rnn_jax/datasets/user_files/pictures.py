@@ -1,5 +1,4 @@
-"""Pictures, PNG or JPEG files, as inputs of a network: grey, of one size, on the background of its data
-set."""
+"""PNG and JPEG files as inputs of a network: grey, of one size, on the background of its data set."""
 
 import struct
 import warnings
@@ -22,16 +21,16 @@ _MIN_SHARE = 0.9  # of the images of a data set, for their background to be that
 
 
 def read(path: Path) -> np.ndarray:
-    """Read a picture: uint8 [height, width], in grey; transparent pixels become white.
-
-    Raises:
-        UserError: the file cannot be read, is damaged, or has too many pixels.
-    """
+    """Read a picture; see `read_all`."""
     return read_all([path])[0]
 
 
 def read_all(paths: Sequence[Path]) -> list[np.ndarray]:
-    """Read pictures, several at a time; see `read`."""
+    """Read pictures, several at a time: uint8 [height, width], in grey; transparent pixels become white.
+
+    Raises:
+        UserError: a file cannot be read, is damaged, or has too many pixels.
+    """
     with warnings.catch_warnings():  # here, since it is not safe in threads
         warnings.simplefilter("ignore")  # about damaged metadata, such as the time of a photograph
         if len(paths) == 1:

@@ -4,25 +4,23 @@
              or the concatenated steps of all sequences [steps, features]
     lengths  [examples], whole numbers: required if sequences have different lengths
     y        [examples] or [examples, 1], labels: whole numbers, strings or bools; or real numbers [examples]
-    or
-             [examples, outputs]
+             or [examples, outputs]
 
 Files with pickled objects are an error.
 """
 
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnn_jax.config.sections.dataset import Sequences as Options
 from rnn_jax.datasets import prepared, ragged
 from rnn_jax.datasets.archives import read_npz
-from rnn_jax.datasets.dataset import SPLITS, Dataset, Spec, Splits, take
-from rnn_jax.datasets.ragged import Truncation
-from rnn_jax.datasets.safe_reading import sha256
-from rnn_jax.datasets.splitting import number_classes, split_rows
-from rnn_jax.datasets.user_files.paths import split_paths
+from rnn_jax.datasets.dataset import Dataset, Spec, Splits
+from rnn_jax.datasets.safe_reading import sha256, split_paths
+from rnn_jax.datasets.splitting import add_missing_splits, number_classes
 from rnn_jax.runtime.errors import UserError
 
 
@@ -41,62 +39,42 @@ class Sequences(NamedTuple):
     """The number of empty sequences."""
 
 
-def load_sequences(
-    *,
-    file: str,
-    validation_file: str | None,
-    test_file: str | None,
-    max_length: int | None,
-    truncate: Truncation,
-) -> Dataset:
-    """Load a user's sequences.
+def load_sequences(**keys: Any) -> Dataset:
+    """Load a user's sequences. A split without a file is a stratified tenth of `file`.
 
-    The arguments are keys of the config section `dataset`: see `config/sections/dataset.py`. A split without
-    a file is a stratified tenth of `file`.
+    `keys` are those of the config section `Sequences`.
 
     Raises:
         UserError: a file is invalid, or does not fit the others; a class has one sequence.
     """
-    paths = split_paths(file, validation_file, test_file)
+    options = Options.model_construct(**keys)
+    paths = split_paths(options)
     read = {split: read_sequences(path) for split, path in paths.items()}
+    targets = {split: each.targets for split, each in read.items() if each.targets is not None}
+    expected = _describe(read["train"], targets["train"])
     for split, sequences in read.items():
-        found, expected = _describe(sequences), _describe(read["train"])
-        if found != expected:
+        if (found := _describe(sequences, targets[split])) != expected:
             raise UserError(f"{paths[split]}: has {found}: must have {expected}, as {paths['train']}")
-    classes, targets = _targets(read, paths)
+    classes: tuple[str, ...] = ()
+    if targets["train"].dtype.kind != "f":
+        labels = {split: own.tolist() for split, own in targets.items()}
+        classes, targets = number_classes(labels, paths)
     splits: Splits = {
         split: {"lengths": sequences.lengths, "targets": targets[split], "steps": sequences.steps}
         for split, sequences in read.items()
     }
-    missing = [split for split in SPLITS if split not in splits]
-    labels = targets["train"] if classes else np.zeros(len(targets["train"]), np.int32)
-    rows = split_rows(labels, classes, missing, paths["train"])
-    splits |= {split: take(splits["train"], own) for split, own in rows.items()}
+    splits = add_missing_splits(splits, classes, paths["train"])
     left_out = sum(sequences.left_out for sequences in read.values())
     notes = (f"{left_out:,} empty sequences left out",) if left_out else ()
-    digest = prepared.digest_of({split: sha256(path) for split, path in paths.items()})
-    data = Dataset(
-        prepared.version_of(digest), {}, {split: splits[split] for split in SPLITS}, None, classes, notes
-    )
-    data = ragged.truncate(data, max_length, truncate)
+    version = prepared.version_of({split: sha256(path) for split, path in paths.items()})
+    data = Dataset(version, {}, splits, None, classes, notes)
+    data = ragged.truncate(data, options.max_length, options.truncate)
     return data._replace(spec=sequences_spec(data.splits["train"], classes))
 
 
-def _describe(sequences: Sequences) -> str:
-    assert sequences.targets is not None
-    is_real = sequences.targets.dtype.kind == "f"
-    targets = f"{sequences.targets.shape[1]} real numbers as targets" if is_real else "labels"
-    return f"{sequences.steps.shape[1]} features and {targets}"
-
-
-def _targets(
-    read: dict[str, Sequences], paths: dict[str, Path]
-) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
-    """Return class names, () for regression, and the targets of each split."""
-    targets = {split: each.targets for split, each in read.items() if each.targets is not None}
-    if targets["train"].dtype.kind == "f":
-        return (), targets
-    return number_classes({split: labels.tolist() for split, labels in targets.items()}, paths)
+def _describe(sequences: Sequences, targets: np.ndarray) -> str:
+    kind = f"{targets.shape[1]} real numbers as targets" if targets.dtype.kind == "f" else "labels"
+    return f"{sequences.steps.shape[1]} features and {kind}"
 
 
 def sequences_spec(train: dict[str, np.ndarray], classes: tuple[str, ...]) -> Spec:
@@ -115,8 +93,7 @@ def sequences_spec(train: dict[str, np.ndarray], classes: tuple[str, ...]) -> Sp
 
 
 def _mean_and_deviation(values: np.ndarray) -> tuple[list[float], list[float]]:
-    """Return the mean and standard deviation of values [examples, features], 1 instead of a deviation of
-    0."""
+    """Return the mean and standard deviation of each feature of values [examples, features]; not 0 but 1."""
     means, deviations = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
     return means.tolist(), np.where(deviations > 0, deviations, 1.0).tolist()
 
@@ -125,13 +102,13 @@ def read_sequences(path: Path, *, needs_targets: bool = True) -> Sequences:
     """Read a file of sequences.
 
     Raises:
-        UserError: the file cannot be read, has pickled objects, has arrays that do not fit together, or
-            values that are not finite.
+        UserError: the file cannot be read, or has pickled objects, arrays that do not fit together, or values
+            that are not finite.
     """
     arrays = read_npz(path, ("x", "y", "lengths"))
-    if "x" not in arrays or (needs_targets and "y" not in arrays):
-        missing = "x" if "x" not in arrays else "y"
-        raise UserError(f"{path}: has no array {missing}, only {', '.join(sorted(arrays)) or 'others'}")
+    for name in ("x", "y") if needs_targets else ("x",):
+        if name not in arrays:
+            raise UserError(f"{path}: has no array {name}, only {', '.join(sorted(arrays)) or 'others'}")
     x, y = arrays["x"], arrays.get("y")
     if x.dtype.kind not in "fiub":
         raise UserError(f"{path}: x has type {x.dtype}: must be numbers")
@@ -205,18 +182,18 @@ def _read_targets(path: Path, y: np.ndarray) -> np.ndarray:
         return y
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    if y.ndim == 1 and y.dtype.kind == "S":
+    if y.ndim != 1 or y.dtype.kind not in "iubUS":
+        raise UserError(f"{path}: y is {_shape(y)}: must be labels [examples] or real numbers")
+    if y.dtype.kind == "S":
         try:
             return np.char.decode(y, "utf-8")
         except UnicodeError as error:
             raise UserError(f"{path}: y has labels that are bytes and not UTF-8") from error
-    if y.ndim == 1 and y.dtype.kind == "U":
+    if y.dtype.kind == "U":
         points = np.ascontiguousarray(y).view(np.dtype(np.uint32).newbyteorder(y.dtype.byteorder))
         if ((points > sys.maxunicode) | ((points >= 0xD800) & (points < 0xE000))).any():
             raise UserError(f"{path}: y has labels with invalid characters")
-    if y.ndim == 1 and y.dtype.kind in "iubU":
-        return y.astype(str)
-    raise UserError(f"{path}: y is {_shape(y)}: must be labels [examples] or real numbers")
+    return y.astype(str)
 
 
 def _shape(array: np.ndarray) -> str:

@@ -9,7 +9,7 @@ import pytest
 from rnn_jax import datasets
 from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.datasets.user_files import labelled_texts
-from rnn_jax.datasets.user_files.labelled_texts import Columns, read_table
+from rnn_jax.datasets.user_files.labelled_texts import read_table
 from rnn_jax.datasets.vocabulary import split_plain_words
 from rnn_jax.runtime.errors import UserError
 
@@ -140,7 +140,7 @@ def test_words_are_in_lower_case_and_marks_apart() -> None:
     ]
 
 
-COLUMNS = Columns("label", "text", has_header=True)
+COLUMNS = ("label", "text", True)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ COLUMNS = Columns("label", "text", has_header=True)
 )
 def test_commas_and_quotes(name: str, content: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content.encode())
-    found = read_table(tmp_path / name, COLUMNS, "utf-8")
+    found = read_table(tmp_path / name, *COLUMNS, "utf-8")
     assert found.labels == ["1", "0"]
     assert found.texts == ['He said "no", twice', "two\nlines"]
 
@@ -161,10 +161,10 @@ def test_commas_and_quotes(name: str, content: str, tmp_path: Path) -> None:
 def test_tabs_and_no_quotes(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b'ham\t"Go until, he said\r\nspam\tFree "entry"\r\n')
     for label, text in (("1", "2"), ("1", "2")):
-        found = read_table(tmp_path / "a.txt", Columns(label, text, has_header=False), "utf-8")
+        found = read_table(tmp_path / "a.txt", label, text, False, "utf-8")
         assert found.labels == ["ham", "spam"]
         assert found.texts == ['"Go until, he said', 'Free "entry"']
-    found = read_table(tmp_path / "a.txt", Columns("1", "2", has_header=True), "utf-8")
+    found = read_table(tmp_path / "a.txt", "1", "2", True, "utf-8")
     assert found.labels == ["spam"]
 
 
@@ -254,7 +254,7 @@ def test_a_class_that_is_tested_and_never_learned(tmp_path: Path) -> None:
 
 def test_a_long_field_is_no_mistake(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"label,text\n1,{'word ' * 60_000}\n")
-    assert len(read_table(tmp_path / "a.csv", COLUMNS, "utf-8").texts[0]) > 200_000
+    assert len(read_table(tmp_path / "a.csv", *COLUMNS, "utf-8").texts[0]) > 200_000
 
 
 def test_the_reading_is_part_of_the_name(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import spoiling
 from image_kinds import gzipped_within
 from kind import Kind, Wrong, build, change_first
 
-from rnn_jax.datasets.user_files import tables
+from rnn_jax.datasets.user_files import labelled_texts
 
 TEXT = "".join(f"the {animal} sat on line {line}\n" for line in range(30) for animal in ("cat", "café"))
 
@@ -47,8 +47,7 @@ def read_table(ending: str, tokenizer: str) -> Callable[[Path], Any]:
 
 def _read_rows(ending: str) -> Callable[[Path], Any]:
     def read(folder: Path) -> Any:
-        columns = tables.Columns("1", "2", has_header=False)
-        table = tables.read_table(folder / f"a{ending}", columns, "utf-8")
+        table = labelled_texts.read_table(folder / f"a{ending}", "1", "2", has_header=False, encoding="utf-8")
         assert len(table.texts) == len(table.labels) > 0, "counts differ"
         assert all(table.texts), "an empty text"
         assert all(table.labels), "an empty label"
