@@ -12,12 +12,12 @@ from typing import Any, Literal, NamedTuple
 
 from ml_collections import ConfigDict
 
-from rnn_jax.config import config_files, validation
+from rnn_jax.config import config_files
 from rnn_jax.config.help import help_text
-from rnn_jax.config.messages import Problem, join_lines, nearest, nearest_key
+from rnn_jax.config.messages import join_lines, nearest, nearest_key
 from rnn_jax.config.plugins import load_plugins
 from rnn_jax.config.run_folder import RunFolder, check_run, read_settings
-from rnn_jax.config.schema import SECTIONS, Config, examine, keys, validate
+from rnn_jax.config.schema import SECTIONS, Config, examine, keys, validate, wrong_key
 from rnn_jax.config.values import plain, read_value
 from rnn_jax.runtime.errors import UserError
 
@@ -135,11 +135,6 @@ def read_arguments(
         else:
             texts[name.removeprefix("config.")] = text
     return flags, texts, errors
-
-
-def wrong_key(key: str) -> Problem:
-    """The problem of a key that the schema does not have."""
-    return validation.wrong_key(key, keys())
 
 
 def overridden(base: Mapping[str, Any] | ConfigDict, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from rnn_jax.catalogue import CELLS, DATASETS, TASKS, Entry, options_of
 from rnn_jax.config.messages import KINDS, Prefix, choices_of, format_value, kind_of
-from rnn_jax.config.rules import Only
+from rnn_jax.config.rules import Only, only_of
 from rnn_jax.config.sections.section import CatalogueName, Hyper, Section
 from rnn_jax.runtime.errors import UserError
 
@@ -30,14 +30,12 @@ def compose_section(section: str, model: type[Section]) -> type[Section]:
     fields = {
         key: _completed(field, section)
         for key, field in model.model_fields.items()
-        if any(isinstance(mark, CatalogueName) or _is_predicate(mark) for mark in field.metadata)
+        if any(isinstance(mark, CatalogueName | Only) for mark in field.metadata)
     }
     for naming_key, catalogue in CATALOGUES.items():
         if naming_key.startswith(f"{section}."):
             fields |= _option_fields(naming_key, catalogue, model)
-    if not fields:
-        return model
-    return create_model(model.__name__, __base__=model, __doc__=model.__doc__, **fields)
+    return create_model(model.__name__, __base__=model, __doc__=model.__doc__, **fields) if fields else model
 
 
 def _completed(field: FieldInfo, section: str, *, optional: bool = False) -> Any:
@@ -48,21 +46,19 @@ def _completed(field: FieldInfo, section: str, *, optional: bool = False) -> Any
         if isinstance(mark, CatalogueName):
             annotation, prefixes = _choice(mark)
             marks += prefixes
-            continue
-        if _is_predicate(mark):
-            catalogue = CATALOGUES[mark.key if "." in mark.key else f"{section}.{mark.key}"]
-            kinds = tuple(name for name, entry in catalogue.items() if mark.kinds(entry))
-            mark = mark._replace(kinds=kinds)
-        marks.append(mark)
+        elif isinstance(mark, Only):
+            key, kinds = mark.key if "." in mark.key else f"{section}.{mark.key}", mark.kinds
+            if callable(kinds):
+                kinds = tuple(name for name, entry in CATALOGUES[key].items() if mark.kinds(entry))
+            marks.append(mark._replace(key=key, kinds=kinds))
+        else:
+            marks.append(mark)
+    if optional:
+        annotation |= None
     default = None if optional else field.default
-    annotation = annotation | None if optional else annotation
     return Annotated[annotation, *marks] if marks else annotation, Field(
         default, description=field.description
     )
-
-
-def _is_predicate(mark: object) -> bool:
-    return isinstance(mark, Only) and callable(mark.kinds)
 
 
 def _choice(mark: CatalogueName) -> tuple[Any, list[Prefix]]:
@@ -77,7 +73,6 @@ def _choice(mark: CatalogueName) -> tuple[Any, list[Prefix]]:
 
 def _option_fields(naming_key: str, catalogue: Mapping[str, Entry], model: type[Section]) -> dict[str, Any]:
     """The definitions of the keys that options bring: None where another entry is chosen."""
-    section, _, name_key = naming_key.partition(".")
     names: dict[str, list[str]] = {}
     fields: dict[str, FieldInfo] = {}
     for name, entry in catalogue.items():
@@ -86,16 +81,17 @@ def _option_fields(naming_key: str, catalogue: Mapping[str, Entry], model: type[
                 raise UserError(f"{entry.origin}: the options of {name}: {key}: {problem}")
             names.setdefault(key, []).append(name)
             fields.setdefault(key, field)
+    definitions = {}
     for key, field in fields.items():
         default = None if field.is_required() else field.default
-        mark = Only(name_key, tuple(names[key]), required=not kind_of(field.annotation)[1], default=default)
-        own = next((other for other in field.metadata if isinstance(other, Only)), None)
+        mark = Only(naming_key, tuple(names[key]), required=not kind_of(field.annotation)[1], default=default)
+        own = only_of(field)
         if own is not None:  # the key depends on another key of the same options
             mark = own._replace(default=default)
-        others = [other for other in field.metadata if other is not own]
-        fields[key] = copy.copy(field)
-        fields[key].metadata = [*others, mark]
-    return {key: _completed(field, section, optional=True) for key, field in fields.items()}
+        completed = copy.copy(field)
+        completed.metadata = [*(other for other in field.metadata if other is not own), mark]
+        definitions[key] = _completed(completed, naming_key.partition(".")[0], optional=True)
+    return definitions
 
 
 def _problem(
@@ -111,8 +107,7 @@ def _problem(
         return "has no description"
     if Hyper in field.metadata and naming_key != "task.name":
         return "only options of tasks can be Hyper: a task's loss takes `hyper`"
-    alike = other is None or all(
-        getattr(field, name) == getattr(other, name)
-        for name in ("annotation", "metadata", "default", "description")
-    )
-    return None if alike else "another entry has an option of that name, with another type or description"
+    facts = ("annotation", "metadata", "default", "description")
+    if other is not None and any(getattr(field, fact) != getattr(other, fact) for fact in facts):
+        return "another entry has an option of that name, with another type or description"
+    return None

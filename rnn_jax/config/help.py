@@ -2,11 +2,9 @@
 
 import textwrap
 
-from pydantic.fields import FieldInfo
-
 from rnn_jax.config.config_files import available, defaults, describe
 from rnn_jax.config.messages import allowed, choices_of
-from rnn_jax.config.rules import ALWAYS, kinds_of, only_of
+from rnn_jax.config.rules import only_of
 from rnn_jax.config.schema import SECTIONS, Config, keys
 
 USAGE = """\
@@ -35,47 +33,37 @@ WIDTH = 110
 def help_text() -> str:
     """The whole text."""
     sections = "\n\n".join(_section(name) for name in SECTIONS)
-    return f"{USAGE}\nkeys (--config.SECTION.KEY=VALUE):\n\n{sections}\n\nconfigs:\n\n{_configs()}\n"
+    configs = "\n".join(_configs() or ["  none"])
+    return f"{USAGE}\nkeys (--config.SECTION.KEY=VALUE):\n\n{sections}\n\nconfigs:\n\n{configs}\n"
 
 
-def _section(name: str) -> str:
-    lines = [f"  {name}: {getattr(Config.model_fields[name].annotation, '__doc__', '')}"]
+def _section(section: str) -> str:
+    lines = [f"  {section}: {getattr(Config.model_fields[section].annotation, '__doc__', '')}"]
     for key, field in keys().items():
-        section, _, key = key.partition(".")
-        if section != name:
+        name, mark = key.removeprefix(f"{section}."), only_of(field)
+        if name == key:
             continue
-        default = defaults()[name].get(key, only_of(field).default)
-        details = [allowed(field), *([] if default is None else [f"default {default}"]), *_kinds(name, field)]
-        head, values = f"    .{key:<28}{field.description}", f"[{', '.join(details)}]"
+        default = defaults()[section].get(name, mark and mark.default)
+        details = [allowed(field), *([] if default is None else [f"default {default}"])]
+        if mark is not None:  # the choices with which the key applies, or the others if they are fewer
+            others = [kind for kind in choices_of(keys()[mark.key].annotation) if kind not in mark.kinds]
+            word, kinds = ("only", mark.kinds) if len(mark.kinds) <= len(others) else ("not", others)
+            details.append(f"{word} with {mark.key.removeprefix(f'{section}.')} = {' or '.join(kinds)}")
+        head, values = f"    .{name:<28}{field.description}", f"[{', '.join(details)}]"
         wrapped = textwrap.wrap(values, WIDTH, initial_indent=" " * 33, subsequent_indent=" " * 34)
         lines += [f"{head} {values}"] if len(f"{head} {values}") <= WIDTH else [head, *wrapped]
     return "\n".join(lines)
 
 
-def _kinds(section: str, field: FieldInfo) -> list[str]:
-    """The choices with which the key applies, or those with which it does not, whichever are fewer."""
-    mark = only_of(field)
-    if mark is ALWAYS:
-        return []
-    decider = keys()[mark.key if "." in mark.key else f"{section}.{mark.key}"]
-    applying = kinds_of(field)
-    others = [kind for kind in choices_of(decider.annotation) if kind not in applying]
-    only = len(applying) <= len(others)
-    return [f"{'only' if only else 'not'} with {mark.key} = {' or '.join(applying if only else others)}"]
-
-
-def _configs() -> str:
+def _configs() -> list[str]:
     lines = []
     for path in available():
         try:
             summary, variants = describe(path)
         except (OSError, SyntaxError) as error:
             summary, variants = f"cannot be read: {error}", {}
-        lines.append(_entry(f"  {path}", summary, 28))
-        lines += [_entry(f"    :{name}", text, 28) for name, text in variants.items()]
-    return "\n".join(lines or ["  none"])
-
-
-def _entry(head: str, text: str, indent: int) -> str:
-    text = text or "(no docstring)"
-    return textwrap.fill(text, WIDTH, initial_indent=f"{head:<{indent - 1}} ", subsequent_indent=" " * indent)
+        texts = {f"  {path}": summary, **{f"    :{name}": text for name, text in variants.items()}}
+        for head, text in texts.items():
+            head = f"{head:<27} "
+            lines.append(textwrap.fill(head + (text or "(no docstring)"), WIDTH, subsequent_indent=" " * 28))
+    return lines

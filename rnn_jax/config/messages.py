@@ -64,9 +64,7 @@ class Problem(NamedTuple):
     def line(self, typed: Collection[str], origin: str | None) -> str:
         """The message in one line, `optimizer.learning_rate = -1: must be at least 0`.
 
-        Args:
-            typed: the keys that were typed on the command line, which are shown as typed.
-            origin: the file of the others.
+        The keys in `typed` are shown as typed on the command line; `origin` is the file of the others.
         """
         is_typed = self.key in typed or self.cause in typed
         place = "--config." if is_typed else f"{origin}: " if origin else ""
@@ -108,17 +106,27 @@ def expected(field: FieldInfo) -> str:
     return ", ".join([*words, *filter(None, [in_bounds(field)]), *(["or None"] if optional else [])])
 
 
-def allowed(field: FieldInfo) -> str:
-    """What a key may be, in symbols: `int >= 1 | None`."""
-    kind, optional = kind_of(field.annotation)
-    bounds = " ".join(f"{sign} {bound:,}" for bound, _, sign in _limits(field))
-    words = _names(field) or [f"{kind.__name__} {bounds}".strip()]
-    return " | ".join([*words, *(["None"] if optional else [])])
-
-
 def in_bounds(field: FieldInfo) -> str:
     """The range of a number, in words: `at least 0 and less than 1`."""
     return " and ".join(f"{phrase} {bound}" for bound, phrase, _ in _limits(field))
+
+
+def allowed(field: FieldInfo) -> str:
+    """What a key may be, in symbols: `int >= 1 | None`."""
+    kind, optional = kind_of(field.annotation)
+    bounds = "".join(f" {sign} {bound:,}" for bound, _, sign in _limits(field))
+    return " | ".join([*(_names(field) or [f"{kind.__name__}{bounds}"]), *(["None"] if optional else [])])
+
+
+def _names(field: FieldInfo) -> list[str]:
+    prefixed = [f"{mark.prefix}NAME" for mark in field.metadata if isinstance(mark, Prefix)]
+    return [*choices_of(field.annotation), *prefixed]
+
+
+def _limits(field: FieldInfo) -> list[tuple[Any, str, str]]:
+    """The bounds of a number, each with its words and its sign."""
+    found = [(mark, *BOUNDS[type(mark)]) for mark in field.metadata if type(mark) in BOUNDS]
+    return [(getattr(mark, attribute), phrase, sign) for mark, attribute, phrase, sign in found]
 
 
 def format_value(value: Any) -> str:
@@ -128,14 +136,6 @@ def format_value(value: Any) -> str:
     except Exception:  # raised by the value's own __repr__, or an integer with too many digits
         text = f"<{type(value).__name__}>"
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def wrong_value(key: str, field: FieldInfo, value: Any, *, in_range: bool) -> Problem:
-    """The problem of a value of the wrong type, or, unless `in_range`, out of range."""
-    message = f"must be {expected(field) if in_range else in_bounds(field)}"
-    if isinstance(value, str) and (near := nearest(value, choices_of(field.annotation))):
-        message += f"; did you mean {near}?"
-    return Problem(key, message, value)
 
 
 def join_lines(lines: Sequence[str]) -> str:
@@ -170,14 +170,3 @@ def nearest_key(key: str, known: Collection[str]) -> str | None:
 
     best = max(known, key=similarity)
     return best if similarity(best) >= MIN_SIMILARITY else None
-
-
-def _names(field: FieldInfo) -> list[str]:
-    prefixed = [f"{mark.prefix}NAME" for mark in field.metadata if isinstance(mark, Prefix)]
-    return [*choices_of(field.annotation), *prefixed]
-
-
-def _limits(field: FieldInfo) -> list[tuple[Any, str, str]]:
-    """The bounds of a number, each with its words and its sign."""
-    found = [(mark, *BOUNDS[type(mark)]) for mark in field.metadata if type(mark) in BOUNDS]
-    return [(getattr(mark, attribute), phrase, sign) for mark, attribute, phrase, sign in found]

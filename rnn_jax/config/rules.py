@@ -32,17 +32,15 @@ LIMIT = 2**31
 
 
 class Only(NamedTuple):
-    """Marks a key that applies where another key, of its section or any, has one of these values."""
+    """Marks a key that applies where another key has one of these values."""
 
     key: str
-    kinds: tuple[str, ...] | Callable[[Any], object]
-    """The values, or a predicate of the catalogue's entries that they name; `composition.py` replaces it."""
+    """`section.key`. Until `composition.py` completes it, a key of the same section may stand alone."""
+    kinds: Any
+    """The values. Until then it may be a predicate of the catalogue's entries that they name."""
     required: bool
     default: Any = None
     """The value where the key applies and is not given."""
-
-
-ALWAYS = Only("", (), required=False)
 
 
 def only(*, required: bool = False, **condition: str | tuple[str, ...] | Callable[[Any], object]) -> Only:
@@ -54,6 +52,17 @@ def only(*, required: bool = False, **condition: str | tuple[str, ...] | Callabl
     """
     ((key, kinds),) = condition.items()
     return Only(key.replace("__", "."), (kinds,) if isinstance(kinds, str) else kinds, required)
+
+
+def only_of(field: FieldInfo) -> Only | None:
+    """The condition under which a key applies; None: always."""
+    return next((mark for mark in field.metadata if isinstance(mark, Only)), None)
+
+
+def applies(values: Values, field: FieldInfo) -> bool:
+    """Whether a key applies to what is chosen."""
+    mark = only_of(field)
+    return mark is None or str(values.get(mark.key)).partition(":")[0] in mark.kinds
 
 
 def drop_inapplicable(
@@ -69,11 +78,12 @@ def drop_inapplicable(
     dropped: dict[str, list[str]] = {}
     problems = []
     for key, field in fields.items():
-        value, reason = values.get(key), _why_inapplicable(values, key, fields)
-        if value is None or reason is None:
+        value, mark = values.get(key), only_of(field)
+        reason = _why_inapplicable(values, field, fields)
+        if value is None or mark is None or reason is None:
             continue
         if key in typed:
-            problems.append(Problem(key, f"only for {' or '.join(kinds_of(field))}, and {reason}", value))
+            problems.append(Problem(key, f"only for {' or '.join(mark.kinds)}, and {reason}", value))
             continue
         values[key] = None
         if value != defaults.get(key):
@@ -87,84 +97,26 @@ def drop_inapplicable(
     return [f"{', '.join(keys)} ignored: {reason}" for reason, keys in dropped.items()], problems
 
 
+def _why_inapplicable(values: Values, field: FieldInfo, fields: Fields) -> str | None:
+    """Why a key does not apply to what is chosen; None where it does, or where the choice itself is wrong."""
+    mark = only_of(field)
+    if mark is None:
+        return None
+    if reason := _why_inapplicable(values, fields[mark.key], fields):
+        return reason
+    kind = values.get(mark.key)
+    is_wrong = not is_choice(fields[mark.key], kind)
+    return None if is_wrong or applies(values, field) else f"{mark.key} is {kind}"
+
+
 def fill_defaults(values: Values, fields: Fields) -> None:
     """Set, in place, the options that apply, are not given and have a default."""
     for key, field in fields.items():
         mark = only_of(field)
-        is_given = values.get(key) is not None or (key in values and not mark.required)
-        if mark.default is not None and not is_given and applies(values, key, fields):
+        if mark is None or mark.default is None or not applies(values, field):
+            continue
+        if values.get(key) is None and (key not in values or mark.required):
             values[key] = mark.default
-
-
-def missing_for_kind(values: Values, fields: Fields) -> Iterator[Problem]:
-    """The keys that the choice requires and that are not given."""
-    for key, field in fields.items():
-        if only_of(field).required and values.get(key) is None and applies(values, key, fields):
-            decider = _decider(key, field)
-            words = expected(field).removesuffix(", or None")
-            message = f"must be given where {decider} is {values.get(decider)}: {words}"
-            yield Problem(key, message, cause=decider)
-
-
-def unpaired(values: Values, fields: Fields) -> Iterator[Problem]:
-    """The pairs of which both keys are given, or neither where one must be."""
-    for first, second, required in PAIRS:
-        given = [key for key in (first, second) if values.get(key) is not None]
-        if len(given) == 2:
-            message = f"give it or {second} (= {format_value(values[second])}), not both"
-            yield Problem(first, message, values[first])
-        elif not given and required and applies(values, first, fields):
-            cause = second if only_of(fields[first]) is ALWAYS else _decider(first, fields[first])
-            yield Problem(first, f"neither it nor {second} is given, and one must be", cause=cause)
-
-
-def wrong_data(values: Values, fields: Fields) -> Iterator[Problem]:
-    """A data set of another kind than the task needs."""
-    task, key = TASKS.get(str(values.get("task.name"))), "dataset.name"
-    dataset = _dataset(values, key)
-    if dataset is not None and dataset.data is None:
-        key = "dataset.template"
-        dataset = _dataset(values, key)
-    if task is not None and dataset is not None and dataset.data != task.data:
-        fitting = [name for name in choices_of(fields[key].annotation) if DATASETS[name].data == task.data]
-        message = f"the task {values.get('task.name')} needs {DATA[task.data]}: {', '.join(fitting)}"
-        yield Problem(key, message, values.get(key), cause="task.name")
-
-
-def _dataset(values: Values, key: str) -> DatasetEntry | None:
-    return DATASETS.get(str(values.get(key)).partition(":")[0])
-
-
-def bidirectional_language_model(values: Values, fields: Fields) -> Iterator[Problem]:
-    """A language model that reads the token it must predict."""
-    del fields
-    task = TASKS.get(str(values.get("task.name")))
-    if task is not None and task.language_model and values.get("model.bidirectional") is True:
-        message = "a language model cannot be bidirectional: it would see the token it must predict"
-        yield Problem("model.bidirectional", message, True, cause="task.name")
-
-
-def text_files(values: Values, fields: Fields) -> Iterator[Problem]:
-    """One of the held-out files of a text without the other; byte-pair encoding without a vocabulary size."""
-    del fields
-    is_text = values.get("dataset.name") == "text"  # tables of labelled texts are split by example
-    given = {key: values.get(key) for key in ("dataset.validation_file", "dataset.test_file")}
-    if is_text and None in given.values() and any(given.values()):
-        missing, other = sorted(given, key=lambda key: given[key] is not None)
-        yield Problem(missing, f"must be given as well where {other} is", cause=other)
-    if values.get("dataset.tokenizer") == "bpe" and values.get("dataset.vocabulary_size") is None:
-        message = "must be given where dataset.tokenizer is bpe: a whole number from 256 on"
-        yield Problem("dataset.vocabulary_size", message, cause="dataset.tokenizer")
-
-
-def two_averages(values: Values, fields: Fields) -> Iterator[Problem]:
-    """Both averages of the parameters at once."""
-    del fields
-    decay = values.get("optimizer.average_decay")
-    for key in ("optimizer.average_from_epochs", "optimizer.average_from_steps"):
-        if decay is not None and values.get(key) is not None:
-            message = f"give it or optimizer.average_decay (= {format_value(decay)}), not both"
-            yield Problem(key, message, values[key], cause="optimizer.average_decay")
 
 
 def too_large(values: Values, fields: Fields) -> Iterator[Problem]:
@@ -176,69 +128,81 @@ def too_large(values: Values, fields: Fields) -> Iterator[Problem]:
             yield Problem(key, f"must be less than {LIMIT}", value)
 
 
+def missing_for_kind(values: Values, fields: Fields) -> Iterator[Problem]:
+    """The keys that the choice requires and that are not given."""
+    for key, field in fields.items():
+        mark = only_of(field)
+        if mark is not None and mark.required and values.get(key) is None and applies(values, field):
+            words = expected(field).removesuffix(", or None")
+            message = f"must be given where {mark.key} is {values.get(mark.key)}: {words}"
+            yield Problem(key, message, cause=mark.key)
+
+
+def unpaired(values: Values, fields: Fields) -> Iterator[Problem]:
+    """The pairs of which both keys are given, or neither where one must be; both averages at once."""
+    for first, second, required in PAIRS:
+        given = [key for key in (first, second) if values.get(key) is not None]
+        if len(given) == 2:
+            yield _exclusive(values, first, second)
+        elif not given and required and applies(values, fields[first]):
+            mark = only_of(fields[first])
+            message = f"neither it nor {second} is given, and one must be"
+            yield Problem(first, message, cause=mark.key if mark else second)
+    decay = "optimizer.average_decay"
+    for key in ("optimizer.average_from_epochs", "optimizer.average_from_steps"):
+        if values.get(key) is not None and values.get(decay) is not None:
+            yield _exclusive(values, key, decay)._replace(cause=decay)
+
+
+def _exclusive(values: Values, key: str, other: str) -> Problem:
+    return Problem(key, f"give it or {other} (= {format_value(values[other])}), not both", values[key])
+
+
+def unfit_for_task(values: Values, fields: Fields) -> Iterator[Problem]:
+    """A data set of another kind than the task needs; a language model that reads what it must predict."""
+    task, key = TASKS.get(str(values.get("task.name"))), "dataset.name"
+    dataset = _dataset(values, key)
+    if dataset is not None and dataset.data is None:
+        key = "dataset.template"
+        dataset = _dataset(values, key)
+    if task is not None and dataset is not None and dataset.data != task.data:
+        fitting = [name for name in choices_of(fields[key].annotation) if DATASETS[name].data == task.data]
+        message = f"the task {values['task.name']} needs {DATA[task.data]}: {', '.join(fitting)}"
+        yield Problem(key, message, values.get(key), cause="task.name")
+    if task is not None and task.language_model and values.get("model.bidirectional") is True:
+        message = "a language model cannot be bidirectional: it would see the token it must predict"
+        yield Problem("model.bidirectional", message, True, cause="task.name")
+
+
+def _dataset(values: Values, key: str) -> DatasetEntry | None:
+    return DATASETS.get(str(values.get(key)).partition(":")[0])
+
+
+def text_files(values: Values, fields: Fields) -> Iterator[Problem]:
+    """One of the held-out files of a text without the other; byte-pair encoding without a vocabulary size."""
+    is_text = values.get("dataset.name") == "text"  # tables of labelled texts are split by example
+    given = {key: values.get(key) for key in ("dataset.validation_file", "dataset.test_file")}
+    if is_text and None in given.values() and any(given.values()):
+        missing, other = sorted(given, key=lambda key: given[key] is not None)
+        yield Problem(missing, f"must be given as well where {other} is", cause=other)
+    if values.get("dataset.tokenizer") == "bpe" and values.get("dataset.vocabulary_size") is None:
+        message = "must be given where dataset.tokenizer is bpe: a whole number from 256 on"
+        yield Problem("dataset.vocabulary_size", message, cause="dataset.tokenizer")
+
+
 def processes(values: Values, fields: Fields) -> Iterator[Problem]:
     """A process index out of range, or a coordinator that is not an address."""
-    del fields
-    count, index, coordinator = (
-        values.get(f"runtime.{key}") for key in ("process_count", "process_index", "coordinator")
-    )
-    for key, value in (("runtime.process_index", index), ("runtime.coordinator", coordinator)):
-        if value is not None and count in (None, 1):
-            message = "only with runtime.process_count, the number of processes: at least 2"
-            yield Problem(key, message, value, cause="runtime.process_count")
+    number, process, address = (f"runtime.{key}" for key in ("process_count", "process_index", "coordinator"))
+    count, index, coordinator = values.get(number), values.get(process), values.get(address)
+    for key in (process, address):
+        if values.get(key) is not None and count in (None, 1):
+            message = f"only with {number}, the number of processes: at least 2"
+            yield Problem(key, message, values[key], cause=number)
     if isinstance(count, int) and isinstance(index, int) and 1 < count <= index:
-        message = f"must be less than runtime.process_count = {count}; the first is 0"
-        yield Problem("runtime.process_index", message, index, cause="runtime.process_count")
+        yield Problem(process, f"must be less than {number} = {count}; the first is 0", index, cause=number)
     if isinstance(coordinator, str) and parse_address(coordinator) is None:
         message = "must be HOST:PORT, a name or an address and a number from 1 to 65535"
-        yield Problem("runtime.coordinator", message, coordinator)
+        yield Problem(address, message, coordinator)
 
 
-RULES = (
-    too_large,
-    missing_for_kind,
-    unpaired,
-    wrong_data,
-    bidirectional_language_model,
-    text_files,
-    two_averages,
-    processes,
-)
-
-
-def applies(values: Values, key: str, fields: Fields) -> bool:
-    """Whether `key` applies to what is chosen."""
-    if only_of(fields[key]) is ALWAYS:
-        return True
-    return str(values.get(_decider(key, fields[key]))).partition(":")[0] in kinds_of(fields[key])
-
-
-def only_of(field: FieldInfo) -> Only:
-    """The condition under which a key applies."""
-    return next((mark for mark in field.metadata if isinstance(mark, Only)), ALWAYS)
-
-
-def kinds_of(field: FieldInfo) -> tuple[str, ...]:
-    """The values of the deciding key where a key applies."""
-    kinds = only_of(field).kinds
-    assert isinstance(kinds, tuple)  # the sections are composed
-    return kinds
-
-
-def _decider(key: str, field: FieldInfo) -> str:
-    """The key whose value decides whether `key` applies."""
-    decider = only_of(field).key
-    return decider if "." in decider else f"{key.partition('.')[0]}.{decider}"
-
-
-def _why_inapplicable(values: Values, key: str, fields: Fields) -> str | None:
-    """Why `key` does not apply to what is chosen; None where it does, or where the choice itself is wrong."""
-    if only_of(fields[key]) is ALWAYS:
-        return None
-    decider = _decider(key, fields[key])
-    if reason := _why_inapplicable(values, decider, fields):
-        return reason
-    if applies(values, key, fields):
-        return None
-    kind = values.get(decider)
-    return f"{decider} is {kind}" if is_choice(fields[decider], kind) else None
+RULES = (too_large, missing_for_kind, unpaired, unfit_for_task, text_files, processes)

@@ -5,16 +5,20 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
-from pydantic import create_model
+from pydantic import ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from rnn_jax.config.composition import CATALOGUES, compose_section
-from rnn_jax.config.config_files import with_defaults
-from rnn_jax.config.messages import join_lines
+from rnn_jax.config.config_files import defaults, with_defaults
+from rnn_jax.config.messages import Problem, choices_of, expected, in_bounds, join_lines, nearest, nearest_key
+from rnn_jax.config.rules import RULES, drop_inapplicable, fill_defaults
 from rnn_jax.config.sections import Checkpoint, Dataset, Log, Model, Optimizer, Runtime, Task, Train
 from rnn_jax.config.sections.section import Hyper, Section
-from rnn_jax.config.validation import Examined, examine_sections
+from rnn_jax.config.values import flatten, plain
 from rnn_jax.runtime.errors import UserError
+
+OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+"""Pydantic's error types for a number of the right type."""
 
 
 class Config(Section):
@@ -33,51 +37,42 @@ class Config(Section):
 SECTIONS = tuple(Config.model_fields)
 
 
-class Schema(NamedTuple):
-    """The sections as they are with the present entries of the catalogue."""
+class Examined(NamedTuple):
+    """A config, None where it has problems; the notes on keys that were ignored; and all problems."""
 
-    config: type[Config]
-    keys: dict[str, FieldInfo]
-    """By `section.key` its type, marks and description."""
+    config: Any
+    notes: list[str]
+    problems: list[Problem]
 
 
-def schema() -> Schema:
-    """Compose the sections with the catalogue: its names, and the keys of its entries' own.
+def keys() -> dict[str, FieldInfo]:
+    """All keys of a config, `section.key`, with their types, marks and descriptions.
 
     Raises:
         UserError: the options of a registered entry cannot be keys of the section.
     """
+    return _schema()[1]
+
+
+def _schema() -> tuple[type[Config], dict[str, FieldInfo]]:
+    """The model of a config and its keys, completed by the present entries of the catalogue."""
     return _compose(*(tuple(catalogue.items()) for catalogue in CATALOGUES.values()))
 
 
 @lru_cache(maxsize=8)
-def _compose(*entries: object) -> Schema:
+def _compose(*entries: object) -> tuple[type[Config], dict[str, FieldInfo]]:
     del entries  # the catalogue now, by which what was composed is found again
     sections = {
         name: compose_section(name, field.annotation)
         for name, field in Config.model_fields.items()
         if isinstance(field.annotation, type)
     }
-    keys = {
-        f"{section}.{key}": field
-        for section, model in sections.items()
-        for key, field in model.model_fields.items()
-    }
+    keys = flatten({name: section.model_fields for name, section in sections.items()})
     hyper = [key.partition(".")[2] for key, field in keys.items() if Hyper in field.metadata]
     if twice := [name for name in hyper if hyper.count(name) > 1]:
         raise UserError(f"two keys that are Hyper have the name {twice[0]}; rename the option")
-    definitions: dict[str, Any] = {name: (model, ...) for name, model in sections.items()}
-    return Schema(create_model("Config", __base__=Config, **definitions), keys)
-
-
-def keys() -> dict[str, FieldInfo]:
-    """All keys of a config, `section.key`, with their types, marks and descriptions."""
-    return schema().keys
-
-
-def examine(config: Mapping[str, Any] | ConfigDict, typed: Collection[str]) -> Examined:
-    """Check a config as it stands, and find all problems at once; see `check` for the arguments."""
-    return examine_sections(config, typed, *schema())
+    definitions: dict[str, Any] = {name: (section, ...) for name, section in sections.items()}
+    return create_model("Config", __base__=Config, **definitions), keys
 
 
 def validate(
@@ -111,6 +106,67 @@ def check(
     return examined.config, examined.notes
 
 
+def examine(config: Mapping[str, Any] | ConfigDict, typed: Collection[str]) -> Examined:
+    """Check a config as it stands, and find all problems at once; see `check` for the arguments."""
+    model, fields = _schema()
+    sections, problems = plain(config), []
+    for name, section in sections.items():
+        if isinstance(section, dict):
+            problems += [wrong_key(key) for key in flatten({name: section}) if key not in fields]
+        else:
+            problem = wrong_key(name)
+            problems.append(problem._replace(value=section) if name in SECTIONS else problem)
+    values = {key: value for key, value in flatten(sections).items() if key in fields}
+    notes, found = drop_inapplicable(values, typed, fields, flatten(defaults()))
+    fill_defaults(values, fields)
+    known = {name: {} for name in SECTIONS if isinstance(sections.get(name), dict)}
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        if section in known:
+            known[section][name] = value
+    checked = None
+    try:
+        checked = model.model_validate(known)
+    except ValidationError as error:
+        found += [_problem(item["type"], item["loc"], item["input"]) for item in error.errors()]
+    found += [problem for rule in RULES for problem in rule(values, fields)]
+    for problem in found:
+        # One problem per key, and none of the keys of a section that has a problem itself.
+        if not {problem.key, problem.key.partition(".")[0]} & {earlier.key for earlier in problems}:
+            problems.append(problem)
+    return Examined(None if problems else checked, notes, problems)
+
+
+def wrong_key(key: str) -> Problem:
+    """The problem of a key that the schema does not have; a section is none."""
+    section = key.partition(".")[0]
+    names = _names_in(section)
+    if key == section and names:
+        return Problem(key, f"is a section, with the keys {names}")
+    if near := nearest_key(key, keys()):
+        return Problem(key, f"no such key; did you mean {near}?")
+    known = f"{section} has {names}" if names else f"the sections are {', '.join(SECTIONS)}"
+    return Problem(key, f"no such key; {known}")
+
+
+def _names_in(section: str) -> str:
+    return ", ".join(key.partition(".")[2] for key in keys() if key.startswith(f"{section}."))
+
+
+def _problem(kind: str, place: tuple[int | str, ...], value: Any) -> Problem:
+    """An error of pydantic's in our words."""
+    key = ".".join(str(part) for part in place[:2])
+    field = keys().get(key)
+    if field is None:
+        return Problem(key, f"the whole section is missing; its keys are {_names_in(key)}")
+    if kind == "missing":
+        return Problem(key, f"must be given ({field.description}): {expected(field)}")
+    message = f"must be {in_bounds(field) if kind in OUT_OF_RANGE else expected(field)}"
+    if isinstance(value, str) and (near := nearest(value, choices_of(field.annotation))):
+        message += f"; did you mean {near}?"
+    return Problem(key, message, value)
+
+
 def split_hyper(config: Config) -> tuple[dict[str, dict[str, Any]], dict[str, float]]:
     """Separate the keys marked `Hyper` from their sections.
 
@@ -121,7 +177,6 @@ def split_hyper(config: Config) -> tuple[dict[str, dict[str, Any]], dict[str, fl
     hyper = {}
     for key, field in keys().items():
         section, _, name = key.partition(".")
-        if Hyper in field.metadata:
-            value = sections[section].pop(name)
-            hyper |= {} if value is None else {name: value}
+        if Hyper in field.metadata and (value := sections[section].pop(name)) is not None:
+            hyper[name] = value
     return sections, hyper

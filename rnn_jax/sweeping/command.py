@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnn_jax.config import config_files
-from rnn_jax.config.command_line import overridden, read_arguments, wrong_key
+from rnn_jax.config.command_line import overridden, read_arguments
 from rnn_jax.config.messages import format_value
 from rnn_jax.config.plugins import load_plugins, plugin_flags, plugins_of
 from rnn_jax.config.run_folder import default_workdir, run_name
-from rnn_jax.config.schema import keys
+from rnn_jax.config.schema import keys, wrong_key
 from rnn_jax.config.values import read_value
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping import definition
