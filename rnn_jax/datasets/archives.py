@@ -97,9 +97,8 @@ def open_compressed(path: Path) -> Iterator[Decompressed]:
     with path.open("rb") as file:
         start = file.read(8)
         file.seek(0)
-        plain = ("plain", contextlib.nullcontext)
         found = (each for magic, each in _COMPRESSIONS.items() if start.startswith(magic))
-        name, decompress = next(found, plain)
+        name, decompress = next(found, ("plain", contextlib.nullcontext))
         with decompress(file) as stream:
             yield Decompressed(path, stream, os.fstat(file.fileno()).st_size, name)
 
@@ -110,14 +109,9 @@ def read_tar(path: Path, selected: Callable[[str], bool], max_bytes: int) -> Ite
     No file is written, so no name can do harm. An archive with a name that leads out of it is still an error,
     since nobody should unpack it.
 
-    Args:
-        path: the archive.
-        selected: whether to read the file of a name.
-        max_bytes: the greatest size of one selected file.
-
     Raises:
         UserError: the archive has a member other than files and folders, a name that leads out of it, or a
-            selected file that is larger.
+            selected file of more than `max_bytes`.
     """
     with open_compressed(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
         for member in archive:

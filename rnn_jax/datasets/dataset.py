@@ -12,6 +12,7 @@ them, and a trained model prepares new inputs with them."""
 Splits = dict[str, dict[str, np.ndarray]]
 """The arrays of each split, "train", "validation" and "test", by name."""
 SPLITS = ("train", "validation", "test")
+_MAX_LISTED = 12  # classes that are listed one by one
 
 
 class Dataset(NamedTuple):
@@ -26,8 +27,7 @@ class Dataset(NamedTuple):
       `targets`, and `steps`, the concatenated steps of all examples: tokens, int32 [steps], or float32
       [steps, features];
     - "text" (`unit`: 'word', 'character', 'byte' or 'piece', `vocabulary`): `tokens`, integers [tokens],
-    which
-      may be on disk (`numpy.memmap`);
+      which may be on disk (`numpy.memmap`);
     - "numbers": `numbers`, int32 [examples], from which the task draws each example.
     """
 
@@ -64,3 +64,30 @@ def take(arrays: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarra
     parts = [arrays["steps"][ends[row] - arrays["lengths"][row] : ends[row]] for row in rows]
     steps = np.concatenate(parts) if parts else arrays["steps"][:0]
     return {"lengths": arrays["lengths"][rows], "targets": arrays["targets"][rows], "steps": steps}
+
+
+def describe(data: Dataset) -> dict[str, str]:
+    """Return rows for display by heading: 'data', and 'classes', 'lengths' and 'note' where they apply."""
+    counts = ", ".join(f"{count:,} {split}" for split, count in data.counts.items())
+    rows = {"data": f"{data.name} {data.version}: {counts}"}
+    if data.vocabulary is not None:
+        rows["data"] += f"; {len(data.vocabulary):,} different {data.vocabulary.unit.replace('_', ' ')}s"
+    if data.classes:
+        rows["classes"] = _describe_classes(data)
+    if "lengths" in data.splits["train"]:
+        lengths = np.concatenate([arrays["lengths"] for arrays in data.splits.values()])
+        shortest, median, longest = lengths.min(), np.median(lengths), lengths.max()
+        rows["lengths"] = f"shortest {shortest:,}, median {median:,.0f}, longest {longest:,}"
+    if data.notes:
+        rows["note"] = "; ".join(data.notes)
+    return rows
+
+
+def _describe_classes(data: Dataset) -> str:
+    """List the share of each class in the training examples, or the extremes of many classes."""
+    counts = np.bincount(data.splits["train"]["targets"], minlength=len(data.classes))
+    percent = 100 * counts / counts.sum()
+    shares = [f"{name}: {share:.1f} %" for name, share in zip(data.classes, percent, strict=True)]
+    if len(shares) <= _MAX_LISTED:
+        return ", ".join(shares)
+    return f"{len(shares)}; the rarest {shares[counts.argmin()]}, the most frequent {shares[counts.argmax()]}"

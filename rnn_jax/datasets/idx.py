@@ -21,7 +21,6 @@ FILES = {
 }
 """The names of MNIST's files: images and labels of each split."""
 _MAGIC = {"images": 2051, "labels": 2049}
-_AXES = {"images": 3, "labels": 1}
 
 
 def image_spec(height: int, width: int, classes: int) -> Spec:
@@ -56,13 +55,10 @@ def read_labels(path: Path, classes: int = 256) -> np.ndarray:
 
 
 def read_pair(images_path: Path, labels_path: Path, spec: Spec | None = None) -> dict[str, np.ndarray]:
-    """Read the two files of one split, which fit the spec if it is given.
-
-    Returns:
-        `inputs`, uint8 [examples, height, width], and `targets`, int32 [examples].
+    """Read a split: `inputs`, uint8 [examples, height, width], and `targets`, int32 [examples].
 
     Raises:
-        UserError: a file is invalid (see above), or the number of labels is not that of images.
+        UserError: a file is invalid (see above) or does not fit the spec, or the files differ in length.
     """
     spec = spec or {}
     images = read_images(images_path, spec.get("height"), spec.get("width"))
@@ -78,7 +74,8 @@ def read_pair(images_path: Path, labels_path: Path, spec: Spec | None = None) ->
 def _read(path: Path, contents: str) -> np.ndarray:
     """Read a file of "images" or "labels": uint8, with the shape in its header."""
     with reading(path), open_compressed(path) as file:
-        size = 4 * (1 + _AXES[contents])
+        axes = _MAGIC[contents] % 256
+        size = 4 * (1 + axes)
         header = file.read(size)
         magic = int.from_bytes(header[:4], "big")
         if len(header) >= 4 and magic != _MAGIC[contents]:
@@ -88,7 +85,7 @@ def _read(path: Path, contents: str) -> np.ndarray:
             )
         if len(header) < size:
             raise UserError(f"{path}: truncated: {len(header)} bytes: must begin with a header of {size}")
-        shape = struct.unpack(f">{_AXES[contents]}I", header[4:])
+        shape = struct.unpack(f">{axes}I", header[4:])
         expected = math.prod(shape)
         data, surplus = file.read_up_to(expected)
     if (actual := len(data) + surplus) != expected:

@@ -1,13 +1,10 @@
 """Sequences of different lengths in one array: their concatenated `steps`, and `lengths`."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
 from rnn_jax.datasets.dataset import Dataset
-
-Truncation = Literal["keep_first", "keep_last"]
 
 
 def join(sequences: Sequence[np.ndarray], targets: np.ndarray) -> dict[str, np.ndarray]:
@@ -16,8 +13,8 @@ def join(sequences: Sequence[np.ndarray], targets: np.ndarray) -> dict[str, np.n
     return {"lengths": lengths, "targets": targets, "steps": np.concatenate(sequences)}
 
 
-def truncate(data: Dataset, max_length: int | None, truncation: Truncation | None) -> Dataset:
-    """Truncate sequences to `max_length` steps, and add a note about it; None: no truncation."""
+def truncate(data: Dataset, max_length: int | None, truncation: str) -> Dataset:
+    """Truncate sequences to the first or last (`keep_first`, `keep_last`) steps, and add a note about it."""
     if max_length is None:
         return data
     splits, truncated, examples = {}, 0, 0
@@ -29,6 +26,6 @@ def truncate(data: Dataset, max_length: int | None, truncation: Truncation | Non
         keep = place < max_length if truncation == "keep_first" else place >= np.repeat(surplus, lengths)
         splits[split] = {**arrays, "lengths": lengths - surplus, "steps": arrays["steps"][keep]}
         truncated, examples = truncated + int((surplus > 0).sum()), examples + len(lengths)
-    end = str(truncation).removeprefix("keep_")
+    end = truncation.removeprefix("keep_")
     note = f"{truncated:,} of {examples:,} sequences truncated to the {end} {max_length:,} steps"
-    return data._replace(splits=splits, notes=(*data.notes, *([note] if truncated else [])))
+    return data._replace(splits=splits, notes=(*data.notes, note) if truncated else data.notes)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.datasets.vocabulary import Unit, Vocabulary
@@ -12,96 +12,58 @@ from rnn_jax.runtime.errors import UserError
 
 _Count = Annotated[int, Field(ge=1, le=1 << 31)]
 _Side = Annotated[int, Field(ge=1, le=1 << 14)]  # pixels
-_Float32 = Annotated[float, Field(gt=-3e38, lt=3e38)]
-_Scale = Annotated[float, Field(gt=0, lt=3e38)]
-
-
-class _Spec(BaseModel):
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-
-class _Image(_Spec):
-    height: _Side
-    width: _Side
-    classes: _Count
-    maximum: Annotated[int, Field(ge=1, le=255)]
-
-
-class _Text(_Spec):
-    unit: Unit
-    vocabulary: _Count
-
-
-class _LabelledText(_Text):
-    classes: _Count
-
-
-class _Sequences(_Spec):
-    features: _Count
-    means: list[_Float32]
-    deviations: list[_Scale]
-
-
-class _ClassifiedSequences(_Sequences):
-    classes: _Count
-
-
-class _RegressedSequences(_Sequences):
-    outputs: _Count
-    target_means: list[_Float32]
-    target_deviations: list[_Scale]
-
-
-_MODELS: dict[str, type[_Spec]] = {
-    "image": _Image,
-    "text": _Text,
-    "labelled_text": _LabelledText,
-    "sequences": _RegressedSequences,
-    "numbers": _Spec,
+_Maximum = Annotated[int, Field(ge=1, le=255)]
+_Means = list[Annotated[float, Field(gt=-3e38, lt=3e38)]]
+_Deviations = list[Annotated[float, Field(gt=0, lt=3e38)]]
+_TEXT = {"unit": Unit, "vocabulary": _Count}
+_SEQUENCES = {"features": _Count, "means": _Means, "deviations": _Deviations}
+_KEYS: dict[str, dict[str, Any]] = {
+    "image": {"height": _Side, "width": _Side, "classes": _Count, "maximum": _Maximum},
+    "text": _TEXT,
+    "labelled_text": {**_TEXT, "classes": _Count},
+    "sequences": {**_SEQUENCES, "outputs": _Count, "target_means": _Means, "target_deviations": _Deviations},
+    "numbers": {},
 }
-"""The keys of the spec of each kind of data."""
-_LENGTHS = {
+"""The keys of the spec of each kind of data, and their types."""
+_CLASSIFIED_SEQUENCES = {**_SEQUENCES, "classes": _Count}
+_SIZES = {
     "means": "features",
     "deviations": "features",
     "target_means": "outputs",
     "target_deviations": "outputs",
 }
+"""The key that has the number of values of a list."""
 
 
 def check_spec(
     spec: Mapping[str, Any], classes: tuple[str, ...], vocabulary: Vocabulary | None, where: str
 ) -> None:
-    """Raise UserError if a spec (see `Dataset`) is invalid, or does not fit the classes or the vocabulary.
+    """Raise UserError if a spec (see `Dataset`) is invalid, or does not fit the class names or a vocabulary.
 
-    Args:
-        spec: the spec, from a file that may be damaged.
-        classes: the class names.
-        vocabulary: the vocabulary; None: it is not checked.
-        where: the file or key that the spec is from, for errors.
+    `where` is the file or key that the spec is from.
     """
     kind = spec.get("kind")
-    if not isinstance(kind, str) or kind not in _MODELS:
-        raise UserError(f"{where}: damaged: kind = {kind!r}: must be one of {', '.join(_MODELS)}")
-    model = _ClassifiedSequences if kind == "sequences" and "classes" in spec else _MODELS[kind]
+    if not isinstance(kind, str) or kind not in _KEYS:
+        raise UserError(f"{where}: damaged: kind = {kind!r}: must be one of {', '.join(_KEYS)}")
+    keys = _CLASSIFIED_SEQUENCES if kind == "sequences" and "classes" in spec else _KEYS[kind]
+    strict = ConfigDict(strict=True, allow_inf_nan=False)
     try:
-        model.model_validate(dict(spec))
+        create_model("Spec", __config__=strict, **keys).model_validate(dict(spec))
     except ValidationError as error:
         first = error.errors()[0]
         key, value = ".".join(map(str, first["loc"])), str(first["input"])[:40]
         raise UserError(f"{where}: damaged: {key} = {value}: {first['msg']}") from None
-    for key in _LENGTHS.keys() & model.model_fields.keys():
-        if len(spec[key]) != spec[_LENGTHS[key]]:
+    for key, size in _SIZES.items():
+        if key in keys and len(spec[key]) != spec[size]:
             raise UserError(
-                f"{where}: damaged: {key} has {len(spec[key])} values: must be {_LENGTHS[key]} = "
-                f"{spec[_LENGTHS[key]]}"
+                f"{where}: damaged: {key} has {len(spec[key])} values: must be {size} = {spec[size]}"
             )
     if kind != "text" and len(classes) != spec.get("classes", 0):
         raise UserError(
             f"{where}: damaged: has {len(classes):,} class names: must be classes = {spec.get('classes', 0)}"
         )
     if vocabulary is not None and "unit" in spec:
-        found = f"{len(vocabulary):,} {vocabulary.unit}s"
-        expected = f"{spec['vocabulary']:,} {spec['unit']}s"
+        found, expected = f"{len(vocabulary):,} {vocabulary.unit}s", f"{spec['vocabulary']:,} {spec['unit']}s"
         if found != expected:
             raise UserError(f"{where}: damaged: the vocabulary has {found}: must be {expected}")
 

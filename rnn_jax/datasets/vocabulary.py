@@ -71,19 +71,62 @@ class Vocabulary:
         return np.uint16 if len(self) <= 1 << 16 else np.int32
 
     def encode(self, text: str) -> np.ndarray:
-        """Return the token numbers [tokens] of a text.
+        """Return the token numbers of a text, int32 [tokens].
 
         Raises:
             UserError: a word or character is out of vocabulary, and there is no unknown token.
         """
-        return _ENCODERS[self.unit](self, text)
+        if self.unit == "byte":
+            return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8).astype(np.int32)
+        if self.unit == "piece":
+            if not _is_valid_text(text):
+                raise UserError(f"{text[:_MAX_SHOWN]!r}: has half of a character (a lone surrogate)")
+            return np.array(self._tokenizer.encode(text).ids, np.int32)
+        if self.unit == "character":
+            return self._encode_characters(text)
+        words = split_words(text) if self.unit == "word" else split_plain_words(text)
+        numbers, unknown = self.numbers, self.unknown
+        found = [numbers.get(word, unknown) for word in words]
+        if None in found:
+            raise _out_of_vocabulary("word", words[found.index(None)])
+        return np.array(found, np.int32)
+
+    def _encode_characters(self, text: str) -> np.ndarray:
+        code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        found = self._by_code_point[code_points]
+        if self.unknown is not None:
+            return np.where(found < 0, self.unknown, found)
+        if (found < 0).any():
+            place = int(np.argmin(found))
+            line = text.count("\n", 0, place) + 1
+            raise _out_of_vocabulary(f"line {line}: the character", text[place])
+        return found
 
     def decoder(self) -> Callable[[int], str]:
         """Return a function from one token number of a text to its characters, to be called in order.
 
         The result may be empty: the last byte of a character returns all of it.
         """
-        return _DECODERS[self.unit](self)
+        if self.unit == "byte":
+            decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            return lambda number: decoder.decode(bytes([number]))
+        if self.unit == "piece":
+            stream = tokenizers_library().decoders.DecodeStream()
+            return lambda number: stream.step(self._tokenizer, number) or ""
+        if self.unit == "character":
+            shown = [token if token != UNKNOWN else "\N{REPLACEMENT CHARACTER}" for token in self.tokens]
+            return shown.__getitem__
+        if self.unit == "plain_word":
+            return lambda number: f"{self.tokens[number]} "
+        at_line_start = True
+
+        def decode_word(number: int) -> str:
+            nonlocal at_line_start
+            word = self.tokens[number]
+            separator, at_line_start = "" if at_line_start else " ", word == END_OF_LINE
+            return "\n" if at_line_start else separator + word
+
+        return decode_word
 
     def decode(self, numbers: Iterable[int]) -> str:
         """Return the text of some token numbers."""
@@ -101,14 +144,11 @@ class Vocabulary:
 
     @classmethod
     def load(cls, file: Path) -> "Vocabulary":
-        """Load a saved vocabulary.
-
-        Raises:
-            UserError: the file cannot be read, is not a vocabulary, or is a link out of its folder.
-        """
+        """Load a saved vocabulary; raise UserError for another file, or a link out of its folder."""
         content = read_json(file)
         unit, tokens, bpe = content.get("unit"), content.get("tokens", []), content.get("pieces")
-        distinct = _are_distinct_strings(tokens)
+        distinct = isinstance(tokens, list) and all(isinstance(token, str) for token in tokens)
+        distinct = distinct and 0 < len(tokens) == len(set(tokens)) and _is_valid_text("".join(tokens))
         fits = {
             "word": distinct and END_OF_LINE in tokens,
             "plain_word": distinct and UNKNOWN in tokens,
@@ -136,13 +176,7 @@ class Vocabulary:
         return numbers
 
 
-def _are_distinct_strings(tokens: Any) -> bool:
-    if not (isinstance(tokens, list) and tokens and all(isinstance(token, str) for token in tokens)):
-        return False
-    return len(set(tokens)) == len(tokens) and is_valid_text("".join(tokens))
-
-
-def is_valid_text(text: str) -> bool:
+def _is_valid_text(text: str) -> bool:
     """Whether a text has no lone surrogate, which is half of a character."""
     try:
         text.encode()
@@ -187,90 +221,5 @@ def split_plain_words(text: str) -> list[str]:
     return _PLAIN_WORD.findall(_HTML_LINE_BREAK.sub(" ", text.lower()))
 
 
-def _encode_words(vocabulary: Vocabulary, text: str) -> np.ndarray:
-    numbers, unknown, words = vocabulary.numbers, vocabulary.unknown, split_words(text)
-    found = [numbers.get(word, unknown) for word in words]
-    if None in found:
-        raise _out_of_vocabulary("word", words[found.index(None)])
-    return np.array(found, np.int32)
-
-
-def _encode_plain_words(vocabulary: Vocabulary, text: str) -> np.ndarray:
-    numbers, unknown = vocabulary.numbers, vocabulary.numbers[UNKNOWN]
-    return np.array([numbers.get(word, unknown) for word in split_plain_words(text)], np.int32)
-
-
-def _encode_characters(vocabulary: Vocabulary, text: str) -> np.ndarray:
-    code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    found = vocabulary._by_code_point[code_points]
-    if vocabulary.unknown is not None:
-        return np.where(found < 0, vocabulary.unknown, found)
-    if (found < 0).any():
-        place = int(np.argmin(found))
-        line = text.count("\n", 0, place) + 1
-        raise _out_of_vocabulary(f"line {line}: the character", text[place])
-    return found
-
-
-def _encode_bytes(vocabulary: Vocabulary, text: str) -> np.ndarray:
-    del vocabulary
-    return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8).astype(np.int32)
-
-
-def _encode_pieces(vocabulary: Vocabulary, text: str) -> np.ndarray:
-    if not is_valid_text(text):
-        raise UserError(f"{text[:_MAX_SHOWN]!r}: has half of a character (a lone surrogate)")
-    return np.array(vocabulary._tokenizer.encode(text).ids, np.int32)
-
-
 def _out_of_vocabulary(what: str, token: str) -> UserError:
     return UserError(f"{what} {token[:_MAX_SHOWN]!r} is not in the vocabulary, which has no {UNKNOWN}")
-
-
-def _decode_words(vocabulary: Vocabulary) -> Callable[[int], str]:
-    at_line_start = True
-
-    def decode(number: int) -> str:
-        nonlocal at_line_start
-        word = vocabulary.tokens[number]
-        separator, at_line_start = "" if at_line_start else " ", word == END_OF_LINE
-        return "\n" if at_line_start else separator + word
-
-    return decode
-
-
-def _decode_plain_words(vocabulary: Vocabulary) -> Callable[[int], str]:
-    return lambda number: f"{vocabulary.tokens[number]} "
-
-
-def _decode_characters(vocabulary: Vocabulary) -> Callable[[int], str]:
-    return lambda number: (
-        "\N{REPLACEMENT CHARACTER}" if number == vocabulary.unknown else vocabulary.tokens[number]
-    )
-
-
-def _decode_bytes(vocabulary: Vocabulary) -> Callable[[int], str]:
-    del vocabulary
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    return lambda number: decoder.decode(bytes([number]))
-
-
-def _decode_pieces(vocabulary: Vocabulary) -> Callable[[int], str]:
-    stream = tokenizers_library().decoders.DecodeStream()
-    return lambda number: stream.step(vocabulary._tokenizer, number) or ""
-
-
-_ENCODERS: dict[str, Callable[[Vocabulary, str], np.ndarray]] = {
-    "word": _encode_words,
-    "plain_word": _encode_plain_words,
-    "character": _encode_characters,
-    "byte": _encode_bytes,
-    "piece": _encode_pieces,
-}
-_DECODERS: dict[str, Callable[[Vocabulary], Callable[[int], str]]] = {
-    "word": _decode_words,
-    "plain_word": _decode_plain_words,
-    "character": _decode_characters,
-    "byte": _decode_bytes,
-    "piece": _decode_pieces,
-}

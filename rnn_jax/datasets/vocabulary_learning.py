@@ -1,5 +1,6 @@
 """Vocabularies learned from text: words, characters and byte-pair encoding."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable
 
@@ -17,11 +18,8 @@ from rnn_jax.runtime.errors import UserError
 def learn_words(lines: Iterable[str], size: int | None = None, *, unknown: bool = True) -> Vocabulary:
     """Return the words of a text, the most frequent first, ties in alphabetical order.
 
-    Args:
-        lines: the text, in parts that end between words.
-        size: the number of tokens, the most frequent; None: all.
-        unknown: whether to add the unknown token if the text has none. It then replaces words that occur
-            once, so that its embedding is trained.
+    With a `size`, only the most frequent are kept. The parts of the text end between words. If `unknown` and
+    the text has no unknown token, it replaces words that occur once, so that its embedding is trained.
     """
     counts = Counter(word for line in lines for word in split_words(line))
     counts.setdefault(END_OF_LINE, 0)
@@ -42,9 +40,7 @@ def learn_characters(texts: Iterable[str], size: int | None = None) -> Vocabular
 
     With a `size`, there is an unknown token, and only the most frequent characters are kept.
     """
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(text)
+    counts = Counter(itertools.chain.from_iterable(texts))
     tokens = counts if size is None else _most_frequent(counts, size, unknown=True)
     return Vocabulary("character", tuple(sorted(tokens)))
 

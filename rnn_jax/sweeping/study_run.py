@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rnn_jax.config.schema import Config
-from rnn_jax.datasets.description import describe
+from rnn_jax.datasets.dataset import describe
 from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.reporting.provenance import commit
 from rnn_jax.runtime.errors import UserError

@@ -15,7 +15,7 @@ from rnn_jax.checkpoints import store
 from rnn_jax.config.run_folder import RunFolder, open_run, read_config
 from rnn_jax.config.schema import Config, split_hyper, validate
 from rnn_jax.datasets import dataset_info
-from rnn_jax.datasets.description import describe
+from rnn_jax.datasets.dataset import describe
 from rnn_jax.reporting import plots
 from rnn_jax.reporting.console import Console, build_console, silent_console
 from rnn_jax.runtime import devices

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_jax.datasets import description
-from rnn_jax.datasets.dataset import Dataset
+from rnn_jax.datasets.dataset import Dataset, describe
 from rnn_jax.datasets.vocabulary import Vocabulary
 
 
@@ -20,7 +19,7 @@ def dataset(train: np.ndarray, classes: tuple[str, ...], **more: Any) -> Dataset
 
 
 def test_counts_and_shares_of_the_training_examples() -> None:
-    found = description.describe(dataset(np.array([0, 1, 1, 1]), ("quiet", "loud")))
+    found = describe(dataset(np.array([0, 1, 1, 1]), ("quiet", "loud")))
     assert found == {
         "data": "sounds 1.0: 4 train, 2 validation, 1 test",
         "classes": "quiet: 25.0 %, loud: 75.0 %",
@@ -29,12 +28,12 @@ def test_counts_and_shares_of_the_training_examples() -> None:
 
 def test_of_many_classes_the_extremes_are_named() -> None:
     labels = np.repeat(np.arange(14), [5, 5, 1, 5, 5, 9, 5, 5] + [1] * 6)
-    found = description.describe(dataset(labels, tuple("abcdefghijklmn")))
+    found = describe(dataset(labels, tuple("abcdefghijklmn")))
     assert found["classes"] == "14; the rarest c: 2.2 %, the most frequent f: 19.6 %"
 
 
 def test_a_class_that_no_training_example_has_is_not_lost() -> None:
-    assert description.describe(dataset(np.array([0, 0]), ("a", "b")))["classes"] == "a: 100.0 %, b: 0.0 %"
+    assert describe(dataset(np.array([0, 0]), ("a", "b")))["classes"] == "a: 100.0 %, b: 0.0 %"
 
 
 def test_lengths_tokens_and_notes() -> None:
@@ -43,7 +42,7 @@ def test_lengths_tokens_and_notes() -> None:
         name: {"lengths": np.array(own, np.int32), "targets": np.zeros((len(own), 1), np.float32)}
         for name, own in lengths.items()
     }
-    found = description.describe(
+    found = describe(
         Dataset(
             name="sounds",
             version="1.0",
