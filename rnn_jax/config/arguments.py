@@ -1,4 +1,4 @@
-"""Command lines of flags alone, without a config: what is wrong with one is typed in a line, as elsewhere."""
+"""Command lines of flags alone, without a config; their errors take one line, as elsewhere."""
 
 import argparse
 from collections.abc import Sequence
@@ -15,12 +15,9 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, command: str, description: str, epilog: str) -> None:
         """Build the parser of `python -m rnn_jax.<command>`."""
+        raw = argparse.RawDescriptionHelpFormatter
         super().__init__(
-            f"python -m rnn_jax.{command}",
-            description=description,
-            epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
+            f"python -m rnn_jax.{command}", None, description, epilog, formatter_class=raw, allow_abbrev=False
         )
 
     def error(self, message: str) -> NoReturn:
@@ -45,18 +42,11 @@ class Parser(argparse.ArgumentParser):
 
     def add_run(self, what: str) -> None:
         """Add --workdir (`what`: its help), --checkpoint and --plugin."""
-        self.add_argument("--workdir", type=_folder, required=True, metavar="DIR", help=what)
-        self.add_argument(
-            "--checkpoint", choices=("best", "latest"), default="best", help="the checkpoint (default: best)"
-        )
-        self.add_argument(
-            "--plugin",
-            "--config",
-            action="append",
-            dest="plugins",
-            metavar="MODULE_OR_FILE",
-            help="register the run's cell, task or data set, if it is not part of the package",
-        )
+        add = self.add_argument
+        add("--workdir", type=_folder, required=True, metavar="DIR", help=what)
+        add("--checkpoint", choices=("best", "latest"), default="best", help="the checkpoint (default: best)")
+        registers = "register the run's cell, task or data set, if it is not part of the package"
+        add("--plugin", "--config", action="append", dest="plugins", metavar="MODULE_OR_FILE", help=registers)
 
 
 def _folder(text: str) -> Path:

@@ -105,11 +105,7 @@ def load_config(source: str, overrides: Mapping[str, Any] | None = None) -> Conf
 def read_arguments(
     arguments: Sequence[str], known: Sequence[str]
 ) -> tuple[dict[str, list[str]], dict[str, str], list[str]]:
-    """Split a command line.
-
-    Args:
-        arguments: the command line.
-        known: the names of its flags.
+    """Split a command line with the flags `known`.
 
     Returns:
         All texts of each flag, the last text of each key behind `--config.`, and the errors.

@@ -8,7 +8,7 @@ variants. A bare name, `mnist`, is a packaged config.
 import ast
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,15 +57,19 @@ def describe(path: str) -> Description:
         SyntaxError: the file is not Python.
     """
     tree = ast.parse(_find(path).read_bytes())
-    functions = {node.name: _summary(node) for node in tree.body if isinstance(node, ast.FunctionDef)}
+    summaries = {
+        getattr(node, "name", ""): (ast.get_docstring(node) or "").partition("\n")[0]
+        for node in (tree, *tree.body)
+        if isinstance(node, ast.Module | ast.FunctionDef)
+    }
     variants = {}
     for node in tree.body:
         is_assignment = isinstance(node, ast.Assign | ast.AnnAssign)
         if is_assignment and ast.unparse(node).startswith("VARIANTS") and isinstance(node.value, ast.Dict):
             for key, value in zip(node.value.keys, node.value.values, strict=True):
                 if isinstance(key, ast.Constant):
-                    variants[str(key.value)] = functions.get(ast.unparse(value), "")
-    return Description(_summary(tree), variants)
+                    variants[str(key.value)] = summaries.get(ast.unparse(value), "")
+    return Description(summaries[""], variants)
 
 
 def load(source: str) -> ConfigDict:
@@ -78,9 +82,14 @@ def load(source: str) -> ConfigDict:
     """
     path, variants = split_source(source)
     with run_file(_find(path), path) as module:
-        get_config, known = module.get("get_config"), _variants(path, module)
+        get_config, known = module.get("get_config"), module.get("VARIANTS", {})
         if not callable(get_config):
             raise UserError(f"{path}: must define get_config()")
+        if not isinstance(known, Mapping) or not all(isinstance(name, str) for name in known):
+            raise UserError(f"{path}: VARIANTS must be a dict of functions by their names")
+        for name, function in known.items():
+            if not callable(function):
+                raise UserError(f"{path}: VARIANTS: {name} = {format_value(function)}: must be a function")
         if unknown := [name for name in variants if name not in known]:
             raise UserError("\n".join(_no_such_variant(path, name, list(known)) for name in unknown))
         config: object = get_config()
@@ -116,16 +125,6 @@ def with_defaults(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     return sections
 
 
-def _variants(path: str, module: Mapping[str, Any]) -> Mapping[str, Callable[[ConfigDict], None]]:
-    """The variants of a config file by their names."""
-    known = module.get("VARIANTS", {})
-    if not isinstance(known, Mapping) or not all(isinstance(name, str) for name in known):
-        raise UserError(f"{path}: VARIANTS must be a dict of functions by their names")
-    if wrong := [name for name, function in known.items() if not callable(function)]:
-        raise UserError(f"{path}: VARIANTS: {wrong[0]} = {format_value(known[wrong[0]])}: must be a function")
-    return known
-
-
 def _no_such_variant(path: str, name: str, known: list[str]) -> str:
     if not known:
         return f"{path}:{name}: the config has no variants"
@@ -143,7 +142,3 @@ def _find(path: str) -> Path:
     near = stems.get(nearest(Path(path).stem, stems) or "")
     hint = f"; did you mean {near}?" if near else ""
     raise UserError(f"--config {path}: no such file{hint}\n{listed()}")
-
-
-def _summary(node: ast.Module | ast.FunctionDef) -> str:
-    return (ast.get_docstring(node) or "").partition("\n")[0]

@@ -67,11 +67,7 @@ class Objective:
 
     @classmethod
     def from_json(cls, content: Any) -> "Objective":
-        """Rebuild an objective from `to_json`'s list.
-
-        Raises:
-            ValueError: `content` is not such a list.
-        """
+        """Rebuild an objective from `to_json`'s list; raise ValueError for anything else."""
         try:
             return cls(tuple((entry["metric"], entry["direction"]) for entry in content))
         except (TypeError, KeyError) as error:

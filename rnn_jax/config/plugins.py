@@ -51,9 +51,7 @@ def plugins_of(
 ) -> Plugins:
     """The plug-ins of the entries that a config names.
 
-    Args:
-        sections: the config.
-        varied: several values of some keys, `section.key`, in place of the config's.
+    `varied` has several values of some keys, `section.key`, in place of the config's.
     """
     found: Plugins = {}
     for key, catalogue in CATALOGUES.items():
@@ -68,23 +66,18 @@ def plugins_of(
 def plugin_flags(plugins: Plugins, source: str | None = None) -> list[str]:
     """The flags of a command line that load these plug-ins.
 
-    Args:
-        plugins: what is needed.
-        source: the config of that command line, `my_config.py:variant`, which registers what it has itself.
+    `source` is the config of that command line, `my_config.py:variant`, which registers what it has itself.
 
     Raises:
         UserError: an entry was registered in an interactive session.
     """
     file = None if source is None else str(Path(split_source(source)[0]).resolve())
-    flags = {}
-    for key, origins in plugins.items():
-        for name, origin in origins.items():
-            if origin == INTERACTIVE:
-                where = f"registered in {INTERACTIVE}; other processes need it in a file or a module"
-                raise UserError(f"{key} = {name!r}: {where}")
-            if origin != file:
-                flags[f"--plugin={origin}"] = None
-    return list(flags)
+    entries = [(key, name, origin) for key, origins in plugins.items() for name, origin in origins.items()]
+    for key, name, origin in entries:
+        if origin == INTERACTIVE:
+            where = f"registered in {INTERACTIVE}; other processes need it in a file or a module"
+            raise UserError(f"{key} = {name!r}: {where}")
+    return list(dict.fromkeys(f"--plugin={origin}" for *_, origin in entries if origin != file))
 
 
 def require_plugins(plugins: Any, file: object) -> None:

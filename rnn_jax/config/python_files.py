@@ -21,13 +21,8 @@ from typing import Any
 from rnn_jax.catalogue.registration import RUN_PACKAGE
 from rnn_jax.runtime.errors import UserError
 
-
-def _find_packaged() -> Path:
-    installed = Path(__file__).resolve().parents[1] / "configs"
-    return installed if installed.is_dir() else installed.parents[1] / "configs"
-
-
-CONFIGS = _find_packaged()
+_INSTALLED = Path(__file__).resolve().parents[1] / "configs"
+CONFIGS = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[1] / "configs"
 """The folder of packaged configs: inside the installed package, or beside it in a checkout."""
 
 _packaged = ModuleType("rnn_jax_packaged_configs")
@@ -48,11 +43,8 @@ def find_file(path: str) -> Path | None:
 def run_file(file: Path, path: str) -> Iterator[dict[str, Any]]:
     """Run a file and return the names it defines; errors that it raises are reported in one line.
 
-    The root of its repository, or else the folder above its own, joins `sys.path` behind all others.
-
-    Args:
-        file: the file.
-        path: the file as the user named it, for messages.
+    The root of its repository, or else the folder above its own, joins `sys.path` behind all others. `path`
+    is the file as the user named it, for messages.
 
     Raises:
         UserError: the file, or a function of it that is called inside of the context, fails.
@@ -80,15 +72,10 @@ def run_file(file: Path, path: str) -> Iterator[dict[str, Any]]:
 
 
 def call_function(path: str, function: str, flag: str) -> object:
-    """Run a file and return what one of its functions returns.
-
-    Args:
-        path: the file.
-        function: the function, without arguments.
-        flag: the flag that names the file, for messages.
+    """Run a file and return what one of its functions returns, which takes no arguments.
 
     Raises:
-        UserError: there is no such file or function, or it fails.
+        UserError: there is no such file, which `flag` names, or no such function, or it fails.
     """
     file = find_file(path)
     if file is None:

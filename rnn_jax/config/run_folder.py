@@ -5,6 +5,7 @@ learning rate does not depend on its length. With any other difference the folde
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,36 +17,18 @@ from rnn_jax.config.messages import format_value
 from rnn_jax.config.plugins import plugins_of, require_plugins
 from rnn_jax.config.schema import Config, check
 from rnn_jax.config.values import flatten
-from rnn_jax.runtime import lock
+from rnn_jax.runtime import files, lock
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.files import (
-    check_creatable,
-    finite,
-    read_json,
-    reject_link,
-    remove_unfinished,
-    write_json,
-    writing,
-)
 
 MAY_DIFFER = (
-    "dataset.data_dir",
-    "dataset.manual_dir",
+    *("dataset.data_dir", "dataset.manual_dir", "model.implementation", "checkpoint.", "log.", "runtime."),
     # The version of the data covers the contents of these.
-    "dataset.file",
-    "dataset.validation_file",
-    "dataset.test_file",
-    "dataset.folder",
-    "model.implementation",
-    "checkpoint.",
-    "log.",
-    "runtime.",
+    *("dataset.file", "dataset.validation_file", "dataset.test_file", "dataset.folder"),
 )
 NOT_STORED = ("process_count", "process_index", "coordinator")
 """Keys of `runtime` that belong to one start of a run; they are None in config.json."""
 FORMAT = 2
 """The format of config.json and sweep.json. Those of version 0.1.0 have no number."""
-DURATIONS = ("train.duration_epochs", "train.duration_steps")
 
 
 class RunFolder:
@@ -55,7 +38,7 @@ class RunFolder:
         """Name the files in `path`; `checkpoints`: another folder of checkpoints (None: its own)."""
         self.path = path
         self.config = path / "config.json"  # resolved
-        self.dataset = path / "dataset.json"  # what predictions for new inputs need to know of the data
+        self.dataset = path / "dataset.json"  # the dataset info that predictions for new inputs need
         self.vocabulary = path / "vocabulary.json"
         self.metrics = path / "metrics.jsonl"  # reproducible
         self.timing = path / "timing.jsonl"
@@ -78,21 +61,12 @@ class RunFolder:
             self.path.rmdir()
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write summary.json atomically; NaN and infinities become null.
-
-        Raises:
-            StorageError: the disk is full.
-            UserError: the folder is not writable.
-        """
-        write_json(self.summary, finite(summary))
+        """Write summary.json atomically; NaN and infinities become null. Raises as `files.replacing`."""
+        files.write_json(self.summary, files.finite(summary))
 
     def read_summary(self) -> dict[str, Any] | None:
-        """The summary, None if there is none yet.
-
-        Raises:
-            UserError: the file is damaged.
-        """
-        return read_json(self.summary) if self.summary.exists() else None
+        """The summary, None if there is none yet; raise UserError if the file is damaged."""
+        return files.read_json(self.summary) if self.summary.exists() else None
 
 
 def run_name(source: str) -> str:
@@ -103,19 +77,16 @@ def run_name(source: str) -> str:
 
 def default_workdir(source: str, now: datetime, suffix: str = "") -> Path:
     """`runs/<config>[-variant...][suffix]/<date-time>`, followed by a number if that exists."""
-    folder = Path("runs") / (run_name(source) + suffix)
-    name = now.strftime("%Y%m%d-%H%M%S")
-    workdir, number = folder / name, 1
-    while workdir.exists():
-        number += 1
-        workdir = folder / f"{name}-{number}"
-    return workdir
+    folder, name = Path("runs") / (run_name(source) + suffix), now.strftime("%Y%m%d-%H%M%S")
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(folder / name for name in names if not (folder / name).exists())
 
 
 def sweep_of(workdir: Path) -> Path | None:
     """The folder of the sweep that a run folder belongs to, None if it belongs to none."""
-    sweep = workdir.absolute().parent.parent
-    return sweep if workdir.absolute().parent.name == "members" and (sweep / "sweep.json").exists() else None
+    members = workdir.absolute().parent
+    is_member = members.name == "members" and (members.parent / "sweep.json").exists()
+    return members.parent if is_member else None
 
 
 def make_folder(workdir: Path) -> None:
@@ -126,7 +97,7 @@ def make_folder(workdir: Path) -> None:
         StorageError: the disk is full.
     """
     _require_no_file(workdir)
-    with writing(workdir):
+    with files.writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
 
 
@@ -139,12 +110,12 @@ def open_run(workdir: Path, config: Config) -> RunFolder:
     """
     check_run(workdir, config)
     make_folder(workdir)
-    remove_unfinished(workdir)
+    files.remove_unfinished(workdir)
     sections = config.model_dump()
     sections["runtime"] |= dict.fromkeys(NOT_STORED)
-    settings = {"format": FORMAT, "plugins": plugins_of(sections), **sections}
-    write_json(RunFolder(workdir).config, settings)
-    return RunFolder(workdir)
+    folder = RunFolder(workdir)
+    files.write_json(folder.config, {"format": FORMAT, "plugins": plugins_of(sections), **sections})
+    return folder
 
 
 def check_run(workdir: Path, config: Config) -> None:
@@ -164,10 +135,10 @@ def is_folder_of(workdir: Path, file: Path, what: str) -> bool:
         UserError: the folder cannot be created, or contains other files.
     """
     if not os.path.exists(workdir):
-        check_creatable(workdir)
+        files.check_creatable(workdir)
         return False
     _require_no_file(workdir)
-    with writing(workdir):
+    with files.writing(workdir):
         # Hidden files are the system's, or left by a process that was killed while it wrote `file`.
         entries = [entry.name for entry in workdir.iterdir() if not entry.name.startswith(".")]
     if entries and file.name not in entries:
@@ -182,10 +153,10 @@ def read_settings(workdir: Path) -> dict[str, Any]:
         UserError: there is none, it is damaged, of another version, or needs a plug-in.
     """
     file = RunFolder(workdir).config
-    reject_link(file)
+    files.reject_link(file)
     if not os.path.isfile(file):
         raise UserError(f"{workdir}: not a run folder (no config.json)")
-    settings = read_json(file)
+    settings = files.read_json(file)
     require_plugins(settings.get("plugins"), file)
     return sections_of(settings, file)
 
@@ -228,7 +199,7 @@ def require_same_config(workdir: Path, new: Config) -> None:
     before, differences = fixed_values(old), []
     for key, here in fixed_values(new).items():
         there = before[key]
-        is_longer = key in DURATIONS and there and here and there < here
+        is_longer = key.startswith("train.duration_") and there and here and there < here
         if here != there and not (is_longer and old.optimizer.schedule == "constant"):
             differences.append(f"{key} is {format_value(there)} there and {format_value(here)} here")
     if differences:

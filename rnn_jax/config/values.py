@@ -14,7 +14,7 @@ def read_value(text: str, annotation: Any) -> Any:
     """Parse the text of a value for a key of the given type.
 
     `None`; `true` and `false`; numbers (`1e3` is an integer for an integer key); lists, `[1, 2]` or `1,2`;
-    strings with or without quotes. Any other text stays a string, which the schema then refuses.
+    strings with or without quotes. Any other text stays a string, for which the schema has an error.
     """
     text = text.strip()
     if text == "None":
