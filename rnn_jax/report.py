@@ -38,24 +38,19 @@ def _run(arguments: Sequence[str]) -> int:
     found = collect(folders)
     _check_out(out)
     command = shlex.join(["python", "-m", "rnn_jax.report", *arguments])
-    contents, damaged = build_contents(found, command, datetime.now().astimezone())
+    contents = build_contents(found, command, datetime.now().astimezone())
     names = [folder.absolute().name for folder in folders]
     title = f"Report: {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     size = page.write(contents, title, out)
-    for line in damaged:
+    for line in contents["damaged"]:
         warn(f"{line}; left out")
     runs = len(contents["runs"])
     print(f"{out}: {runs:,} {'run' if runs == 1 else 'runs'}, {size / 1e6:.1f} MB")
-    return 1 if damaged else 0
+    return 1 if contents["damaged"] else 0
 
 
 def _parse(arguments: Sequence[str]) -> tuple[list[Path], Path]:
-    """The distinct folders, and the file to write; an earlier page among the folders is skipped.
-
-    Raises:
-        UserError: a flag or its value is wrong, or there is no folder.
-        SystemExit: with status 0, after `--help` was printed.
-    """
+    """The distinct folders, and the file to write; an earlier page among the folders is skipped."""
     parser = Parser("report", __doc__ or "", EPILOG)
     out_help = f"the page to write (default: {NAME} in the only DIR, or in the working directory)"
     parser.add_argument("--out", metavar="FILE", help=out_help)

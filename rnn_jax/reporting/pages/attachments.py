@@ -6,6 +6,7 @@ All functions raise UserError for a file that is damaged, or a link.
 import base64
 import math
 import os
+import shlex
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ import numpy as np
 from rnn_jax.catalogue import TASKS
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.charts import Series
-from rnn_jax.reporting.pages.facts import evaluation_command
-from rnn_jax.reporting.pages.files import check_file, read_object, read_rows
+from rnn_jax.reporting.pages.folders import check_file, read_object, read_rows
 from rnn_jax.reporting.pages.reading import Run, is_number, to_step
 from rnn_jax.reporting.samples import read_samples
 from rnn_jax.runtime.errors import UserError
@@ -27,13 +27,15 @@ MIN_CURVE_POINTS, MAX_CURVE_POINTS = 100, 2_000
 MAX_CLASSES = 60  # of a confusion matrix
 MAX_SAMPLES, MAX_SAMPLE = 10, 20_000  # of a run; characters of each
 PNG = b"\x89PNG\r\n\x1a\n"
-
+LEFT_OUT = "Left out to limit the size of this page"
 
 BUDGET = {"cells": 200_000, "image_bytes": 3_000_000, "characters": 1_000_000}
 """The space in the page for the confusion matrices, images and samples of all runs."""
 
 Budget = dict[str, int]
 """The space left."""
+Curves = dict[str, dict[str, Any]]
+"""The `[steps, values]` of a run by split and metric."""
 
 
 def _take(budget: Budget, kind: str, size: int) -> bool:
@@ -46,22 +48,20 @@ def _take(budget: Budget, kind: str, size: int) -> bool:
 
 def curve_points(runs: int) -> int:
     """The maximum number of points per curve for a chart with curves of `runs` runs."""
-    return min(MAX_CURVE_POINTS, max(MIN_CURVE_POINTS, MAX_POINTS // max(1, runs)))
+    return min(MAX_CURVE_POINTS, max(MIN_CURVE_POINTS, MAX_POINTS // runs))
 
 
-def curves(run: Run, limit: int) -> tuple[dict[str, dict[str, Any]], bool]:
-    """The `[steps, values]` of a run by split and metric, and whether any was thinned to `limit` points."""
-    found: dict[str, dict[str, Any]] = {}
+def curves(run: Run, limit: int) -> tuple[Curves, bool]:
+    """The curves of a run, and whether any was thinned to `limit` points."""
+    found: Curves = {}
     is_thinned = False
     keep = () if run.best_step is None else (run.best_step,)
     for (split, name), series in read_curves(run.folder).items():
-        thinned = thin(series, limit, keep)
-        is_thinned = is_thinned or len(thinned.steps) < len(series.steps)
+        steps, values = (array.tolist() for array in thin(series, limit, keep))
+        is_thinned = is_thinned or len(steps) < len(series.steps)
         # Six digits are more than a chart shows.
-        values = [
-            float(f"{value:.6g}") if math.isfinite(value) else None for value in thinned.values.tolist()
-        ]
-        found.setdefault(split, {})[name] = thinned.steps.tolist(), values
+        rounded = [float(f"{value:.6g}") if math.isfinite(value) else None for value in values]
+        found.setdefault(split, {})[name] = steps, rounded
     return found, is_thinned
 
 
@@ -97,17 +97,12 @@ def thin(series: Series, limit: int, keep: Collection[int] = ()) -> Series:
     chunks = max(1, (limit - 2) // 2)
     width = -(-count // chunks)
     table = np.pad(values, (0, chunks * width - count), constant_values=np.nan).reshape(chunks, width)
-    gaps = np.isnan(table)
-    starts = np.arange(chunks) * width
-    kept = np.concatenate(
-        [
-            starts + np.where(gaps, np.inf, table).argmin(axis=1),
-            starts + np.where(gaps, -np.inf, table).argmax(axis=1),
-            (starts + gaps.argmax(axis=1))[gaps.any(axis=1)],
-            [0, count - 1],
-            np.flatnonzero(np.isin(steps, list(keep))),
-        ]
-    )
+    gaps, starts = np.isnan(table), np.arange(chunks) * width
+    lowest = starts + np.where(gaps, np.inf, table).argmin(axis=1)
+    highest = starts + np.where(gaps, -np.inf, table).argmax(axis=1)
+    first_gaps = (starts + gaps.argmax(axis=1))[gaps.any(axis=1)]
+    given = np.flatnonzero(np.isin(steps, list(keep)))
+    kept = np.concatenate([lowest, highest, first_gaps, [0, count - 1], given])
     places = np.unique(kept[kept < count])
     return Series(steps[places], values[places])
 
@@ -134,7 +129,7 @@ def confusion(run: Run, budget: Budget) -> dict[str, Any]:
         caption += f" The {MAX_CLASSES} classes with most errors of {len(classes):,}; confusion.json has all."
         classes, matrix = [classes[place] for place in kept], matrix[np.ix_(kept, kept)]
     if not _take(budget, "cells", matrix.size):
-        return {"note": "Left out to limit the size of this page; report the run alone to see it."}
+        return {"note": f"{LEFT_OUT}; report the run alone to see it."}
     return {"classes": [str(name) for name in classes], "matrix": matrix.tolist(), "caption": caption}
 
 
@@ -145,7 +140,8 @@ def _missing_confusion(run: Run) -> dict[str, str]:
     checkpoints = RunFolder(run.folder).checkpoints
     if not (checkpoints.is_dir() and any(checkpoints.iterdir())):
         return {"note": "Not evaluated, and the run has no checkpoint."}
-    return {"note": "Not evaluated yet; this command does it:", "command": evaluation_command(run)}
+    command = ["python", "-m", "rnn_jax.main", "--workdir", str(run.folder), "--mode", "eval"]
+    return {"note": "Not evaluated yet; this command does it:", "command": shlex.join(command)}
 
 
 def mistakes(run: Run, budget: Budget) -> dict[str, str]:
@@ -158,7 +154,7 @@ def mistakes(run: Run, budget: Budget) -> dict[str, str]:
     if not content.startswith(PNG):
         raise UserError(f"{file}: damaged, not a PNG")
     if not _take(budget, "image_bytes", len(content)):
-        return {"note": f"Left out to limit the size of this page: {file}"}
+        return {"note": f"{LEFT_OUT}: {file}"}
     return {"image": "data:image/png;base64," + base64.b64encode(content).decode()}
 
 

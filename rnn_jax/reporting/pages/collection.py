@@ -9,10 +9,17 @@ from typing import NamedTuple
 from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.formatting import in_order
 from rnn_jax.reporting.pages import comparison
-from rnn_jax.reporting.pages.comparison import Benchmark
-from rnn_jax.reporting.pages.files import read_object
-from rnn_jax.reporting.pages.folders import PARENTS, SWEEP, Found, check_folder, find_runs, is_run, is_sweep
-from rnn_jax.reporting.pages.reading import Run, read_objective, read_run
+from rnn_jax.reporting.pages.folders import (
+    PARENTS,
+    SWEEP,
+    Found,
+    check_folder,
+    find_runs,
+    is_run,
+    is_sweep,
+    read_object,
+)
+from rnn_jax.reporting.pages.reading import Benchmark, Run, read_objective, read_run
 from rnn_jax.runtime.errors import UserError
 
 
@@ -31,34 +38,38 @@ def collect(folders: Sequence[Path]) -> Collection:
     """Read all runs in run and sweep folders; UserError if a folder is neither, or no run is valid."""
     for folder in folders:
         check_folder(folder)
-    damaged, runs = list[str](), dict[str, Run]()
+    damaged, found = list[str](), dict[str, Run]()
     # Sweeps first: a member that is also given by itself belongs to its sweep.
     for folder in sorted(folders, key=lambda folder: not is_sweep(folder)):
-        found, sweep, objective = [Found(folder, None)], None, None
+        inside, sweep, objective = [Found(folder, None)], None, None
         try:
             if is_sweep(folder) and not is_run(folder):
-                found, sweep = find_runs(folder), folder
+                inside, sweep = find_runs(folder), folder
                 objective = read_objective(read_object(folder / SWEEP), folder / SWEEP)
         except UserError as error:
             damaged.append(str(error))
             continue
-        for each in found:
+        for each in inside:
             place = os.path.realpath(each.folder)
-            if place in runs:
-                continue
             try:
-                runs[place] = read_run(each, _name(each, sweep, folders), sweep, objective)
+                if place not in found:
+                    found[place] = read_run(each, _name(each, sweep, folders), sweep, objective)
             except UserError as error:
                 damaged.append(str(error))
-    if not runs:
+    if not found:
         names = ", ".join(map(str, folders))
         raise UserError("\n".join(damaged[:2]) or f"{names}: no member has started yet")
-    found_runs = list(runs.values())
-    benchmarks, objective = comparison.objectives(found_runs), comparison.objective_of(found_runs)
-    metrics = in_order(name for run in found_runs for name in run.metrics["validation"])
+    runs = comparison.complete_benchmarks(list(found.values()))
+    groups: dict[Benchmark, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.benchmark, []).append(run)
+    benchmarks = {benchmark: comparison.objective_of(group) for benchmark, group in groups.items()}
+    objective = comparison.objective_of(runs)
+    metrics = in_order(name for run in runs for name in run.metrics["validation"])
     metric = objective.metric if objective is not None else next(iter(metrics), "loss")
-    ranked = comparison.rank(found_runs, benchmarks)
-    return Collection(list(folders), ranked, benchmarks, objective, metric, damaged)
+    return Collection(
+        list(folders), comparison.rank(runs, benchmarks), benchmarks, objective, metric, damaged
+    )
 
 
 def _name(found: Found, sweep: Path | None, folders: Sequence[Path]) -> str:

@@ -1,23 +1,15 @@
 """The contents of the page as plain values, which become JSON."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from rnn_jax.catalogue import TASKS
 from rnn_jax.reporting.charts import scale_of
-from rnn_jax.reporting.pages import attachments, facts, tables
-from rnn_jax.reporting.pages.attachments import BUDGET, Budget
+from rnn_jax.reporting.pages import attachments, comparison, facts, tables
+from rnn_jax.reporting.pages.attachments import BUDGET, MAX_CURVES, Budget, Curves
 from rnn_jax.reporting.pages.collection import Collection
-from rnn_jax.reporting.pages.comparison import (
-    SEED,
-    compared_keys,
-    differing_keys,
-    group_seeds,
-    split_settings,
-    value_of,
-)
 from rnn_jax.reporting.pages.reading import Run
 from rnn_jax.runtime.errors import UserError
 
@@ -28,32 +20,30 @@ MAX_PARAMETERS = 12  # keys with a chart
 Contents = dict[str, Any]
 
 
-def build_contents(found: Collection, command: str, now: datetime) -> tuple[Contents, list[str]]:
-    """Return the contents of the page, and a message for everything that is damaged.
+def build_contents(collected: Collection, command: str, now: datetime) -> Contents:
+    """Return the contents of the page; `damaged` has a message for everything that is damaged.
 
-    Args:
-        found: the runs.
-        command: reproduces the page.
-        now: the date to show.
+    `command` reproduces the page, `now` is the date to show.
     """
-    runs, curves, damaged, is_thinned = _read_curves(found)
-    common, own = split_settings(runs)
-    keys = differing_keys(own)
-    columns = compared_keys(runs, keys)
-    groups = group_seeds(runs, own, found.objective)
+    found, curves, is_thinned = _read_curves(collected)
+    common, runs = comparison.split_settings(found.runs)
+    found = found._replace(runs=runs)
+    keys = comparison.differing_keys(runs)
+    columns = comparison.compared_keys(runs, keys)
+    groups = comparison.group_seeds(runs, found.objective)
     parameters = _parameters(runs, columns, found.metric)
     budget = dict(BUDGET)
-    contents = {
+    return {
         "date": f"{now:%Y-%m-%d %H:%M %Z}".strip(),
         "command": command,
-        "facts": facts.facts_of_all(found),
+        "facts": facts.facts_of_all(collected),
         "statuses": Counter(run.status for run in runs).most_common(),
-        "best": facts.best_results(found._replace(runs=runs), own, columns),
+        "best": facts.best_results(found, columns),
         "metric": found.metric,
         "direction": None if found.objective is None else found.objective.direction,
         "units": _units(found),
-        "damaged": damaged,
-        "notes": _notes(found, runs, len(curves), is_thinned, len(columns), len(parameters)),
+        "damaged": found.damaged,
+        "notes": _notes(found, len(collected.runs), is_thinned, len(columns), len(parameters)),
         "common": common,
         "keys": keys,
         "parameters": parameters[:MAX_PARAMETERS],
@@ -68,37 +58,31 @@ def build_contents(found: Collection, command: str, now: datetime) -> tuple[Cont
                 "best_step": run.best_step,
                 "metrics": run.metrics,
                 "point": run.point,
-                "own": own[place],
-                "curves": curves.get(place, {}),
-                **(_details(run, budget, damaged) if place < MAX_DETAILS else {}),
+                "own": run.own,
+                "curves": curves[place] if place < len(curves) else {},
+                **(_details(run, budget, found.damaged) if place < MAX_DETAILS else {}),
             }
             for place, run in enumerate(runs)
         ],
     }
-    return contents, damaged
 
 
-def _read_curves(found: Collection) -> tuple[list[Run], dict[int, Mapping[str, Any]], list[str], bool]:
-    """The runs without those whose curves are damaged, and the curves of the best runs by index."""
-    limit = attachments.curve_points(min(len(found.runs), attachments.MAX_CURVES))
-    runs, curves, damaged, is_thinned = (
-        list[Run](),
-        dict[int, Mapping[str, Any]](),
-        list(found.damaged),
-        False,
-    )
+def _read_curves(found: Collection) -> tuple[Collection, list[Curves], bool]:
+    """The best runs but those whose curves are damaged, the curves of the first, and if any is thinned."""
+    limit = attachments.curve_points(min(len(found.runs), MAX_CURVES))
+    runs, curves, damaged, is_thinned = list[Run](), list[Curves](), list(found.damaged), False
     for run in found.runs[:MAX_RUNS]:
-        if len(curves) < attachments.MAX_CURVES:
-            try:
-                curves[len(runs)], shortened = attachments.curves(run, limit)
-            except UserError as error:
-                damaged.append(str(error))
-                continue
-            is_thinned = is_thinned or shortened
-        runs.append(run)
+        try:
+            if len(curves) < MAX_CURVES:
+                points, is_shortened = attachments.curves(run, limit)
+                curves.append(points)
+                is_thinned = is_thinned or is_shortened
+            runs.append(run)
+        except UserError as error:
+            damaged.append(str(error))
     if not runs:
         raise UserError("\n".join(damaged[:2]))
-    return runs, curves, damaged, is_thinned
+    return found._replace(runs=runs, damaged=damaged), curves, is_thinned
 
 
 def _units(found: Collection) -> dict[str, str]:
@@ -107,36 +91,26 @@ def _units(found: Collection) -> dict[str, str]:
     return {"loss": unit} if len(units) == 1 and (unit := units.pop()) is not None else {}
 
 
-def _notes(
-    found: Collection, runs: Sequence[Run], curves: int, is_thinned: bool, keys: int, drawable: int
-) -> list[str]:
-    """What the page leaves out: of `curves`, of `keys` in the table and of `drawable` keys in charts."""
-    missing = sum(run.metric(found.metric) is None for run in runs)
-    total, points = f"{len(runs):,} runs", f"{attachments.curve_points(curves):,} points"
-    notes = [
-        (len(found.runs) > MAX_RUNS, f"The page has the best {MAX_RUNS:,} of {len(found.runs):,} runs."),
-        (curves < len(runs), f"The best {curves} of {total} have curves."),
-        (
-            len(runs) > MAX_DETAILS,
-            f"The best {MAX_DETAILS} runs have details; the others do not.",
+def _notes(found: Collection, total: int, is_thinned: bool, keys: int, drawable: int) -> list[str]:
+    """What the page leaves out: of `total` runs, of `keys` in the table, of `drawable` keys in charts."""
+    runs = f"{len(found.runs):,} runs"
+    points = f"{attachments.curve_points(min(len(found.runs), MAX_CURVES)):,} points"
+    missing = sum(run.metric(found.metric) is None for run in found.runs)
+    notes = {
+        f"The page has the best {MAX_RUNS:,} of {total:,} runs.": total > MAX_RUNS,
+        f"The best {MAX_CURVES} of {runs} have curves.": len(found.runs) > MAX_CURVES,
+        f"The best {MAX_DETAILS} runs have details; the others do not.": len(found.runs) > MAX_DETAILS,
+        f"Curves with more than {points} are thinned: the smallest and the largest value of each chunk "
+        "are kept, and every best step. Smoothing uses these points.": is_thinned,
+        f"The table has {tables.MAX_KEYS} of {keys} differing keys.": keys > tables.MAX_KEYS,
+        f"{MAX_PARAMETERS} of {drawable} differing keys have charts.": drawable > MAX_PARAMETERS,
+        f"{missing:,} of {runs} have no validation {found.metric}, and no point in charts of keys.": drawable
+        and missing,
+        "The time of models trained in one population is the whole population's.": any(
+            facts.is_in_population(run) for run in found.runs
         ),
-        (
-            is_thinned,
-            f"Curves with more than {points} are thinned: the smallest and the largest value of each chunk "
-            "are kept, and every best step. Smoothing uses these points.",
-        ),
-        (keys > tables.MAX_KEYS, f"The table has {tables.MAX_KEYS} of {keys} differing keys."),
-        (drawable > MAX_PARAMETERS, f"{MAX_PARAMETERS} of {drawable} differing keys have charts."),
-        (
-            drawable > 0 and missing > 0,
-            f"{missing:,} of {total} have no validation {found.metric}, and no point in charts of keys.",
-        ),
-        (
-            any(facts.is_in_population(run) for run in runs),
-            "The time of models trained in one population is the whole population's.",
-        ),
-    ]
-    return [note for applies, note in notes if applies]
+    }
+    return [note for note, applies in notes.items() if applies]
 
 
 def _details(run: Run, budget: Budget, damaged: list[str]) -> Contents:
@@ -162,9 +136,9 @@ def _parameters(runs: Sequence[Run], columns: Sequence[str], metric: str) -> lis
     """The keys to draw against a validation metric, without the seed: their scale and the runs' values."""
     known = [run for run in runs if run.metric(metric) is not None]
     found = []
-    for key in (key for key in columns if key != SEED):
-        values = [value_of(run, key) for run in known]
-        if len({str(value) for value in values}) > 1:
-            all_values = [value_of(run, key) for run in runs]
+    for key in columns:
+        values = [run.value(key) for run in known]
+        if key != comparison.SEED and len(set(map(str, values))) > 1:
+            all_values = [run.value(key) for run in runs]
             found.append({"key": key, "scale": scale_of(values), "values": all_values})
     return found

@@ -2,15 +2,14 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rnn_jax.reporting.formatting import format_rate, format_seconds, format_spread, in_order
 from rnn_jax.reporting.pages.collection import Collection
-from rnn_jax.reporting.pages.comparison import SEED, benchmarks_of, group_seeds, value_of
-from rnn_jax.reporting.pages.files import read_object
-from rnn_jax.reporting.pages.folders import SWEEP
+from rnn_jax.reporting.pages.comparison import SEED, group_seeds
+from rnn_jax.reporting.pages.folders import SWEEP, read_object
 from rnn_jax.reporting.pages.reading import TEST_SPLITS, Run, is_number
 from rnn_jax.runtime.errors import UserError
 
@@ -22,27 +21,27 @@ MAX_VALUES = 3  # of differing values that are listed
 
 def facts_of_all(found: Collection) -> Facts:
     """Facts that the runs share, or their different values."""
-    facts = [("folders", ", ".join(map(str, found.folders[:MAX_VALUES])) + _more(len(found.folders)))]
+    facts = [("folders", _first(list(map(str, found.folders)), ", "))]
     of_runs = [dict(facts_of(run)) for run in found.runs]
     for name in ("data", "hardware", "software", "commit"):
         distinct = [text for text, _ in Counter(own[name] for own in of_runs if name in own).most_common()]
-        facts.append((name, "; ".join(distinct[:MAX_VALUES]) + _more(len(distinct))))
+        facts.append((name, _first(distinct, "; ")))
     return [(name, text) for name, text in facts if text]
 
 
-def best_results(found: Collection, own: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> Facts:
+def _first(texts: Sequence[str], separator: str) -> str:
+    more = f" and {len(texts) - MAX_VALUES:,} more" if len(texts) > MAX_VALUES else ""
+    return separator.join(texts[:MAX_VALUES]) + more
+
+
+def best_results(found: Collection, keys: Sequence[str]) -> Facts:
     """The name of each benchmark with results, and a sentence on its best run, or on the best over seeds.
 
-    Args:
-        found: the runs.
-        own: the settings of each run that not all have in common.
-        keys: the keys that runs are compared by.
+    `keys` are those that runs are compared by.
     """
-    benchmarks = benchmarks_of(found.runs)
     results = []
     for benchmark, objective in found.benchmarks.items():
-        places = [place for place, other in enumerate(benchmarks) if other == benchmark]
-        runs = [found.runs[place] for place in places]
+        runs = [run for run in found.runs if run.benchmark == benchmark]
         if not any(run.metrics["validation"] for run in runs):
             continue
         task, data = (part or "unknown" for part in benchmark)
@@ -50,7 +49,7 @@ def best_results(found: Collection, own: Sequence[Mapping[str, Any]], keys: Sequ
         if objective is None:
             results.append((name, "not ranked, since no summary.json has an objective"))
             continue
-        group = group_seeds(runs, [own[place] for place in places], objective)[0]
+        group = group_seeds(runs, objective)[0]
         if any(run.metric(objective.metric) is not None for run in group):
             results.append((name, _result(group, objective.metric, keys[:MAX_VALUES])))
     return results
@@ -60,7 +59,7 @@ def _result(runs: Sequence[Run], name: str, keys: Sequence[str]) -> str:
     """The metrics of one run, or the mean of runs with different seeds."""
     run, is_alone = runs[0], len(runs) == 1
     shown = [key for key in run.point or ([] if is_alone else keys) if key != SEED or is_alone]
-    point = ", ".join(f"{key} = {format_value(value_of(run, key))}" for key in shown)
+    point = ", ".join(f"{key} = {format_value(run.value(key))}" for key in shown)
     if is_alone:
         who = f"{run.name}{f' ({point})' if point else ''}"
         when = "" if run.best_step is None else f" at step {run.best_step:,}"
@@ -86,27 +85,37 @@ def format_value(value: Any) -> str:
 
 def facts_of(run: Run) -> Facts:
     """Facts about a run."""
-    summary = run.summary
-    parameters, seconds = summary.get("parameters"), summary.get("wall_seconds")
+    summary: dict[str, Any] = run.summary
+    parameters, seconds, data = (summary.get(name) for name in ("parameters", "wall_seconds", "dataset"))
+    hardware, versions = summary.get("hardware"), summary.get("versions")
     shared = f", of a population of {summary['members']} models" if is_in_population(run) else ""
     rates = [
         format_rate(rate, unit) + shared
         for unit in ("examples", "tokens")
         if is_number(rate := summary.get(f"{unit}_per_second"))
     ]
+    devices = [str(summary.get("devices") or "")]
+    if isinstance(hardware, dict):
+        devices.append(f"{hardware.get('cpu')}, {hardware.get('cores')} cores")
+    software = sorted(versions.items()) if isinstance(versions, dict) else ()
     facts = [
         ("folder", str(run.folder)),
         ("status", run.status if run.reason is None else f"{run.status}: {run.reason}"),
         ("steps", "" if run.step is None else f"{run.step:,}"),
         ("parameters", f"{parameters:,}" if isinstance(parameters, int) else ""),
-        ("data", _data(run)),
+        ("data", _data(data) if isinstance(data, dict) else ""),
         ("time", f"{format_seconds(seconds)}{shared}" if is_number(seconds) else ""),
         ("throughput", ", ".join(rates)),
-        ("hardware", _hardware(run)),
-        ("software", _software(run)),
+        ("hardware", ", ".join(filter(None, devices))),
+        ("software", ", ".join(f"{name} {version}" for name, version in software)),
         ("commit", str(summary.get("commit") or "")),
     ]
     return [(name, text) for name, text in facts if text]
+
+
+def _data(data: dict[str, Any]) -> str:
+    counts = [f"{data[s]:,} {s}" for s in ("train", "validation", "test") if isinstance(data.get(s), int)]
+    return f"{data.get('name')} {data.get('version')}" + (f" ({', '.join(counts)})" if counts else "")
 
 
 def is_in_population(run: Run) -> bool:
@@ -121,46 +130,16 @@ def training_command(run: Run) -> str:
     return alone or shlex.join(["python", "-m", "rnn_jax.main", "--workdir", str(run.folder)])
 
 
-def evaluation_command(run: Run) -> str:
-    """The command that writes a run's confusion matrix."""
-    return shlex.join(["python", "-m", "rnn_jax.main", "--workdir", str(run.folder), "--mode", "eval"])
-
-
 def _command_alone(run: Run, sweep: Path) -> str | None:
     """From the config in sweep.json; None if it is malformed."""
     try:
         content = read_object(sweep / SWEEP)
-        base = content["base"]
+        base, fields, source = content["base"], content["sweep"], str(content["config"])
         typed = {key: base[key.partition(".")[0]][key.partition(".")[2]] for key in content["typed"]}
-        fields = content["sweep"]
         durations = ("duration_steps", "duration_epochs")
         typed |= {f"train.{name}": fields[name] for name in durations if fields.get(name) is not None}
-        source = str(content["config"])
     except (UserError, KeyError, TypeError, AttributeError):
         return None
     seed = {SEED: run.config[SEED]} if SEED in run.config else {}
     changes = [f"--config.{key}={value}" for key, value in {**typed, **run.point, **seed}.items()]
     return shlex.join(["python", "-m", "rnn_jax.main", "--config", source, *changes])
-
-
-def _more(count: int) -> str:
-    return f" and {count - MAX_VALUES:,} more" if count > MAX_VALUES else ""
-
-
-def _data(run: Run) -> str:
-    data = run.summary.get("dataset")
-    if not isinstance(data, dict):
-        return ""
-    counts = [f"{data[s]:,} {s}" for s in ("train", "validation", "test") if isinstance(data.get(s), int)]
-    return f"{data.get('name')} {data.get('version')}" + (f" ({', '.join(counts)})" if counts else "")
-
-
-def _hardware(run: Run) -> str:
-    hardware: Any = run.summary.get("hardware")
-    processor = f"{hardware.get('cpu')}, {hardware.get('cores')} cores" if isinstance(hardware, dict) else ""
-    return ", ".join(part for part in (str(run.summary.get("devices") or ""), processor) if part)
-
-
-def _software(run: Run) -> str:
-    versions = run.summary.get("versions")
-    return ", ".join(f"{k} {v}" for k, v in sorted(versions.items())) if isinstance(versions, dict) else ""

@@ -1,4 +1,4 @@
-"""Finds the run folders to report, in run folders and sweep folders."""
+"""Finds run folders and reads their files, which may come from strangers: no links, pipes or giants."""
 
 import os
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from rnn_jax.config.messages import format_value
 from rnn_jax.config.run_folder import RunFolder
-from rnn_jax.reporting.pages.files import read_rows
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import read_json, read_json_lines, reject_link
 
 Row = Mapping[str, Any]
 
@@ -18,6 +18,8 @@ PARENTS = ("members", "trials")
 """The folders of a sweep that contain its run folders."""
 TRIAL_STATUSES = ("pruned", "failed")
 """Statuses of a trial as a whole, which replace those of its seeds."""
+MAX_BYTES = 256 * 2**20  # of a file of lines
+MAX_OBJECT_BYTES = 8 * 2**20
 
 
 class Found(NamedTuple):
@@ -25,6 +27,27 @@ class Found(NamedTuple):
 
     folder: Path
     row: Row | None
+
+
+def check_file(file: Path, limit: int = MAX_BYTES) -> None:
+    """Raise UserError for a link, anything but a regular file, and a file of more than `limit` bytes."""
+    reject_link(file)
+    if os.path.lexists(file) and not os.path.isfile(file):
+        raise UserError(f"{file}: not a regular file")
+    if os.path.exists(file) and (size := file.stat().st_size) > limit:
+        raise UserError(f"{file}: {size / 2**20:,.0f} MiB, must be at most {limit // 2**20} MiB")
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """Read a file with a JSON object; UserError if it is missing, rejected or damaged."""
+    check_file(file, MAX_OBJECT_BYTES)
+    return read_json(file)
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    """Read a file of JSON objects, one per line, [] if it is missing; UserError if rejected or damaged."""
+    check_file(file)
+    return read_json_lines(file)
 
 
 def is_run(folder: Path) -> bool:
@@ -93,10 +116,9 @@ def _merge(trial: Row | None, seed: Row | None, seeds: int) -> Row | None:
         seed = {"members": seeds, **seed}
     if trial is None:
         return seed
-    shared = {key: trial[key] for key in ("status", "reason", "point") if key in trial}
-    if seed is None or trial.get("status") in TRIAL_STATUSES:
-        return {**(seed or {}), **shared}
-    return {**seed, "point": trial.get("point", seed.get("point"))}
+    is_replaced = seed is None or trial.get("status") in TRIAL_STATUSES
+    shared = ("status", "reason", "point") if is_replaced else ("point",)
+    return {**(seed or {}), **{key: trial[key] for key in shared if key in trial}}
 
 
 def _natural_order(folder: Path) -> tuple[int, str]:

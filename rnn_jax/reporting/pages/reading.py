@@ -8,14 +8,16 @@ from typing import Any, NamedTuple, TypeGuard
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder, sections_of
-from rnn_jax.reporting.pages.files import read_object
-from rnn_jax.reporting.pages.folders import Found
+from rnn_jax.reporting.pages.folders import Found, read_object
 from rnn_jax.runtime.errors import UserError
 
 TEST_SPLITS = ("test", "last_tenth")
 """Splits that are evaluated once, and stored in the summary."""
 NO_SUMMARY = "no summary yet"
 MAX_STATUS, MAX_REASON = 40, 500  # characters
+
+Benchmark = tuple[str, str]
+"""A task and the name of its dataset, '' if unknown. Metrics of different benchmarks are not comparable."""
 
 
 class Run(NamedTuple):
@@ -24,8 +26,10 @@ class Run(NamedTuple):
     name: str  # short and unique in the report
     folder: Path
     sweep: Path | None  # the folder of its sweep
+    benchmark: Benchmark
     point: dict[str, Any]  # the values that the sweep varies, by dotted key
     config: dict[str, Any]  # by dotted key
+    own: dict[str, Any]  # what `split_settings` leaves of point and config: not common to all runs
     status: str
     reason: str | None
     step: int | None
@@ -36,7 +40,11 @@ class Run(NamedTuple):
 
     def metric(self, name: str, split: str = "validation") -> float | None:
         """The value of a metric, or None."""
-        return self.metrics.get(split, {}).get(name)
+        return self.metrics[split].get(name)
+
+    def value(self, key: str) -> Any:
+        """The value of a config key; None also if the run has none."""
+        return self.config.get(key, self.point.get(key))
 
 
 def read_run(found: Found, name: str, sweep: Path | None, objective: Objective | None) -> Run:
@@ -47,24 +55,31 @@ def read_run(found: Found, name: str, sweep: Path | None, objective: Objective |
     folder, row = RunFolder(found.folder), dict(found.row or {})
     config = {}
     if found.row is None or os.path.lexists(folder.config):
-        config = sections_of(read_object(folder.config), folder.config)
+        config = _flatten(sections_of(read_object(folder.config), folder.config), folder.config)
     summary = {**(read_object(folder.summary) if os.path.lexists(folder.summary) else {}), **row}
     source = folder.summary if found.row is None else found.folder
     best = _mapping(summary, "best", source)
-    metrics = {"validation": _finite({key: value for key, value in best.items() if key != "step"})}
-    metrics |= {split: _finite(_mapping(summary, split, source)) for split in TEST_SPLITS}
-    reason = summary.get("reason")
+    metrics = {"validation": {key: value for key, value in best.items() if key != "step"}}
+    metrics |= {split: _mapping(summary, split, source) for split in TEST_SPLITS}
+    point, reason = _flatten(_mapping(row, "point", source), source), summary.get("reason")
+    data = summary.get("dataset")
+    dataset = data.get("name") if isinstance(data, dict) else None
     return Run(
         name=name,
         folder=found.folder,
         sweep=sweep,
-        point=_flatten(_mapping(row, "point", source), source),
-        config=_flatten(config, folder.config),
+        benchmark=(str(config.get("task.name") or ""), str(dataset or config.get("dataset.name") or "")),
+        point=point,
+        config=config,
+        own={**point, **config},
         status=str(summary.get("status", NO_SUMMARY))[:MAX_STATUS],
         reason=None if reason is None else str(reason)[:MAX_REASON],
         step=to_step(summary.get("step")),
         best_step=to_step(best.get("step")),
-        metrics=metrics,
+        metrics={
+            split: {key: float(value) for key, value in values.items() if is_number(value)}
+            for split, values in metrics.items()
+        },
         summary=summary,
         objective=read_objective(summary, source) or objective,
     )
@@ -95,10 +110,6 @@ def _mapping(content: Mapping[str, Any], key: str, file: Path) -> dict[str, Any]
     if not isinstance(value, dict | None):
         raise UserError(f"{file}: damaged, {key} is not a JSON object")
     return value or {}
-
-
-def _finite(values: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in values.items() if is_number(value)}
 
 
 def _flatten(tree: Mapping[str, Any], file: Path) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.formatting import format_seconds, in_order
-from rnn_jax.reporting.pages.comparison import SEED, value_of
+from rnn_jax.reporting.pages.comparison import SEED
 from rnn_jax.reporting.pages.facts import format_value, spread
 from rnn_jax.reporting.pages.reading import TEST_SPLITS, Run, is_number
 
@@ -16,7 +17,7 @@ MAX_KEYS = 8
 EMPTY = ("–", None)
 
 Group = Sequence[Run]
-"""The runs of a row."""
+"""The runs of a row; one, except in the table of groups."""
 Cell = tuple[str, Any]
 """A text, and what it is sorted by: a number, a text, or None, which is always last."""
 
@@ -42,10 +43,10 @@ def table_of_runs(runs: Sequence[Run], keys: Sequence[str], objective: Objective
     """A row per run, in their order; the objective comes first, then status and keys."""
     first, others = _metric_columns(runs, objective)
     columns = [
-        Column("run", "run", lambda group: _name(group[0].name)),
+        Column("run", "run", _name),
         *first,
         Column("status", "text", _status),
-        *_key_columns(runs, keys[:MAX_KEYS]),
+        *_key_columns(runs, keys),
         *others,
         Column("best step", "number", _best_step),
         Column("step", "number", lambda group: _step(group[0].step)),
@@ -60,7 +61,7 @@ def table_of_groups(groups: Sequence[Group], keys: Sequence[str], objective: Obj
     first, others = _metric_columns(runs, objective)
     columns = [
         *first,
-        *_key_columns(runs, [key for key in keys if key != SEED][:MAX_KEYS]),
+        *_key_columns(runs, [key for key in keys if key != SEED]),
         Column("runs", "text", _statuses),
         *others,
         Column("best step", "number", _best_step),
@@ -75,29 +76,25 @@ def _table(columns: Sequence[Column], groups: Sequence[Group], numbers: list[int
 
 def _metric_columns(runs: Sequence[Run], objective: Objective | None) -> tuple[list[Column], list[Column]]:
     """The column of the objective, if any run has it, and those of all other metrics."""
-    columns: tuple[list[Column], list[Column]] = [], []
+    first, others = list[Column](), list[Column]()
     for split in ("validation", *TEST_SPLITS):
         for name in in_order(name for run in runs for name in run.metrics[split]):
             direction = objective.direction if objective is not None and name == objective.metric else None
-            column = Column(
-                f"{split} {name}".replace("_", " "),
-                "number",
-                lambda group, split=split, name=name: _mean(group, split, name),
-                direction == "max",
-            )
-            columns[0 if direction is not None and split == "validation" else 1].append(column)
-    return columns
+            cell = partial(_mean, split=split, name=name)
+            column = Column(f"{split} {name}".replace("_", " "), "number", cell, direction == "max")
+            (first if direction is not None and split == "validation" else others).append(column)
+    return first, others
 
 
 def _key_columns(runs: Sequence[Run], keys: Sequence[str]) -> list[Column]:
-    kinds = {key: all(is_number(value_of(run, key)) for run in runs) for key in keys}
+    are_numbers = {key: all(is_number(run.value(key)) for run in runs) for key in keys[:MAX_KEYS]}
     return [
-        Column(key, "number" if kinds[key] else "text", lambda group, key=key: _value(group[0], key))
-        for key in keys
+        Column(key, "number" if are_numbers[key] else "text", partial(_value, key=key)) for key in are_numbers
     ]
 
 
-def _name(name: str) -> Cell:
+def _name(group: Group) -> Cell:
+    name = group[0].name
     return name, int(name) if name.isdecimal() else name
 
 
@@ -116,10 +113,10 @@ def _mean(group: Group, split: str, name: str) -> Cell:
     return (spread(group, split, name), statistics.mean(values)) if values else EMPTY
 
 
-def _value(run: Run, key: str) -> Cell:
+def _value(group: Group, key: str) -> Cell:
+    run, value = group[0], group[0].value(key)
     if key not in run.config and key not in run.point:
         return EMPTY
-    value = value_of(run, key)
     return format_value(value), value if is_number(value) else str(value)
 
 

@@ -8,7 +8,6 @@ from run_folders import write_run, write_sweep
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.pages.collection import collect
-from rnn_jax.reporting.pages.comparison import benchmarks_of
 from rnn_jax.runtime.errors import UserError
 
 ACCURACY, LOSS = Objective.of("accuracy", "max"), Objective.of("loss", "min")
@@ -128,4 +127,4 @@ def test_a_member_with_nothing_but_metrics_is_of_the_others_benchmark(tmp_path: 
     (sweep / "members" / "0" / "summary.json").unlink()
     found = collect([sweep])
     assert list(found.benchmarks) == [("classification", "digits")]
-    assert set(benchmarks_of(found.runs)) == {("classification", "digits")}
+    assert {run.benchmark for run in found.runs} == {("classification", "digits")}

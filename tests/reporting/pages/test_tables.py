@@ -32,11 +32,11 @@ def test_common_and_own_settings_add_up_to_each_config(tmp_path: Path) -> None:
         {"model.cell": "gru", "log.every_steps": 6},
         {"optimizer.clip_norm": 1.0, "model.extra": 7},
     )
-    common, own = split_settings(found.runs)
-    for run, settings in zip(found.runs, own, strict=True):
-        assert {**common, **settings} == run.config
-        assert not set(common) & set(settings)
-    keys = differing_keys(own)
+    common, runs = split_settings(found.runs)
+    for run in runs:
+        assert {**common, **run.own} == run.config
+        assert not set(common) & set(run.own)
+    keys = differing_keys(runs)
     assert set(keys) == {
         "model.cell",
         "model.extra",
@@ -96,9 +96,9 @@ def test_missing_values_are_dashes_and_the_status_has_its_reason(tmp_path: Path)
 def test_groups_of_seeds_have_mean_and_deviation(tmp_path: Path) -> None:
     points = [{"model.cell": cell, "train.seed": seed} for cell in ("gru", "lstm") for seed in (0, 1, 2)]
     found = collected(tmp_path, *points, finals=[0.5, 0.6, 0.7, 0.91, 0.92, 0.93])
-    own = split_settings(found.runs)[1]
-    groups = group_seeds(found.runs, own, found.objective)
-    keys = compared_keys(found.runs, differing_keys(own))
+    runs = split_settings(found.runs)[1]
+    groups = group_seeds(runs, found.objective)
+    keys = compared_keys(runs, differing_keys(runs))
     table = tables.table_of_groups(groups, keys, found.objective)
     assert [row[1][0] for row in table.rows] == ["lstm", "gru"]
     names = [name for name, _, _ in table.columns]
@@ -109,7 +109,7 @@ def test_groups_of_seeds_have_mean_and_deviation(tmp_path: Path) -> None:
 
 def test_runs_that_differ_in_more_than_the_seed_are_not_grouped(tmp_path: Path) -> None:
     found = collected(tmp_path, {"model.cell": "gru"}, {"model.cell": "lstm"})
-    groups = group_seeds(found.runs, split_settings(found.runs)[1], found.objective)
+    groups = group_seeds(split_settings(found.runs)[1], found.objective)
     assert [[run.name for run in group] for group in groups] == [["0"], ["1"]]
 
 
@@ -120,7 +120,7 @@ def test_a_group_with_a_diverged_seed_is_last(tmp_path: Path) -> None:
         status = "diverged" if number == 1 else "finished"
         write_run(tmp_path / str(number), point, final=finals[number], status=status)
     found = collect([tmp_path / str(number) for number in range(4)])
-    groups = group_seeds(found.runs, split_settings(found.runs)[1], found.objective)
+    groups = group_seeds(split_settings(found.runs)[1], found.objective)
     table = tables.table_of_groups(groups, ["model.cell"], found.objective)
     assert [row[1][0] for row in table.rows] == ["lstm", "gru"]
     assert table.rows[1][2][0] == "1 finished, 1 diverged"
