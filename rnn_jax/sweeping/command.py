@@ -10,12 +10,13 @@ from rnn_jax.config import config_files
 from rnn_jax.config.command_line import overridden, read_arguments
 from rnn_jax.config.messages import format_value
 from rnn_jax.config.plugins import load_plugins, plugin_flags, plugins_of
+from rnn_jax.config.python_files import call_function
 from rnn_jax.config.run_folder import default_workdir, run_name
 from rnn_jax.config.schema import keys, wrong_key
 from rnn_jax.config.values import read_value
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping import definition
-from rnn_jax.sweeping.definition import Sweep
+from rnn_jax.sweeping.definition import ONLY_RANGES, Sweep
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Base, Member, build_members, corners, duration
 from rnn_jax.sweeping.study.search_space import Point
@@ -66,8 +67,7 @@ LONGEST_NAME = 200
 class StudyOptions(NamedTuple):
     """The study that stores a sweep."""
 
-    url: str
-    """Of the database."""
+    url: str  # of the database
     name: str
     workers: int
     heartbeat_seconds: int
@@ -111,21 +111,19 @@ def parse(arguments: Sequence[str]) -> Command:
     values = {key: read_value(text, keys()[key].annotation) for key, text in typed.items()}
     workdir = Path(flags["workdir"][-1]) if "workdir" in flags else None
     if workdir is not None and not set(flags) - {"plugin", "workdir", *STUDY_FLAGS}:
-        base, sweep = _resumed(SweepFolder(workdir), flags, values)
+        base, sweep = _resumed(workdir, flags, values)
         origin = str(workdir)
     elif config is not None:
         base = Base(flags["config"][-1], overridden(config, values), list(values))
         sweep, origin = _sweep(flags)
     else:
         raise UserError(f"--config is missing\n{config_files.listed()}")
-    if not in_study:
-        members = build_members(base, sweep, origin)
-        return Command(
-            base, sweep, members, workdir or default_workdir(base.source, datetime.now(), suffix="-sweep")
-        )
-    members = build_members(base, sweep, origin, corners(sweep) if sweep.ranges else None)
-    study = _study(flags, base, workdir)
-    default = Path("runs") / f"{run_name(base.source)}-sweep" / study.name  # the same for all workers
+    members = build_members(base, sweep, origin, corners(sweep) if in_study and sweep.ranges else None)
+    study = _study(flags, base, workdir) if in_study else None
+    if study is None:
+        default = default_workdir(base.source, datetime.now(), suffix="-sweep")
+    else:
+        default = Path("runs") / f"{run_name(base.source)}-sweep" / study.name  # the same for all workers
     return Command(base, sweep, members, workdir or default, study)
 
 
@@ -152,14 +150,12 @@ def command_of_point(command: Command, point: Point) -> str:
     return shlex.join(["python", "-m", "rnn_jax.main", "--config", base.source, *plugins, *overrides])
 
 
-def _resumed(
-    folder: SweepFolder, flags: Mapping[str, list[str]], values: Mapping[str, Any]
-) -> tuple[Base, Sweep]:
+def _resumed(workdir: Path, flags: Mapping[str, list[str]], values: Mapping[str, Any]) -> tuple[Base, Sweep]:
     """The sweep in a folder, with overridden keys."""
-    base, sweep = folder.read(in_study="storage" in flags)
-    if sweep.grid:
-        _refuse_trials(flags)
-    elif "trials" in flags:
+    base, sweep = SweepFolder(workdir).read(in_study="storage" in flags)
+    if "trials" in flags:
+        if sweep.grid:
+            raise UserError(f"--trials: {ONLY_RANGES}")
         sweep = sweep.model_copy(update={"num_trials": _positive("trials", flags)})
     typed = list(dict.fromkeys([*base.typed, *values]))
     return Base(base.source, overridden(base.sections, values), typed), sweep
@@ -167,56 +163,56 @@ def _resumed(
 
 def _sweep(flags: Mapping[str, list[str]]) -> tuple[Sweep, str]:
     """The sweep of a command line, and where it is defined."""
-    if ("sweep" in flags) == ("grid" in flags):
-        both = "sweep" in flags
-        raise UserError(
-            "--sweep and --grid: give one of them" if both else "--sweep FILE or --grid KEY=V1,V2 is missing"
-        )
-    fields = {"seeds": "seeds", "trials": "num_trials"}
-    typed = {field: _positive(name, flags) for name, field in fields.items() if name in flags}
-    in_study = "storage" in flags
+    if "sweep" in flags and "grid" in flags:
+        raise UserError("--sweep and --grid: give one of them")
+    if "sweep" not in flags and "grid" not in flags:
+        raise UserError("--sweep FILE or --grid KEY=V1,V2 is missing")
+    counts = {"seeds": "seeds", "trials": "num_trials"}
+    typed = {field: _positive(flag, flags) for flag, field in counts.items() if flag in flags}
     if "sweep" in flags:
-        path = flags["sweep"][-1]
-        return definition.load(path, typed, in_study=in_study), path
-    _refuse_trials(flags)
-    grid = list(map(_key_and_values, flags["grid"]))
-    repeated = [key for number, (key, _) in enumerate(grid) if key in dict(grid[:number])]
-    if repeated:
-        raise UserError(f"--grid {repeated[0]}: given twice; give all its values at once")
-    return definition.check({"grid": dict(grid)}, "--grid", typed, in_study=in_study), "--grid"
+        origin = flags["sweep"][-1]
+        fields = call_function(origin, "get_sweep", "--sweep")
+    elif "trials" in flags:
+        raise UserError(f"--trials: {ONLY_RANGES}")
+    else:
+        fields, origin = {"grid": _grid(flags["grid"])}, "--grid"
+    return definition.check(fields, origin, typed, in_study="storage" in flags), origin
+
+
+def _grid(texts: Sequence[str]) -> dict[str, list[Any]]:
+    """Parse texts like `optimizer.learning_rate=1e-3,3e-3`."""
+    grid: dict[str, list[Any]] = {}
+    for text in texts:
+        key, equals, values = text.partition("=")
+        if not equals:
+            raise UserError(f"--grid {text}: must be SECTION.KEY=V1,V2,...")
+        if key not in keys():
+            raise UserError(f"--grid: {wrong_key(key).line((), None)}")
+        if key in grid:
+            raise UserError(f"--grid {key}: given twice; give all its values at once")
+        kind = keys()[key].annotation
+        grid[key] = [read_value(value, kind) for value in values.split(",") if value.strip()]
+    return grid
 
 
 def _study(flags: Mapping[str, list[str]], base: Base, workdir: Path | None) -> StudyOptions:
-    name = None if workdir is None else SweepFolder(workdir).study()
     if "study" in flags:
         name = flags["study"][-1]
+        # The folder has this name by default.
         if not name.strip() or "/" in name or name in (".", "..") or len(name) > LONGEST_NAME:
-            # The folder has this name by default.
             raise UserError(
                 f"--study {format_value(name)}: must be a name without '/', "
                 f"of at most {LONGEST_NAME} characters"
             )
-    workers = _positive("workers", flags) if "workers" in flags else 1
-    heartbeat = _positive("heartbeat", flags) if "heartbeat" in flags else HEARTBEAT_SECONDS
-    return StudyOptions(flags["storage"][-1], name or run_name(base.source), workers, heartbeat)
+    else:
+        name = (workdir and SweepFolder(workdir).study()) or run_name(base.source)
+    workers = _positive("workers", flags, default=1)
+    return StudyOptions(flags["storage"][-1], name, workers, _positive("heartbeat", flags, HEARTBEAT_SECONDS))
 
 
-def _refuse_trials(flags: Mapping[str, list[str]]) -> None:
-    if "trials" in flags:
-        raise UserError("--trials: only with ranges; a grid has all its combinations")
-
-
-def _key_and_values(text: str) -> tuple[str, list[Any]]:
-    """Parse `optimizer.learning_rate=1e-3,3e-3`."""
-    key, equals, values = text.partition("=")
-    if not equals:
-        raise UserError(f"--grid {text}: must be SECTION.KEY=V1,V2,...")
-    if key not in keys():
-        raise UserError(f"--grid: {wrong_key(key).line((), None)}")
-    return key, [read_value(value, keys()[key].annotation) for value in values.split(",") if value.strip()]
-
-
-def _positive(flag: str, flags: Mapping[str, list[str]]) -> int:
+def _positive(flag: str, flags: Mapping[str, list[str]], default: int = 1) -> int:
+    if flag not in flags:
+        return default
     text = flags[flag][-1]
     number = read_value(text, int)
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:

@@ -14,17 +14,18 @@ A sweep file defines `get_sweep()`, which returns the fields of `Sweep`:
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic import ConfigDict as ModelConfig
 
 from rnn_jax.config.messages import format_value, nearest
-from rnn_jax.config.python_files import call_function
 from rnn_jax.runtime.errors import UserError
 
 Bounds = tuple[float, float]
+ONLY_RANGES = "only with ranges; a grid has all its combinations"
+ONLY_IN_STUDY = "only with --storage, which stores the sweep in a study"
 
 
 class _Strict(BaseModel):
@@ -71,10 +72,7 @@ class Pruner(_Strict):
         "halving (Li et al. 2018, arXiv 1810.05934); hyperband (Li et al. 2016, arXiv 1603.06560)"
     )
     percentile: float | None = Field(
-        None,
-        gt=0,
-        lt=100,
-        description="of kind percentile: the percentage that continues; None: 50, the median",
+        None, gt=0, lt=100, description="of kind percentile: percentage that continues; None: 50, the median"
     )
     min_evaluations: int = Field(1, ge=1, description="evaluations before a trial can be pruned")
     interval_evaluations: int | None = Field(
@@ -107,25 +105,12 @@ class Sweep(_Strict):
         return [*self.grid, *self.ranges]
 
 
-def load(path: str, typed: Mapping[str, Any], *, in_study: bool) -> Sweep:
-    """Run a sweep file; `typed` fields replace its own.
-
-    Raises:
-        UserError: the file is missing, fails, or does not define a valid sweep.
-    """
-    return check(call_function(path, "get_sweep", "--sweep"), path, typed, in_study=in_study)
-
-
 def check(
     fields: Any, origin: str, typed: Mapping[str, Any] | None = None, *, in_study: bool = False
 ) -> Sweep:
-    """Validate the fields of a sweep.
+    """Validate the fields of a sweep, with `typed` in place of its own.
 
-    Args:
-        fields: by name.
-        origin: where they come from, for messages.
-        typed: fields that replace these.
-        in_study: whether the sweep is stored in a study.
+    `origin` is where they come from, for messages; `in_study`: whether a study stores the sweep.
 
     Raises:
         UserError: one line per error.
@@ -136,62 +121,53 @@ def check(
         sweep = Sweep.model_validate({**fields, **(typed or {})})
     except ValidationError as error:
         raise UserError("\n".join(_message(details, origin) for details in error.errors())) from error
-    errors = [*_contradictions(sweep), *(_study_errors(sweep) if in_study else _only_in_study(sweep))]
-    if errors:
+    if errors := [*_wrong_values(sweep), *_contradictions(sweep, in_study=in_study)]:
         raise UserError("\n".join(f"{origin}: {error}" for error in errors))
     return sweep
 
 
-def _contradictions(sweep: Sweep) -> list[str]:
-    errors = []
-    if bool(sweep.grid) == bool(sweep.ranges):
-        errors.append("give a grid or ranges, not both" if sweep.grid else "a grid or ranges are missing")
+def _contradictions(sweep: Sweep, *, in_study: bool) -> list[str]:
+    rules = {
+        "give a grid or ranges, not both": sweep.grid and sweep.ranges,
+        "a grid or ranges are missing": not sweep.keys,
+        "num_trials: must be given with ranges": sweep.ranges and sweep.num_trials is None,
+        f"num_trials: {ONLY_RANGES}": sweep.grid and sweep.num_trials is not None,
+        "duration_steps and duration_epochs exclude each other": sweep.duration_steps
+        and sweep.duration_epochs,
+        "halving: not with --storage; use pruner=dict(kind='halving')": in_study and sweep.halving,
+        f"sampler: {ONLY_RANGES}": in_study and sweep.sampler and sweep.grid,
+        f"sampler: {ONLY_IN_STUDY}": not in_study and sweep.sampler,
+        f"pruner: {ONLY_IN_STUDY}": not in_study and sweep.pruner,
+    }
+    if in_study and sweep.pruner and sweep.pruner.kind != "percentile":
+        for name in ("percentile", "interval_evaluations"):
+            rules[f"pruner.{name}: only of kind 'percentile'"] = getattr(sweep.pruner, name)
+    return [message for message, is_broken in rules.items() if is_broken]
+
+
+def _wrong_values(sweep: Sweep) -> Iterator[str]:
     for key, values in sweep.grid.items():
         if not values:
-            errors.append(f"grid of {key}: empty; give at least one value")
+            yield f"grid of {key}: empty; give at least one value"
         repeated = [value for number, value in enumerate(values) if value in values[:number]]
-        errors += [f"grid of {key}: {format_value(value)} occurs twice" for value in repeated[:1]]
-    if sweep.ranges and sweep.num_trials is None:
-        errors.append("num_trials: must be given with ranges")
-    if sweep.grid and sweep.num_trials is not None:
-        errors.append("num_trials: only with ranges; a grid has all its combinations")
-    if sweep.duration_steps is not None and sweep.duration_epochs is not None:
-        errors.append("duration_steps and duration_epochs exclude each other")
+        if repeated:
+            yield f"grid of {key}: {format_value(repeated[0])} occurs twice"
     for key, found in sweep.ranges.items():
-        errors += [f"ranges of {key}: {error}" for error in _range_errors(found)]
-    return errors
+        if error := _range_error(found):
+            yield f"ranges of {key}: {error}"
 
 
-def _range_errors(found: Range) -> list[str]:
+def _range_error(found: Range) -> str | None:
     if len(found.kinds) != 1:
-        return [f"must be one of {', '.join(Range.model_fields)}"]
-    (kind,) = found.kinds
-    if kind == "choice":
-        return [] if found.choice else ["choice has no values"]
-    low, high = found.extremes
+        return f"must be one of {', '.join(Range.model_fields)}"
+    if found.choice is not None:
+        return None if found.choice else "choice has no values"
+    (kind,), (low, high) = found.kinds, found.extremes
     if low > high:
-        return [f"{kind} from {low} to {high}: the smaller number comes first"]
+        return f"{kind} from {low} to {high}: the smaller number comes first"
     if math.isinf(high - low):
-        return [f"{kind} from {low} to {high}: the difference is not finite"]
-    return [f"log_uniform from {low}: must be more than 0"] if kind == "log_uniform" and low <= 0 else []
-
-
-def _study_errors(sweep: Sweep) -> list[str]:
-    errors = []
-    if sweep.halving is not None:
-        errors.append("halving: not with --storage; use pruner=dict(kind='halving')")
-    if sweep.sampler is not None and sweep.grid:
-        errors.append("sampler: only with ranges; a grid has all its combinations")
-    pruner = sweep.pruner
-    for name in ("percentile", "interval_evaluations"):
-        if pruner is not None and pruner.kind != "percentile" and getattr(pruner, name) is not None:
-            errors.append(f"pruner.{name}: only of kind 'percentile'")
-    return errors
-
-
-def _only_in_study(sweep: Sweep) -> list[str]:
-    found = [name for name in ("sampler", "pruner") if getattr(sweep, name) is not None]
-    return [f"{name}: only with --storage, which stores the sweep in a study" for name in found]
+        return f"{kind} from {low} to {high}: the difference is not finite"
+    return f"log_uniform from {low}: must be more than 0" if kind == "log_uniform" and low <= 0 else None
 
 
 def _message(details: Any, origin: str) -> str:

@@ -6,7 +6,6 @@ import os
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,26 +34,14 @@ ORDERED = ("grid", "ranges")
 """The fields of a sweep in which the order of keys matters."""
 
 
-@dataclass(frozen=True)
 class SweepFolder:
-    """A sweep's folder, and the files in it by name."""
+    """The files of a sweep's folder."""
 
-    path: Path
-
-    @property
-    def sweep(self) -> Path:
-        """The sweep and the shared config."""
-        return self.path / "sweep.json"
-
-    @property
-    def results(self) -> Path:
-        """One JSON object per member."""
-        return self.path / "results.jsonl"
-
-    @property
-    def report(self) -> Path:
-        """The comparison of all points."""
-        return self.path / "report.md"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sweep = path / "sweep.json"  # the sweep and the shared config
+        self.results = path / "results.jsonl"  # one JSON object per member
+        self.report = path / "report.md"  # compares all points
 
     def member(self, number: int) -> RunFolder:
         """Return a member's run folder."""
@@ -65,7 +52,7 @@ class SweepFolder:
         return self.member(number).path / "member.json"
 
     def checkpoints(self, group: int) -> Path:
-        """Return the folder with the checkpoints of a program, each with all its members."""
+        """Return the folder with a program's checkpoints, each of all its members."""
         return self.path / "programs" / str(group)
 
     def token(self) -> str:
@@ -91,8 +78,7 @@ class SweepFolder:
         """
         if not is_folder_of(self.path, self.sweep, "a sweep's folder"):
             return
-        content = read_json(self.sweep)
-        require_format(content, self.sweep)
+        content = self._read()
         try:
             there = _comparable(content)
         except (KeyError, TypeError, AttributeError) as error:
@@ -121,18 +107,14 @@ class SweepFolder:
         return read_json(self.sweep).get("study") if os.path.isfile(self.sweep) else None
 
     def read(self, *, in_study: bool = False) -> tuple[Base, Sweep]:
-        """Return the shared config and the sweep.
-
-        Args:
-            in_study: whether the database of its study is given.
+        """Return the shared config and the sweep; `in_study`: whether the database of its study is given.
 
         Raises:
             UserError: there is no sweep, it is damaged, or `in_study` does not fit.
         """
         if not os.path.isfile(self.sweep):
             raise UserError(f"--config is missing, and {self.path} contains no sweep (no sweep.json in it)")
-        content = read_json(self.sweep)
-        require_format(content, self.sweep)
+        content = self._read()
         require_plugins(content.get("plugins"), self.sweep)
         if "study" in content and not in_study:
             raise UserError(
@@ -146,6 +128,11 @@ class SweepFolder:
             raise
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{self.sweep}: damaged ({error!r})") from error
+
+    def _read(self) -> dict[str, Any]:
+        content = read_json(self.sweep)
+        require_format(content, self.sweep)
+        return content
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rnn_jax.config.objective import Objective
+from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.members import Member
 from rnn_jax.training.build import Job, build
@@ -14,12 +15,11 @@ def build_jobs(groups: Sequence[Sequence[Member]]) -> list[Job]:
     Raises:
         UserError: a config is invalid, or its data are missing.
     """
-    jobs: list[Job] = []
-    for number, group in enumerate(groups):
-        config = group[0].config
-        before = zip(jobs, groups[:number], strict=True)
-        data = next((job.data for job, other in before if other[0].config.dataset == config.dataset), None)
-        jobs.append(build(config, data))
+    jobs, data = list[Job](), dict[str, Dataset]()
+    for config in (group[0].config for group in groups):
+        dataset = config.dataset.model_dump_json()
+        jobs.append(build(config, data.get(dataset)))
+        data[dataset] = jobs[-1].data
     return jobs
 
 

@@ -32,11 +32,9 @@ NOT_VARIED = {
 class Base(NamedTuple):
     """The config that all members of a sweep share."""
 
-    source: str
-    """The config's name, `configs/mnist.py:seed`."""
+    source: str  # `configs/mnist.py:seed`
     sections: dict[str, Any]
-    typed: list[str]
-    """The keys that were set on the command line."""
+    typed: list[str]  # the keys that were set on the command line
 
 
 class Member(NamedTuple):
@@ -44,8 +42,7 @@ class Member(NamedTuple):
 
     number: int
     point: Point
-    config: Config
-    """The whole config, with the member's seed."""
+    config: Config  # with the member's seed
 
     @property
     def seed(self) -> int:
@@ -56,18 +53,15 @@ class Member(NamedTuple):
 def build_members(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | None = None) -> list[Member]:
     """Build all members, the seeds of a point one after another.
 
-    Args:
-        base: the shared config.
-        sweep: the varied keys.
-        origin: the sweep file or flag, for messages.
-        at: the points; None: those of the sweep.
+    `at` are the points, by default those of the sweep; `origin` is the sweep file or flag, for messages.
 
     Raises:
         UserError: one line per error in the varied keys or their values.
     """
-    errors = [error for key in sweep.keys if (error := _not_varied(key, origin))]
+    errors = [f"{key}: cannot be varied; {NOT_VARIED[key]}" for key in sweep.keys if key in NOT_VARIED]
+    errors += [wrong_key(key).line((), None) for key in sweep.keys if key not in keys()]
     if errors:
-        raise UserError("\n".join(errors))
+        raise UserError("\n".join(f"{origin}: {error}" for error in errors))
     count = sweep.num_trials if sweep.num_trials is not None else math.prod(map(len, sweep.grid.values()))
     if count * sweep.seeds > MAX_MEMBERS:
         raise UserError(
@@ -153,9 +147,3 @@ def _config(base: Base, sweep: Sweep, point: Point, errors: list[str], origin: s
         else:
             errors.append(problem.line(base.typed, base.source))
     return examined.config
-
-
-def _not_varied(key: str, origin: str) -> str | None:
-    if key in NOT_VARIED:
-        return f"{origin}: {key}: cannot be varied; {NOT_VARIED[key]}"
-    return None if key in keys() else f"{origin}: {wrong_key(key).line((), None)}"

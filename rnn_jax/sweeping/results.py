@@ -11,7 +11,6 @@ from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.reporting import ranking, sweep_report
-from rnn_jax.reporting.provenance import hardware
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.files import finite, read_json, write_text
 from rnn_jax.sweeping.command import Command, command_of_point
@@ -20,7 +19,6 @@ from rnn_jax.sweeping.members import Member
 from rnn_jax.training.build import build
 from rnn_jax.training.evaluate import evaluate
 from rnn_jax.training.program import load
-from rnn_jax.training.progress import MemberStatus
 
 Row = dict[str, Any]
 """A line of results.jsonl."""
@@ -29,17 +27,9 @@ Row = dict[str, Any]
 class Results(NamedTuple):
     """The results of a sweep."""
 
-    rows: list[Row]
-    """One per member."""
+    rows: list[Row]  # one per member
     objective: Objective
-    seconds: float
-    """Wall time of this process."""
-
-
-def build_row(member: Member, status: MemberStatus, summary: Row, members: int) -> Row:
-    """Return a member's row: its summary, its place in the sweep, and how it ended."""
-    own = {"member": member.number, "point": member.point, "seed": member.seed, "members": members}
-    return finite({**own, **summary, "status": status.status, "hardware": hardware()})
+    seconds: float  # wall time of this process
 
 
 def read_rows(group: Sequence[Member], folder: SweepFolder) -> list[Row] | None:
@@ -56,16 +46,11 @@ def rows_to_test(rows: Sequence[Row], objective: Objective, command: Command) ->
     winner = ranking.rank_points(rows, objective)[0]
     if not (command.base.sections["train"]["report_test"] and winner.has_result):
         return []
-    return [
-        row
-        for row in rows
-        if row["point"] == winner.point and row["test"] is None and row["best"] is not None
-    ]
+    own = [row for row in rows if row["point"] == winner.point]
+    return [row for row in own if row["test"] is None and row["best"] is not None]
 
 
-def evaluate_test(
-    config: Config, folder: RunFolder, between: Callable[[], None]
-) -> dict[str, dict[str, float | None]]:
+def evaluate_test(config: Config, folder: RunFolder, between: Callable[[], None]) -> Row:
     """Return the metrics of a run's best checkpoint on test, and on the splits reported with it.
 
     `between` is called before every batch, and may raise.

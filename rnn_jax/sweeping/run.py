@@ -13,10 +13,11 @@ from rnn_jax.config.schema import split_hyper
 from rnn_jax.datasets import dataset_info
 from rnn_jax.reporting import ranking
 from rnn_jax.reporting.console import Console
+from rnn_jax.reporting.provenance import hardware
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.errors import StorageError
-from rnn_jax.runtime.files import write_json
+from rnn_jax.runtime.files import finite, write_json
 from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.sweeping import members, results
@@ -71,12 +72,12 @@ def run_sweep(command: Command, console: Console) -> Results:
             _print_header(console, command, groups)
             rows = _train_all(groups, command.sweep, folder, console, stop)
             for row in results.rows_to_test(rows, objective, command):
-                config = command.members[row["member"]].config
-                run = folder.member(row["member"])
-                tested = results.evaluate_test(config, run, stop.check)
+                number = row["member"]
+                run = folder.member(number)
+                tested = results.evaluate_test(command.members[number].config, run, stop.check)
                 row.update(tested)
                 run.write_summary({**(run.read_summary() or {}), **tested})
-                write_json(folder.row(row["member"]), row)
+                write_json(folder.row(number), row)
             results.write_report(rows, objective, command)
     return Results(rows, objective, time.perf_counter() - began)
 
@@ -154,13 +155,7 @@ def _train(
 ) -> list[Row]:
     """Train the members of one program.
 
-    Args:
-        group: the members.
-        folder: of the sweep.
-        console: for progress and messages.
-        stop: this process's signals.
-        done: updates of the earlier programs.
-        best: the best objective of their members.
+    `done` are the updates of the earlier programs, `best` is the best objective of their members.
 
     Raises:
         Interrupted: stopped by a signal; everything is saved.
@@ -183,12 +178,11 @@ def _train(
         )
     if any(status.status == RUNNING for status, _ in trained):
         stop.check()
-    rows = [
-        results.build_row(member, status, summary, len(folders))
-        for member, (status, summary) in zip(group.members, trained, strict=True)
-    ]
-    for row in rows:
-        write_json(folder.row(row["member"]), row)
+    rows = []
+    for member, (status, summary) in zip(group.members, trained, strict=True):
+        own = {"member": member.number, "point": member.point, "seed": member.seed, "members": len(folders)}
+        rows.append(finite({**own, **summary, "status": status.status, "hardware": hardware()}))
+        write_json(folder.row(member.number), rows[-1])
     return rows
 
 
