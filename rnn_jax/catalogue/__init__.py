@@ -1,7 +1,7 @@
 """The cells, tasks and data sets that a config can name, and how to add one.
 
 An entry has the path of its builder, `module:name`, which is imported when it is used, and its facts: all
-that other parts of the package need to know about that name. A new cell, task or data set is one file and one
+that other parts of the package need about that name. A new cell, task or data set is one file and one
 entry in `cells.py`, `tasks.py` or `datasets.py`. Outside the package, in a config file or in a module that it
 imports, `register_cell`, `register_task` and `register_dataset` add the entry:
 

@@ -29,54 +29,47 @@ class CellEntry(Entry):
 
 
 _CELLS = "rnn_jax.models.cells"
-_LSTM: dict[str, Any] = {
+_LSTM, _GRU, _LINEAR = f"{_CELLS}.lstm", f"{_CELLS}.gru", f"{_CELLS}.linear_recurrence"
+_OF_LSTM: dict[str, Any] = {
     "output": "carry[1]",
     "state_kernels": ("hi", "hf", "hg", "ho"),
     "forget_bias": "hf",
     "chrono_keep": ("hf",),
     "chrono_write": ("hi",),
 }
-_OF_LAYER_NORM = {
+_OF_LAYER_NORM: dict[str, Any] = {
     "forget_bias": "norm_hidden.1",
     "chrono_keep": ("norm_hidden.1",),
     "chrono_write": ("norm_hidden.0",),
 }
+_OF_COUPLED: dict[str, Any] = {"state_kernels": ("hf", "hg", "ho"), "chrono_write": ()}
 
 CELLS: dict[str, CellEntry] = {
     "rnn": CellEntry(f"{_CELLS}.simple_rnn:SimpleRNN", gates=1, output="carry", state_kernels=("h",)),
-    "lstm": CellEntry(f"{_CELLS}.lstm:LSTM", gates=4, **_LSTM),
-    "lstm_peephole": CellEntry(f"{_CELLS}.lstm:PeepholeLSTM", gates=4, **_LSTM),
-    "lstm_coupled": CellEntry(
-        f"{_CELLS}.lstm:CoupledLSTM",
-        gates=3,
-        output="carry[1]",
-        state_kernels=("hf", "hg", "ho"),
-        forget_bias="hf",
-        chrono_keep=("hf",),
-    ),
-    "lstm_layer_norm": CellEntry(f"{_CELLS}.lstm:LayerNormLSTM", gates=4, **{**_LSTM, **_OF_LAYER_NORM}),
+    "lstm": CellEntry(f"{_LSTM}:LSTM", gates=4, **_OF_LSTM),
+    "lstm_peephole": CellEntry(f"{_LSTM}:PeepholeLSTM", gates=4, **_OF_LSTM),
+    "lstm_coupled": CellEntry(f"{_LSTM}:CoupledLSTM", gates=3, **_OF_LSTM | _OF_COUPLED),
+    "lstm_layer_norm": CellEntry(f"{_LSTM}:LayerNormLSTM", gates=4, **_OF_LSTM | _OF_LAYER_NORM),
     "gru": CellEntry(
-        f"{_CELLS}.gru:GRU", gates=3, output="carry", state_kernels=("hr", "hz", "hn"), chrono_keep=("iz",)
+        f"{_GRU}:GRU", gates=3, output="carry", state_kernels=("hr", "hz", "hn"), chrono_keep=("iz",)
     ),
-    "mgu": CellEntry(
-        f"{_CELLS}.gru:MGU", gates=2, output="carry", state_kernels=("hf", "hn"), chrono_keep=("if",)
-    ),
+    "mgu": CellEntry(f"{_GRU}:MGU", gates=2, output="carry", state_kernels=("hf", "hn"), chrono_keep=("if",)),
     "janet": CellEntry(
-        f"{_CELLS}.lstm:JANET",
+        f"{_LSTM}:JANET",
         gates=2,
         output="carry",
         state_kernels=("hf", "hg"),
         forget_bias="hf",
         chrono_keep=("hf",),
     ),
-    "mingru": CellEntry(f"{_CELLS}.linear_recurrence:MinGRU", gates=2, output="carry", chrono_write=("z",)),
+    "mingru": CellEntry(f"{_LINEAR}:MinGRU", gates=2, output="carry", chrono_write=("z",)),
     "minlstm": CellEntry(
-        f"{_CELLS}.linear_recurrence:MinLSTM",
+        f"{_LINEAR}:MinLSTM",
         gates=3,
         output="carry",
         forget_bias="f",
         chrono_keep=("f",),
         chrono_write=("i",),
     ),
-    "lru": CellEntry(f"{_CELLS}.linear_recurrence:LRU", gates=1),
+    "lru": CellEntry(f"{_LINEAR}:LRU", gates=1),
 }

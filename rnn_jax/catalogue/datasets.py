@@ -30,87 +30,61 @@ class DatasetEntry(Entry):
 
 
 _PUBLISHED, _USER = "rnn_jax.datasets.published", "rnn_jax.datasets.user_files"
-_DATA_KEYS = "rnn_jax.config.sections.dataset"
+_IMAGES, _TEXTS, _IMDB = f"{_PUBLISHED}.images", f"{_PUBLISHED}.texts", f"{_PUBLISHED}.imdb"
+_SYNTHETIC, _KEYS = "rnn_jax.datasets.synthetic", "rnn_jax.config.sections.dataset"
+_ORIGINAL: dict[str, Any] = {"options": f"{_KEYS}:Original", "takes_data_dir": True}
+_MNIST: dict[str, Any] = {"data": "image", "template": f"{_IMAGES}:MNIST_SPEC", **_ORIGINAL}
 
 DATASETS: dict[str, DatasetEntry] = {
-    "mnist": DatasetEntry(
-        f"{_PUBLISHED}.images:load_mnist",
-        options=f"{_DATA_KEYS}:Original",
-        data="image",
-        template=f"{_PUBLISHED}.images:MNIST_SPEC",
-        takes_data_dir=True,
-        writing_box=20 / 28,  # LeCun et al. 1998, section III.A: 20 × 20, placed in 28 × 28
+    # LeCun et al. 1998, section III.A: 20 × 20, placed in 28 × 28.
+    "mnist": DatasetEntry(f"{_IMAGES}:load_mnist", **_MNIST, writing_box=20 / 28),
+    "fashion_mnist": DatasetEntry(f"{_IMAGES}:load_fashion_mnist", **_MNIST),
+    "digits": DatasetEntry(  # they fill all eight rows
+        f"{_IMAGES}:load_digits", data="image", template=f"{_IMAGES}:DIGITS_SPEC", writing_box=1.0
     ),
-    "fashion_mnist": DatasetEntry(
-        f"{_PUBLISHED}.images:load_fashion_mnist",
-        options=f"{_DATA_KEYS}:Original",
-        data="image",
-        template=f"{_PUBLISHED}.images:MNIST_SPEC",
-        takes_data_dir=True,
-    ),
-    "digits": DatasetEntry(
-        f"{_PUBLISHED}.images:load_digits",
-        data="image",
-        template=f"{_PUBLISHED}.images:DIGITS_SPEC",
-        writing_box=1.0,  # they fill all eight rows
-    ),
-    "ptb": DatasetEntry(
-        f"{_PUBLISHED}.texts:load_ptb",
-        options=f"{_DATA_KEYS}:Original",
-        data="text",
-        template=f"{_PUBLISHED}.texts:PTB_SPEC",
-        takes_data_dir=True,
-    ),
+    "ptb": DatasetEntry(f"{_TEXTS}:load_ptb", data="text", template=f"{_TEXTS}:PTB_SPEC", **_ORIGINAL),
     "tiny_shakespeare": DatasetEntry(
-        f"{_PUBLISHED}.texts:load_tiny_shakespeare",
-        options=f"{_DATA_KEYS}:Original",
+        f"{_TEXTS}:load_tiny_shakespeare",
         data="text",
-        template=f"{_PUBLISHED}.texts:SHAKESPEARE_SPEC",
-        takes_data_dir=True,
+        template=f"{_TEXTS}:SHAKESPEARE_SPEC",
         has_last_tenth=True,
+        **_ORIGINAL,
     ),
     "imdb": DatasetEntry(
-        f"{_PUBLISHED}.imdb:load_imdb",
-        options=f"{_DATA_KEYS}:Imdb",
+        f"{_IMDB}:load_imdb",
+        options=f"{_KEYS}:Imdb",
         data="labelled_text",
-        template=f"{_PUBLISHED}.imdb:SPEC",
+        template=f"{_IMDB}:SPEC",
         takes_data_dir=True,
     ),
     "text": DatasetEntry(
-        f"{_USER}.text_files:load_text", options=f"{_DATA_KEYS}:Text", data="text", takes_data_dir=True
+        f"{_USER}.text_files:load_text", options=f"{_KEYS}:Text", data="text", takes_data_dir=True
     ),
     "labelled_text": DatasetEntry(
         f"{_USER}.labelled_texts:load_labelled_text",
-        options=f"{_DATA_KEYS}:LabelledText",
+        options=f"{_KEYS}:LabelledText",
         data="labelled_text",
         takes_data_dir=True,
     ),
     "sequences": DatasetEntry(
         f"{_USER}.sequences:load_sequences",
-        options=f"{_DATA_KEYS}:Sequences",
+        options=f"{_KEYS}:Sequences",
         data="sequences",
-        template="rnn_jax.datasets.synthetic:SEQUENCES_SPEC",
+        template=f"{_SYNTHETIC}:SEQUENCES_SPEC",
     ),
     "measurements": DatasetEntry(
         f"{_USER}.sequences:load_sequences",
         data="sequences",
-        template="rnn_jax.datasets.synthetic:MEASUREMENTS_SPEC",
+        template=f"{_SYNTHETIC}:MEASUREMENTS_SPEC",
         is_choice=False,
     ),
-    "idx": DatasetEntry(f"{_USER}.image_files:load_idx", options=f"{_DATA_KEYS}:Images", data="image"),
+    "idx": DatasetEntry(f"{_USER}.image_files:load_idx", options=f"{_KEYS}:Images", data="image"),
     "image_folder": DatasetEntry(
-        f"{_USER}.image_files:load_image_folder",
-        options=f"{_DATA_KEYS}:Images",
-        data="image",
-        takes_data_dir=True,
+        f"{_USER}.image_files:load_image_folder", options=f"{_KEYS}:Images", data="image", takes_data_dir=True
     ),
     "tfds": DatasetEntry(
         f"{_PUBLISHED}.tfds_images:load_tfds_images", data="image", takes_name=True, takes_data_dir=True
     ),
-    "synthetic": DatasetEntry(
-        "rnn_jax.datasets.synthetic:load_synthetic", options=f"{_DATA_KEYS}:Synthetic", data=None
-    ),
-    "generated": DatasetEntry(
-        "rnn_jax.datasets.synthetic:load_generated", options=f"{_DATA_KEYS}:Generated", data="numbers"
-    ),
+    "synthetic": DatasetEntry(f"{_SYNTHETIC}:load_synthetic", options=f"{_KEYS}:Synthetic", data=None),
+    "generated": DatasetEntry(f"{_SYNTHETIC}:load_generated", options=f"{_KEYS}:Generated", data="numbers"),
 }

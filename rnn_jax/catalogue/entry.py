@@ -9,16 +9,12 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
-DATA = {
-    "image": "images",
-    "labelled_text": "labelled texts",
-    "sequences": "sequences",
-    "text": "a text",
-    "numbers": "generated",
-}
-"""The kinds of data (`datasets.Dataset` describes their arrays), and their names in messages."""
-
 Data = Literal["image", "labelled_text", "sequences", "text", "numbers"]
+"""The kinds of data; `datasets.Dataset` describes their arrays."""
+DATA = dict(
+    image="images", labelled_text="labelled texts", sequences="sequences", text="a text", numbers="generated"
+)
+"""Their names in messages."""
 STRICT = ConfigDict(extra="forbid")
 Builder = str | Callable[..., Any]
 

@@ -1,4 +1,4 @@
-"""Adding cells, tasks and data sets from outside the package."""
+"""Registration of cells, tasks and data sets from outside the package."""
 
 import ast
 import itertools
@@ -6,7 +6,7 @@ import re
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -22,7 +22,11 @@ INTERACTIVE = "an interactive session"
 RUN_PACKAGE = "rnn_jax_run_"
 """The beginning of the names of packages that exist while a file runs: see `config/python_files.py`."""
 
-AnyEntry = TypeVar("AnyEntry", bound=Entry)
+_TABLES: dict[str, tuple[dict[str, Any], type[Entry]]] = {
+    "cell": (CELLS, CellEntry),
+    "task": (TASKS, TaskEntry),
+    "dataset": (DATASETS, DatasetEntry),
+}
 
 
 def register_cell(name: str, builder: Builder, **facts: Any) -> None:
@@ -36,46 +40,34 @@ def register_cell(name: str, builder: Builder, **facts: Any) -> None:
     Raises:
         UserError: the name is taken, the path is wrong, or facts are missing, unknown or wrong; all at once.
     """
-    _register("cell", CELLS, CellEntry, name, builder, facts)
+    _register("cell", name, builder, facts)
 
 
 def register_task(name: str, builder: Builder, **facts: Any) -> None:
-    """Add a task, which `task.name` may then name; `facts` are the fields of `TaskEntry`.
-
-    See `register_cell`.
-    """
-    _register("task", TASKS, TaskEntry, name, builder, facts)
+    """Add a task, which `task.name` may then name; `facts`: of `TaskEntry`. See `register_cell`."""
+    _register("task", name, builder, facts)
 
 
 def register_dataset(name: str, builder: Builder, **facts: Any) -> None:
-    """Add a data set, which `dataset.name` may then name; `facts` are the fields of `DatasetEntry`.
-
-    See `register_cell`.
-    """
-    _register("dataset", DATASETS, DatasetEntry, name, builder, facts)
+    """Add a data set, which `dataset.name` may then name; `facts`: of `DatasetEntry`. See `register_cell`."""
+    _register("dataset", name, builder, facts)
 
 
-def _register(
-    kind: str,
-    table: dict[str, AnyEntry],
-    entry_type: type[AnyEntry],
-    name: str,
-    builder: Builder,
-    facts: dict[str, Any],
-) -> None:
+def _register(kind: str, name: str, builder: Builder, facts: dict[str, Any]) -> None:
+    table, entry_type = _TABLES[kind]
     caller = sys._getframe(2).f_globals
-    origin, package = _origin(caller), caller.get("__package__") or ""
+    origin = _origin(caller)
     if isinstance(builder, str) and builder.startswith("."):
-        builder = package + builder
+        builder = (caller.get("__package__") or "") + builder
     problems = []
     if not re.fullmatch(r"\w+", name):
         problems.append("the name must consist of letters, digits and underscores")
     # The same file may run again, and then replaces what it registered before.
     if name in table and table[name].origin != origin:
         problems.append(f"the name is taken, by {table[name].origin or 'rnn_jax'}")
-    paths = {"builder": builder, **{key: facts.get(key) for key in ("options", "template")}}
-    for key, path in paths.items():
-        if isinstance(path, str) and (problem := _wrong_path(path)):
+    for key, path in {"builder": builder, **facts}.items():
+        is_path = key in ("builder", "options", "template") and isinstance(path, str)
+        if is_path and (problem := _wrong_path(path)):
             problems.append(f"{key} = {path!r}: {problem}")
     entry = None
     try:

@@ -34,7 +34,7 @@ class TaskEntry(Entry):
     """Whether another value of that key leaves the task as it is."""
 
 
-_TASKS, _TASK_KEYS = "rnn_jax.tasks", "rnn_jax.config.sections.task"
+_TASKS, _KEYS = "rnn_jax.tasks", "rnn_jax.config.sections.task"
 _ONE_CLASS: dict[str, Any] = {
     "predicts": "sequence",
     "names_classes": True,
@@ -42,11 +42,13 @@ _ONE_CLASS: dict[str, Any] = {
     "loss_unit": "nats",
 }
 _LENGTHS: dict[str, Any] = {"steps_key": "dataset.max_length", "steps_may_be_lowered": True}
+_TEXTS: dict[str, Any] = {"data": "labelled_text", "reads": "tokens", **_LENGTHS}
+_SEQUENCES: dict[str, Any] = {"data": "sequences", "reads": "features", **_LENGTHS}
 
 TASKS: dict[str, TaskEntry] = {
     "classification": TaskEntry(
         f"{_TASKS}.classification:build_classification",
-        options=f"{_TASK_KEYS}:Classification",
+        options=f"{_KEYS}:Classification",
         data="image",
         reads="features",
         steps_key="task.reading",
@@ -55,31 +57,23 @@ TASKS: dict[str, TaskEntry] = {
     ),
     "text_classification": TaskEntry(
         f"{_TASKS}.sequences:build_text_classification",
-        options=f"{_TASK_KEYS}:SequenceClassification",
-        data="labelled_text",
-        reads="tokens",
-        **_ONE_CLASS,
-        **_LENGTHS,
+        options=f"{_KEYS}:SequenceClassification",
+        **_ONE_CLASS | _TEXTS,
     ),
     "sequence_classification": TaskEntry(
         f"{_TASKS}.sequences:build_sequence_classification",
-        options=f"{_TASK_KEYS}:SequenceClassification",
-        data="sequences",
-        reads="features",
-        **_ONE_CLASS,
-        **_LENGTHS,
+        options=f"{_KEYS}:SequenceClassification",
+        **_ONE_CLASS | _SEQUENCES,
     ),
     "sequence_regression": TaskEntry(
         f"{_TASKS}.sequences:build_sequence_regression",
-        options=f"{_TASK_KEYS}:Sequences",
-        data="sequences",
-        reads="features",
+        options=f"{_KEYS}:Sequences",
         predicts="sequence",
-        **_LENGTHS,
+        **_SEQUENCES,
     ),
     "adding": TaskEntry(
         f"{_TASKS}.adding:build_adding",
-        options=f"{_TASK_KEYS}:Adding",
+        options=f"{_KEYS}:Adding",
         data="numbers",
         reads="features",
         predicts="sequence",
@@ -88,7 +82,7 @@ TASKS: dict[str, TaskEntry] = {
     ),
     "copying": TaskEntry(
         f"{_TASKS}.copying:build_copying",
-        options=f"{_TASK_KEYS}:Copying",
+        options=f"{_KEYS}:Copying",
         data="numbers",
         reads="tokens",
         predicts="step",
@@ -98,7 +92,7 @@ TASKS: dict[str, TaskEntry] = {
     ),
     "language_modelling": TaskEntry(
         f"{_TASKS}.language_modelling:build_language_modelling",
-        options=f"{_TASK_KEYS}:LanguageModelling",
+        options=f"{_KEYS}:LanguageModelling",
         data="text",
         reads="tokens",
         predicts="step",
