@@ -34,8 +34,7 @@ class OwnFiles(Section):
         description="your file: a text, a table of labelled texts, or an .npz file of sequences"
     )
     validation_file: str | None = Field(
-        None,
-        description="file of the validation split (None: a tenth of the file, of a text the ninth)",
+        None, description="file of the validation split (None: a tenth of the file, of a text the ninth)"
     )
     test_file: str | None = Field(
         None, description="file of the test split (None: a tenth of the file, of a text the last)"
@@ -93,9 +92,7 @@ class Images(Section):
         description="your folder: one subfolder of images per class, or four IDX files as MNIST's"
     )
     validation_examples: int | None = Field(
-        None,
-        ge=1,
-        description="size of the validation split, cut from train (None: see configs/images.py)",
+        None, ge=1, description="size of the validation split, cut from train (None: see configs/images.py)"
     )
 
 

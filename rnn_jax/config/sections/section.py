@@ -1,7 +1,7 @@
 """What the sections of a config have in common.
 
 A section is the keyword arguments of one builder. A key that is typed `X | None` may be left out: None means
-"not set". Marks in a key's annotation say more: `Hyper`, `CatalogueName`, and `only(...)` (see `rules.py`).
+"not set". Marks in a key's annotation: `Hyper`, `CatalogueName`, and `only(...)` (see `rules.py`).
 """
 
 from collections.abc import Callable, Mapping

@@ -62,10 +62,7 @@ class Optimizer(Section):
         None, ge=0, lt=1, description="decay rate of the mean squared gradient"
     )
     average_decay: float | None = Field(
-        None,
-        ge=0,
-        lt=1,
-        description="decay rate of the parameters' moving average (EMA), which is then evaluated",
+        None, ge=0, lt=1, description="decay of the parameters' moving average (EMA), which is then evaluated"
     )
     average_from_epochs: float | None = Field(
         None, ge=0, description="epochs before Polyak averaging: then the parameters' mean is evaluated"
