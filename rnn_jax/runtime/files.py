@@ -41,11 +41,7 @@ def as_storage_errors() -> Iterator[None]:
 
 
 def check_creatable(folder: Path) -> None:
-    """Check that a missing folder can be created.
-
-    Raises:
-        UserError: its nearest existing parent is not a folder, or not writable.
-    """
+    """Raise UserError if a missing folder cannot be created: its nearest parent is no writable folder."""
     above = next(found for found in folder.absolute().parents if os.path.exists(found))
     why = errno.EACCES if os.path.isdir(above) else errno.ENOTDIR
     if why == errno.ENOTDIR or not os.access(above, os.W_OK):
@@ -93,11 +89,7 @@ def write_json(file: Path, value: Mapping[str, Any]) -> None:
 
 
 def write_all(file: io.RawIOBase, content: bytes) -> None:
-    """Append to an unbuffered file; if that fails, leave it unchanged.
-
-    Raises:
-        OSError: the disk is full, or fails.
-    """
+    """Append to an unbuffered file; if that raises OSError, since the disk is full, the file is unchanged."""
     begin = file.seek(0, os.SEEK_END)
     written = 0
     try:
@@ -109,11 +101,7 @@ def write_all(file: io.RawIOBase, content: bytes) -> None:
 
 
 def flush(path: Path) -> None:
-    """Flush a file, or the entries of a folder, to the disk.
-
-    Raises:
-        OSError: the disk is full, or fails.
-    """
+    """Flush a file, or the entries of a folder, to the disk; raise OSError if the disk is full, or fails."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -122,20 +110,8 @@ def flush(path: Path) -> None:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON file with one object.
-
-    Raises:
-        UserError: it cannot be read, or is something else.
-    """
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{file}: damaged, not valid JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{file}: damaged, not a JSON object")
-    return value
+    """Read a JSON file with one object; raise UserError if it cannot be read, or is something else."""
+    return _parse(_read(file), f"{file}: damaged,")
 
 
 def read_json_lines(file: Path) -> list[dict[str, Any]]:
@@ -144,21 +120,26 @@ def read_json_lines(file: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: it cannot be read, or a line is damaged.
     """
-    if not os.path.lexists(file):
-        return []
+    # After the last newline: nothing, or a torn line.
+    lines = _read(file).split(b"\n")[:-1] if os.path.lexists(file) else []
+    return [_parse(line, f"{file}: damaged, line {number} is") for number, line in enumerate(lines, 1)]
+
+
+def _read(file: Path) -> bytes:
     try:
-        lines = file.read_bytes().split(b"\n")[:-1]  # after the last newline: nothing, or a torn line
+        return file.read_bytes()
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror})") from error
-    rows = []
-    for number, line in enumerate(lines, 1):
-        try:
-            rows.append(json.loads(line))
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{file}: damaged, line {number} is not valid JSON") from error
-        if not isinstance(rows[-1], dict):
-            raise UserError(f"{file}: damaged, line {number} is not a JSON object")
-    return rows
+
+
+def _parse(content: bytes, place: str) -> dict[str, Any]:
+    try:
+        value = json.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{place} not valid JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{place} not a JSON object")
+    return value
 
 
 def reject_link(file: Path) -> None:

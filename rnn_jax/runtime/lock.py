@@ -60,29 +60,20 @@ def is_locked(folder: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _takes(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-    return False
 
 
 @contextmanager
 def waiting_lock(path: Path, between: Callable[[], None] | None = None) -> Iterator[None]:
-    """Wait for the lock of a file, which stays, and hold it.
+    """Wait for the lock of a file, which stays, and hold it; the system releases that of a process that ends.
 
-    The system releases the lock of a process that ends.
-
-    Args:
-        path: the file.
-        between: called several times a second while this process waits; it may raise.
+    `between` is called several times a second while this process waits, and may raise.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _takes(file):
             _logger.info("waiting for another process, which holds %s", path)
             if between is None:
                 fcntl.flock(file, fcntl.LOCK_EX)
@@ -98,10 +89,10 @@ def wait_while(condition: Callable[[], bool], between: Callable[[], None]) -> No
         time.sleep(POLL_SECONDS)
 
 
-def _takes(file: IO[Any]) -> bool:
-    """Whether this process has acquired the lock."""
+def _takes(file: int | IO[Any], kind: int = fcntl.LOCK_EX) -> bool:
+    """Whether this process has acquired the lock of a file, without waiting for it."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -109,25 +100,20 @@ def _takes(file: IO[Any]) -> bool:
 
 def _acquire(path: Path) -> int:
     """Return the descriptor of the lock file, locked and not removed meanwhile."""
-    tried = 0
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    tries, owner = 0, b""
+    while tries < TRIES:
+        with contextlib.ExitStack() as stack:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            stack.callback(os.close, descriptor)
+            if _takes(descriptor):
+                if _is_at(descriptor, path):
+                    stack.pop_all()
+                    return descriptor
+                continue  # its previous owner removed the file meanwhile
             owner = os.pread(descriptor, 1000, 0)
-            os.close(descriptor)
-            tried += 1
-            if tried < TRIES:
-                time.sleep(BETWEEN_TRIES_SECONDS)
-                continue
-            raise LockedError(f"{path.parent}: in use by {_who(owner)}") from None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if _is_at(descriptor, path):
-            return descriptor
-        os.close(descriptor)  # its previous owner removed the file meanwhile
+        tries += 1
+        time.sleep(BETWEEN_TRIES_SECONDS)
+    raise LockedError(f"{path.parent}: in use by {_who(owner)}")
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -4,11 +4,13 @@ The config gives them, or the cluster does: Slurm (for a step started by `srun`)
 several hosts. Process 0 is the coordinator, the only one that writes. Nothing here starts JAX.
 """
 
+import contextlib
 import os
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rnn_jax.runtime.errors import UserError
 
@@ -33,42 +35,26 @@ class Processes:
         return self.count == 1
 
 
-@dataclass(frozen=True)
-class Cluster:
+class Cluster(NamedTuple):
     """Environment variables by which a cluster describes its processes, the same that JAX reads."""
 
-    count: Callable[[Mapping[str, str]], str]
-    index: str
     required: tuple[str, ...]
+    """The first has the number of processes, the second the index of this one."""
+    count: Callable[[str], int] = int
 
 
 CLUSTERS = {
     # Of a step: before `srun` a job is one process, however many tasks it may start.
-    "Slurm": Cluster(
-        lambda variables: variables["SLURM_STEP_NUM_TASKS"],
-        "SLURM_PROCID",
-        ("SLURM_STEP_NUM_TASKS", "SLURM_STEP_NODELIST", "SLURM_PROCID"),
-    ),
-    "Open MPI": Cluster(
-        lambda variables: variables["OMPI_COMM_WORLD_SIZE"],
-        "OMPI_COMM_WORLD_RANK",
-        ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_MCA_orte_hnp_uri"),
-    ),
-    "a TPU slice": Cluster(
-        lambda variables: str(len(variables["TPU_WORKER_HOSTNAMES"].split(","))),
-        "TPU_WORKER_ID",
-        ("TPU_WORKER_HOSTNAMES", "TPU_WORKER_ID"),
-    ),
+    "Slurm": Cluster(("SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_STEP_NODELIST")),
+    "Open MPI": Cluster(("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_MCA_orte_hnp_uri")),
+    "a TPU slice": Cluster(("TPU_WORKER_HOSTNAMES", "TPU_WORKER_ID"), lambda hosts: len(hosts.split(","))),
 }
 
 
 def processes_of(process_count: int | None, process_index: int | None, coordinator: str | None) -> Processes:
     """Return the processes of a run, from keys of the config section `runtime` or from the cluster.
 
-    Args:
-        process_count: their number; None: the cluster's, and 1 without a cluster.
-        process_index: the index of this process; None: the cluster's.
-        coordinator: HOST:PORT at which process 0 waits for the others; None: the cluster's.
+    A key that is None is the cluster's; without a cluster, the number of processes is 1.
 
     Raises:
         UserError: there are several, and the index of this one or the coordinator is unknown.
@@ -77,7 +63,7 @@ def processes_of(process_count: int | None, process_index: int | None, coordinat
         return Processes()
     if process_count is not None and process_index is not None and coordinator is not None:
         return Processes(process_count, process_index, coordinator)
-    found = _of_cluster(os.environ)
+    found = _of_cluster()
     if found is None:
         if process_count is None:
             return Processes()
@@ -104,11 +90,10 @@ def parse_address(coordinator: str) -> tuple[str, int] | None:
     return host, int(port)
 
 
-def _of_cluster(variables: Mapping[str, str]) -> Processes | None:
+def _of_cluster() -> Processes | None:
     for cluster in CLUSTERS.values():
-        if all(name in variables for name in cluster.required):
-            try:
-                return Processes(int(cluster.count(variables)), int(variables[cluster.index]))
-            except ValueError:
-                continue
+        if all(name in os.environ for name in cluster.required):
+            count, index = (os.environ[name] for name in cluster.required[:2])
+            with contextlib.suppress(ValueError):
+                return Processes(cluster.count(count), int(index))
     return None
