@@ -12,7 +12,7 @@ from rnn_jax.config.command_line import CommandLine, parse
 from rnn_jax.config.plugins import plugin_flags, plugins_of
 from rnn_jax.config.run_folder import RunFolder, default_workdir
 from rnn_jax.config.schema import Config
-from rnn_jax.reporting.console import Console, build_console, logging_to, silent_console
+from rnn_jax.reporting.console import Console, build_console, logging_to
 from rnn_jax.runtime.command import exit_now, run_command
 from rnn_jax.runtime.errors import DivergedError, UserError
 from rnn_jax.runtime.files import write_json
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     command = parse(arguments)
-    console = build_console() if command.config.runtime.processes.is_coordinator else silent_console()
+    console = build_console() if command.config.runtime.processes.is_coordinator else Console()
     with logging_to(console):
         for note in command.notes:
             console.info(note)

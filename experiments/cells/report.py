@@ -42,7 +42,7 @@ TABLES = {
 }
 
 
-@styled
+@styled()
 def draw(folder: Path) -> Path:
     """Draws figure.png from curves.jsonl: validation accuracy over the steps, a colour a cell."""
     from matplotlib import colormaps

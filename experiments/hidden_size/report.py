@@ -40,7 +40,7 @@ def _by_size(rows: Sequence[Record]) -> str:
 TABLES = {"hidden_size": _by_size}
 
 
-@styled
+@styled()
 def draw(folder: Path) -> Path:
     """Draws figure.png: validation accuracy over the size, a line a rate."""
     rows = [row for row in records.read(folder / "results.jsonl") if row["best"] is not None]

@@ -26,7 +26,7 @@ def table(rows: Sequence[Record]) -> str:
     return records.table(sorted(rows, key=lambda row: (row["config"], row["seed"])), COLUMNS)
 
 
-@styled
+@styled()
 def draw(folder: Path) -> Path:
     """Draws figure.png from curves.jsonl: errors over the steps, a line a seed and split."""
     figure = new_figure(8, 4.4)

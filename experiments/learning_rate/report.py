@@ -23,7 +23,7 @@ TABLES = {
 }
 
 
-@styled
+@styled()
 def draw(folder: Path) -> Path:
     """Draws figure.png: validation accuracy over the rate, a dot a seed, a line through the means."""
     rows = [row for row in records.read(folder / "results.jsonl") if row["best"] is not None]

@@ -63,7 +63,7 @@ TABLES = {
 }
 
 
-@styled
+@styled()
 def draw(folder: Path) -> Path:
     """Draws figure.png from curves.jsonl: perplexities over the steps, a colour a config."""
     curves = [row for row in records.read(folder / "curves.jsonl") if not row["overrides"]]

@@ -34,7 +34,7 @@ def table(rows: Sequence[Record]) -> str:
     return records.table(ordered, COLUMNS)
 
 
-@styled
+@styled()
 def draw(folder: Path) -> Path:
     """Draws figure.png from curves.jsonl and returns its path."""
     curves = [row for row in records.read(folder / "curves.jsonl") if not row["overrides"]]

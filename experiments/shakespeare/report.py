@@ -39,7 +39,7 @@ def samples(rows: Sequence[Record]) -> str:
     return "\n\n".join(parts) or "None yet."
 
 
-@styled
+@styled()
 def draw(folder: Path) -> Path:
     """Draws figure.png from curves.jsonl: losses over the steps, and what nanoGPT comes to."""
     curves = [row for row in records.read(folder / "curves.jsonl") if not row["overrides"]]

@@ -138,7 +138,7 @@ TABLES = {
 }
 
 
-@styled
+@styled()
 def draw(folder: Path) -> Path:
     """Draws figure.png from results.jsonl and returns its path."""
     rows = records.read(folder / "results.jsonl")

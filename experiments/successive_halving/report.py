@@ -49,7 +49,7 @@ def _by_seed(rows: Sequence[Record]) -> str:
 TABLES = {"successive_halving": _by_seed}
 
 
-@styled
+@styled()
 def draw(folder: Path) -> Path:
     """Draws figure.png: the curves of the full grid in grey, over them what halving trained of them."""
     curves = records.read(folder / "curves.jsonl")

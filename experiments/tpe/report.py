@@ -77,7 +77,7 @@ def best_trials(rows: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-@styled
+@styled()
 def draw(folder: Path) -> Path:
     """Draws figure.png: validation accuracy of the first study over each key, the later trials lighter."""
     rows = [row for row in records.read(folder / "results.jsonl") if row.get("sweep") == "share_80"]

@@ -1,9 +1,9 @@
 """The style of charts, and metrics over steps. pyplot's state is left alone."""
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,11 +13,6 @@ from rnn_jax.runtime.files import replacing
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
-
-Scale = Literal["log", "linear", "names"]
 
 LOG_SCALE_FACTOR = 5  # positive numbers with a larger ratio get a logarithmic axis
 LEVEL_COLOUR = "#444444"
@@ -48,17 +43,13 @@ class Series(NamedTuple):
     values: np.ndarray
 
 
-def styled(draw: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Decorate a function to draw in this style; Matplotlib's settings are restored."""
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in this style, within a context or a decorated function; Matplotlib's settings are restored."""
+    import matplotlib
 
-    @functools.wraps(draw)
-    def draw_styled(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        import matplotlib
-
-        with matplotlib.rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return draw_styled
+    with matplotlib.rc_context(STYLE):
+        yield
 
 
 def new_figure(width: float, height: float) -> "Figure":
@@ -69,15 +60,17 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save(figure: "Figure", path: Path) -> Path:
-    """Write a figure as a PNG, whole or not at all, and return its path.
-
-    Raises:
-        StorageError: the disk is full.
-        UserError: the file cannot be written.
-    """
+    """Write a figure as a PNG and return its path; raise as `replacing`."""
     with replacing(path) as unfinished:
         figure.savefig(unfinished, format="png")
     return path
+
+
+def series_of(rows: Sequence[Mapping[str, Any]], split: str, name: str) -> Series:
+    """A metric of a split over the steps, from the rows of a metrics.jsonl."""
+    found = [row for row in rows if row.get("split") == split and name in row]
+    values = [np.nan if row[name] is None else row[name] for row in found]
+    return Series(np.array([row["step"] for row in found], dtype=int), np.array(values, dtype=float))
 
 
 def draw_metric(
@@ -91,13 +84,8 @@ def draw_metric(
 ) -> None:
     """Draw a metric over the steps, one line per series, with axes fitted to the final values.
 
-    Args:
-        axes: to draw on.
-        name: the metric.
-        series: by label.
-        colours: by label.
-        faint: the label of a series to draw as small dots in the background.
-        level: the test value, drawn as a dashed line.
+    `series` and `colours` are by label. The series `faint` is drawn as small dots in the background, the
+    test value `level` as a dashed line.
     """
     for label, line in series.items():
         if not np.isfinite(line.values).any():
@@ -113,9 +101,14 @@ def draw_metric(
         axes.axhline(scaled(name, level), color=LEVEL_COLOUR, linestyle="--", linewidth=1.2, label=label)
     axes.set_title(name)
     axes.set_ylabel(axis_label(name))
+    label_steps(axes)
+    fit_range(axes, name, [line for label, line in series.items() if label != faint], level)
+
+
+def label_steps(axes: "Axes") -> None:
+    """Label the x axis with steps, in thousands."""
     axes.set_xlabel("step")
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    fit_range(axes, name, [line for label, line in series.items() if label != faint], level)
 
 
 def add_legend(axes: "Axes", *, is_reversed: bool = False) -> None:
@@ -158,11 +151,9 @@ def scaled(name: str, values: Any) -> Any:
     return 100 * values if is_percentage(name) else values
 
 
-def scale_of(values: Sequence[Any]) -> Scale:
+def scale_of(values: Sequence[Any]) -> Literal["log", "linear", "names"]:
     """The scale of an axis for values of a config key."""
-    if not values or not all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value in values
-    ):
+    if not values or not all(isinstance(each, int | float) and not isinstance(each, bool) for each in values):
         return "names"
     low, high = min(values), max(values)
     return "log" if low > 0 and high >= LOG_SCALE_FACTOR * low else "linear"

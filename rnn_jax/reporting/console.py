@@ -30,10 +30,11 @@ class Console:
     """Prints plain aligned lines, one per event, each flushed at once: no escape codes, no wrapping.
 
     Every method may be called at any time, before `start` and after `stop` too. `TerminalConsole` overrides
-    what a terminal can show better. A console without a stream prints nothing.
+    what a terminal can show better. Without a stream nothing is printed, as in all processes but the
+    coordinator.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
         self._last_step = 0
         self._unit = "steps"
@@ -140,18 +141,12 @@ def logging_to(console: Console) -> Iterator[None]:
         logger.handlers = before[1]
 
 
-def silent_console() -> Console:
-    """A console that prints nothing, for all processes but the coordinator."""
-    return Console(None)
-
-
 def build_console(stream: TextIO | None = None, *, force_terminal: bool | None = None) -> Console:
     """The console for `stream` (default: standard output), a terminal or not (None: ask the stream)."""
     output = sys.stdout if stream is None else stream
-    is_terminal = force_terminal
-    if is_terminal is None:
-        is_terminal = output.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-    if not is_terminal:
+    if force_terminal is None:
+        force_terminal = output.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    if not force_terminal:
         return Console(output)
     from rnn_jax.reporting.terminal import TerminalConsole
 

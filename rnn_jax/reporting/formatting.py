@@ -1,8 +1,8 @@
 """Metrics, durations and tables as text, the same in the console, the plots and the reports."""
 
 import math
+import re
 import statistics
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -67,12 +67,7 @@ def format_rate(rate: float, unit: str) -> str:
 
 def printable(text: str) -> str:
     """The text with control characters replaced, which a terminal would obey; newlines and tabs stay."""
-    return "".join(
-        character
-        if character in "\n\t" or unicodedata.category(character) != "Cc"
-        else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text)
 
 
 def align(rows: Sequence[Sequence[str]], *, first: str = ">", width: int = 0) -> list[str]:
@@ -80,7 +75,7 @@ def align(rows: Sequence[Sequence[str]], *, first: str = ">", width: int = 0) ->
 
     Every column but the first is at least `width` wide.
     """
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     widths = [widths[0], *(max(width, own) for own in widths[1:])]
     sides = [first, *(">" * (len(widths) - 1))]
     return [

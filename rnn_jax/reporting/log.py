@@ -3,15 +3,17 @@
 import contextlib
 import io
 import json
+import math
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rnn_jax.config import sections
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.samples import Samples
-from rnn_jax.reporting.tensorboard import Events
 from rnn_jax.runtime.files import finite, replacing, write_all, writing
 
 TRAINING_SPLITS = ("train", "batch")
@@ -23,26 +25,12 @@ REPEATABLE_SPLITS = (*TRAINING_SPLITS, "validation")
 class Log:
     """Writes a run's metrics, timing and samples. The files are created if they do not exist."""
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        console: Console,
-        *,
-        every_steps: int,
-        batch_accuracy_every_steps: int | None,
-        tensorboard: bool,
-        sample_tokens: int | None,
-    ) -> None:
-        """The keywords are the config section `log`."""
-        self.console = console
-        self.every_steps = every_steps
-        self.batch_accuracy_every_steps = batch_accuracy_every_steps
-        self.sample_tokens = sample_tokens
+    def __init__(self, folder: RunFolder, console: Console, settings: sections.Log) -> None:
+        self.console, self.settings = console, settings
         self._path = folder.path
         self._samples = Samples(folder.samples)
         self._metrics = Lines(folder.metrics)
         self._timing = Lines(folder.timing)
-        self._tensorboard = tensorboard
         self._first_step = 0
         self._events: Events | None = None
 
@@ -82,9 +70,8 @@ class Log:
 
     def flush(self) -> None:
         """Wait until everything is on the disk, so that neither a checkpoint nor a crash outruns the log."""
-        self._metrics.flush()
-        self._timing.flush()
-        self._samples.flush()
+        for file in (self._metrics, self._timing, self._samples):
+            file.flush()
 
     def flush_events(self) -> None:
         """Write buffered TensorBoard events; unlike `flush`, not from another thread."""
@@ -99,12 +86,10 @@ class Log:
         self._close_events()
 
     def _add_scalars(self, step: int, group: str, values: Mapping[str, float]) -> None:
-        if not self._tensorboard:
-            return
-        with writing(self._path):
-            if self._events is None:
-                self._events = Events(self._path, self._first_step)
-            self._events.add(step, group, values)
+        if self.settings.tensorboard:
+            with writing(self._path):
+                self._events = self._events or Events(self._path, self._first_step)
+                self._events.add(step, group, values)
 
     def _close_events(self) -> None:
         if self._events is not None:
@@ -118,7 +103,11 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = _open_to_append(path)
+        self._file = self._open()
+
+    def _open(self) -> io.FileIO:
+        with writing(self._path):
+            return io.FileIO(self._path, "a+")
 
     def append(self, row: Mapping[str, object]) -> None:
         """Append a line. ValueError for NaN and infinities, which JSON does not have."""
@@ -129,12 +118,11 @@ class Lines:
         """Drop the lines for which `is_kept` is false, and damaged ones: a crash may have torn the last."""
         content = self._path.read_bytes()
         kept = b"".join(line + b"\n" for line, row in _rows(content) if is_kept(row))
-        if kept == content:
-            return
-        self._file.close()
-        with replacing(self._path) as unfinished:
-            unfinished.write_bytes(kept)
-        self._file = _open_to_append(self._path)
+        if kept != content:
+            self._file.close()
+            with replacing(self._path) as unfinished:
+                unfinished.write_bytes(kept)
+            self._file = self._open()
 
     def flush(self) -> None:
         """Wait until the lines are on the disk."""
@@ -146,14 +134,41 @@ class Lines:
         self._file.close()
 
 
+class Events:
+    """One TensorBoard event file, written step by step, without TensorFlow and without a thread.
+
+    tensorboardX's own SummaryWriter passes every value to a thread, and its `flush` does not wait for it; the
+    parts used here write synchronously.
+    """
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        """Start a file at `first_step`; TensorBoard hides later steps of earlier files."""
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto import event_pb2, summary_pb2
+
+        self._event: Any = event_pb2  # generated modules, unknown to type checkers
+        self._summary: Any = summary_pb2
+        # The suffix distinguishes two files started in the same second.
+        self._writer = EventsWriter(str(folder / "events"), f".{first_step}")
+        self.flush, self.close = self._writer.flush, self._writer.close
+        self._write(first_step, session_log=self._event.SessionLog(status=self._event.SessionLog.START))
+
+    def add(self, step: int, group: str, values: Mapping[str, float]) -> None:
+        """Add a scalar `group/name` for each value; NaN and infinities are left out."""
+        scalars = [
+            self._summary.Summary.Value(tag=f"{group}/{name}", simple_value=float(value))
+            for name, value in values.items()
+            if math.isfinite(value)
+        ]
+        self._write(step, summary=self._summary.Summary(value=scalars))
+
+    def _write(self, step: int, **content: Any) -> None:
+        self._writer.write_event(self._event.Event(wall_time=time.time(), step=step, **content))
+
+
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The objects of a metrics.jsonl or timing.jsonl without damaged lines; [] if the file does not exist."""
     return [row for _, row in _rows(path.read_bytes())] if path.exists() else []
-
-
-def _open_to_append(path: Path) -> io.FileIO:
-    with writing(path):
-        return io.FileIO(path, "a+")
 
 
 def _plain(metrics: Mapping[str, float]) -> dict[str, int | float | None]:

@@ -1,14 +1,23 @@
 """Plots of a run: learning curves, a confusion matrix, mistakes; written to files."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnn_jax.config.objective import Objective
-from rnn_jax.reporting.charts import Series, add_legend, draw_metric, new_figure, save, scaled, styled
+from rnn_jax.config.run_folder import RunFolder
+from rnn_jax.reporting.charts import (
+    Series,
+    add_legend,
+    draw_metric,
+    new_figure,
+    save,
+    scaled,
+    series_of,
+    styled,
+)
 from rnn_jax.reporting.formatting import format_metric
 from rnn_jax.reporting.log import read_lines
 
@@ -16,9 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SPLIT_COLOURS = {"train": "#3b6fb6", "validation": "#e0752d", "batch": "#9fb4cf"}
+MAX_COLUMNS, MAX_ROWS = 6, 4  # of the grid of mistakes
 
 
-@styled
+@styled()
 def curves(folder: Path, objective: Objective) -> Path:
     """Plot a run folder's metrics.jsonl into `curves.png`, and return its path.
 
@@ -26,14 +36,17 @@ def curves(folder: Path, objective: Objective) -> Path:
     steps, a mark at the best validation step, and a dashed line for the test metric of summary.json.
     """
     rows = read_lines(folder / "metrics.jsonl")
-    names = [name for name in dict.fromkeys(("loss", objective.metric, "accuracy")) if _has(rows, name)]
-    summary_path = folder / "summary.json"
-    summary = json.loads(summary_path.read_text(encoding="utf-8")) if summary_path.exists() else {}
+    logged = {name for row in rows for name in row}
+    names = [name for name in dict.fromkeys(("loss", objective.metric, "accuracy")) if name in logged]
+    summary = RunFolder(folder).read_summary() or {}
     figure = new_figure(5.6 * max(len(names), 1), 4.2)
-    best_step = _best_step(rows, objective)
+    # The earliest step with the best objective.
+    steps, values = series_of(rows, "validation", objective.metric)
+    best = objective.best(values.tolist())
+    best_step = None if best is None else int(steps[values == best][0])
     for column, name in enumerate(names):
         axes = figure.add_subplot(1, len(names), column + 1)
-        by_split = {split: _series(rows, split, name) for split in SPLIT_COLOURS}
+        by_split = {split: series_of(rows, split, name) for split in SPLIT_COLOURS}
         test = (summary.get("test") or {}).get(name)
         draw_metric(axes, name, by_split, SPLIT_COLOURS, faint="batch", level=test)
         if best_step is not None:
@@ -42,7 +55,7 @@ def curves(folder: Path, objective: Objective) -> Path:
     return save(figure, folder / "curves.png")
 
 
-@styled
+@styled()
 def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> Path:
     """Plot a confusion matrix [classes, classes] of counts (row: label, column: prediction) into `path`.
 
@@ -68,26 +81,26 @@ def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> Path:
     return save(figure, path)
 
 
-@styled
+@styled()
 def mistakes(
     images: np.ndarray,
     labels: Sequence[object],
     predictions: Sequence[object],
     probabilities: Sequence[float],
     path: Path,
-    *,
-    columns: int = 6,
-    rows: int = 4,
 ) -> Path:
     """Plot a grid of the most confident mistakes among misclassified `images` [n, height, width] into `path`.
 
     `probabilities` [n], 0 to 1, are those of the `predictions` [n].
     """
-    order = np.argsort(-np.asarray(probabilities, dtype=float), kind="stable")[: columns * rows]
-    across = max(2, min(columns, len(order)))
+    order = np.argsort(-np.asarray(probabilities, dtype=float), kind="stable")[: MAX_COLUMNS * MAX_ROWS]
+    across = max(2, min(MAX_COLUMNS, len(order)))
     down = -(-len(order) // across)
     figure = new_figure(1.8 * across, 2.1 * down + 0.5)
-    figure.suptitle(_mistakes_title(len(order), len(images)), fontsize=12, weight="bold", x=0.02, ha="left")
+    title = {0: "No mistakes", 1: "The only mistake"}.get(len(images), f"All {len(images)} mistakes")
+    if len(order) < len(images):
+        title = f"The {len(order)} most confident of {len(images):,} mistakes"
+    figure.suptitle(title, fontsize=12, weight="bold", x=0.02, ha="left")
     for place, n in enumerate(order):
         axes = figure.add_subplot(down, across, place + 1)
         axes.imshow(images[n], cmap="gray_r", vmin=0, vmax=max(images.max(), 1))
@@ -96,12 +109,6 @@ def mistakes(
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(True)
     return save(figure, path)
-
-
-def _mistakes_title(shown: int, count: int) -> str:
-    if shown < count:
-        return f"The {shown} most confident of {count:,} mistakes"
-    return {0: "No mistakes", 1: "The only mistake"}.get(count, f"All {count} mistakes")
 
 
 def _label_classes(axes: "Axes", names: Sequence[str], recalls: np.ndarray) -> None:
@@ -123,24 +130,14 @@ def _label_classes(axes: "Axes", names: Sequence[str], recalls: np.ndarray) -> N
 def _mark_best(axes: "Axes", name: str, validation: Series, step: int) -> None:
     values = validation.values[validation.steps == step]
     if len(values) and np.isfinite(values[0]):
-        style: dict[str, Any] = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": ""}
-        label = f"best, step {step:,}: {format_metric(name, values[0])}"
-        colour = SPLIT_COLOURS["validation"]
-        axes.plot(step, scaled(name, values[0]), markeredgewidth=1.8, color=colour, label=label, **style)
-
-
-def _best_step(rows: Sequence[Mapping[str, Any]], objective: Objective) -> int | None:
-    """The earliest validation step with the best objective; None if no value is finite."""
-    steps, values = _series(rows, "validation", objective.metric)
-    best = objective.best(values.tolist())
-    return None if best is None else int(steps[values == best][0])
-
-
-def _series(rows: Sequence[Mapping[str, Any]], split: str, name: str) -> Series:
-    found = [row for row in rows if row.get("split") == split and name in row]
-    values = [np.nan if row[name] is None else row[name] for row in found]
-    return Series(np.array([row["step"] for row in found], dtype=int), np.array(values, dtype=float))
-
-
-def _has(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
-    return any(name in row for row in rows)
+        axes.plot(
+            step,
+            scaled(name, values[0]),
+            marker="o",
+            markersize=9,
+            markerfacecolor="none",
+            markeredgewidth=1.8,
+            linestyle="",
+            color=SPLIT_COLOURS["validation"],
+            label=f"best, step {step:,}: {format_metric(name, values[0])}",
+        )

@@ -31,8 +31,6 @@ class Samples:
 
     def keep_up_to(self, step: int) -> None:
         """Drop the samples of later steps, and one that a crash tore."""
-        if not self._path.exists():
-            return
         text = _read(self._path)
         later = (heading.start() for heading in _HEADING.finditer(text) if _step(heading[1]) > step)
         end = next(later, text.rfind("\n\n") + 2)
@@ -42,15 +40,13 @@ class Samples:
 
 def read_samples(path: Path) -> dict[int, str]:
     """The samples of a file by their steps; {} if it does not exist."""
-    if not path.exists():
-        return {}
     parts = _HEADING.split(_read(path))[1:]
     return {_step(step): text.strip("\n") for step, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def _read(path: Path) -> str:
-    """The text as written, with every `\\r`; the end may be torn within a character."""
-    return path.read_bytes().decode("utf-8", errors="replace")
+    """The text as written, with every `\\r`, '' without a file; the end may be torn within a character."""
+    return path.read_bytes().decode("utf-8", errors="replace") if path.exists() else ""
 
 
 def _step(text: str) -> int:

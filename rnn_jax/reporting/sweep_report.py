@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_jax.config.objective import Objective
-from rnn_jax.reporting.charts import (
-    Series,
-    add_legend,
-    axis_label,
-    fit_range,
-    new_figure,
-    save,
-    scale_of,
-    scaled,
-    styled,
-)
+from rnn_jax.reporting import charts
+from rnn_jax.reporting.charts import Series, axis_label, new_figure, save, scaled, styled
 from rnn_jax.reporting.formatting import format_spread, in_order
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.reporting.ranking import FAILED, RankedPoint, importances, rank_points
@@ -38,19 +29,17 @@ MAX_TICKS = 6
 def write(folder: Path, rows: Sequence[Row], objective: Objective, command: str) -> Path:
     """Write report.md and its plots into a sweep folder, and return its path.
 
-    Args:
-        folder: the sweep's.
-        rows: of its results.jsonl.
-        objective: the validation metric to rank by.
-        command: trains the winner alone.
+    `rows` are those of its results.jsonl, ranked by `objective`; `command` trains the winner alone.
     """
     ranked, keys = rank_points(rows, objective), list(rows[0]["point"])
-    text = [
-        "# Sweep\n",
-        _winner(ranked[0], objective, command),
-        f"## Points, best first\n\n{table(ranked, keys, objective)}\n",
-        _failures(rows),
-    ]
+    text = ["# Sweep\n", _winner(ranked[0], objective, command), "## Points, best first\n"]
+    text.append(table(ranked, keys, objective) + "\n")
+    if failures := [row for row in rows if row["status"] in FAILED]:
+        text.append("## Without a result\n")
+        for row in failures:
+            point = f"{_text(row['point'])}, seed {row['seed']}"
+            text.append(f"- member {row['member']} ({point}): {row['reason']}")
+        text.append("")
     known = [found for found in ranked if found.values]
     if known:
         plots = [_plot_curves(folder, known, objective), _plot_keys(folder, known, keys, objective)]
@@ -62,13 +51,13 @@ def write(folder: Path, rows: Sequence[Row], objective: Objective, command: str)
             shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in important.items())
             text.append(f"Each key alone explains, of the variance of {objective.metric}: {shares}.\n")
     path = folder / "report.md"
-    write_text(path, "\n".join(part for part in text if part))
+    write_text(path, "\n".join(text))
     return path
 
 
 def table(ranked: Sequence[RankedPoint], keys: Sequence[str], objective: Objective) -> str:
     """A Markdown table with a line per point: mean ± standard deviation over its seeds."""
-    bests = [_bests(found) for found in ranked]
+    bests = [[row["best"] for row in found.rows if row["best"] is not None] for found in ranked]
     first = next((best[0] for best in bests if best), {})
     names = in_order([*(name for name in first if name != "step"), objective.metric])
     heads = [*keys, *(f"validation {name}" for name in names), "best step", "members"]
@@ -90,27 +79,13 @@ def table(ranked: Sequence[RankedPoint], keys: Sequence[str], objective: Objecti
 def _winner(best: RankedPoint, objective: Objective, command: str) -> str:
     if not best.has_result:
         return "**No member has a result: all diverged, failed, or have no metric.**\n"
-    point = ", ".join(f"{key} = {value}" for key, value in best.point.items())
     name = objective.metric
-    lines = [f"**Best by validation:** {point}: {name} {format_spread(name, best.values)}."]
+    lines = [f"**Best by validation:** {_text(best.point)}: {name} {format_spread(name, best.values)}."]
     tests = [row["test"] for row in best.rows if row["test"] is not None]
     if tests:
         metrics = ", ".join(f"{name} {_spread(name, tests)}" for name in in_order(tests[0]))
         lines.append(f"On test, evaluated for the winner only: {metrics}.")
     return "\n".join([*lines, "", "To train it alone:", "", f"    {command}", ""])
-
-
-def _failures(rows: Sequence[Row]) -> str:
-    lines = [
-        f"- member {row['member']} ({_text(row['point'])}, seed {row['seed']}): {row['reason']}"
-        for row in rows
-        if row["status"] in FAILED
-    ]
-    return "\n".join(["## Without a result\n", *lines, ""]) if lines else ""
-
-
-def _bests(found: RankedPoint) -> list[Mapping[str, Any]]:
-    return [row["best"] for row in found.rows if row["best"] is not None]
 
 
 def _spread(name: str, metrics: Sequence[Mapping[str, Any]]) -> str:
@@ -121,7 +96,7 @@ def _text(point: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} = {value}" for key, value in point.items())
 
 
-@styled
+@styled()
 def _plot_curves(folder: Path, ranked: Sequence[RankedPoint], objective: Objective) -> Path:
     """Validation over the steps, a line per member; labels for the best points, axes for the better half."""
     from matplotlib import colormaps
@@ -131,53 +106,47 @@ def _plot_curves(folder: Path, ranked: Sequence[RankedPoint], objective: Objecti
     axes = figure.add_subplot()
     better = list[Series]()
     for place, found in reversed(list(enumerate(shown))):
-        colour = colormaps["viridis"](place / max(1, len(shown) - 1))
         label = ", ".join(f"{key.partition('.')[2]} {value}" for key, value in found.point.items())
+        style = {
+            "color": colormaps["viridis"](place / max(1, len(shown) - 1)),
+            "linewidth": 1.2,
+            "zorder": 3 - place / len(shown),
+        }
         for number, row in enumerate(found.rows):
-            curve = _validation(folder / (row.get("folder") or f"members/{row['member']}"), name)
-            axes.plot(
-                curve.steps,
-                scaled(name, curve.values),
-                color=colour,
-                linewidth=1.2,
-                label=label if place < MAX_LABELS and number == 0 else None,
-                zorder=3 - place / len(shown),
-            )
+            metrics = folder / (row.get("folder") or f"members/{row['member']}") / "metrics.jsonl"
+            curve = charts.series_of(read_lines(metrics), "validation", name)
+            known = ~np.isnan(curve.values)
+            curve = Series(curve.steps[known], curve.values[known])
+            is_labelled = place < MAX_LABELS and number == 0
+            values = scaled(name, curve.values)
+            axes.plot(curve.steps, values, label=label if is_labelled else None, **style)
             if place <= len(shown) // 2:
                 better.append(curve)
     axes.set_title(f"validation {name}, a line per member, best points darkest")
-    axes.set(xlabel="step", ylabel=axis_label(name))
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    fit_range(axes, name, better)
-    add_legend(axes, is_reversed=True)
+    axes.set_ylabel(axis_label(name))
+    charts.label_steps(axes)
+    charts.fit_range(axes, name, better)
+    charts.add_legend(axes, is_reversed=True)
     return save(figure, folder / "curves.png")
 
 
-def _validation(run: Path, name: str) -> Series:
-    """A metric of a run on validation."""
-    rows = [row for row in read_lines(run / "metrics.jsonl") if row["split"] == "validation"]
-    rows = [row for row in rows if row[name] is not None]
-    return Series(np.array([row["step"] for row in rows]), np.array([row[name] for row in rows]))
-
-
-@styled
+@styled()
 def _plot_keys(
     folder: Path, ranked: Sequence[RankedPoint], keys: Sequence[str], objective: Objective
 ) -> Path:
     """The objective of every member against each key of the sweep."""
-    name = objective.metric
     figure = new_figure(4.6 * len(keys), 4.2)
     for number, key in enumerate(keys):
         axes = figure.add_subplot(1, len(keys), 1 + number)
         pairs = [(found.point[key], value) for found in ranked for value in found.values]
         places = _positions(axes, [value for value, _ in pairs], "x")
-        heights = scaled(name, np.array([height for _, height in pairs]))
+        heights = scaled(objective.metric, np.array([height for _, height in pairs]))
         axes.plot(places, heights, "o", color="#3b6fb6", alpha=0.6)
-        axes.set(xlabel=key, ylabel=axis_label(name, "validation"))
+        axes.set(xlabel=key, ylabel=axis_label(objective.metric, "validation"))
     return save(figure, folder / "keys.png")
 
 
-@styled
+@styled()
 def _plot_pair(
     folder: Path, ranked: Sequence[RankedPoint], keys: Sequence[str], objective: Objective
 ) -> Path:
@@ -201,9 +170,9 @@ def _plot_pair(
 def _positions(axes: "Axes", values: Sequence[Any], axis: str) -> list[float]:
     """The positions of values on the 'x' or 'y' axis, which is made linear, logarithmic or one of names."""
     ticks, scale = (axes.set_xticks, axes.set_xscale) if axis == "x" else (axes.set_yticks, axes.set_yscale)
-    kind = scale_of(values)
+    kind = charts.scale_of(values)
     if kind == "names":
-        names = list(dict.fromkeys(str(value) for value in values))
+        names = list(dict.fromkeys(map(str, values)))
         ticks(range(len(names)), names)
         return [float(names.index(str(value))) for value in values]
     scale(kind)

@@ -112,10 +112,10 @@ class _Loop:
                 summary.compile_seconds = time.perf_counter() - began
             self.meter.restart(step)
         self.run.display.updated(self.step, len(self.progress.running))
-        if self.step % log.every_steps == 0:
+        if self.step % log.settings.every_steps == 0:
             self.state = self.meter.take(self.step, self.state)
             self._warn_skipped()
-        every = log.batch_accuracy_every_steps
+        every = log.settings.batch_accuracy_every_steps
         if every is not None and step % every == 0:
             found = program.training_batch(self.state, step)
             self.meter.log_batch(
@@ -169,12 +169,12 @@ class _Loop:
         """Log text that a language model generates: the same for the same parameters, seed and step."""
         job, log = self.program.job, self.run.logs[number]
         vocabulary = job.data.vocabulary
-        if vocabulary is None or log.sample_tokens is None:
+        if vocabulary is None or log.settings.sample_tokens is None:
             return
         parameters, seed = self.program.generating(self.state, number)
         key = jax.random.fold_in(jax.random.key(seed), self.step)
         tokens = TextGenerator(job.network, parameters).sample(
-            vocabulary.start, key, log.sample_tokens, Sampling()
+            vocabulary.start, key, log.settings.sample_tokens, Sampling()
         )
         log.sample(self.step, vocabulary.decode(tokens))
 

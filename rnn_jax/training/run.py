@@ -17,7 +17,7 @@ from rnn_jax.config.schema import Config, split_hyper, validate
 from rnn_jax.datasets import dataset_info
 from rnn_jax.datasets.dataset import describe
 from rnn_jax.reporting import plots
-from rnn_jax.reporting.console import Console, build_console, silent_console
+from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.distributed import joining
@@ -59,7 +59,7 @@ def train(
         if is_coordinator:
             open_run(workdir, config)  # config.json has the values last given for keys that may differ
         return earlier
-    console = (console or build_console()) if is_coordinator else silent_console()
+    console = (console or build_console()) if is_coordinator else Console()
     with open_session(config, workdir) as session:
         folder, stop, checkpoints = session.folder, session.stop, session.folder.checkpoints
         try:

@@ -221,7 +221,7 @@ def open_files(
     with contextlib.ExitStack() as files:
         try:
             logs = [
-                files.enter_context(contextlib.closing(Log(folder, console, **sections["log"])))
+                files.enter_context(contextlib.closing(Log(folder, console, config.log)))
                 for folder in folders
             ]
             for each in logs:

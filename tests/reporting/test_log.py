@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnn_jax.config import sections
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.console import build_console
 from rnn_jax.reporting.log import Log, read_lines
@@ -26,14 +27,7 @@ def logs(tmp_path: Path) -> Iterator[list[Log]]:
 
 def open_log(folder: Path, logs: list[Log], *, tensorboard: bool = False) -> Log:
     console = build_console(io.StringIO())
-    log = Log(
-        RunFolder(folder),
-        console,
-        every_steps=5,
-        batch_accuracy_every_steps=None,
-        tensorboard=tensorboard,
-        sample_tokens=None,
-    )
+    log = Log(RunFolder(folder), console, sections.Log(every_steps=5, tensorboard=tensorboard))
     logs.append(log)
     return log
 
@@ -70,7 +64,6 @@ def test_metrics_are_json_lines(tmp_path: Path, logs: list[Log]) -> None:
     )
     assert (tmp_path / "timing.jsonl").read_text() == '{"step": 5, "examples_per_second": 100.5}\n'
     assert not list(tmp_path.glob("events.*"))
-    assert (log.every_steps, log.batch_accuracy_every_steps) == (5, None)
 
 
 @pytest.mark.parametrize("torn", ["", '{"step": 1, "lo', '{"step": 1}', "\0\0\0"])

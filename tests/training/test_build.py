@@ -12,14 +12,12 @@ from rnn_jax.checkpoints.retention import RetentionPolicy
 from rnn_jax.config.messages import choices_of
 from rnn_jax.config.schema import Hyper, keys
 from rnn_jax.models.pooling import POOLS
-from rnn_jax.reporting.log import Log
 from rnn_jax.runtime import devices
 
 BUILDERS: dict[str, Callable[..., Any]] = {
     "dataset": datasets.build_dataset,
     "task": tasks.build_task,
     "checkpoint": RetentionPolicy,
-    "log": Log,
     "runtime": devices.build_devices,
 }
 

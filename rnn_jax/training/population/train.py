@@ -9,7 +9,7 @@ import jax
 
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import Config
-from rnn_jax.reporting.console import silent_console
+from rnn_jax.reporting.console import Console
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.training.build import Job
@@ -76,7 +76,7 @@ def train_population(
             constant=constants(job, where),
             step=int(state.step),
             progress=progress,
-            console=silent_console(),
+            console=Console(),
             display=display,
             stop=stop,
             started=started,
