@@ -60,20 +60,20 @@ def record(
 
 
 def read(path: Path) -> list[Record]:
-    """The records of a results.jsonl; [] if it does not exist."""
+    """Return the records of a results.jsonl; [] if it does not exist."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def find(rows: Sequence[Record], config: str, overrides: Mapping[str, Any], seed: int) -> Record | None:
-    """The latest record of a run, from any commit; None if there is none."""
+    """Return the latest record of a run, from any commit; None if it has no record."""
     wanted = (config, dict(overrides), seed)
     return next((row for row in reversed(rows) if _identity(row)[:3] == wanted), None)
 
 
 def table(rows: Sequence[Record], columns: Sequence[Column]) -> str:
-    """A Markdown table with a line per config and overrides, with the latest record of each seed."""
+    """Return a Markdown table with a row per config and overrides, from the latest record of each seed."""
     groups: dict[str, dict[int, Record]] = {}
     for row in rows:
         groups.setdefault(describe([row]), {})[row["seed"]] = row
@@ -88,22 +88,23 @@ def table(rows: Sequence[Record], columns: Sequence[Column]) -> str:
 
 
 def describe(rows: Sequence[Record]) -> str:
-    """Text of a column: the config and the overrides."""
+    """Return the text of a column: the config and the overrides."""
     overrides = "".join(f" {key}={value}" for key, value in rows[0]["overrides"].items())
     return f"`{rows[0]['config']}{overrides}`"
 
 
 def count(rows: Sequence[Record]) -> str:
-    """Text of a column: the number of seeds."""
+    """Return the text of a column: the number of seeds."""
     return str(len(rows))
 
 
 def spread(
     key: str, *, scale: float = 1, digits: int = 0, unit: str = ""
 ) -> Callable[[Sequence[Record]], str]:
-    """Text of a column: mean ± sample standard deviation over seeds of a value at a dotted key (`test.loss`).
+    """Return a column's function: mean ± sample standard deviation over seeds of the value at a dotted key.
 
-    The values are multiplied by `scale`. One seed has no deviation; no value at all is a dash.
+    A dotted key is for instance `test.loss`. The values are multiplied by `scale`. With one seed the text has
+    no deviation; without any value it is a dash.
     """
 
     def text(rows: Sequence[Record]) -> str:
@@ -119,19 +120,19 @@ def spread(
 
 
 def percent(key: str) -> Callable[[Sequence[Record]], str]:
-    """Text of a column: `spread` of a fraction, in percent."""
+    """Return a column's function: `spread` of a fraction, in percent."""
     return spread(key, scale=100, digits=2, unit=" %")
 
 
 def duration(key: str) -> Callable[[Sequence[Record]], str]:
-    """Text of a column: mean duration, from seconds."""
+    """Return a column's function: the mean duration, from seconds."""
     return lambda rows: format_seconds(statistics.mean(_at(row, key) for row in rows))
 
 
 def machines(rows: Sequence[Record]) -> str:
-    """Text of a column: the processors used, with their number of cores."""
-    hardware = (row["hardware"] for row in rows)
-    return "; ".join(dict.fromkeys(f"{part['cpu']}, {part['cores']} cores" for part in hardware))
+    """Return the text of a column: the processors used, with their number of cores."""
+    hardware = ((row["hardware"]["cpu"], row["hardware"]["cores"]) for row in rows)
+    return "; ".join(dict.fromkeys(f"{cpu}, {cores} core{'s' * (cores != 1)}" for cpu, cores in hardware))
 
 
 def replace_table(text: str, name: str, markdown: str) -> str:
@@ -149,12 +150,12 @@ def replace_table(text: str, name: str, markdown: str) -> str:
 
 
 def _identity(row: Record) -> tuple[str, Mapping[str, Any], int, str | None, str | None]:
-    """Two records with equal identities are the same run of the same code, in the same sweep if any."""
+    """Return the identity of a run: records with equal identities are the same run of the same code."""
     return row["config"], row["overrides"], row["seed"], row["commit"], row.get("sweep")
 
 
 def _at(row: Record, key: str) -> Any:
-    """The value at a dotted key; None if a part of it is missing."""
+    """Return the value at a dotted key; None if a part of it is missing."""
     value: Any = row
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None

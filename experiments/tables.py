@@ -1,10 +1,11 @@
-"""Rewrites the tables in READMEs from the experiments' results.jsonl, their figures, and the index of them.
+"""Write the tables of the experiments in READMEs and docs/, their figures, and the index of experiments.
 
     python experiments/tables.py            # after results.jsonl has changed
-    python experiments/tables.py --check    # changes nothing; exit status 1 if a table would change
+    python experiments/tables.py --check    # writes nothing; exit status 1 if a table would change
 
-A table stands between `<!-- table NAME -->` and `<!-- end -->`, in a README or in docs/. An experiment's
-report.py has `TABLES`, for each name a function of its records, and `draw(folder)`, which draws its figure.
+A table is between `<!-- table NAME -->` and `<!-- end -->`, in a README or in docs/. The report.py of an
+experiment has `TABLES`, a function from its records to Markdown for each name, and `draw(folder)`, which
+draws its figure.
 """
 
 import re
@@ -22,7 +23,7 @@ MARKER = re.compile(r"<!-- table (\S+) -->")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Writes or checks; returns the exit status."""
+    """Write the tables, or check them; return the exit status."""
     if list(arguments) not in ([], ["--check"]):
         print("usage: python experiments/tables.py [--check]", file=sys.stderr)
         return 2
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     stale = [readme for readme in _readmes() if _update(readme, tables, check)]
     stale += [INDEX] if _put(INDEX, index(), check) else []
     for readme in stale:
-        print(f"{readme.relative_to(HERE.parent)}: {'not what the records say' if check else 'rewritten'}")
+        print(f"{readme.relative_to(HERE.parent)}: {'differs from the records' if check else 'rewritten'}")
     if not check:
         for folder, report in reports.items():
             report["draw"](folder)
@@ -44,27 +45,28 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def index() -> str:
-    """The text of the index: of each experiment its question, its verdict and its command."""
-    parts = ["# Experiments\n\nMade by `python experiments/tables.py` of what stands in each folder.\n"]
+    """Return the text of the index: the question, verdict and command of each experiment."""
+    origin = "`python experiments/tables.py` generates this page from the README of each experiment."
+    parts = [f"# Experiments\n\n{origin}\n"]
     for readme in sorted(HERE.glob("*/README.md")):
         text = readme.read_text(encoding="utf-8")
         title = text.partition("\n")[0].removeprefix("# ")
         command = next(line for line in text.splitlines() if line.startswith("python "))
         parts.append(f"## [{title}]({readme.parent.name}/README.md)\n")
         parts += [
-            f"**{word}.** {said}\n" for word in ("Question", "Verdict") if (said := _paragraph(text, word))
+            f"**{word}.** {found}\n" for word in ("Question", "Verdict") if (found := _paragraph(text, word))
         ]
         parts.append(f"    {command.partition('#')[0].strip()}\n")
     return "\n".join(parts)
 
 
 def _paragraph(text: str, word: str) -> str:
-    """What a README says behind a bold word, to the end of the paragraph."""
-    return text.partition(f"**{word}.** ")[2].partition("\n\n")[0]
+    """Return the text after a bold word of a README, to the end of the paragraph."""
+    return text.partition(f"**{word}.** ")[2].partition("\n\n")[0].rstrip("\n")
 
 
 def _run(report: Path) -> dict[str, Any]:
-    """Runs a report.py, which may import what lies beside it."""
+    """Run a report.py, which may import files beside it; return its names."""
     sys.path.insert(0, str(report.parent))
     try:
         return runpy.run_path(str(report))
@@ -78,17 +80,19 @@ def _readmes() -> list[Path]:
 
 
 def _update(readme: Path, tables: dict[str, str], check: bool) -> bool:
-    """Puts its tables into a README (`check`: leaves it); says whether it was not as it should be."""
+    """Write its tables into a README, unless `check`; return whether it differed."""
     new = readme.read_text(encoding="utf-8")
     for name in MARKER.findall(new):
         if name not in tables:
-            sys.exit(f"{readme.relative_to(HERE.parent)}: no table {name}; there are {', '.join(tables)}")
+            sys.exit(
+                f"{readme.relative_to(HERE.parent)}: no table {name}: must be one of {', '.join(tables)}"
+            )
         new = records.replace_table(new, name, tables[name])
     return _put(readme, new, check)
 
 
 def _put(file: Path, text: str, check: bool) -> bool:
-    """Writes a text into a file (`check`: does not); says whether it was another."""
+    """Write a text into a file, unless `check`; return whether the file had another text."""
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return False
     if not check:

@@ -1,6 +1,6 @@
-"""The arms of this experiment: what `experiments/run.py cells` trains.
+"""The arms that `experiments/run.py cells` trains.
 
-On MNIST by rows every cell has about the parameters of an LSTM of 128 units and its output layer, 81,674.
+On MNIST by rows, each cell has about 81,674 parameters, those of an LSTM of 128 units with its output layer.
 """
 
 UNITS = {

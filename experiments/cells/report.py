@@ -1,4 +1,4 @@
-"""The tables and the picture of this experiment, made of results.jsonl and curves.jsonl."""
+"""The tables and the figure of this experiment, from results.jsonl and curves.jsonl."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,7 +44,7 @@ TABLES = {
 
 @styled()
 def draw(folder: Path) -> Path:
-    """Draws figure.png from curves.jsonl: validation accuracy over the steps, a colour a cell."""
+    """Draw figure.png from curves.jsonl: validation accuracy by step, a colour per cell."""
     from matplotlib import colormaps
 
     curves = [row for row in records.read(folder / "curves.jsonl") if row["split"] == "validation"]

@@ -1,3 +1,3 @@
-"""The arms of this experiment: what `experiments/run.py hidden_size` trains, a program for each size."""
+"""The sweep that `experiments/run.py hidden_size` trains; each size is a program of its own."""
 
 SWEEPS = {"sizes": ("configs/mnist.py", {}, "sweep.py")}

@@ -1,4 +1,4 @@
-"""The table and the picture of this experiment, made of results.jsonl."""
+"""The table and the figure of this experiment, from results.jsonl."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ TABLES = {"hidden_size": _by_size}
 
 @styled()
 def draw(folder: Path) -> Path:
-    """Draws figure.png: validation accuracy over the size, a line a rate."""
+    """Draw figure.png: validation accuracy by hidden size, a line per learning rate."""
     rows = [row for row in records.read(folder / "results.jsonl") if row["best"] is not None]
     figure = new_figure(7, 4.4)
     axes = figure.add_subplot()

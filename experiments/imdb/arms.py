@@ -1,4 +1,4 @@
-"""The arms of this experiment: what `experiments/run.py imdb` trains."""
+"""The arms that `experiments/run.py imdb` trains."""
 
 ARMS = {
     "default": ("configs/imdb.py", {}, range(3)),

@@ -1,4 +1,4 @@
-"""The table and the picture of this experiment, made of results.jsonl and curves.jsonl."""
+"""The table and the figure of this experiment, from results.jsonl and curves.jsonl."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ COLUMNS = (
     Column("validation accuracy", records.percent("best.accuracy")),
     Column("seeds", records.count),
     Column("parameters", records.spread("parameters")),
-    Column("reviews a second", records.spread("examples_per_second")),
+    Column("reviews/s", records.spread("examples_per_second")),
     Column("time", records.duration("wall_seconds")),
     Column("machine", records.machines),
 )
@@ -22,13 +22,13 @@ COLOURS = {"configs/imdb.py": "#3b6fb6", "configs/imdb.py:padded": "#7a7a7a"}
 
 
 def table(rows: Sequence[Record]) -> str:
-    """The results, a line a config, in alphabetical order."""
+    """Return the table of results, a row per config, in alphabetical order."""
     return records.table(sorted(rows, key=lambda row: (row["config"], row["seed"])), COLUMNS)
 
 
 @styled()
 def draw(folder: Path) -> Path:
-    """Draws figure.png from curves.jsonl: errors over the steps, a line a seed and split."""
+    """Draw figure.png from curves.jsonl: error by step, a line per seed and split."""
     figure = new_figure(8, 4.4)
     axes = figure.add_subplot()
     for row in records.read(folder / "curves.jsonl"):

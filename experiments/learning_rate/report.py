@@ -1,4 +1,4 @@
-"""The table and the picture of this experiment, made of results.jsonl."""
+"""The table and the figure of this experiment, from results.jsonl."""
 
 import statistics
 from pathlib import Path
@@ -25,7 +25,7 @@ TABLES = {
 
 @styled()
 def draw(folder: Path) -> Path:
-    """Draws figure.png: validation accuracy over the rate, a dot a seed, a line through the means."""
+    """Draw figure.png: validation accuracy by learning rate, a dot per seed, a line through the means."""
     rows = [row for row in records.read(folder / "results.jsonl") if row["best"] is not None]
     rates = sorted({row["overrides"][RATE] for row in rows})
     figure = new_figure(7, 4.4)

@@ -1,6 +1,6 @@
-"""The arms of this experiment: what `experiments/run.py ptb` trains."""
+"""The arms that `experiments/run.py ptb` trains."""
 
-# What takes hours on a CPU: the first steps. Evaluated in twenty rows: word after word takes longer still.
+# The first steps of models that take many hours on a CPU. Evaluation in twenty rows is faster than in one.
 BRIEF = {
     "task.eval_batch_size": 20,
     "train.duration_epochs": None,
@@ -15,4 +15,4 @@ ARMS = {
     "medium_brief": ("configs/ptb.py:medium", BRIEF, range(1)),
     "large_brief": ("configs/ptb.py:large", BRIEF, range(1)),
 }
-FIGURE = "loss"
+METRIC = "loss"

@@ -1,4 +1,4 @@
-"""The tables and the picture of this experiment, made of results.jsonl and curves.jsonl."""
+"""The tables and the figure of this experiment, from results.jsonl and curves.jsonl."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from records import Column, Record
 
 from rnn_jax.reporting.charts import new_figure, styled
 
-# Train, validation and test perplexity, as reported.
+# Training, validation and test perplexity that TensorFlow's tutorial reports.
 TENSORFLOW = {
     "configs/ptb.py:small": (37.99, 121.39, 115.91),
     "configs/ptb.py:medium": (48.45, 86.16, 82.07),
@@ -20,7 +20,7 @@ COLOURS = {"configs/ptb.py:small": "#3b6fb6", "configs/ptb.py:tied": "#2f9e6e"}
 
 
 def _train(rows: Sequence[Record]) -> str:
-    """The running mean over the last epoch, as TensorFlow's tutorial gives it."""
+    """Return the training perplexity over the last epoch, as TensorFlow's tutorial computes it."""
     return f"{np.mean([math.exp(row['train']['loss']) for row in rows]):.2f}"
 
 
@@ -43,7 +43,7 @@ TABLES = {
             Column("test", records.spread("test.perplexity", digits=2)),
             Column("validation", records.spread("best.perplexity", digits=2)),
             Column("train", _train),
-            Column("reported: train / validation / test", _reported),
+            Column("TensorFlow's tutorial: train / validation / test", _reported),
             Column("parameters", records.spread("parameters")),
             Column("seeds", records.count),
             *MACHINE,
@@ -54,9 +54,9 @@ TABLES = {
         [
             CONFIG,
             Column("parameters", records.spread("parameters")),
-            Column("training loss over the 200 steps", records.spread("train.loss", digits=3)),
-            Column("validation perplexity after them", records.spread("best.perplexity", digits=1)),
-            Column("words a second", records.spread("tokens_per_second")),
+            Column("training loss, mean over the 200 steps", records.spread("train.loss", digits=3)),
+            Column("validation perplexity after 200 steps", records.spread("best.perplexity", digits=1)),
+            Column("words/s", records.spread("tokens_per_second")),
             *MACHINE,
         ],
     ),
@@ -65,7 +65,7 @@ TABLES = {
 
 @styled()
 def draw(folder: Path) -> Path:
-    """Draws figure.png from curves.jsonl: perplexities over the steps, a colour a config."""
+    """Draw figure.png from curves.jsonl: perplexity by step, a colour per config."""
     curves = [row for row in records.read(folder / "curves.jsonl") if not row["overrides"]]
     from matplotlib.ticker import NullLocator
 

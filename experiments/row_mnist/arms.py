@@ -1,7 +1,7 @@
-"""The arms of this experiment: what `experiments/run.py row_mnist` trains."""
+"""The arms that `experiments/run.py row_mnist` trains."""
 
 ARMS = {
-    # 100,000 samples in batches of 128, as the tutorials that carry this script on have it.
+    # 100,000 samples in batches of 128, as in later versions of the tutorial.
     "seed_782": (
         "configs/mnist.py:seed",
         {"train.duration_steps": 782, "train.evaluate_every_steps": 782},

@@ -1,4 +1,4 @@
-"""The table and the figure of this experiment, made of results.jsonl and curves.jsonl."""
+"""The table and the figure of this experiment, from results.jsonl and curves.jsonl."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ COLUMNS = (
     Column("time", records.duration("wall_seconds")),
     Column("machine", records.machines),
 )
-RECIPES = {  # of the figure's left side, with their colours
+RECIPES = {  # colours on the left side of the figure
     "configs/mnist.py:seed": "#7a7a7a",
     "configs/mnist.py": "#3b6fb6",
     "configs/mnist.py:shifted": "#2f9e6e",
@@ -29,14 +29,14 @@ SPLITS = {"batch": "#9fb4cf", "train": "#3b6fb6", "validation": "#e0752d"}
 
 
 def table(rows: Sequence[Record]) -> str:
-    """The results, a line a recipe; in alphabetical order, in whichever order they were run."""
+    """Return the table of results, a row per recipe, in alphabetical order."""
     ordered = sorted(rows, key=lambda row: (row["config"], str(row["overrides"]), row["seed"]))
     return records.table(ordered, COLUMNS)
 
 
 @styled()
 def draw(folder: Path) -> Path:
-    """Draws figure.png from curves.jsonl and returns its path."""
+    """Draw figure.png from curves.jsonl; return its path."""
     curves = [row for row in records.read(folder / "curves.jsonl") if not row["overrides"]]
     figure = new_figure(12, 4.4)
     _draw_errors(figure.add_subplot(1, 2, 1), curves)
@@ -53,7 +53,7 @@ def draw(folder: Path) -> Path:
 
 
 def _draw_errors(axes: Any, curves: Sequence[Record]) -> None:
-    """Validation errors in percent over the steps, both logarithmic: a line a seed, a colour a recipe."""
+    """Plot validation error (%) by step on logarithmic axes: a line per seed, a colour per recipe."""
     for config, colour in RECIPES.items():
         rows = [row for row in curves if row["config"] == config and row["split"] == "validation"]
         for n, row in enumerate(rows):

@@ -1,7 +1,7 @@
-"""The arms of this experiment: what `experiments/run.py shakespeare` trains."""
+"""The arms that `experiments/run.py shakespeare` trains."""
 
 ARMS = {
     "small": ("configs/shakespeare.py:small", {}, range(1)),
     "default": ("configs/shakespeare.py", {}, range(1)),
 }
-FIGURE = "loss"
+METRIC = "loss"

@@ -1,4 +1,4 @@
-"""The tables and the picture of this experiment, made of results.jsonl, curves.jsonl and samples/."""
+"""The tables and the figure of this experiment, from results.jsonl, curves.jsonl and samples/."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,25 +10,25 @@ from rnn_jax.reporting.charts import new_figure, styled
 from rnn_jax.reporting.samples import read_samples
 
 SAMPLES = Path(__file__).parent / "samples"
-SHOWN = (1, 2, 5)  # and the last
+SHOWN = (1, 2, 5)  # epochs; the last one is shown too
 NANOGPT = {"nanoGPT for a CPU": 1.88, "nanoGPT, 10.65 M parameters": 1.4697}
 COLOURS = {"configs/shakespeare.py": "#2f9e6e", "configs/shakespeare.py:small": "#3b6fb6"}
 
 COLUMNS = (
     Column("config", records.describe),
-    Column("last tenth (nats)", records.spread("last_tenth.loss", digits=4)),
-    Column("test (nats)", records.spread("test.loss", digits=4)),
-    Column("test (bits)", records.spread("test.bits_per_character", digits=3)),
+    Column("last tenth (nats/character)", records.spread("last_tenth.loss", digits=4)),
+    Column("test (nats/character)", records.spread("test.loss", digits=4)),
+    Column("test (bits/character)", records.spread("test.bits_per_character", digits=3)),
     Column("parameters", records.spread("parameters")),
     Column("seeds", records.count),
     Column("time", records.duration("wall_seconds")),
-    Column("characters a second", records.spread("tokens_per_second")),
+    Column("characters/s", records.spread("tokens_per_second")),
     Column("machine", records.machines),
 )
 
 
 def samples(rows: Sequence[Record]) -> str:
-    """What the recommended model wrote after some of its evaluations, of which one is made an epoch."""
+    """Return samples of the recommended model after some of its epochs; it is evaluated after each."""
     del rows
     found = list(read_samples(SAMPLES / "default-0.txt").items())
     chosen = [found[epoch - 1] for epoch in SHOWN if epoch < len(found)] + found[-1:]
@@ -36,12 +36,12 @@ def samples(rows: Sequence[Record]) -> str:
     for step, text in chosen:
         epoch = [number for number, _ in found].index(step) + 1
         parts.append(f"After epoch {epoch}, step {step:,}:\n\n```text\n{text}\n```")
-    return "\n\n".join(parts) or "None yet."
+    return "\n\n".join(parts) or "No samples yet."
 
 
 @styled()
 def draw(folder: Path) -> Path:
-    """Draws figure.png from curves.jsonl: losses over the steps, and what nanoGPT comes to."""
+    """Draw figure.png from curves.jsonl: loss by step, and lines at the losses of nanoGPT."""
     curves = [row for row in records.read(folder / "curves.jsonl") if not row["overrides"]]
     figure = new_figure(8, 4.6)
     axes = figure.add_subplot()
@@ -54,7 +54,7 @@ def draw(folder: Path) -> Path:
         axes.text(
             0.995, loss, name, transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=8
         )
-    axes.set(ylim=(1.2, 2.6), xlabel="step", ylabel="loss (nats a character)")
+    axes.set(ylim=(1.2, 2.6), xlabel="step", ylabel="loss (nats per character)")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     if curves:
         axes.legend(loc="upper right")

@@ -1,10 +1,10 @@
-"""Times `rnn_jax.predict` on one core: the 25,000 test reviews of IMDB, from a file, by a trained model.
+"""Time `rnn_jax.predict` on one core, for the 25,000 test reviews of IMDB in a file.
 
     python -m rnn_jax.main --config configs/imdb.py --workdir RUN
     python experiments/speed/answers.py RUN
 
-A command for one review takes turns with it, which tells what starting takes. The result is added to
-answers.jsonl, from which `python experiments/tables.py` makes the table.
+It alternates with a command for a single review, which measures the time to start. The result is appended to
+answers.jsonl, from which `python experiments/tables.py` generates the table.
 """
 
 import argparse
@@ -28,7 +28,7 @@ RESULTS = Path(__file__).resolve().parent / "answers.jsonl"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measures and records; returns the exit status."""
+    """Measure and record; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("run", type=Path, help="the folder of a run of configs/imdb.py")
     parser.add_argument("--data-dir", help="the folder of prepared data")
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _time(run: Path, file: Path, texts: int) -> float:
-    """Seconds of the command on one core, whose answers are counted."""
+    """Return the seconds of the command on one core; assert that it prints a prediction per text."""
     command = [sys.executable, "-m", "rnn_jax.predict", "--workdir", str(run), "--json", str(file)]
     core = min(os.sched_getaffinity(0))
     began = time.perf_counter()

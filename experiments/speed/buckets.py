@@ -1,10 +1,10 @@
-"""Times an epoch of training on IMDB in batches of like lengths, and in batches padded to the longest review.
+"""Time an epoch on IMDB in batches of similar lengths, and in batches padded to the longest review.
 
     python experiments/speed/buckets.py
 
-Both take turns in one process, a quarter of an epoch at a time, on as many devices as `rnn_jax.main` takes.
-The result is added to buckets.jsonl, from which `python experiments/tables.py` makes the table. The data is
-prepared first, which is not timed, and each shape of a batch is compiled first.
+The two alternate in one process, a quarter of an epoch at a time, on as many devices as `rnn_jax.main` uses.
+The result is appended to buckets.jsonl, from which `python experiments/tables.py` generates the table.
+Preparing the data and compiling the step for each batch shape are not timed.
 """
 
 import argparse
@@ -31,11 +31,11 @@ from rnn_jax.training.state import State
 
 RESULTS = Path(__file__).resolve().parent / "buckets.jsonl"
 CONFIGS = {"bucketed": "configs/imdb.py", "padded": "configs/imdb.py:padded"}
-TURNS = 4  # of an epoch
+TURNS = 4  # per epoch
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measures and records; returns the exit status."""
+    """Measure and record; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data-dir", help="the folder of prepared data")
     chosen = parser.parse_args(arguments)
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 class Way:
-    """A config's training, from its first step on."""
+    """The training loop of a config, from its first step."""
 
     def __init__(self, source: str, data_dir: str | None) -> None:
         config = validate(load_config(source, {"dataset.data_dir": data_dir}))[0]
@@ -78,11 +78,11 @@ class Way:
         self.program: Program = program.load(job, where)
         self.batch_size: int = config.dataset.batch_size
         self.read = 0
-        """Steps of sequences that were read so far in what was timed, padding included."""
+        """The number of time steps processed so far in timed training steps, including padding."""
         self._state: State = self.program.init()
 
     def warm(self, steps: int) -> None:
-        """Compiles the step for every shape that the first so many batches have."""
+        """Compile the training step for every shape among the first `steps` batches."""
         shapes: dict[tuple[int, ...], int] = {}
         for step in range(steps):
             shapes.setdefault(self.program.indices("train", step).shape, step)
@@ -90,11 +90,11 @@ class Way:
             self._step(step)
 
     def run(self, steps: np.ndarray) -> float:
-        """Trains these steps; the seconds that took."""
+        """Train these steps; return the seconds that they took."""
         began = time.perf_counter()
         for step in steps.tolist():
             rows, width = self._step(step)
-            self.read += rows * (width - 1)  # the first is the example's number
+            self.read += rows * (width - 1)  # the first column is the index of the example
         jax.block_until_ready(self._state)
         return time.perf_counter() - began
 

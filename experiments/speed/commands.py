@@ -1,10 +1,10 @@
-"""Times whole sweeps, from the command to the results: one program against a process a model.
+"""Time whole sweeps, from the command to the results: one program against one process per model.
 
     python experiments/speed/commands.py tiny
     python experiments/speed/commands.py rows
 
-The processes are `rnn_jax.main`, two at a time. The result is added to commands.jsonl, from which
-`python experiments/tables.py` makes the table. The data is prepared first, which is not timed.
+The processes are `rnn_jax.main`, two at a time. The result is appended to commands.jsonl, from which
+`python experiments/tables.py` generates the table. Preparing the data is not timed.
 """
 
 import argparse
@@ -37,11 +37,11 @@ WORKLOADS: dict[str, tuple[int, dict[str, Any]]] = {
     "tiny": (32, {"model.hidden_size": 32, "dataset.batch_size": 32, "train.duration_steps": 1000}),
     "rows": (16, {"train.duration_steps": 430}),
 }
-"""How many models, and what is changed for all of them in configs/mnist.py."""
+"""For each workload, the number of models and the overrides of configs/mnist.py that they share."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measures and records; returns the exit status."""
+    """Measure and record; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("workload", choices=WORKLOADS)
     chosen = parser.parse_args(arguments)
@@ -86,7 +86,7 @@ def _call(module: str, arguments: Sequence[str]) -> None:
 
 
 def _differences(folder: Path, rates: Sequence[str]) -> list[float]:
-    """Of the best validation losses of each model, trained with the others and alone."""
+    """Return the difference of each model's best validation loss between the sweep and its own process."""
     members = read_lines(folder / "sweep" / "results.jsonl")
     alone = [json.loads((folder / rate / "summary.json").read_text(encoding="utf-8")) for rate in rates]
     return [

@@ -1,12 +1,12 @@
-"""Puts the frameworks side by side: interleaved rounds, one process each, after a proof of equal gradients.
+"""Compare the frameworks in interleaved rounds, one process each, after checking that gradients are equal.
 
     pip install -e '.[peers]'
-    python experiments/speed/compare.py                  # every workload; about ten minutes on two cores
-    python experiments/speed/compare.py rows tiny        # some
-    python experiments/speed/compare.py --growth         # how time grows with batch, units and steps
-    python experiments/tables.py                         # the tables and the picture, from results.jsonl
+    python experiments/speed/compare.py                  # all workloads; about ten minutes on two cores
+    python experiments/speed/compare.py rows tiny        # two of them
+    python experiments/speed/compare.py --growth         # time by batch size, units and time steps
+    python experiments/tables.py                         # the tables and the figure, from results.jsonl
 
-Nothing else should run beside it. A new measurement of a workload takes the place of the old one.
+Run nothing else at the same time. A new measurement of a workload replaces the old one.
 """
 
 import argparse
@@ -28,20 +28,20 @@ from rnn_jax.runtime.files import read_json_lines
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.jsonl"
-EQUAL = 1e-4  # of each gradient's largest entry, in float32
+EQUAL = 1e-4  # tolerance in float32, relative to the largest entry of each gradient
 ROUNDS = 5
-# More of ours beside the frameworks: other cells on the longest sequences, and the reference.
+# Further variants of this package: other cells on the longest sequences, and the reference implementation.
 ALSO = {
     "rows": [["--implementation", "scan"]],
     "pixels": [["--cell", "mingru"], ["--cell", "lru"]],
 }
-# Where the allocator matters most, the others also as they come.
+# Where the allocator matters most, the other frameworks are also measured with their default allocator.
 AS_SHIPPED = ("pixels", "ptb_small")
 GROWTH = {"batch": (32, 64, 128, 256, 512), "units": (32, 64, 128, 256, 512), "time": (7, 28, 112, 448)}
 
 
 class Process:
-    """A framework in a process of its own, which times a round when it is told to."""
+    """A framework in a process of its own, which times a round on request."""
 
     def __init__(self, workload: str, options: Sequence[str], folder: Path, number: int) -> None:
         self.options = list(options)
@@ -59,7 +59,7 @@ class Process:
         self.times: list[float] = []
 
     def round(self) -> None:
-        """Times one."""
+        """Time one round."""
         assert self._process.stdin is not None
         print(file=self._process.stdin, flush=True)
         self.times.append(float(self._read()))
@@ -72,22 +72,24 @@ class Process:
         return line
 
     def stop(self) -> None:
-        """Ends it."""
+        """End the process."""
         self._process.communicate()
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measures what is asked for and records it; returns the exit status."""
+    """Measure and record the chosen workloads; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "workloads", metavar="WORKLOAD", nargs="*", help=f"{', '.join(WORKLOADS)} (default: all)"
     )
-    parser.add_argument("--growth", action="store_true", help="rows at other sizes, ours and PyTorch's")
+    parser.add_argument(
+        "--growth", action="store_true", help="the workload rows at other sizes, this package and PyTorch"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     chosen = parser.parse_args(arguments)
     unknown = set(chosen.workloads) - set(WORKLOADS)
     if unknown:
-        parser.error(f"no workload {', '.join(sorted(unknown))}; there are {', '.join(WORKLOADS)}")
+        parser.error(f"no workload {', '.join(sorted(unknown))}: must be one of {', '.join(WORKLOADS)}")
     if chosen.growth:
         for size, values in GROWTH.items():
             for value in values:
@@ -103,7 +105,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def compare(workload: str, options: Sequence[Sequence[str]], rounds: int, place: Mapping[str, Any]) -> None:
-    """Runs the rounds of one workload and records a line for each contender."""
+    """Run the rounds of one workload; record a line per contender."""
     with tempfile.TemporaryDirectory() as folder:
         processes = [Process(workload, each, Path(folder), n) for n, each in enumerate(options)]
         differences = [difference(processes[0].gradients, process.gradients) for process in processes]
@@ -147,9 +149,9 @@ def compare(workload: str, options: Sequence[Sequence[str]], rounds: int, place:
 
 
 def difference(first: Path, second: Path) -> float | None:
-    """The largest difference of loss and gradients, as a share of each one's largest entry.
+    """Return the largest difference of loss and gradients, relative to the largest entry of each.
 
-    None where the two name their parameters differently; exits where it is not rounding.
+    Return None if the parameters have different names. Exit if the difference is more than rounding.
     """
     with np.load(first) as ours, np.load(second) as theirs:
         if set(ours.files) != set(theirs.files):

@@ -1,4 +1,4 @@
-"""What is timed of a framework, and the names that gradients are compared by."""
+"""The interface of a timed framework, and the common names under which gradients are compared."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -14,14 +14,14 @@ class Contender(NamedTuple):
 
     version: str
     step: Callable[[], float]
-    """Trains one step and returns its loss."""
+    """Train one step and return its loss."""
     gradients: Callable[[], tuple[float, Gradients]]
-    """The loss and the gradients at the initial parameters, by the names of `workloads.parameters`."""
+    """Return the loss and the gradients at the initial parameters, by the names of `workloads.parameters`."""
     details: Mapping[str, Any] = {}
 
 
 def tree_of(workload: Workload, named: Gradients) -> Any:
-    """Our parameters of these names: Flax's tree."""
+    """Return named parameters as the Flax tree of this package."""
     tree: dict[str, Any] = {}
     for layer in range(workload.layers):
         of_input, of_state, bias = (
@@ -40,7 +40,7 @@ def tree_of(workload: Workload, named: Gradients) -> Any:
 
 
 def names_of(workload: Workload, tree: Any) -> Gradients:
-    """The other way round."""
+    """Return the parameters of such a tree by name: the inverse of `tree_of`."""
     layers, named = tree["params"], {}
     for layer in range(workload.layers):
         cell = layers[f"recurrence_{layer}"]

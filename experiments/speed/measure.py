@@ -1,10 +1,10 @@
-"""Times the training step of one framework on one workload.
+"""Time the training step of one framework on one workload.
 
     python experiments/speed/measure.py rows --json
     python experiments/speed/measure.py pixels --cell mingru
     python experiments/speed/measure.py rows --framework torch      # with the extra `peers` installed
 
-Nothing else should run beside it. compare.py puts several frameworks side by side.
+Run nothing else at the same time. compare.py compares several frameworks.
 """
 
 import argparse
@@ -27,20 +27,26 @@ FRAMEWORKS = ("ours", "torch", "flax", "flax_optimized", "keras", "limit")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measures, or serves rounds to compare.py; returns the exit status."""
+    """Measure, or time rounds for compare.py; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("workload", choices=WORKLOADS)
     parser.add_argument("--framework", choices=FRAMEWORKS, default="ours")
     parser.add_argument("--cell", default="lstm", help="ours: any cell of the config key model.cell")
     parser.add_argument("--implementation", default="auto", help="ours: scan, fused, parallel or auto")
-    parser.add_argument("--devices", type=int, help="ours: over how many devices (default: those that pay)")
+    parser.add_argument(
+        "--devices", type=int, help="ours: number of devices (default: as many as speed up the workload)"
+    )
     for name in ("batch", "time", "units"):
-        parser.add_argument(f"--{name}", type=int, help=f"another {name} than the workload's")
-    parser.add_argument(PLAIN_ALLOCATOR, action="store_true", help="without ours: huge pages")
+        parser.add_argument(f"--{name}", type=int, help=f"override the {name} of the workload")
+    parser.add_argument(
+        PLAIN_ALLOCATOR, action="store_true", help="keep the default allocator settings, without huge pages"
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", action="store_true", help="print one JSON line")
     parser.add_argument(
-        "--serve", metavar="FILE", help="write gradients there; a round for each line of input"
+        "--serve",
+        metavar="FILE",
+        help="write gradients to FILE, then time a round per line of standard input",
     )
     chosen = parser.parse_args(arguments)
     changes = {name: getattr(chosen, name) for name in ("batch", "time", "units")}
@@ -62,14 +68,14 @@ def main(arguments: Sequence[str]) -> int:
         "rounds": chosen.rounds,
     }
     shown = (
-        f"{result['framework']}: {result['ms_per_step']:.2f} ms a step ({min(times):.2f} to {max(times):.2f})"
+        f"{result['framework']}: {result['ms_per_step']:.2f} ms/step ({min(times):.2f} to {max(times):.2f})"
     )
     print(json.dumps(result) if chosen.json else shown)
     return 0
 
 
 def build(workload: Workload, framework: str, chosen: argparse.Namespace) -> Contender:
-    """A framework on a workload."""
+    """Build the contender of a framework for a workload."""
     if framework == "ours":
         import ours
 
@@ -83,7 +89,7 @@ def build(workload: Workload, framework: str, chosen: argparse.Namespace) -> Con
 
 
 def milliseconds(contender: Contender, steps: int) -> float:
-    """Of a step, over so many."""
+    """Return the mean milliseconds per step over `steps` steps."""
     began = time.perf_counter()
     for _ in range(steps):
         contender.step()
@@ -91,12 +97,12 @@ def milliseconds(contender: Contender, steps: int) -> float:
 
 
 def steps_of_a_round(contender: Contender) -> int:
-    """As many as take about half a second."""
+    """Return the number of steps that take about half a second."""
     return max(1, round(ROUND_SECONDS * 1e3 / milliseconds(contender, 3)))
 
 
 def describe(contender: Contender) -> dict[str, Any]:
-    """What it is, and the most memory that its process has held after two steps."""
+    """Return version, details and peak memory of the process after two steps."""
     contender.step()
     contender.step()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -104,12 +110,12 @@ def describe(contender: Contender) -> dict[str, Any]:
 
 
 def serve(contender: Contender, file: str) -> None:
-    """Writes loss and gradients to a file, says what it is, and times a round for each line that is read.
+    """Write loss and gradients to a file, print the description, and time a round per line of standard input.
 
-    A round begins with as many steps that are not timed: while others have theirs, a process's memory gets
-    cold, or is taken from it, and its threads sleep.
+    A round begins with as many untimed warm-up steps: while the other processes run their rounds, the memory
+    of this one leaves the caches or is paged out, and its threads sleep.
     """
-    loss, gradients = contender.gradients()  # before the first step, which moves the parameters
+    loss, gradients = contender.gradients()  # before the first step, which changes the parameters
     named: dict[str, Any] = {"loss": np.float64(loss), **gradients}
     np.savez(file, **named)
     start, steps = describe(contender), steps_of_a_round(contender)

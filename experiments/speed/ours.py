@@ -1,4 +1,4 @@
-"""This project's own training step on a workload."""
+"""The training step of this package on a workload."""
 
 import time
 from fractions import Fraction
@@ -27,7 +27,7 @@ from rnn_jax.training.state import place
 
 
 class Ours(NamedTuple):
-    """What of this project is timed."""
+    """The variant of this package to time."""
 
     cell: str = "lstm"
     implementation: Implementation = "auto"
@@ -35,7 +35,7 @@ class Ours(NamedTuple):
 
 
 def build(workload: Workload, options: Ours) -> Contender:
-    """The training step as `rnn_jax.main` runs it."""
+    """Build the training step as `rnn_jax.main` runs it."""
     where = devices.build_devices(
         devices.worthwhile_cores(workload.batch, workload.time),
         devices=options.devices,
@@ -63,12 +63,12 @@ def build(workload: Workload, options: Ours) -> Contender:
     def step() -> float:
         nonlocal state, seen
         state = loaded.train_step(state, loaded.hyper, data, indices)
-        before, seen = seen, float(state.metrics["loss"][0])  # one number comes back, as from the others
+        before, seen = seen, float(state.metrics["loss"][0])  # copies one float to the host, as the others do
         return (seen - before) / labels
 
     def gradients() -> tuple[float, Gradients]:
         if options.cell != "lstm":
-            return 0.0, {}  # nobody has others to compare with
+            return 0.0, {}  # the other frameworks have the LSTM only
         batch = built.task.fetch(data, indices, None)
 
         def mean(tree: Any) -> jax.Array:
@@ -83,7 +83,7 @@ def build(workload: Workload, options: Ours) -> Contender:
 
 
 def job(workload: Workload, options: Ours) -> Job:
-    """A workload as a job of this project."""
+    """Build the job of this package for a workload."""
     words = workload.kind == "words"
     task = _task(workload)
     model: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Other frameworks, each as its users write it, and the limit."""
+"""Other frameworks, each in its idiomatic form, and the limit of the machine."""
 
 import importlib
 import os
@@ -11,7 +11,7 @@ from workloads import LIMIT_PRODUCTS, LIMIT_SHAPE, Workload, arrays, parameters
 
 
 def flax(workload: Workload, cell_name: str) -> Contender:
-    """Flax Linen: `nn.RNN` over one of its cells, one jitted step."""
+    """Build Flax Linen's step: `nn.RNN` over one of its cells, in one jitted function."""
     import flax
     import jax
     import optax
@@ -63,7 +63,7 @@ def flax(workload: Workload, cell_name: str) -> Contender:
 
 
 def torch(workload: Workload) -> Contender:
-    """PyTorch's `nn.LSTM`, eager."""
+    """Build PyTorch's step: `nn.LSTM` in eager mode."""
     torch = importlib.import_module("torch")
     words = workload.kind == "words"
     first, lstm, output = _torch_layers(torch.nn, workload)
@@ -115,7 +115,7 @@ def _torch_layers(nn: Any, workload: Workload) -> tuple[Any, Any, Any]:
 
 
 def _torch_slots(workload: Workload, first: Any, lstm: Any, output: Any) -> dict[str, tuple[Any, bool]]:
-    """Where each parameter is, and whether it is transposed there."""
+    """Return by name the tensor of each parameter and whether it is transposed."""
     slots = {"output/kernel": (output.weight, True), "output/bias": (output.bias, False)}
     if workload.kind == "words":
         slots["embedding"] = (first.weight, False)
@@ -129,7 +129,7 @@ def _torch_slots(workload: Workload, first: Any, lstm: Any, output: Any) -> dict
 
 
 def keras(workload: Workload) -> Contender:
-    """Keras 3 on JAX: `layers.LSTM` and `train_on_batch`."""
+    """Build Keras 3's step on JAX: `layers.LSTM` and `train_on_batch`."""
     os.environ["KERAS_BACKEND"] = "jax"
     keras = importlib.import_module("keras")
     import jax
@@ -170,7 +170,7 @@ def keras(workload: Workload) -> Contender:
 
 
 def limit(workload: Workload) -> Contender:
-    """One product [3584, 128] · [128, 512], which XLA runs as fast as it can: a step is twenty of them."""
+    """Build the limit: a step is twenty products [3584, 128] · [128, 512], computed by XLA."""
     del workload
     import jax
 

@@ -1,12 +1,13 @@
-"""Times the steps of many models: as a population, one after another, and dispatched to all devices at once.
+"""Time the steps of many models: as a population, sequentially, and concurrently on all devices.
 
-One after another they run as `rnn_jax.main` runs each, on as many devices as pay; dispatched, each on one.
+Sequential steps run as in `rnn_jax.main`, each on as many devices as speed it up. Concurrent steps run on one
+device each: all are dispatched before the results of the first are read.
 
     python experiments/speed/populations.py tiny 32
     python experiments/speed/populations.py rows 16 --rounds 9
 
-The ways take turns in one process; their losses after the same steps are first shown equal. The result is
-added to populations.jsonl, from which `python experiments/tables.py` makes the table.
+The ways alternate in one process, after a check that their losses after the same steps are equal. The result
+is appended to populations.jsonl, from which `python experiments/tables.py` generates the table.
 """
 
 import argparse
@@ -37,11 +38,11 @@ RESULTS = Path(__file__).resolve().parent / "populations.jsonl"
 ROUND_SECONDS = 1.0
 
 Ways = dict[str, Callable[[], np.ndarray]]
-"""By name, one step of every model; returns their losses so far [models]."""
+"""Functions by name; each trains one step of every model and returns the summed losses [models]."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measures and records; returns the exit status."""
+    """Measure and record; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "workload", choices=[name for name, each in WORKLOADS.items() if each.kind == "classes"]
@@ -93,13 +94,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _alone(where: Devices, number: int) -> Devices:
-    """One of the devices."""
+    """Return a mesh of one of the devices."""
     mesh = Mesh(where.mesh.devices.reshape(-1)[number : number + 1], (DATA,))
     return where._replace(mesh=mesh)
 
 
 def _single(job: Any, places: Sequence[Devices], rates: np.ndarray) -> Callable[[], np.ndarray]:
-    """Every model by its own step, the models dealt out to the places."""
+    """Build a function that runs the step of every model by itself, with the models spread over `places`."""
     programs = [program.load(job, where) for where in places]
     on = [programs[number % len(programs)] for number in range(len(rates))]
     states = [each.init() for each in on]
@@ -142,7 +143,7 @@ def _population(job: Any, where: Devices, how: LayOut, rates: np.ndarray) -> Cal
 
 
 def _milliseconds(way: Callable[[], np.ndarray]) -> float:
-    """Of a step of all models, over about a second, after one that warms up."""
+    """Return the mean milliseconds per step of all models over about a second, after a warm-up step."""
     way()
     began, steps = time.perf_counter(), 0
     while time.perf_counter() - began < ROUND_SECONDS:

@@ -1,4 +1,4 @@
-"""The tables and the picture of this experiment, made of results.jsonl."""
+"""The tables and the figure of this experiment, from results.jsonl and the other records beside it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,13 +18,14 @@ PEERS = {
     "keras": "Keras on JAX",
 }
 HERE = Path(__file__).resolve().parent
+LABELS = {"batch": "batch size", "units": "units", "time": "time steps"}
 COLOURS = {"torch": "#e0752d", "flax": "#3b6fb6", "flax_optimized": "#7fa8d6", "keras": "#b0436b"}
 
 
 def side_by_side(rows: Sequence[Record]) -> str:
-    """Milliseconds a step of every framework, and how many times ours that is."""
+    """Return milliseconds per step of each framework, and its time relative to this package."""
     lines = [
-        f"| workload | ours | {' | '.join(PEERS.values())} | share of the limit |",
+        f"| workload | rnn_jax | {' | '.join(PEERS.values())} | share of the limit |",
         "|---|" + "---:|" * (len(PEERS) + 2),
     ]
     for workload, found in _by_workload(rows).items():
@@ -40,9 +41,9 @@ def side_by_side(rows: Sequence[Record]) -> str:
 
 
 def ourselves(rows: Sequence[Record]) -> str:
-    """Of our own step: devices, compilation, memory."""
+    """Return time, devices, compilation time and memory of the variants of this package."""
     lines = [
-        "| workload | cell | implementation | ms a step | devices | compilation | memory a device |",
+        "| workload | cell | implementation | ms/step | devices | compilation | memory per device |",
         "|---|---|---|---:|---:|---:|---:|",
     ]
     for row in rows:
@@ -55,8 +56,8 @@ def ourselves(rows: Sequence[Record]) -> str:
 
 
 def as_shipped(rows: Sequence[Record]) -> str:
-    """The same, ours as we ship it and the others as theirs do."""
-    lines = [f"| workload | ours | {' | '.join(PEERS.values())} |", "|---|" + "---:|" * (len(PEERS) + 1)]
+    """Return the same comparison with the default allocator settings of each framework."""
+    lines = [f"| workload | rnn_jax | {' | '.join(PEERS.values())} |", "|---|" + "---:|" * (len(PEERS) + 1)]
     ours = {workload: found["ours"] for workload, found in _by_workload(rows).items()}
     for workload, found in _by_workload(rows, PLAIN_ALLOCATOR).items():
         cells = [f"{_ms(found[peer])} ({found[peer]['times_ours']:.2f} ×)" for peer in PEERS]
@@ -65,9 +66,9 @@ def as_shipped(rows: Sequence[Record]) -> str:
 
 
 def populations(rows: Sequence[Record]) -> str:
-    """Milliseconds for one step of every model, and how many times as long as by `map` that is."""
+    """Return milliseconds for one step of every model, and the time relative to a population by `map`."""
     lines = [
-        "| models | population, `map` | population, `vmap` | one after another | dispatched |",
+        "| models | population, `map` | population, `vmap` | separate, sequential | separate, concurrent |",
         "|---|---:|---:|---:|---:|",
     ]
     for row in rows:
@@ -82,9 +83,9 @@ def populations(rows: Sequence[Record]) -> str:
 
 
 def commands(rows: Sequence[Record]) -> str:
-    """Seconds from the command to the results."""
+    """Return the seconds from the command to the results."""
     lines = [
-        "| models | steps | one sweep | a process each, two at a time |",
+        "| models | steps | one sweep (s) | one process per model, two at a time (s) |",
         "|---|---:|---:|---:|",
     ]
     for row in rows:
@@ -100,9 +101,9 @@ def commands(rows: Sequence[Record]) -> str:
 
 
 def buckets(rows: Sequence[Record]) -> str:
-    """Seconds for an epoch in batches of like lengths, and in batches padded to the longest."""
+    """Return the seconds of an epoch in batches of similar lengths, and in batches padded to the longest."""
     lines = [
-        "| reviews | batches of like lengths | padded to the longest | steps read, of one and of the other |",
+        "| reviews | batches of similar lengths | padded to the longest | time steps, similar and padded |",
         "|---:|---:|---:|---:|",
     ]
     for row in rows:
@@ -114,9 +115,9 @@ def buckets(rows: Sequence[Record]) -> str:
 
 
 def answers(rows: Sequence[Record]) -> str:
-    """Texts a second that a trained model answers to, and how long until the first."""
+    """Return the throughput of `rnn_jax.predict` in texts per second, with and without the time to start."""
     lines = [
-        "| texts | words of one | command | for one text | texts a second, whole command | once started |",
+        "| texts | mean words | command | command for one text | texts/s | texts/s, without startup |",
         "|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
@@ -140,7 +141,7 @@ TABLES = {
 
 @styled()
 def draw(folder: Path) -> Path:
-    """Draws figure.png from results.jsonl and returns its path."""
+    """Draw figure.png from results.jsonl; return its path."""
     rows = records.read(folder / "results.jsonl")
     growth = [row for row in rows if "growth" in row]
     sizes = list(dict.fromkeys(row["growth"] for row in growth))
@@ -156,34 +157,34 @@ def draw(folder: Path) -> Path:
 
 
 def _draw_ratios(axes: Any, found: Mapping[str, Mapping[str, Record]]) -> None:
-    """How many times as long as ours each framework takes, a group of bars a workload."""
+    """Plot the time of each framework relative to this package, a group of bars per workload."""
     for place, (peer, name) in enumerate(PEERS.items()):
         heights = [group[peer]["times_ours"] if peer in group else 0 for group in found.values()]
         places = [number + 0.2 * (place - 1.5) for number in range(len(found))]
         axes.bar(places, heights, 0.18, label=name, color=COLOURS[peer])
     axes.axhline(1, color="#444444", linewidth=1)
     axes.set_xticks(range(len(found)), list(found))
-    axes.set_ylabel("time of a step, ours = 1")
-    axes.set_title("a training step beside ours")
+    axes.set_ylabel("time per step (rnn_jax = 1)")
+    axes.set_title("time per training step, relative to rnn_jax")
     axes.legend(loc="upper right")
 
 
 def _draw_growth(axes: Any, size: str, rows: Sequence[Record]) -> None:
-    """Milliseconds over a size, both logarithmic."""
+    """Plot milliseconds per step by a size, on logarithmic axes."""
     for name, colour in (("ours", "#2f9e6e"), ("torch", COLOURS["torch"])):
         own = sorted((row["value"], row["ms_per_step"]) for row in rows if name in row["options"])
-        label = "ours" if name == "ours" else PEERS[name]
+        label = "rnn_jax" if name == "ours" else PEERS[name]
         axes.plot(*zip(*own, strict=True), color=colour, marker="o", label=label)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.set_xlabel(size)
-    axes.set_ylabel("ms a step")
-    axes.set_title(f"rows, by {size}")
+    axes.set_xlabel(LABELS[size])
+    axes.set_ylabel("ms/step")
+    axes.set_title(f"rows, by {LABELS[size]}")
     axes.legend()
 
 
 def _by_workload(rows: Sequence[Record], *more: str) -> dict[str, dict[str, Record]]:
-    """The frameworks of each workload with just these options, in the workloads' order."""
+    """Return by workload the records of the frameworks that were measured with exactly these options."""
     found: dict[str, dict[str, Record]] = {}
     for workload in WORKLOADS:
         for row in rows:

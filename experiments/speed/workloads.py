@@ -1,4 +1,4 @@
-"""What is timed: training steps, the same numbers for every framework."""
+"""The timed training steps, with the same arrays and parameters for every framework."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ import numpy as np
 
 
 class Workload(NamedTuple):
-    """One training step of an LSTM classifier, or of a word language model.
+    """The training step of an LSTM classifier, or of a word language model.
 
-    'classes': inputs [batch, time, width] -> linear layer [units], if any -> LSTM -> last output -> classes;
-    Adam 1e-3.
-    'words': tokens [batch, time] -> embedding [units] -> LSTMs -> words at every step; SGD 1.0, clip 5.
+    'classes': inputs [batch, time, width] -> linear layer [units], if `input_layer` -> LSTM -> last output ->
+    classes; Adam 1e-3.
+    'words': tokens [batch, time] -> embedding [units] -> LSTMs -> words at every step; SGD 1.0, clip norm 5.
     """
 
     batch: int
@@ -24,9 +24,10 @@ class Workload(NamedTuple):
 
     @property
     def gigaflop(self) -> float:
-        """Of a step's products, 2 for each multiply-add, with the linear layer multiplied into the weights.
+        """The gigaflop of the matrix products of a step; a multiply-add counts as 2.
 
-        Forwards, for the weights' gradient, and for the inputs' where anything is before them.
+        It counts the forward products, those of the weights' gradients, and those of the inputs' gradients
+        where an earlier layer needs them. The linear layer is multiplied into the weights of the LSTM.
         """
         reads, total = (self.units if self.kind == "words" else self.width), 0
         for layer in range(self.layers):
@@ -39,7 +40,7 @@ class Workload(NamedTuple):
 
 
 WORKLOADS = {
-    # The script this project began with: MNIST's rows.
+    # MNIST by rows, as in the tutorial script that this project grew from.
     "rows": Workload(128, 28, 28, 128, 1, 10, input_layer=True),
     # A small model, whose step is mostly overhead.
     "tiny": Workload(32, 28, 28, 32, 1, 10, input_layer=True),
@@ -50,13 +51,13 @@ WORKLOADS = {
     "ptb_medium": Workload(20, 35, 10_000, 650, 2, 10_000, "words"),
 }
 
-# The limit: so many products [rows, inner] · [inner, columns], and what they are worth.
+# The limit: the number and shapes of products [rows, inner] · [inner, columns], and their gigaflop.
 LIMIT_PRODUCTS, LIMIT_SHAPE = 20, (3584, 128, 512)
 LIMIT_GIGAFLOP = LIMIT_PRODUCTS * 2 * 3584 * 128 * 512 / 1e9
 
 
 def arrays(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
-    """Random inputs and targets of one batch."""
+    """Return random inputs and targets of one batch."""
     rng = np.random.default_rng(0)
     if workload.kind == "words":
         tokens = rng.integers(0, workload.width, (workload.batch, workload.time + 1)).astype(np.int32)
@@ -66,7 +67,10 @@ def arrays(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
 
 
 def parameters(workload: Workload) -> dict[str, np.ndarray]:
-    """Random parameters by name. Of an LSTM `input` [in, 4·units], `state` [units, 4·units]: i f g o."""
+    """Return random parameters by name.
+
+    An LSTM has `input` [in, 4·units], `state` [units, 4·units] and `bias`, with gates in the order i f g o.
+    """
     rng, units = np.random.default_rng(1), workload.units
 
     def draw(*shape: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The arms of this experiment: a grid in full, and the same grid halved, with each of five seeds."""
+"""The sweeps of this experiment: a full grid, and the same grid with halving, for each of five seeds."""
 
 FEW_STEPS = {
     "optimizer.warmup_epochs": None,

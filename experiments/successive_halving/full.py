@@ -1,4 +1,4 @@
-"""Eight rates and three clips, each to its end."""
+"""A grid of eight learning rates and three clipping norms; every point is trained to the end."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ GRID = {
 
 
 def get_sweep() -> dict[str, Any]:
-    """All 24 points."""
+    """Return the full grid, 24 points."""
     return dict(grid=GRID, duration_steps=600)

@@ -1,4 +1,4 @@
-"""The same 24 points, of which the worse half is given up after 90, 180 and 360 of 600 steps."""
+"""The same 24 points; the worse half is pruned after 90, 180 and 360 of 600 steps."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ GRID = {
 
 
 def get_sweep() -> dict[str, Any]:
-    """Successive halving."""
+    """Return the grid with successive halving."""
     return dict(grid=GRID, duration_steps=600, halving=dict(min_resource_fraction=0.15, reduction_factor=2))

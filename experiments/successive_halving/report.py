@@ -1,4 +1,4 @@
-"""The table and the picture of this experiment, made of results.jsonl and curves.jsonl."""
+"""The table and the figure of this experiment, from results.jsonl and curves.jsonl."""
 
 import statistics
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ def _seeds(rows: Sequence[Record]) -> list[int]:
 
 
 def _by_seed(rows: Sequence[Record]) -> str:
-    """What halving chose, and where that stands in the full grid, the points that are as good above it."""
+    """Return a row per seed: the best point of halving, and its rank in the full grid (ties share a rank)."""
     lines = [
-        "| seed | halving chose: rate, clip | validation accuracy | place in the full grid "
-        "| the grid's best | steps | of the grid's |",
+        "| seed | best point of halving: learning rate, clip norm | its accuracy | its rank in the full grid "
+        "| best accuracy of the grid | steps of halving | share of the grid's steps |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     shares = []
@@ -51,7 +51,7 @@ TABLES = {"successive_halving": _by_seed}
 
 @styled()
 def draw(folder: Path) -> Path:
-    """Draws figure.png: the curves of the full grid in grey, over them what halving trained of them."""
+    """Draw figure.png: the curves of the full grid in grey, and those of halving over them."""
     curves = records.read(folder / "curves.jsonl")
     figure = new_figure(8, 4.8)
     axes = figure.add_subplot()
@@ -66,7 +66,7 @@ def draw(folder: Path) -> Path:
         middle = statistics.median(ends)
         low = max(0.0, middle - 3 * (max(ends) - middle))
         axes.set_ylim(low, max(ends) + 0.1 * (max(ends) - low))
-    axes.set_title("24 points of one seed: all to their end, and halved")
+    axes.set_title("24 points of one seed: the full grid (grey) and halving")
     axes.set_xlabel("step")
     axes.set_ylabel("validation accuracy (%)")
     path = folder / "figure.png"

@@ -1,7 +1,7 @@
-"""The arms of this experiment: studies of two workers each, and the winner of each, three seeds."""
+"""The studies of this experiment, with two workers each, and the best point of each with three seeds."""
 
 BASE = "configs/mnist.py"
-# One study has one seed for all its trials; whether it was lucky with it, the others tell.
+# All trials of a study share a seed; studies with other seeds show how much the results depend on it.
 STUDIES = {
     "share_80": (BASE, {}, "sweep.py", 2),
     **{f"share_80_seed_{seed}": (BASE, {"train.seed": seed}, "sweep.py", 2) for seed in (1, 2, 3, 4)},

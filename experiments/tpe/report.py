@@ -1,4 +1,4 @@
-"""The tables and the picture of this experiment, of its results.jsonl and that of the learning rates."""
+"""The tables and the figure of this experiment, from its records and those of the learning rates."""
 
 import math
 import statistics
@@ -13,19 +13,19 @@ from rnn_jax.reporting.charts import new_figure, styled
 GRID = Path(__file__).resolve().parents[1] / "learning_rate" / "results.jsonl"
 RATE, CLIP, DROPOUT = "optimizer.learning_rate", "optimizer.clip_norm", "model.output_dropout"
 STUDIES = {
-    "share_80": "TPE, the worst fifth given up, seed 0",
-    **{f"share_80_seed_{seed}": f"the same, seed {seed}" for seed in (1, 2, 3, 4)},
-    "share_90": "TPE, the worst tenth given up, seed 0",
-    "loss": "TPE, the loss decides, the worst fifth given up, seed 0",
-    "loss_seed_1": "the same, seed 1",
+    "share_80": "TPE, worst fifth pruned, seed 0",
+    **{f"share_80_seed_{seed}": f"TPE, worst fifth pruned, seed {seed}" for seed in (1, 2, 3, 4)},
+    "share_90": "TPE, worst tenth pruned, seed 0",
+    "loss": "TPE, objective: loss, worst fifth pruned, seed 0",
+    "loss_seed_1": "TPE, objective: loss, worst fifth pruned, seed 1",
 }
 
 
 def tpe(rows: Sequence[Record]) -> str:
-    """The grid and the studies: what they took, and what they found."""
+    """Return a row for the grid and for each study: training steps, best model, best point."""
     grid = records.read(GRID)
     lines = [
-        "| | models | to the end | steps of training | best model | best point, three seeds |",
+        "| search | models | completed | training steps | best model | best point, three seeds |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     rates = sorted({row["overrides"][RATE] for row in grid})
@@ -64,10 +64,10 @@ def _loss(row: Record) -> float:
 
 
 def best_trials(rows: Sequence[Record]) -> str:
-    """The five best trials of the first study."""
+    """Return the five best trials of the first study."""
     ranked = sorted((row for row in rows if row.get("sweep") == "share_80"), key=_accuracy, reverse=True)
     lines = [
-        "| trial | learning rate | clip | dropout | validation accuracy | test accuracy |",
+        "| trial | learning rate | clip norm | dropout | validation accuracy | test accuracy |",
         "|---:|---:|---:|---:|---:|---:|",
     ]
     for row in ranked[:5]:
@@ -79,10 +79,12 @@ def best_trials(rows: Sequence[Record]) -> str:
 
 @styled()
 def draw(folder: Path) -> Path:
-    """Draws figure.png: validation accuracy of the first study over each key, the later trials lighter."""
+    """Draw figure.png: validation accuracy in the first study by each key, later trials lighter."""
     rows = [row for row in records.read(folder / "results.jsonl") if row.get("sweep") == "share_80"]
     figure = new_figure(10, 3.6)
-    for number, (key, name) in enumerate(((RATE, "learning rate"), (CLIP, "clip"), (DROPOUT, "dropout"))):
+    for number, (key, name) in enumerate(
+        ((RATE, "learning rate"), (CLIP, "clip norm"), (DROPOUT, "dropout"))
+    ):
         axes = figure.add_subplot(1, 3, 1 + number)
         for status, marker in (("pruned", "x"), ("finished", "o")):
             chosen = [row for row in rows if row["status"] == status]
@@ -94,7 +96,7 @@ def draw(folder: Path) -> Path:
                 vmax=max(row["trial"] for row in rows),
                 marker=marker,
                 s=36,
-                label="given up" if status == "pruned" else "to the end",
+                label="pruned" if status == "pruned" else "completed",
             )
         if key != DROPOUT:
             axes.set_xscale("log")

@@ -1,4 +1,4 @@
-"""As sweep.py, but that fewer trials are given up."""
+"""The study of sweep.py, but only the worst tenth of the trials is pruned."""
 
 import runpy
 from pathlib import Path
@@ -6,6 +6,6 @@ from typing import Any
 
 
 def get_sweep() -> dict[str, Any]:
-    """The same forty trials, of which only what is among the worst tenth is given up."""
+    """Return the same study with the 90th percentile for pruning."""
     base = runpy.run_path(str(Path(__file__).with_name("sweep.py")))["get_sweep"]()
     return base | dict(pruner=dict(kind="percentile", percentile=90))

@@ -1,4 +1,4 @@
-"""As sweep.py, but that the loss decides, of which one seed tells more than of the accuracy."""
+"""The study of sweep.py with the validation loss as objective, which varies less between seeds."""
 
 import runpy
 from pathlib import Path
@@ -6,6 +6,6 @@ from typing import Any
 
 
 def get_sweep() -> dict[str, Any]:
-    """The same forty trials; who falls behind, and who is best, the validation loss says."""
+    """Return the same study, pruned and ranked by the validation loss."""
     base = runpy.run_path(str(Path(__file__).with_name("sweep.py")))["get_sweep"]()
     return base | dict(objective="loss")

@@ -1,4 +1,4 @@
-"""What experiments promise on the command line."""
+"""The arms, sweeps and studies of the experiments are valid; their tables are those of the records."""
 
 import json
 import runpy
@@ -81,7 +81,7 @@ def check_tables(experiments: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("damaged", ["hidden_size/README.md", "README.md"])
-def test_a_table_or_index_that_says_something_else_is_noticed(damaged: str, tmp_path: Path) -> None:
+def test_a_table_or_index_that_differs_from_the_records_is_reported(damaged: str, tmp_path: Path) -> None:
     copied = tmp_path / "experiments"
     (tmp_path / "README.md").write_text("")
     for file in (
@@ -98,10 +98,10 @@ def test_a_table_or_index_that_says_something_else_is_noticed(damaged: str, tmp_
     (copied / damaged).write_text(text.replace("units", "unities"))
     checked = check_tables(copied)
     assert checked.returncode == 1
-    assert f"experiments/{damaged}: not what the records say" in checked.stdout
+    assert f"experiments/{damaged}: differs from the records" in checked.stdout
 
 
-def test_the_training_loss_at_the_end_is_that_since_the_evaluation_before_the_last() -> None:
+def test_the_final_training_loss_is_a_mean_since_the_last_evaluation_but_one() -> None:
     at_the_end = runpy.run_path(str(EXPERIMENTS / "run.py"))["at_the_end"]
     rows = [
         {"step": 10, "split": "train", "loss": 9.0},

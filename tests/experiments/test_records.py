@@ -119,3 +119,4 @@ def test_missing_markers_are_reported(text: str) -> None:
 def test_each_machine_is_listed_once() -> None:
     rows = [{"hardware": {"cpu": cpu, "cores": 2}} for cpu in ("Zen 4", "Zen 5", "Zen 4")]
     assert records.machines(rows) == "Zen 4, 2 cores; Zen 5, 2 cores"
+    assert records.machines([{"hardware": {"cpu": "Zen 4", "cores": 1}}]) == "Zen 4, 1 core"
