@@ -1,7 +1,7 @@
 """Settings of the C library's allocator for steps that allocate and free tens of megabytes.
 
 By default glibc returns freed memory to the system, sometimes at every step, and every page allocated anew
-costs a page fault: 7,000 faults turned a step of 29 ms into one of 38. A process can be told to keep its
+costs a page fault: 7,000 faults turned a step of 29 ms into one of 38. A process can keep its
 memory. Huge pages, which must be requested before it starts, leave little to keep: 76,000 faults of a step
 became 800, and 374 ms 299.
 """
@@ -26,11 +26,14 @@ def restart_with_huge_pages() -> None:
     Call it first. It does nothing without glibc, if the kernel has no huge pages, or if the environment has
     settings of the allocator, the user's or its own.
     """
-    if platform.libc_ver()[0] != "glibc" or _is_configured() or not _kernel_has_huge_pages():
-        return
-    tunables = os.environ.get("GLIBC_TUNABLES")
-    os.environ["GLIBC_TUNABLES"] = f"{tunables}:{HUGE_PAGES}" if tunables else HUGE_PAGES
-    os.execv(sys.executable, sys.orig_argv)
+    try:
+        has_huge_pages = "[never]" not in _KERNEL.read_text(encoding="ascii")
+    except OSError:
+        has_huge_pages = False
+    if has_huge_pages and _is_unconfigured_glibc():
+        tunables = os.environ.get("GLIBC_TUNABLES")
+        os.environ["GLIBC_TUNABLES"] = f"{tunables}:{HUGE_PAGES}" if tunables else HUGE_PAGES
+        os.execv(sys.executable, sys.orig_argv)
 
 
 def keep_freed_memory() -> None:
@@ -38,20 +41,13 @@ def keep_freed_memory() -> None:
 
     It does nothing without glibc, or if the environment has settings of the allocator.
     """
-    if platform.libc_ver()[0] != "glibc" or _is_configured():
-        return
-    mallopt = ctypes.CDLL(None).mallopt
-    mallopt(M_MMAP_MAX, 0)  # large blocks are allocated on the heap, where they can be kept
-    mallopt(M_TRIM_THRESHOLD, INT_MAX)  # the free end of the heap is kept
+    if _is_unconfigured_glibc():
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_MAX, 0)  # large blocks are allocated on the heap, where they can be kept
+        mallopt(M_TRIM_THRESHOLD, INT_MAX)  # the free end of the heap is kept
 
 
-def _kernel_has_huge_pages() -> bool:
-    try:
-        return "[never]" not in _KERNEL.read_text(encoding="ascii")
-    except OSError:
-        return False
-
-
-def _is_configured() -> bool:
-    tunables = os.environ.get("GLIBC_TUNABLES", "")
-    return "glibc.malloc" in tunables or any(name.startswith("MALLOC_") for name in os.environ)
+def _is_unconfigured_glibc() -> bool:
+    is_configured = "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "")
+    is_configured |= any(name.startswith("MALLOC_") for name in os.environ)
+    return platform.libc_ver()[0] == "glibc" and not is_configured

@@ -27,7 +27,15 @@ def ignore_closed_output() -> None:
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.flush()
-            setattr(sys, name, _discarding(stream))
+            raw = _DiscardingFile(stream.fileno(), "wb", closefd=False)
+            discarding = io.TextIOWrapper(
+                io.BufferedWriter(raw),
+                stream.encoding,
+                stream.errors,
+                line_buffering=stream.line_buffering or stream.write_through,  # `python -u`
+                write_through=stream.write_through,
+            )
+            setattr(sys, name, discarding)
     _open_missing()
 
 
@@ -58,17 +66,6 @@ class _DiscardingFile(io.FileIO):
                 raise
             _redirect_to_null(self.fileno())
             return super().write(data)
-
-
-def _discarding(stream: io.TextIOWrapper) -> io.TextIOWrapper:
-    raw = _DiscardingFile(stream.fileno(), "wb", closefd=False)
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw),
-        encoding=stream.encoding,
-        errors=stream.errors,
-        line_buffering=stream.line_buffering or stream.write_through,  # `python -u`
-        write_through=stream.write_through,
-    )
 
 
 def _open_missing() -> None:

@@ -26,11 +26,9 @@ Run = Callable[[Sequence[str]], int]
 def run_command(run: Run, arguments: Sequence[str] | None = None, *, long_running: bool = False) -> int:
     """Run a command and return its exit status; print an expected error in one or two lines.
 
-    Args:
-        run: the command.
-        arguments: its command line; None: that of this process, which is then set up for the command.
-        long_running: the command trains or serves. It ignores a closed standard output instead of exiting,
-            gets huge pages, and ends without a traceback when Ctrl-C comes before its `StopSignal`.
+    Without `arguments`, it takes those of this process, which is then set up for the command. A command that
+    is `long_running` trains or serves: it ignores a closed standard output instead of exiting, gets huge
+    pages, and ends without a traceback when Ctrl-C comes before its `StopSignal`.
     """
     if arguments is not None:
         return _run(run, arguments)

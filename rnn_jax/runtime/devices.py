@@ -3,6 +3,8 @@
 Environment variables set by the user are never overridden.
 """
 
+import collections
+import contextlib
 import logging
 import os
 from collections.abc import Mapping
@@ -68,18 +70,15 @@ def build_devices(
 ) -> Devices:
     """Start JAX and return the mesh of devices, of all processes if several have joined.
 
-    Args:
-        cores: the number of CPU cores that each process uses by default, see `worthwhile_cores`.
-        devices: the number of devices, of all processes; None: every accelerator, or `cores` CPU cores.
-        matmul_precision: of float32 matrix products: 'float32', 'tensorfloat32' or 'bfloat16'.
-        allow_device_change: whether a run may resume with another number of devices.
-        process_count, process_index, coordinator: see `processes_of`.
+    The keywords are the config section `runtime`. Without `devices`, the mesh has every accelerator, or
+    `cores` CPU cores of each process, see `worthwhile_cores`.
 
     Raises:
         UserError: there are fewer devices; JAX cannot start on the platform of JAX_PLATFORMS; or the
             processes are not known.
     """
-    _hide_missing_platforms()
+    # Drop JAX's log records on platforms that are installed but not present, such as a TPU.
+    logging.getLogger("jax._src.xla_bridge").addFilter(_is_about_present_platforms)  # added once
     keep_freed_memory()
     processes = processes_of(process_count, process_index, coordinator)
     if devices is not None and devices % processes.count:
@@ -91,9 +90,9 @@ def build_devices(
     except RuntimeError as error:
         platforms = os.environ.get("JAX_PLATFORMS") or _jax_option("jax_platforms")
         raise UserError(f"JAX_PLATFORMS={platforms}: {str(error).splitlines()[0]}") from error
-    by_process: dict[int, list[Any]] = {}
+    by_process = collections.defaultdict[int, list[Any]](list)
     for device in sorted(available, key=lambda device: (device.process_index, device.id)):
-        by_process.setdefault(device.process_index, []).append(device)
+        by_process[device.process_index].append(device)
     fewest = min(map(len, by_process.values()))  # hosts may differ
     on_cpu = available[0].platform == "cpu"
     if devices is None:
@@ -162,10 +161,8 @@ def _split_cpu(devices: int) -> None:
         return
     if "JAX_NUM_CPU_DEVICES" in os.environ or _jax_option("jax_num_cpu_devices") > 0:
         return
-    try:
+    with contextlib.suppress(RuntimeError):  # JAX has started: `build_devices` reports the number of devices
         jax.config.update("jax_num_cpu_devices", devices)
-    except RuntimeError:  # JAX has started: `build_devices` reports the number of devices
-        return
 
 
 def _jax_option(name: str) -> Any:
@@ -174,8 +171,3 @@ def _jax_option(name: str) -> Any:
 
 def _is_about_present_platforms(record: logging.LogRecord) -> bool:
     return "Unable to initialize backend" not in record.getMessage()
-
-
-def _hide_missing_platforms() -> None:
-    """Drop JAX's log records on platforms that are installed but not present, such as a TPU."""
-    logging.getLogger("jax._src.xla_bridge").addFilter(_is_about_present_platforms)  # added once

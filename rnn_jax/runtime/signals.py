@@ -98,8 +98,7 @@ class StopSignal:
     def synchronize_by(self, synchronize: Callable[[int], int]) -> None:
         """Synchronize with the other processes at every `check`; all of them must call it at the same places.
 
-        Args:
-            synchronize: takes the signal that this process received, or 0; returns one value for all.
+        `synchronize` takes the signal that this process received, or 0, and returns one value for all.
         """
         self._synchronize = synchronize
         self.requested = None  # a signal received before is synchronized first
@@ -139,10 +138,10 @@ class _SecondSignal:
     """
 
     def __init__(self) -> None:
-        self._read, self._write = os.pipe()
+        reading, self._write = os.pipe()
         os.set_blocking(self._write, False)
         self._previous = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        threading.Thread(target=self._watch, args=(self._read,), daemon=True, name="second signal").start()
+        threading.Thread(target=self._watch, args=(reading,), daemon=True, name="second signal").start()
 
     def close(self) -> None:
         """Stop watching."""

@@ -237,7 +237,7 @@ def test_a_signal_ends_the_first_process_while_it_waits(number: signal.Signals, 
 
 
 def test_a_signal_ends_another_process_while_it_waits_in_jax(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as first:  # which is there, and does not answer
+    with socket.create_server(("127.0.0.1", 0)) as first:  # which is there, and does not respond
         first.settimeout(60)
         place, log = f"127.0.0.1:{first.getsockname()[1]}", log_of(tmp_path / "two", 1)
         process = start(IMAGES, tmp_path / "two", log, process_count=2, process_index=1, coordinator=place)
@@ -296,7 +296,7 @@ def test_a_first_process_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPa
     with socket.socket() as taken:  # bound, and not listening: nobody else can be there
         taken.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(UserError, match=r"process 0 does not answer within 0\.3 seconds"):
+        with pytest.raises(UserError, match=r"process 0 does not respond within 0\.3 seconds"):
             joining.join(Processes(2, 1, place))
 
 

@@ -87,11 +87,8 @@ def _check_coordinator(coordinator: str, *, is_coordinator: bool) -> None:
         _check_port(address[1], key)
     _retry(lambda: socket.getaddrinfo(*address), RESOLVE_TIMEOUT_SECONDS, f"{key}: unknown host")
     if not is_coordinator:
-        _retry(
-            lambda: socket.create_connection(address, timeout=5).close(),
-            JOIN_TIMEOUT_SECONDS,
-            f"{key}: process 0 does not answer",
-        )
+        message = f"{key}: process 0 does not respond"
+        _retry(lambda: socket.create_connection(address, 5).close(), JOIN_TIMEOUT_SECONDS, message)
 
 
 def _check_port(port: int, key: str) -> None:

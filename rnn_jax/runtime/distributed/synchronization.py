@@ -1,7 +1,7 @@
 """Decisions that the processes of one run make together, between two steps.
 
-The steps of all processes wait for one another, so all must make the same steps. What only one process knows,
-that a signal came or that a checkpoint is due by the clock, must reach all before the same step.
+The steps of all processes wait for one another, so all must make the same steps. An event in one process,
+a signal or a checkpoint that is due by the clock, must reach all before the same step.
 """
 
 import secrets
@@ -77,10 +77,8 @@ class Synchronizer:
     def require_shared_folder(self, folder: Path) -> None:
         """Raise UserError in all processes if one does not see the coordinator's folder.
 
-        The coordinator creates a temporary file with a random name there.
-
-        Args:
-            folder: the run folder, by this process's path.
+        `folder` is the run folder, by this process's path. The coordinator creates a temporary file with a
+        random name there.
         """
         if self.is_single:
             return
@@ -92,7 +90,9 @@ class Synchronizer:
                 with writing(marker):
                     marker.touch()
             number = self.broadcast(own)
-            is_visible = _appears(folder / f".{number}-shared.json")
+            shared, end = folder / f".{number}-shared.json", time.monotonic() + VISIBLE_SECONDS
+            while not (is_visible := shared.exists()) and time.monotonic() < end:
+                time.sleep(0.1)
             self.require_equal(int(is_visible), "run folder: they need a shared one")
         finally:
             if self.is_coordinator:
@@ -101,8 +101,7 @@ class Synchronizer:
     def restore_same(self, restore: Callable[[int | None], Restored]) -> Restored:
         """Restore a checkpoint in the coordinator, and the same one in the other processes.
 
-        Args:
-            restore: restores the checkpoint of a step (0: the initial state), or of its own choice (None).
+        `restore` takes its step (0: the initial state), or None to choose it.
         """
         found = restore(None) if self.is_coordinator else None
         step = self.broadcast(0 if found is None else int(found[0].step))
@@ -112,10 +111,3 @@ class Synchronizer:
         """Wait until all processes have called this."""
         if not self.is_single:
             multihost_utils.sync_global_devices(name)
-
-
-def _appears(file: Path) -> bool:
-    end = time.monotonic() + VISIBLE_SECONDS
-    while not (exists := file.exists()) and time.monotonic() < end:
-        time.sleep(0.1)
-    return exists
