@@ -111,8 +111,15 @@ def _wrong_path(path: str) -> str | None:
         return f"there is no module {module}"
     if spec.origin is None or not spec.origin.endswith(".py"):
         return None
-    defined = _defined_names(ast.parse(Path(spec.origin).read_bytes()))
-    return None if name in defined or "*" in defined else f"{module} does not define {name}"
+    names = set[str]()  # that the module defines or imports; "*": everything that another one has
+    for node in ast.walk(ast.parse(Path(spec.origin).read_bytes())):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.alias):
+            names.add(node.asname or node.name)
+    return None if {name, "*"} & names else f"{module} does not define {name}"
 
 
 def _find_module(name: str) -> ModuleSpec | None:
@@ -125,16 +132,3 @@ def _find_module(name: str) -> ModuleSpec | None:
             return None
         path = spec.submodule_search_locations
     return spec
-
-
-def _defined_names(module: ast.Module) -> set[str]:
-    """All names that a module defines or imports; "*" where it imports everything from another."""
-    names = set[str]()
-    for node in ast.walk(module):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.alias):
-            names.add(node.asname or node.name)
-    return names

@@ -27,9 +27,7 @@ class Parser(argparse.ArgumentParser):
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse a command line (`sys.argv[1:]`), and load its plug-ins.
 
-        Raises:
-            UserError: a flag or its value is wrong.
-            SystemExit: with status 0, after `--help` was printed.
+        Raises UserError for a wrong flag or value, SystemExit with status 0 after `--help` was printed.
         """
         found, unknown = self.parse_known_args(arguments)
         if unknown:

@@ -55,7 +55,11 @@ def parse(arguments: Sequence[str]) -> CommandLine:
         print(help_text(), end="")
         raise SystemExit(0)
     flags = {name: values[-1] for name, values in given.items()}
-    errors += _wrong_flags(flags)
+    for name, choices in CHOICES.items():
+        if flags.get(name, choices[0]) not in choices:
+            errors.append(f"--{name} {flags[name]}: must be one of {', '.join(choices)}")
+    if "checkpoint" in flags and flags.get("mode") != "eval":
+        errors.append("--checkpoint: only with --mode eval")
     base, origin, base_errors = ConfigDict(), None, []
     try:
         load_plugins(given.get("plugin", ()))
@@ -151,17 +155,6 @@ def _hint(name: str, known: Sequence[str]) -> str:
     key = name if head in SECTIONS or not dot else key
     near = key if key in keys() else nearest_key(key, keys())
     return f"did you mean --config.{near}?" if near else "--help lists them"
-
-
-def _wrong_flags(flags: Mapping[str, str]) -> list[str]:
-    errors = [
-        f"--{name} {flags[name]}: must be one of {', '.join(choices)}"
-        for name, choices in CHOICES.items()
-        if flags.get(name, choices[0]) not in choices
-    ]
-    if "checkpoint" in flags and flags.get("mode") != "eval":
-        errors.append("--checkpoint: only with --mode eval")
-    return errors
 
 
 def _base(flags: Mapping[str, str]) -> tuple[Mapping[str, Any] | ConfigDict, str]:

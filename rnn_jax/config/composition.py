@@ -24,8 +24,7 @@ CATALOGUES: dict[str, Mapping[str, Entry]] = {
 def compose_section(section: str, model: type[Section]) -> type[Section]:
     """Complete the model of a section by the catalogue as it is now.
 
-    Raises:
-        UserError: the options of a registered entry cannot be keys of this section.
+    Raises UserError if the options of a registered entry cannot be keys of this section.
     """
     fields = {
         key: _completed(field, section)

@@ -51,11 +51,7 @@ def listed() -> str:
 
 
 def describe(path: str) -> Description:
-    """Read the docstrings of a config file without running it.
-
-    Raises:
-        SyntaxError: the file is not Python.
-    """
+    """Read the docstrings of a config file without running it; raise SyntaxError if it is not Python."""
     tree = ast.parse(_find(path).read_bytes())
     summaries = {
         getattr(node, "name", ""): (ast.get_docstring(node) or "").partition("\n")[0]

@@ -140,9 +140,9 @@ def format_value(value: Any) -> str:
 
 def join_lines(lines: Sequence[str]) -> str:
     """The lines of all problems; the first ones where there are many, which have one cause."""
-    if len(lines) <= MAX_LINES:
-        return "\n".join(lines)
-    return "\n".join([*lines[: MAX_LINES - 1], f"and {len(lines) - MAX_LINES + 1} more errors"])
+    if (more := len(lines) - MAX_LINES + 1) > 1:
+        lines = [*lines[: MAX_LINES - 1], f"and {more} more errors"]
+    return "\n".join(lines)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -23,11 +23,7 @@ Plugins = dict[str, dict[str, str]]
 
 
 def load_plugins(plugins: Iterable[str]) -> None:
-    """Import modules and run files, which register what they have.
-
-    Raises:
-        UserError: there is no such module or file, or it fails.
-    """
+    """Import modules and run files, which register what they have; raise UserError if that fails."""
     for plugin in plugins:
         if plugin.endswith(".py") or os.sep in plugin:
             file = find_file(plugin)
@@ -49,10 +45,7 @@ def load_plugins(plugins: Iterable[str]) -> None:
 def plugins_of(
     sections: Mapping[str, Mapping[str, Any]], varied: Mapping[str, Iterable[Any]] | None = None
 ) -> Plugins:
-    """The plug-ins of the entries that a config names.
-
-    `varied` has several values of some keys, `section.key`, in place of the config's.
-    """
+    """The plug-ins of the entries that a config names; `varied`: other values of some keys, `section.key`."""
     found: Plugins = {}
     for key, catalogue in CATALOGUES.items():
         section, _, name_key = key.partition(".")
@@ -67,16 +60,14 @@ def plugin_flags(plugins: Plugins, source: str | None = None) -> list[str]:
     """The flags of a command line that load these plug-ins.
 
     `source` is the config of that command line, `my_config.py:variant`, which registers what it has itself.
-
-    Raises:
-        UserError: an entry was registered in an interactive session.
+    Raises UserError for an entry that was registered in an interactive session.
     """
     file = None if source is None else str(Path(split_source(source)[0]).resolve())
     entries = [(key, name, origin) for key, origins in plugins.items() for name, origin in origins.items()]
     for key, name, origin in entries:
         if origin == INTERACTIVE:
-            where = f"registered in {INTERACTIVE}; other processes need it in a file or a module"
-            raise UserError(f"{key} = {name!r}: {where}")
+            remedy = "other processes need it in a file or a module"
+            raise UserError(f"{key} = {name!r}: registered in {INTERACTIVE}; {remedy}")
     return list(dict.fromkeys(f"--plugin={origin}" for *_, origin in entries if origin != file))
 
 

@@ -44,10 +44,8 @@ def run_file(file: Path, path: str) -> Iterator[dict[str, Any]]:
     """Run a file and return the names it defines; errors that it raises are reported in one line.
 
     The root of its repository, or else the folder above its own, joins `sys.path` behind all others. `path`
-    is the file as the user named it, for messages.
-
-    Raises:
-        UserError: the file, or a function of it that is called inside of the context, fails.
+    is the file as the user named it. Raises UserError if the file, or a function of it that is called inside
+    of the context, fails.
     """
     package = ModuleType(f"{RUN_PACKAGE}{next(_runs)}")
     package.__path__ = [str(file.parent)]
@@ -65,18 +63,18 @@ def run_file(file: Path, path: str) -> Iterator[dict[str, Any]]:
         name = Path(path).with_name(Path(error.filename or file).name)
         raise UserError(f"{name}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}") from error
     except BaseException as error:  # `sys.exit()` too
-        raise UserError(f"{_place(error, file, path)}: {type(error).__name__}: {_message(error)}") from error
+        try:
+            message = str(error).partition("\n")[0]
+        except Exception:  # raised by the exception's own __str__
+            message = "no message"
+        raise UserError(f"{_place(error, file, path)}: {type(error).__name__}: {message}") from error
     finally:
         for name in borrowed:
             del sys.modules[name]
 
 
 def call_function(path: str, function: str, flag: str) -> object:
-    """Run a file and return what one of its functions returns, which takes no arguments.
-
-    Raises:
-        UserError: there is no such file, which `flag` names, or no such function, or it fails.
-    """
+    """Run a file, which `flag` names, and return the result of a function of it; UserError if that fails."""
     file = find_file(path)
     if file is None:
         raise UserError(f"{flag} {path}: no such file")
@@ -105,10 +103,3 @@ def _place(error: BaseException, file: Path, path: str) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).resolve().parent == file.parent]
     return f"{Path(path).with_name(Path(own[-1].filename).name)}, line {own[-1].lineno}" if own else path
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error).partition("\n")[0]
-    except Exception:  # raised by the exception's own __str__
-        return "no message"

@@ -90,12 +90,7 @@ def sweep_of(workdir: Path) -> Path | None:
 
 
 def make_folder(workdir: Path) -> None:
-    """Create a folder if it does not exist.
-
-    Raises:
-        UserError: something else is there, or the folder cannot be created.
-        StorageError: the disk is full.
-    """
+    """Create a folder if it does not exist; raise UserError if that fails, StorageError for a full disk."""
     _require_no_file(workdir)
     with files.writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
@@ -104,26 +99,19 @@ def make_folder(workdir: Path) -> None:
 def open_run(workdir: Path, config: Config) -> RunFolder:
     """Create a run folder, or open it to resume, and write config.json.
 
-    Raises:
-        UserError: the folder is not writable, holds a run of another config, or other files.
-        StorageError: the disk is full.
+    Raises as `check_run` and `make_folder`.
     """
     check_run(workdir, config)
     make_folder(workdir)
     files.remove_unfinished(workdir)
-    sections = config.model_dump()
+    sections, folder = config.model_dump(), RunFolder(workdir)
     sections["runtime"] |= dict.fromkeys(NOT_STORED)
-    folder = RunFolder(workdir)
     files.write_json(folder.config, {"format": FORMAT, "plugins": plugins_of(sections), **sections})
     return folder
 
 
 def check_run(workdir: Path, config: Config) -> None:
-    """Check that a run may start or resume in a folder; nothing is changed.
-
-    Raises:
-        UserError: the folder cannot be created, holds a run of another config, or other files.
-    """
+    """Raise UserError if a folder cannot be created, or holds a run of another config or other files."""
     if is_folder_of(workdir, RunFolder(workdir).config, "a run folder"):
         require_same_config(workdir, config)
 
@@ -131,8 +119,7 @@ def check_run(workdir: Path, config: Config) -> None:
 def is_folder_of(workdir: Path, file: Path, what: str) -> bool:
     """Whether a folder contains `file`, which makes it `what`; False if it is empty or can be created.
 
-    Raises:
-        UserError: the folder cannot be created, or contains other files.
+    Raises UserError if it cannot be created, or contains other files.
     """
     if not os.path.exists(workdir):
         files.check_creatable(workdir)
@@ -149,8 +136,7 @@ def is_folder_of(workdir: Path, file: Path, what: str) -> bool:
 def read_settings(workdir: Path) -> dict[str, Any]:
     """The sections of config.json, unchecked.
 
-    Raises:
-        UserError: there is none, it is damaged, of another version, or needs a plug-in.
+    Raises UserError if there is none, or it is damaged, of another version, or needs a plug-in.
     """
     file = RunFolder(workdir).config
     files.reject_link(file)
@@ -179,18 +165,14 @@ def require_format(content: Mapping[str, Any], file: Path) -> None:
 
 
 def read_config(workdir: Path) -> Config:
-    """The config of a run folder.
-
-    Raises:
-        UserError: there is none, it is damaged, of another version, or not valid.
-    """
+    """The config of a run folder; raises as `read_settings`, and UserError if it is not valid."""
     return check(read_settings(workdir), origin=str(RunFolder(workdir).config))[0]
 
 
 def fixed_values(config: Config) -> dict[str, Any]:
     """The values by key that must be the same when a run is resumed."""
-    values = flatten(config.model_dump())
-    return {key: value for key, value in values.items() if not key.startswith(MAY_DIFFER)}
+    values = flatten(config.model_dump()).items()
+    return {key: value for key, value in values if not key.startswith(MAY_DIFFER)}
 
 
 def require_same_config(workdir: Path, new: Config) -> None:

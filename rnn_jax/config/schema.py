@@ -48,8 +48,7 @@ class Examined(NamedTuple):
 def keys() -> dict[str, FieldInfo]:
     """All keys of a config, `section.key`, with their types, marks and descriptions.
 
-    Raises:
-        UserError: the options of a registered entry cannot be keys of the section.
+    Raises UserError if the options of a registered entry cannot be keys of the section.
     """
     return _schema()[1]
 

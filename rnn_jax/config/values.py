@@ -1,6 +1,7 @@
 """Values of keys: parsed from the command line, and as plain Python."""
 
 import ast
+import contextlib
 import warnings
 from collections.abc import Mapping
 from typing import Any, get_args, get_origin
@@ -29,16 +30,14 @@ def read_value(text: str, annotation: Any) -> Any:
 def _literal(text: str) -> Any:
     if text in ("true", "false"):
         return text == "true"
-    try:
-        with warnings.catch_warnings():
+    for parse in (ast.literal_eval, float):  # nan and inf have no literals
+        with (
+            warnings.catch_warnings(),
+            contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError),
+        ):
             warnings.simplefilter("ignore")  # SyntaxWarning
-            return ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        pass
-    try:
-        return float(text)  # nan and inf have no literals
-    except ValueError:
-        return text
+            return parse(text)
+    return text
 
 
 def _fit(value: Any, kind: Any) -> Any:
@@ -46,9 +45,7 @@ def _fit(value: Any, kind: Any) -> Any:
     if isinstance(value, list | tuple):
         inner = get_args(kind)[0] if get_origin(kind) is list else kind
         return [_fit(item, inner) for item in value]
-    if kind is int and isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+    return int(value) if kind is int and isinstance(value, float) and value.is_integer() else value
 
 
 def plain(value: Any) -> Any:

@@ -20,7 +20,7 @@ class UnwritableError(UserError):
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raise a UserError in place of an OSError of writing a file or folder."""
+    """Raise StorageError for a full disk, UnwritableError for another OSError of writing a file or folder."""
     try:
         yield
     except OSError as error:
@@ -52,11 +52,7 @@ def check_creatable(folder: Path) -> None:
 def replacing(file: Path) -> Iterator[Path]:
     """Yield a temporary path, which is renamed to `file` at the end.
 
-    Its name is hidden and has the same suffix. If writing fails, `file` is unchanged.
-
-    Raises:
-        StorageError: the disk is full.
-        UserError: the file cannot be written.
+    Its name is hidden and has the same suffix. If writing fails, `file` is unchanged; raises as `writing`.
     """
     # Containers may share a folder, and their processes often have the same number.
     unfinished = file.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.{file.name}")
@@ -117,8 +113,7 @@ def read_json(file: Path) -> dict[str, Any]:
 def read_json_lines(file: Path) -> list[dict[str, Any]]:
     """Read a file with one JSON object per line, without an incomplete last one; [] if it is missing.
 
-    Raises:
-        UserError: it cannot be read, or a line is damaged.
+    Raises UserError if it cannot be read, or a line is damaged.
     """
     # After the last newline: nothing, or a torn line.
     lines = _read(file).split(b"\n")[:-1] if os.path.lexists(file) else []

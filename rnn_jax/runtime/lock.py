@@ -31,12 +31,8 @@ def locked(folder: Path) -> Iterator[None]:
     """Lock an existing folder for this process.
 
     The system releases the lock of a process that ends, however it ends. On a shared file system it excludes
-    other hosts if the file system's `flock` does.
-
-    Raises:
-        LockedError: another process holds it; the message has its host and number.
-        UserError: the folder cannot be written.
-        StorageError: the disk is full.
+    other hosts if the file system's `flock` does. Raises LockedError, which has the host and number of the
+    process that holds it, or as `files.writing`.
     """
     path = folder / NAME
     with writing(path):

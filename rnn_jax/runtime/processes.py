@@ -54,10 +54,8 @@ CLUSTERS = {
 def processes_of(process_count: int | None, process_index: int | None, coordinator: str | None) -> Processes:
     """Return the processes of a run, from keys of the config section `runtime` or from the cluster.
 
-    A key that is None is the cluster's; without a cluster, the number of processes is 1.
-
-    Raises:
-        UserError: there are several, and the index of this one or the coordinator is unknown.
+    A key that is None is the cluster's; without a cluster, the number of processes is 1. Raises UserError if
+    there are several, and the index of this one or the coordinator is unknown.
     """
     if process_count == 1:
         return Processes()

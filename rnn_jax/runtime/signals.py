@@ -81,10 +81,8 @@ class StopSignal:
     def raising(self) -> Iterator[None]:
         """Raise `Interrupted` from the handler while this context is entered, wherever the program is.
 
-        After `synchronize_by` only `check` raises, because no process may leave the others.
-
-        Raises:
-            Interrupted: a signal requested a stop, in this context or before.
+        A signal that came before raises it at once. After `synchronize_by` only `check` raises, because no
+        process may leave the others.
         """
         self._raises = self._synchronize is None
         try:

@@ -30,9 +30,7 @@ def join(processes: Processes) -> None:
     """Join the other processes, if there are any and this one has not joined yet.
 
     An exception from a signal handler interrupts this function, but its thread keeps waiting (`is_waiting`).
-
-    Raises:
-        UserError: the others do not join in time, or the coordinator cannot be reached.
+    Raises UserError if the others do not join in time, or the coordinator cannot be reached.
     """
     if processes.is_single or jax.distributed.is_initialized():
         return
