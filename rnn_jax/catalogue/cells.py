@@ -30,19 +30,17 @@ class CellEntry(Entry):
 
 _CELLS = "rnn_jax.models.cells"
 _LSTM, _GRU, _LINEAR = f"{_CELLS}.lstm", f"{_CELLS}.gru", f"{_CELLS}.linear_recurrence"
-_OF_LSTM: dict[str, Any] = {
-    "output": "carry[1]",
-    "state_kernels": ("hi", "hf", "hg", "ho"),
-    "forget_bias": "hf",
-    "chrono_keep": ("hf",),
-    "chrono_write": ("hi",),
-}
-_OF_LAYER_NORM: dict[str, Any] = {
-    "forget_bias": "norm_hidden.1",
-    "chrono_keep": ("norm_hidden.1",),
-    "chrono_write": ("norm_hidden.0",),
-}
-_OF_COUPLED: dict[str, Any] = {"state_kernels": ("hf", "hg", "ho"), "chrono_write": ()}
+_OF_LSTM: dict[str, Any] = dict(
+    output="carry[1]",
+    state_kernels=("hi", "hf", "hg", "ho"),
+    forget_bias="hf",
+    chrono_keep=("hf",),
+    chrono_write=("hi",),
+)
+_OF_LAYER_NORM: dict[str, Any] = dict(
+    forget_bias="norm_hidden.1", chrono_keep=("norm_hidden.1",), chrono_write=("norm_hidden.0",)
+)
+_OF_COUPLED: dict[str, Any] = dict(state_kernels=("hf", "hg", "ho"), chrono_write=())
 
 CELLS: dict[str, CellEntry] = {
     "rnn": CellEntry(f"{_CELLS}.simple_rnn:SimpleRNN", gates=1, output="carry", state_kernels=("h",)),

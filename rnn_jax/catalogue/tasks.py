@@ -35,15 +35,12 @@ class TaskEntry(Entry):
 
 
 _TASKS, _KEYS = "rnn_jax.tasks", "rnn_jax.config.sections.task"
-_ONE_CLASS: dict[str, Any] = {
-    "predicts": "sequence",
-    "names_classes": True,
-    "has_accuracy": True,
-    "loss_unit": "nats",
-}
-_LENGTHS: dict[str, Any] = {"steps_key": "dataset.max_length", "steps_may_be_lowered": True}
-_TEXTS: dict[str, Any] = {"data": "labelled_text", "reads": "tokens", **_LENGTHS}
-_SEQUENCES: dict[str, Any] = {"data": "sequences", "reads": "features", **_LENGTHS}
+_ONE_CLASS: dict[str, Any] = dict(
+    predicts="sequence", names_classes=True, has_accuracy=True, loss_unit="nats"
+)
+_LENGTHS: dict[str, Any] = dict(steps_key="dataset.max_length", steps_may_be_lowered=True)
+_TEXTS: dict[str, Any] = dict(data="labelled_text", reads="tokens", **_LENGTHS)
+_SEQUENCES: dict[str, Any] = dict(data="sequences", reads="features", **_LENGTHS)
 
 TASKS: dict[str, TaskEntry] = {
     "classification": TaskEntry(

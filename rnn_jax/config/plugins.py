@@ -42,9 +42,7 @@ def load_plugins(plugins: Iterable[str]) -> None:
             raise UserError(f"--plugin {plugin}: {type(error).__name__}: {error}{hint}") from error
 
 
-def plugins_of(
-    sections: Mapping[str, Mapping[str, Any]], varied: Mapping[str, Iterable[Any]] | None = None
-) -> Plugins:
+def plugins_of(sections: Mapping[str, Any], varied: Mapping[str, Iterable[Any]] | None = None) -> Plugins:
     """The plug-ins of the entries that a config names; `varied`: other values of some keys, `section.key`."""
     found: Plugins = {}
     for key, catalogue in CATALOGUES.items():

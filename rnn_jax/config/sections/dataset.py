@@ -22,17 +22,13 @@ class Dataset(ComposedSection):
 class Original(Section):
     """Keys of the data sets that are prepared from published files."""
 
-    manual_dir: str | None = Field(
-        None, description="folder with the original files, used instead of a download"
-    )
+    manual_dir: str | None = Field(None, description="folder with the original files, instead of a download")
 
 
 class OwnFiles(Section):
     """Keys of the data sets in files of one's own."""
 
-    file: str = Field(
-        description="your file: a text, a table of labelled texts, or an .npz file of sequences"
-    )
+    file: str = Field(description="your file: a text, a table of labelled texts, or an .npz of sequences")
     validation_file: str | None = Field(
         None, description="file of the validation split (None: a tenth of the file, of a text the ninth)"
     )
@@ -58,9 +54,7 @@ class Truncated(Section):
     max_length: int | None = Field(
         None, ge=1, description="longer sequences are truncated to this number of steps (None: not truncated)"
     )
-    truncate: Literal["keep_first", "keep_last"] = Field(
-        description="the steps of a truncated sequence that are kept"
-    )
+    truncate: Literal["keep_first", "keep_last"] = Field(description="the kept steps of a truncated sequence")
 
 
 class Imdb(Truncated, Tokenized, Original):
@@ -89,7 +83,7 @@ class Images(Section):
     """Keys of `idx` and `image_folder`."""
 
     folder: str = Field(
-        description="your folder: one subfolder of images per class, or four IDX files as MNIST's"
+        description="your folder: subfolders of images by class, or four IDX files as MNIST's"
     )
     validation_examples: int | None = Field(
         None, ge=1, description="size of the validation split, cut from train (None: see configs/images.py)"

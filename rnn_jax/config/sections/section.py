@@ -5,7 +5,7 @@ A section is the keyword arguments of one builder. A key that is typed `X | None
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import BaseModel
 from pydantic import ConfigDict as ModelConfig
@@ -15,6 +15,9 @@ from rnn_jax.catalogue import Entry
 
 class Hyper:
     """Marks a number that is an argument of the compiled step: another value does not compile it again."""
+
+
+HyperNumber = Annotated[float | None, Hyper]
 
 
 class CatalogueName(NamedTuple):

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from rnn_jax.catalogue import TASKS
 from rnn_jax.config.rules import only
-from rnn_jax.config.sections.section import CatalogueName, ComposedSection, Hyper, Section
+from rnn_jax.config.sections.section import CatalogueName, ComposedSection, HyperNumber, Section
 
 
 class Task(ComposedSection):
@@ -18,7 +18,7 @@ class Task(ComposedSection):
 class Classes(Section):
     """Keys of the tasks that predict one of several classes."""
 
-    label_smoothing: Annotated[float | None, Hyper] = Field(
+    label_smoothing: HyperNumber = Field(
         None, ge=0, lt=1, description="probability that is spread evenly over all classes (None: 0)"
     )
 
@@ -63,9 +63,7 @@ class LanguageModelling(Section):
     """Keys of language modelling."""
 
     bptt_steps: int = Field(ge=1, description="window of truncated back-propagation through time")
-    eval_batch_size: int = Field(
-        ge=1, description="the number of streams that a text is split into to evaluate it"
-    )
+    eval_batch_size: int = Field(ge=1, description="the number of streams that a text is evaluated in")
     loss_per: Literal["token", "row"] = Field(
         description="the loss is a mean over tokens, or over rows of the sum over their steps"
     )

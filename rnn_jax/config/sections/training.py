@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rnn_jax.config.rules import only
-from rnn_jax.config.sections.section import Hyper, Section
+from rnn_jax.config.sections.section import Hyper, HyperNumber, Section
 from rnn_jax.runtime.processes import Processes, processes_of
 
 ADAM = ("adam", "adamw")
@@ -40,10 +40,10 @@ class Optimizer(Section):
     final_fraction: Annotated[float | None, only(schedule="cosine", required=True)] = Field(
         None, ge=0, le=1, description="final learning rate, as a fraction of the peak"
     )
-    weight_decay: Annotated[float | None, Hyper, only(name=("adamw", "sgd", "rmsprop"))] = Field(
+    weight_decay: Annotated[HyperNumber, only(name=("adamw", "sgd", "rmsprop"))] = Field(
         None, ge=0, description="decoupled weight decay, not of biases (None: no decay)"
     )
-    clip_norm: Annotated[float | None, Hyper] = Field(
+    clip_norm: HyperNumber = Field(
         None, ge=0, description="gradient clipping: largest global norm (None: no clipping)"
     )
     beta1: Annotated[float | None, only(name=ADAM, required=True)] = Field(
@@ -101,9 +101,7 @@ class Checkpoint(Section):
     every_steps: int | None = Field(None, ge=1, description="steps between checkpoints")
     every_seconds: float | None = Field(None, gt=0, description="seconds between checkpoints")
     keep_latest: int = Field(ge=1, description="number of latest checkpoints kept")
-    keep_best: int = Field(
-        ge=1, description="number of best checkpoints kept, by the objective on validation"
-    )
+    keep_best: int = Field(ge=1, description="number of best checkpoints kept, by the validation objective")
 
 
 class Log(Section):
@@ -129,9 +127,7 @@ class Runtime(Section):
         description="precision of matrix products"
     )
     allow_device_change: bool = Field(description="resume on another number of devices, with other last bits")
-    process_count: int | None = Field(
-        None, ge=1, description="processes of this run (None: as the cluster defines, or 1)"
-    )
+    process_count: int | None = Field(None, ge=1, description="processes (None: the cluster's, or 1)")
     process_index: int | None = Field(None, ge=0, description="index of this process, from 0")
     coordinator: str | None = Field(None, description="HOST:PORT of process 0, which the others connect to")
 

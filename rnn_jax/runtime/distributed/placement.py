@@ -16,9 +16,7 @@ SHARDED: Any = PartitionSpec(DATA)
 
 def shardings(mesh: Mesh, specs: Any) -> Any:
     """Return the shardings over a mesh for a tree of partition specs."""
-    return jax.tree.map(
-        lambda spec: NamedSharding(mesh, spec), specs, is_leaf=lambda leaf: isinstance(leaf, PartitionSpec)
-    )
+    return jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
 
 
 def put(tree: Any, shardings: Any) -> Any:
