@@ -34,7 +34,7 @@ class TaskEntry(Entry):
     """Whether another value of that key leaves the task as it is."""
 
 
-_TASKS, _KEYS = "rnn_jax.tasks", "rnn_jax.config.sections.task"
+_TASKS, _TASK_KEYS = "rnn_jax.tasks", "rnn_jax.config.sections.task"
 _ONE_CLASS: dict[str, Any] = dict(
     predicts="sequence", names_classes=True, has_accuracy=True, loss_unit="nats"
 )
@@ -45,7 +45,7 @@ _SEQUENCES: dict[str, Any] = dict(data="sequences", reads="features", **_LENGTHS
 TASKS: dict[str, TaskEntry] = {
     "classification": TaskEntry(
         f"{_TASKS}.classification:build_classification",
-        options=f"{_KEYS}:Classification",
+        options=f"{_TASK_KEYS}:Classification",
         data="image",
         reads="features",
         steps_key="task.reading",
@@ -54,23 +54,23 @@ TASKS: dict[str, TaskEntry] = {
     ),
     "text_classification": TaskEntry(
         f"{_TASKS}.sequences:build_text_classification",
-        options=f"{_KEYS}:SequenceClassification",
+        options=f"{_TASK_KEYS}:SequenceClassification",
         **_ONE_CLASS | _TEXTS,
     ),
     "sequence_classification": TaskEntry(
         f"{_TASKS}.sequences:build_sequence_classification",
-        options=f"{_KEYS}:SequenceClassification",
+        options=f"{_TASK_KEYS}:SequenceClassification",
         **_ONE_CLASS | _SEQUENCES,
     ),
     "sequence_regression": TaskEntry(
         f"{_TASKS}.sequences:build_sequence_regression",
-        options=f"{_KEYS}:Sequences",
+        options=f"{_TASK_KEYS}:Sequences",
         predicts="sequence",
         **_SEQUENCES,
     ),
     "adding": TaskEntry(
         f"{_TASKS}.adding:build_adding",
-        options=f"{_KEYS}:Adding",
+        options=f"{_TASK_KEYS}:Adding",
         data="numbers",
         reads="features",
         predicts="sequence",
@@ -79,7 +79,7 @@ TASKS: dict[str, TaskEntry] = {
     ),
     "copying": TaskEntry(
         f"{_TASKS}.copying:build_copying",
-        options=f"{_KEYS}:Copying",
+        options=f"{_TASK_KEYS}:Copying",
         data="numbers",
         reads="tokens",
         predicts="step",
@@ -89,7 +89,7 @@ TASKS: dict[str, TaskEntry] = {
     ),
     "language_modelling": TaskEntry(
         f"{_TASKS}.language_modelling:build_language_modelling",
-        options=f"{_KEYS}:LanguageModelling",
+        options=f"{_TASK_KEYS}:LanguageModelling",
         data="text",
         reads="tokens",
         predicts="step",

@@ -8,7 +8,7 @@ variants. A bare name, `mnist`, is a packaged config.
 import ast
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,8 +86,8 @@ def load(source: str) -> ConfigDict:
         for name, function in known.items():
             if not callable(function):
                 raise UserError(f"{path}: VARIANTS: {name} = {format_value(function)}: must be a function")
-        if unknown := [name for name in variants if name not in known]:
-            raise UserError("\n".join(_no_such_variant(path, name, list(known)) for name in unknown))
+        if errors := [_no_such_variant(path, name, known) for name in variants if name not in known]:
+            raise UserError("\n".join(errors))
         config: object = get_config()
         if not isinstance(config, ConfigDict):
             what = type(config).__name__
@@ -121,12 +121,11 @@ def with_defaults(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     return sections
 
 
-def _no_such_variant(path: str, name: str, known: list[str]) -> str:
-    if not known:
+def _no_such_variant(path: str, name: str, known: Iterable[str]) -> str:
+    near, names = nearest(name, known), ", ".join(known)
+    if not names:
         return f"{path}:{name}: the config has no variants"
-    near = nearest(name, known)
-    hint = f"did you mean {near}?" if near else f"it has {', '.join(known)}"
-    return f"{path}:{name}: no such variant; {hint}"
+    return f"{path}:{name}: no such variant; {f'did you mean {near}?' if near else f'it has {names}'}"
 
 
 def _find(path: str) -> Path:

@@ -21,33 +21,17 @@ SAME_SECTION_BONUS = 0.1
 MAX_LINES = 6
 NO_VALUE: Any = object()
 
-FORMER_NAMES = {
-    "bpe": "pieces",
-    "bptt_steps": "window_steps",
-    "clip_norm": "clip",
-    "early_stopping_patience": "stop_after_evaluations",
-    "eval_batch_size": "evaluation_rows",
-    "input_projection_size": "input_layer",
-    "interval_evaluations": "every_evaluations",
-    "keep_first": "first",
-    "keep_last": "last",
-    "max_length": "maximum_steps",
-    "min_evaluations": "from_evaluation",
-    "min_resource_fraction": "first_share",
-    "num_trials": "draws",
-    "percentile": "keep",
-    "process_count": "processes",
-    "process_index": "process",
-    "pruner": "pruning",
-    "reduction_factor": "keep",
-    "remat_steps": "checkpoint_steps",
-    "resource_factor": "growth",
-    "rms_decay": "decay",
-    "sampler_seed": "draw_seed",
-    "template": "like",
-    "tokenizer": "tokens",
-    "truncate": "kept_end",
-}
+FORMER_NAMES = (
+    dict(tokenizer="tokens", bpe="pieces", max_length="maximum_steps", truncate="kept_end", template="like")
+    | dict(keep_first="first", keep_last="last", bptt_steps="window_steps", eval_batch_size="evaluation_rows")
+    | dict(remat_steps="checkpoint_steps", input_projection_size="input_layer")
+    | dict(clip_norm="clip", rms_decay="decay", early_stopping_patience="stop_after_evaluations")
+    | dict(process_count="processes", process_index="process")
+    # Of sweeps.
+    | dict(num_trials="draws", sampler_seed="draw_seed", pruner="pruning", percentile="keep")
+    | dict(min_evaluations="from_evaluation", interval_evaluations="every_evaluations")
+    | dict(min_resource_fraction="first_share", reduction_factor="keep", resource_factor="growth")
+)
 """Names of keys and values, and their names in version 0.1, which suggest the new ones."""
 
 

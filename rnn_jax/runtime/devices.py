@@ -59,14 +59,7 @@ class Devices(NamedTuple):
 
 
 def build_devices(
-    cores: int,
-    *,
-    devices: int | None,
-    matmul_precision: str,
-    allow_device_change: bool,
-    process_count: int | None = None,
-    process_index: int | None = None,
-    coordinator: str | None = None,
+    cores: int, *, devices: int | None, matmul_precision: str, allow_device_change: bool, **process_keys: Any
 ) -> Devices:
     """Start JAX and return the mesh of devices, of all processes if several have joined.
 
@@ -80,7 +73,7 @@ def build_devices(
     # Drop JAX's log records on platforms that are installed but not present, such as a TPU.
     logging.getLogger("jax._src.xla_bridge").addFilter(_is_about_present_platforms)  # added once
     keep_freed_memory()
-    processes = processes_of(process_count, process_index, coordinator)
+    processes = processes_of(**process_keys)
     if devices is not None and devices % processes.count:
         raise UserError(f"runtime.devices = {devices}: must be a multiple of the {processes.count} processes")
     each = cores if devices is None else devices // processes.count

@@ -51,7 +51,9 @@ CLUSTERS = {
 }
 
 
-def processes_of(process_count: int | None, process_index: int | None, coordinator: str | None) -> Processes:
+def processes_of(
+    process_count: int | None = None, process_index: int | None = None, coordinator: str | None = None
+) -> Processes:
     """Return the processes of a run, from keys of the config section `runtime` or from the cluster.
 
     A key that is None is the cluster's; without a cluster, the number of processes is 1. Raises UserError if

@@ -82,9 +82,7 @@ class Sequences(Truncated, OwnFiles):
 class Images(Section):
     """Keys of `idx` and `image_folder`."""
 
-    folder: str = Field(
-        description="your folder: subfolders of images by class, or four IDX files as MNIST's"
-    )
+    folder: str = Field(description="your folder: subfolders of images by class, or four IDX files as MNIST")
     validation_examples: int | None = Field(
         None, ge=1, description="size of the validation split, cut from train (None: see configs/images.py)"
     )

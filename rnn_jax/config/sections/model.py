@@ -74,7 +74,5 @@ class Model(ComposedSection):
         RecurrentInit | None, only(cell=lambda cell: cell.state_kernels, required=True)
     ] = Field(None, description="initializer of the recurrent kernels")
     dense_init: DenseInit = Field(description="initializer of the kernels of the input and output layers")
-    dense_bias: HyperNumber = Field(
-        None, description="initial biases of the input and output layers (None: 0)"
-    )
+    dense_bias: HyperNumber = Field(None, description="initial biases of input and output layers (None: 0)")
     init_scale: HyperNumber = Field(None, ge=0, description="factor on every initial matrix (None: 1)")
