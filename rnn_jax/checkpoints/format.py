@@ -19,20 +19,9 @@ import numpy as np
 from flax.traverse_util import unflatten_dict
 from safetensors import SafetensorError, safe_open
 
-_CODES = {
-    "bool": "BOOL",
-    "uint8": "U8",
-    "int8": "I8",
-    "uint16": "U16",
-    "int16": "I16",
-    "float16": "F16",
-    "bfloat16": "BF16",
-    "uint32": "U32",
-    "int32": "I32",
-    "float32": "F32",
-    "uint64": "U64",
-    "int64": "I64",
-    "float64": "F64",
+_CODES = {"bool": "BOOL", "bfloat16": "BF16", "float16": "F16", "float32": "F32", "float64": "F64"}
+_CODES |= {
+    f"{kind}{bits}": f"{kind[0].upper()}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)
 }
 """The codes of dtypes in the header of a safetensors file."""
 _PARTS = {"complex64": "float32", "complex128": "float64"}
@@ -56,8 +45,7 @@ def write_arrays(file: Path, tree: Any) -> None:
         array = np.asarray(leaf)
         if array.dtype.name in _PARTS:
             metadata[name] = array.dtype.name
-            parts = array.reshape(-1).view(_PARTS[array.dtype.name])
-            array = parts.reshape(*array.shape, 2)
+            array = array.reshape(-1).view(_PARTS[array.dtype.name]).reshape(*array.shape, 2)
         if array.dtype.name not in _CODES:
             raise ValueError(f"{name} has dtype {array.dtype}, which a safetensors file cannot store")
         arrays[name] = array
@@ -66,8 +54,8 @@ def write_arrays(file: Path, tree: Any) -> None:
     for name in ordered:
         array, begin = arrays[name], end
         end += array.nbytes
-        code, shape = _CODES[array.dtype.name], list(array.shape)
-        header[name] = {"dtype": code, "shape": shape, "data_offsets": [begin, end]}
+        code = _CODES[array.dtype.name]
+        header[name] = {"dtype": code, "shape": array.shape, "data_offsets": [begin, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     # Not `safetensors.numpy.save_file`: it hides the error number of a full disk, and `save` holds Python's
@@ -99,11 +87,7 @@ def read_arrays(file: Path, prefix: str = "") -> dict[str, np.ndarray]:
 
 
 def nested(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Nest arrays by name in dictionaries.
-
-    Raises:
-        ValueError: a name is also the beginning of another one.
-    """
+    """Nest arrays by name in dictionaries; raise ValueError if a name is the beginning of another one."""
     try:
         return unflatten_dict(dict(arrays), sep="/")
     except (TypeError, LookupError) as error:
@@ -111,26 +95,23 @@ def nested(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def arrange_like(arrays: Mapping[str, np.ndarray], template: Any) -> Any:
-    """Arrange arrays by name in the structure of a template.
-
-    Args:
-        arrays: what `read_arrays` returned.
-        template: a tree of the expected shapes and dtypes. Where it has random keys, data become keys.
+    """Arrange arrays by name in the structure of a template; where it has random keys, data become keys.
 
     Raises:
         ValueError: an array is missing, unexpected, or of another shape or dtype than the template's.
     """
-    wanted = _by_name(jax.eval_shape(replace_keys, template))
-    for name in dict.fromkeys((*arrays, *wanted)):
-        stored, expected = (_described(leaves.get(name)) for leaves in (arrays, wanted))
+    like = _by_name(jax.eval_shape(replace_keys, template))
+    for name in dict.fromkeys((*arrays, *like)):
+        stored, expected = (_described(leaves.get(name)) for leaves in (arrays, like))
         if stored != expected:
             raise ValueError(f"{name} is {stored} in the file, and {expected} in the model")
 
-    def find(leaf: Any, array: np.ndarray) -> Any:
-        return jax.random.wrap_key_data(jnp.asarray(array)) if _is_key(leaf) else array
-
     leaves, structure = jax.tree.flatten(template)
-    return jax.tree.unflatten(structure, map(find, leaves, (arrays[name] for name in wanted)))
+    found = (
+        jax.random.wrap_key_data(jnp.asarray(arrays[name])) if _is_key(leaf) else arrays[name]
+        for leaf, name in zip(leaves, like, strict=True)
+    )
+    return jax.tree.unflatten(structure, found)
 
 
 def _by_name(tree: Any) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The manifest of a folder: the SHA-256 of every file in it.
 
-It shows a flipped bit in any file, a file that is truncated, missing or unexpected, and any change of the
-manifest itself.
+It reveals a file that is damaged, truncated, missing or unexpected, and any change of the manifest itself.
 """
 
 import hashlib
@@ -18,22 +17,14 @@ _IRREGULAR = "not a regular file"
 
 
 def write(folder: Path) -> None:
-    """Write the manifest of a folder, and wait until the disk has the folder with all its files.
-
-    Raises:
-        OSError: the disk is full.
-    """
+    """Write the manifest of a folder, and wait until the disk has the folder with all its files."""
     (folder / NAME).write_text(_text(_digests(folder)), encoding="utf-8")
     for path in (*folder.rglob("*"), folder):
         flush(path)
 
 
 def verify(folder: Path) -> None:
-    """Compare the files of a folder with its manifest.
-
-    Raises:
-        CheckpointError: they differ.
-    """
+    """Raise CheckpointError if the files of a folder differ from its manifest."""
     try:
         text = (folder / NAME).read_text(encoding="utf-8")
         found = _digests(folder)

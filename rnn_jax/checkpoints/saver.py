@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from rnn_jax.checkpoints import store
 from rnn_jax.checkpoints.format import replace_keys
-from rnn_jax.checkpoints.retention import RetentionPolicy
 from rnn_jax.config.objective import Objective
+from rnn_jax.config.sections import Checkpoint
 from rnn_jax.runtime.distributed import placement
 from rnn_jax.runtime.distributed.synchronization import Synchronizer
 from rnn_jax.runtime.errors import UserError, storage_error
@@ -22,28 +22,17 @@ SYNCHRONIZED_CLOCK_STEPS = 10
 
 
 class Saver:
-    """Writes one checkpoint at a time.
+    """Writes one checkpoint at a time; of several processes only the coordinator writes.
 
     The saved state takes memory twice until it is written. The loop calls `check` between steps, which raises
-    what went wrong in the thread, and `close` at the end.
+    the error of a failed write, and `close` at the end.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        policy: RetentionPolicy,
-        objective: Objective,
-        synchronizer: Synchronizer | None = None,
+        self, folder: Path, settings: Checkpoint, objective: Objective, synchronizer: Synchronizer
     ) -> None:
-        """Start the thread.
-
-        Args:
-            folder: the folder of checkpoints.
-            policy: when they are due, and which are retained.
-            objective: which checkpoints are better.
-            synchronizer: between the processes of a run, of which the coordinator writes; None: there is one.
-        """
-        self._folder, self._policy, self._objective = folder, policy, objective
+        """Start the thread; `settings` is the config section `checkpoint`."""
+        self._folder, self._settings, self._objective = folder, settings, objective
         self._synchronizer = synchronizer
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[None] | None = None
@@ -51,8 +40,11 @@ class Saver:
 
     def is_due(self, step: int) -> bool:
         """Whether the config asks for a checkpoint between evaluations after `step` steps."""
-        due = self._policy.is_due(step, time.perf_counter() - self._saved)
-        if self._synchronizer is None or self._synchronizer.is_single or self._policy.every_seconds is None:
+        every_seconds = self._settings.every_seconds
+        if every_seconds is None:
+            return self.is_planned(step)
+        due = self.is_planned(step) or time.perf_counter() - self._saved >= every_seconds
+        if self._synchronizer.is_single:
             return due
         if step % SYNCHRONIZED_CLOCK_STEPS:  # synchronizing makes the devices wait
             return self.is_planned(step)
@@ -60,7 +52,8 @@ class Saver:
 
     def is_planned(self, step: int) -> bool:
         """Whether the config asks for a checkpoint after `step` steps, however long they take."""
-        return self._policy.is_planned(step)
+        every_steps = self._settings.every_steps
+        return every_steps is not None and step % every_steps == 0
 
     def save(
         self,
@@ -69,7 +62,7 @@ class Saver:
         progress: Mapping[str, Any],
         *,
         before: Callable[[], object],
-        after: Callable[[], object] = lambda: None,
+        after: Callable[[], object],
     ) -> None:
         """Wait for the previous checkpoint, then start to write one.
 
@@ -88,12 +81,12 @@ class Saver:
         self._saved = time.perf_counter()
 
         def write() -> None:
-            if self._synchronizer is not None and not self._synchronizer.is_coordinator:
+            if not self._synchronizer.is_coordinator:
                 return
             try:
                 before()
                 store.write(self._folder, step, placement.fetch(copied), progress)
-                store.remove_expired(self._folder, self._policy, self._objective)
+                store.remove_expired(self._folder, self._settings, self._objective)
             except UserError:  # of `before`
                 raise
             except (OSError, ValueError) as error:
@@ -103,20 +96,19 @@ class Saver:
         self._writing = self._thread.submit(write)
 
     def check(self) -> None:
-        """Raise what went wrong with the last checkpoint, if that is known by now."""
+        """Raise the error of the last checkpoint's write, if it has failed by now."""
         if self._writing is not None and self._writing.done():
             self._writing.result()
 
     def wait(self) -> None:
-        """Wait until the last checkpoint is written, and raise what went wrong with it."""
+        """Wait until the last checkpoint is written, and raise the error if that failed."""
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.result()
-            if self._synchronizer is not None:
-                self._synchronizer.barrier("a checkpoint is there")
+            self._synchronizer.barrier("a checkpoint is there")
 
     def close(self) -> None:
-        """Wait for the thread; errors that were not asked for are dropped."""
+        """Wait for the thread; an error that `check` and `wait` did not raise is dropped."""
         self._thread.shutdown(wait=True)
 
 

@@ -18,6 +18,7 @@ any moment leaves whole checkpoints only. Of `progress.json` four fields are rea
 """
 
 import contextlib
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,16 +27,15 @@ from typing import Any, Literal, NamedTuple
 
 from rnn_jax.checkpoints import manifest
 from rnn_jax.checkpoints.format import arrange_like, nested, read_arrays, write_arrays
-from rnn_jax.checkpoints.retention import RetentionPolicy, SavedCheckpoint
+from rnn_jax.checkpoints.retention import SavedCheckpoint, expired
+from rnn_jax.config import sections
 from rnn_jax.config.objective import Objective
-from rnn_jax.runtime.errors import CheckpointError
-from rnn_jax.runtime.files import flush
+from rnn_jax.runtime.errors import CheckpointError, UserError
+from rnn_jax.runtime.files import flush, read_json
 
 Which = Literal["latest", "best"]
 _UNFINISHED = "unfinished-"
-_INVALID = "invalid-"
-_STATE = "state.safetensors"
-_PROGRESS = "progress.json"
+_STATE, _PROGRESS = "state.safetensors", "progress.json"
 
 
 class Checkpoint(NamedTuple):
@@ -55,36 +55,22 @@ class Checkpoint(NamedTuple):
     def read(self, prefix: str = "") -> dict[str, Any]:
         """Read the arrays whose names start with `prefix` into nested dictionaries of NumPy arrays.
 
-        Raises:
-            CheckpointError: the file is not as `write` writes it.
+        Raises CheckpointError if the file is not as `write` writes it.
         """
         with _reading(self.path):
             return nested(read_arrays(self.path / _STATE, prefix))
 
     def restore(self, template: Any) -> Any:
-        """Read all arrays into the structure of a template.
+        """Read all arrays into the structure of a template, with random keys where the template has them.
 
-        Args:
-            template: a tree of the expected shapes and dtypes; its values do not matter.
-
-        Returns:
-            The tree of NumPy arrays, and of random keys where the template has them.
-
-        Raises:
-            CheckpointError: an array is missing, unexpected, or of another shape or dtype.
+        Raises CheckpointError if an array is missing, unexpected, or of another shape or dtype than there.
         """
         with _reading(self.path):
             return arrange_like(read_arrays(self.path / _STATE), template)
 
 
 def write(folder: Path, step: int, tree: Any, progress: Mapping[str, Any]) -> None:
-    """Write the checkpoint of a step, replacing the one that exists.
-
-    Args:
-        folder: the folder of checkpoints; created if missing.
-        step: updates made.
-        tree: arrays, in nested dictionaries or named tuples; no random keys.
-        progress: what JSON stores beside them.
+    """Write the checkpoint of a step, a tree of arrays without random keys; replace the one that exists.
 
     Raises:
         OSError, ValueError: the disk is full or cannot be written to; the other checkpoints are unchanged.
@@ -117,17 +103,16 @@ def remove_unfinished(folder: Path) -> None:
             shutil.rmtree(leftover)
 
 
-def remove_expired(folder: Path, policy: RetentionPolicy, objective: Objective) -> None:
-    """Remove the checkpoints that the policy does not retain."""
-    for step in policy.expired([_saved(folder, step) for step in steps(folder)], objective):
+def remove_expired(folder: Path, settings: sections.Checkpoint, objective: Objective) -> None:
+    """Remove the checkpoints that the config section `checkpoint` does not retain."""
+    for step in expired([_saved(folder, step) for step in steps(folder)], settings, objective):
         _remove(folder, step)
 
 
 def remove_later(folder: Path, step: int) -> None:
     """Remove the checkpoints of later steps."""
-    for later in steps(folder):
-        if later > step:
-            _remove(folder, later)
+    for later in (each for each in steps(folder) if each > step):
+        _remove(folder, later)
 
 
 def steps(folder: Path) -> list[int]:
@@ -142,31 +127,18 @@ def path_of(folder: Path, step: int) -> Path:
 
 
 def open_checkpoint(path: str | Path) -> Checkpoint:
-    """Verify a checkpoint.
-
-    Args:
-        path: the folder of the checkpoint, `checkpoints/00006450`.
-
-    Raises:
-        CheckpointError: it is missing or invalid.
-    """
+    """Verify the checkpoint in a folder, `checkpoints/00006450`; raise CheckpointError if it is invalid."""
     path = Path(path)
     manifest.verify(path)
-    try:
-        progress = _read_progress(path)
-        if not isinstance(progress.get("best_step"), int | None):
-            raise ValueError
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: {_PROGRESS} is invalid or was just removed") from error
-    return Checkpoint(path, progress)
+    with contextlib.suppress(UserError):
+        progress = read_json(path / _PROGRESS)
+        if isinstance(progress.get("best_step"), int | None):
+            return Checkpoint(path, progress)
+    raise CheckpointError(f"{path}: {_PROGRESS} is invalid or was just removed")
 
 
 def find(folder: str | Path, which: Which = "latest") -> Checkpoint:
-    """Find a valid checkpoint.
-
-    Args:
-        folder: the folder of checkpoints.
-        which: 'latest' skips invalid ones with a warning; 'best' never falls back to another.
+    """Find a valid checkpoint: 'latest' skips invalid ones with a warning, 'best' never falls back.
 
     Raises:
         CheckpointError: none is valid.
@@ -182,10 +154,7 @@ def recover(folder: Path, *, only_planned: bool = False) -> Checkpoint:
     """Find the newest checkpoint to resume from, and rename newer invalid ones to `invalid-`.
 
     The best checkpoint so far must be valid too: without it a run would train to its end and fail only then.
-
-    Args:
-        folder: the folder of checkpoints.
-        only_planned: consider only those that are due by the config alone, see `is_planned`.
+    With `only_planned`, only checkpoints that are due by the config alone are considered.
 
     Raises:
         CheckpointError: none is valid; all keep their names.
@@ -225,11 +194,11 @@ def _newest(
 
 def _find_best(folder: Path) -> Checkpoint:
     """The best checkpoint, which the latest one names."""
-    remedy = "try --checkpoint latest"
-    if not (there := steps(folder)):
+    remedy, saved = "try --checkpoint latest", steps(folder)
+    if not saved:
         raise CheckpointError(f"{folder}: no valid checkpoint")
     try:
-        step = open_checkpoint(path_of(folder, there[-1])).progress.get("best_step")
+        step = open_checkpoint(path_of(folder, saved[-1])).progress.get("best_step")
     except CheckpointError as error:
         raise CheckpointError(f"{error}, and it names the best checkpoint; {remedy}") from error
     if step is None:
@@ -241,23 +210,12 @@ def _find_best(folder: Path) -> Checkpoint:
 
 
 def _saved(folder: Path, step: int) -> SavedCheckpoint:
-    with contextlib.suppress(OSError, ValueError):
-        progress = _read_progress(path_of(folder, step))
+    with contextlib.suppress(UserError):
+        progress = read_json(path_of(folder, step) / _PROGRESS)
         metric = progress.get("metric") if progress.get("evaluated_at") == step else None
         metric = float(metric) if isinstance(metric, int | float) else None
         return SavedCheckpoint(step, metric, progress.get("is_planned") is True)
     return SavedCheckpoint(step, None, is_planned=False)
-
-
-def _read_progress(path: Path) -> dict[str, Any]:
-    """Raises OSError or ValueError where it is not a file that holds a JSON object."""
-    try:
-        progress = json.loads((path / _PROGRESS).read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise ValueError from error
-    if not isinstance(progress, dict):
-        raise ValueError
-    return progress
 
 
 def _remove(folder: Path, step: int) -> None:
@@ -268,10 +226,9 @@ def _remove(folder: Path, step: int) -> None:
 
 
 def _set_aside(path: Path) -> Path:
-    number, place = 1, path.with_name(f"{_INVALID}{path.name}")
-    while place.exists():
-        number += 1
-        place = path.with_name(f"{_INVALID}{path.name}-{number}")
+    suffixes = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    places = (path.with_name(f"invalid-{path.name}{suffix}") for suffix in suffixes)
+    place = next(place for place in places if not place.exists())
     path.rename(place)
     flush(path.parent)
     return place

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnn_jax.checkpoints import store
-from rnn_jax.checkpoints.retention import RetentionPolicy
 from rnn_jax.checkpoints.saver import Saver
 from rnn_jax.config.run_folder import (
     MAY_DIFFER,
@@ -20,7 +19,7 @@ from rnn_jax.config.run_folder import (
     open_run,
     sweep_of,
 )
-from rnn_jax.config.schema import Config, split_hyper
+from rnn_jax.config.schema import Config
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import Log
 from rnn_jax.runtime.devices import Devices
@@ -216,7 +215,6 @@ def open_files(
         started: when this process began, on `time.perf_counter`'s clock.
         halving: when members are pruned; None: never.
     """
-    sections, _ = split_hyper(config)
     summaries = [Summary(program.job, constant, folder, started, step) for folder in folders]
     with contextlib.ExitStack() as files:
         try:
@@ -226,8 +224,7 @@ def open_files(
             ]
             for each in logs:
                 each.resume(step, progress.evaluated_at)
-            policy = RetentionPolicy(**sections["checkpoint"])
-            saver = Saver(checkpoints, policy, program.job.task.objective, synchronizer)
+            saver = Saver(checkpoints, config.checkpoint, program.job.task.objective, synchronizer)
             files.enter_context(contextlib.closing(saver))
             # Out-of-memory errors are translated here already: the summaries are to have the message.
             with memory.explain_out_of_memory(config, len(folders)), as_storage_errors():

@@ -1,28 +1,42 @@
 """When checkpoints are due, and which are retained."""
 
+import contextlib
 import math
+import time
+from pathlib import Path
+from typing import Any
+from unittest import mock
 
-from rnn_jax.checkpoints.retention import RetentionPolicy, SavedCheckpoint
+import pytest
+
+from rnn_jax.checkpoints import retention
+from rnn_jax.checkpoints.retention import SavedCheckpoint
+from rnn_jax.checkpoints.saver import Saver
 from rnn_jax.config.objective import Direction, Objective
+from rnn_jax.config.sections import Checkpoint
 
 
-def policy(latest: int = 1, best: int = 1) -> RetentionPolicy:
-    return RetentionPolicy(every_steps=None, every_seconds=None, keep_latest=latest, keep_best=best)
+def test_when_checkpoints_are_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def saver(**settings: Any) -> contextlib.closing[Saver]:
+        checkpoint = Checkpoint(keep_latest=1, keep_best=1, **settings)
+        objective, synchronizer = Objective.of("metric", "max"), mock.Mock(is_single=True)
+        return contextlib.closing(Saver(tmp_path, checkpoint, objective, synchronizer))
 
-
-def test_when_checkpoints_are_due() -> None:
-    both = RetentionPolicy(every_steps=5, every_seconds=60.0, keep_latest=1, keep_best=1)
-    assert [step for step in range(1, 12) if both.is_due(step, 0.0)] == [5, 10]
-    assert both.is_due(1, 60.0)
-    assert not both.is_planned(1)
-    assert not policy().is_due(5, 1e9)
+    with saver(every_steps=5, every_seconds=60.0) as both, saver() as neither:
+        assert [step for step in range(1, 12) if both.is_due(step)] == [5, 10]
+        later = time.perf_counter() + 60
+        monkeypatch.setattr(time, "perf_counter", lambda: later)
+        assert both.is_due(1)
+        assert not both.is_planned(1)
+        assert not neither.is_due(5)
 
 
 def expired(
     metrics: list[float | None], *, latest: int, best: int, direction: Direction = "max"
 ) -> list[int]:
     saved = [SavedCheckpoint(step, metric) for step, metric in enumerate(metrics)]
-    return policy(latest, best).expired(saved, Objective.of("metric", direction))
+    settings = Checkpoint(keep_latest=latest, keep_best=best)
+    return retention.expired(saved, settings, Objective.of("metric", direction))
 
 
 def test_the_latest_and_the_best_are_retained() -> None:
@@ -33,7 +47,8 @@ def test_the_latest_and_the_best_are_retained() -> None:
 
 def test_the_latest_planned_one_is_retained() -> None:
     saved = [SavedCheckpoint(step, None, is_planned=step in (1, 2)) for step in range(1, 6)]
-    assert policy().expired(saved, Objective.of("metric", "max")) == [1, 3, 4]
+    settings = Checkpoint(keep_latest=1, keep_best=1)
+    assert retention.expired(saved, settings, Objective.of("metric", "max")) == [1, 3, 4]
 
 
 def test_of_equal_ones_the_earlier_is_the_best() -> None:

@@ -4,14 +4,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from rnn_jax.checkpoints import manifest, store
-from rnn_jax.checkpoints.retention import RetentionPolicy
 from rnn_jax.checkpoints.saver import Saver
 from rnn_jax.config.objective import Objective
+from rnn_jax.config.sections import Checkpoint
 from rnn_jax.runtime.errors import CheckpointError, StorageError
 
 
@@ -23,8 +24,8 @@ def tree_at(step: int) -> dict[str, Any]:
 def save(folder: Path, step: int, **progress: Any) -> None:
     """Write a checkpoint; retain the two latest and the best."""
     store.write(folder, step, tree_at(step), progress)
-    policy = RetentionPolicy(every_steps=None, every_seconds=None, keep_latest=2, keep_best=1)
-    store.remove_expired(folder, policy, Objective.of("metric", "max"))
+    settings = Checkpoint(keep_latest=2, keep_best=1)
+    store.remove_expired(folder, settings, Objective.of("metric", "max"))
 
 
 def names(folder: Path) -> list[str]:
@@ -33,14 +34,14 @@ def names(folder: Path) -> list[str]:
 
 def test_an_error_before_a_checkpoint_keeps_its_message(tmp_path: Path) -> None:
     """A ValueError of the checkpoint itself names the checkpoint."""
-    policy = RetentionPolicy(every_steps=None, every_seconds=None, keep_latest=2, keep_best=1)
-    saver = Saver(tmp_path / "checkpoints", policy, Objective.of("metric", "max"))
+    settings, synchronizer = Checkpoint(keep_latest=2, keep_best=1), mock.Mock(is_coordinator=True)
+    saver = Saver(tmp_path / "checkpoints", settings, Objective.of("metric", "max"), synchronizer)
 
     def fail(error: Exception) -> str:
         def raise_error() -> None:
             raise error
 
-        saver.save(3, {}, {}, before=raise_error)
+        saver.save(3, {}, {}, before=raise_error, after=lambda: None)
         with pytest.raises(StorageError) as caught:
             saver.wait()
         return str(caught.value)

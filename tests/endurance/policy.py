@@ -7,8 +7,9 @@ from pathlib import Path
 
 from outcomes import Outcome
 
-from rnn_jax.checkpoints.retention import RetentionPolicy, SavedCheckpoint
+from rnn_jax.checkpoints.retention import SavedCheckpoint, expired
 from rnn_jax.config.objective import Objective
+from rnn_jax.config.sections import Checkpoint
 from rnn_jax.training.progress import Progress
 
 COUNT = 10_000
@@ -37,7 +38,7 @@ def measure(scratch: Path, count: int) -> Outcome:
 def _play(chance: random.Random, outcome: Outcome) -> str | None:
     """Run one history with random interruptions; return the violation, or None."""
     latest, best = chance.randint(1, 4), chance.randint(1, 3)
-    policy = RetentionPolicy(every_steps=None, every_seconds=None, keep_latest=latest, keep_best=best)
+    policy = Checkpoint(keep_latest=latest, keep_best=best)
     objective = Objective.of("metric", chance.choice(("max", "min")))
     events = [chance.choice(METRICS) if chance.random() < 0.7 else None for _ in range(chance.randint(1, 25))]
     planned = [chance.random() < 0.3 for _ in events]
@@ -67,18 +68,18 @@ def _play(chance: random.Random, outcome: Outcome) -> str | None:
     return None
 
 
-def _remove(folder: Folder, policy: RetentionPolicy, objective: Objective) -> None:
+def _remove(folder: Folder, policy: Checkpoint, objective: Objective) -> None:
     there = []
     for step, fields in folder.checkpoints.items():
         metric = fields["metric"] if fields["evaluated_at"] == step else None
         there.append(SavedCheckpoint(step, metric, fields["is_planned"]))
-    for step in policy.expired(there, objective):
+    for step in expired(there, policy, objective):
         del folder.checkpoints[step]
 
 
 def _fault(
     folder: Folder,
-    policy: RetentionPolicy,
+    policy: Checkpoint,
     direction: str,
     events: list[float | None],
     planned: list[bool],

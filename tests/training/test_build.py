@@ -8,7 +8,6 @@ import pytest
 
 from rnn_jax import datasets, tasks
 from rnn_jax.catalogue import CELLS, DATASETS, TASKS, options_of, resolve
-from rnn_jax.checkpoints.retention import RetentionPolicy
 from rnn_jax.config.messages import choices_of
 from rnn_jax.config.schema import Hyper, keys
 from rnn_jax.models.pooling import POOLS
@@ -17,7 +16,6 @@ from rnn_jax.runtime import devices
 BUILDERS: dict[str, Callable[..., Any]] = {
     "dataset": datasets.build_dataset,
     "task": tasks.build_task,
-    "checkpoint": RetentionPolicy,
     "runtime": devices.build_devices,
 }
 
