@@ -99,10 +99,9 @@ def _evaluate(command: CommandLine, console: Console) -> int:
     write_json(folder.confusion_counts, {**counts, "split": evaluation.split, "step": evaluation.step})
     plots.confusion(matrix, classes, folder.confusion)
     if mistakes.images is not None:
-        labels, predicted = (
-            [classes[index] for index in indices] for indices in (mistakes.labels, mistakes.predictions)
-        )
-        confidences = mistakes.confidences.tolist()
+        indices = mistakes.labels, mistakes.probabilities.argmax(axis=-1)
+        labels, predicted = ([classes[index] for index in each] for each in indices)
+        confidences = mistakes.probabilities.max(axis=-1).tolist()
         plots.mistakes(mistakes.images, labels, predicted, confidences, folder.mistakes)
     total = len(predictions.labels)
     notes.append(f"{len(mistakes.labels):,} of {total:,} misclassified; plots in {folder.path}")

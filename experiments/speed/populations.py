@@ -31,7 +31,7 @@ from rnn_jax.runtime.allocator import restart_with_huge_pages
 from rnn_jax.runtime.devices import DATA, Devices
 from rnn_jax.runtime.files import read_json_lines
 from rnn_jax.training import program
-from rnn_jax.training.population import steps as population
+from rnn_jax.training.population import population
 from rnn_jax.training.population.steps import LayOut, Members
 
 RESULTS = Path(__file__).resolve().parent / "populations.jsonl"
@@ -120,24 +120,17 @@ def _single(job: Any, places: Sequence[Devices], rates: np.ndarray) -> Callable[
 
 
 def _population(job: Any, where: Devices, how: LayOut, rates: np.ndarray) -> Callable[[], np.ndarray]:
-    room = len(rates) + -len(rates) % where.device_count
-    sources, active = population.order(range(len(rates)), room, where.device_count)
     hyper = {name: np.full(len(rates), value, np.float32) for name, value in job.hyper.items()}
-    members = Members(hyper | {"learning_rate": rates}, np.zeros(len(rates), int)).take(sources)
-    loaded = population.load(job, where, how)
-    arguments = (
-        loaded.put(dict(members.hyper)),
-        loaded.data["train"],
-        loaded.indices(members, 0),
-        loaded.put(active),
-    )
-    states = loaded.init(members)
-    places = [int(np.flatnonzero(sources == number)[0]) for number in range(len(rates))]
+    members = Members(hyper | {"learning_rate": rates}, np.zeros(len(rates), int))
+    loaded = population.load(job, where, members, how)
+    state = loaded.init()
+    arguments = loaded.hyper_of(state), loaded.data["train"], loaded.batch_of(state, 0)
+    places = [loaded.running(state)[number] for number in range(len(rates))]
 
     def step() -> np.ndarray:
-        nonlocal states
-        states = loaded.train_step(states, *arguments)
-        return np.asarray(states.metrics["loss"][0])[places]
+        nonlocal state
+        state = loaded.train_step(state, *arguments)
+        return np.asarray(state.states.metrics["loss"][0])[places]
 
     return step
 

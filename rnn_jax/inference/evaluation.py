@@ -10,37 +10,22 @@ import numpy as np
 from rnn_jax.checkpoints import store
 from rnn_jax.checkpoints.store import Which
 from rnn_jax.config.run_folder import RunFolder, require_same_config
-from rnn_jax.config.schema import Config, split_hyper
+from rnn_jax.config.schema import Config
 from rnn_jax.datasets import dataset_info
 from rnn_jax.runtime import devices
 from rnn_jax.tasks.metrics import confusion_matrix
 from rnn_jax.training import memory
 from rnn_jax.training.build import build
-from rnn_jax.training.evaluate import evaluate, outputs
 from rnn_jax.training.program import load
 
 
-class Mistakes(NamedTuple):
-    """The misclassified examples of a split, in its order."""
-
-    images: np.ndarray | None
-    labels: np.ndarray
-    predictions: np.ndarray
-    confidences: np.ndarray
-    """[mistakes], the probabilities of the predicted classes."""
-
-
 class Predictions(NamedTuple):
-    """The predictions of a classifier for a split."""
+    """The predictions of a classifier for examples of a split."""
 
-    classes: tuple[str, ...]
-    """Their names."""
-    images: np.ndarray | None
-    """[examples, height, width]; None: the inputs are no images."""
-    labels: np.ndarray
-    """[examples], int."""
-    probabilities: np.ndarray
-    """[examples, classes]."""
+    classes: tuple[str, ...]  # their names
+    images: np.ndarray | None  # [examples, height, width]; None: the inputs are no images
+    labels: np.ndarray  # [examples], int
+    probabilities: np.ndarray  # [examples, classes]
 
     @property
     def confusion(self) -> np.ndarray:
@@ -48,27 +33,21 @@ class Predictions(NamedTuple):
         return confusion_matrix(self.labels, self.probabilities)
 
     @property
-    def mistakes(self) -> Mistakes:
-        """The misclassified examples."""
-        predictions = self.probabilities.argmax(axis=-1)
-        wrong = np.flatnonzero(predictions != self.labels)
-        confidences = self.probabilities[wrong, predictions[wrong]]
+    def mistakes(self) -> "Predictions":
+        """Those for the misclassified examples."""
+        wrong = self.probabilities.argmax(axis=-1) != self.labels
         images = None if self.images is None else self.images[wrong]
-        return Mistakes(images, self.labels[wrong], predictions[wrong], confidences)
+        return Predictions(self.classes, images, self.labels[wrong], self.probabilities[wrong])
 
 
 class Evaluation(NamedTuple):
     """The metrics of a checkpoint."""
 
     step: int
-    metrics: dict[str, dict[str, float]]
-    """Of each evaluated split."""
-    split: str
-    """The last evaluated split."""
-    predictions: Predictions | None
-    """For `split`; None where the task is not classification."""
-    warnings: Sequence[str]
-    """One for each damaged checkpoint that was skipped."""
+    metrics: dict[str, dict[str, float]]  # of each evaluated split
+    split: str  # the last evaluated split
+    predictions: Predictions | None  # for `split`; None where the task is not classification
+    warnings: Sequence[str]  # one for each damaged checkpoint that was skipped
 
 
 def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
@@ -83,18 +62,17 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     checkpoint = store.find(folder.checkpoints, which)
     job = build(config)
     dataset_info.check_version(job.data, folder)
-    runtime = devices.single_process(split_hyper(config)[0]["runtime"])
+    runtime = devices.single_process(config.runtime.model_dump())
     where = devices.build_devices(devices.worthwhile_cores(*job.batch_shape), **runtime)
     with memory.explain_out_of_memory(config), jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, _ = program.restore(checkpoint)
         splits = ["validation", *(job.data.tested if job.plan.settings.report_test else [])]
-        metrics = {split: evaluate(program, state.evaluated, split) for split in splits}
+        metrics = {split: program.evaluate(state.evaluated, split) for split in splits}
         split, predictions = splits[-1], None
         if job.data.classes:
-            logits = outputs(program, state.evaluated, split)
+            logits = program.outputs(state.evaluated, split)
             arrays, probabilities = job.data.splits[split], np.asarray(jax.nn.softmax(logits, axis=-1))
-            predictions = Predictions(
-                job.data.classes, arrays.get("inputs"), arrays["targets"], probabilities
-            )
+            images, labels = arrays.get("inputs"), arrays["targets"]
+            predictions = Predictions(job.data.classes, images, labels, probabilities)
         return Evaluation(checkpoint.step, metrics, split, predictions, checkpoint.warnings)

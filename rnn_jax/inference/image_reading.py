@@ -1,10 +1,8 @@
 """What a network predicts while it reads an image, row after row.
 
 The prediction after row k is the network's prediction for a sequence that ends there. This holds for every
-cell, every pooling, any number of layers, and both directions.
-
-Where a time step is one pixel, rows are counted in pixels: of 28 × 28 pixels, a "row" is 28 steps, in
-whatever order the pixels are read.
+cell, every pooling, any number of layers, and both directions. Where a time step is one pixel, a "row" is as
+many pixels as the image is wide, in whatever order they are read.
 """
 
 from typing import Any, NamedTuple
@@ -61,13 +59,13 @@ class ImageReader:
 
 
 def _steps(task: Task, image: jax.Array) -> jax.Array:
-    """The task's input sequence for an image: [1, steps, features]."""
+    """Return the task's input sequence for an image: [1, steps, features]."""
     arrays = {"inputs": image[None], "targets": jnp.zeros(1, jnp.int32)}
     return task.fetch(arrays, jnp.zeros(1, jnp.int32), None).inputs
 
 
 def _reading_order(task: Task, height: int, width: int) -> np.ndarray:
-    """The pixel numbers in reading order, by the task's input sequence for an image of pixel numbers."""
+    """Return the pixel numbers in reading order, from the task's inputs for an image of pixel numbers."""
     numbers = jnp.arange(height * width, dtype=jnp.float32).reshape(height, width)
     read = np.asarray(_steps(task, numbers)).reshape(height, width)
     return read.argsort(axis=None).argsort().reshape(height, width)

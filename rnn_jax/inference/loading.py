@@ -27,12 +27,9 @@ class Trained(NamedTuple):
     info: DatasetInfo
     task: Task
     network: Network
-    parameters: Any
-    """The network's, of the checkpoint, on one device."""
-    step: int
-    """Of the checkpoint."""
-    warnings: Sequence[str] = ()
-    """One for each damaged checkpoint that was skipped."""
+    parameters: Any  # the network's, of the checkpoint, on one device
+    step: int  # of the checkpoint
+    warnings: Sequence[str] = ()  # one for each damaged checkpoint that was skipped
 
 
 def load_trained(config: Config, info: DatasetInfo, workdir: Path, which: Which) -> Trained:
@@ -46,15 +43,15 @@ def load_trained(config: Config, info: DatasetInfo, workdir: Path, which: Which)
     if info.spec["kind"] != kind:
         raise UserError(f"{workdir}: dataset.json has data of kind {info.spec['kind']!r}, must be {kind!r}")
     checkpoint = store.find(RunFolder(workdir).checkpoints, which)
-    sections, _ = split_hyper(config)
-    task = tasks.build_task(info.spec, _example(config, info.spec), 1, **sections["task"])
+    task_settings = split_hyper(config)[0]["task"]
+    task = tasks.build_task(info.spec, _example(config, info.spec), 1, **task_settings)
     network = build_network(config.model, task.spec)
-    devices.build_devices(1, **devices.single_process({**sections["runtime"], "devices": 1}))
+    devices.build_devices(1, **devices.single_process({**config.runtime.model_dump(), "devices": 1}))
     parameters = evaluated_parameters(checkpoint)
     if info.vocabulary is not None:
-        rows = len(parameters["params"]["embedding"]["embedding"])
-        if rows != len(info.vocabulary):
-            file, tokens = RunFolder(workdir).vocabulary, len(info.vocabulary)
+        rows, tokens = len(parameters["params"]["embedding"]["embedding"]), len(info.vocabulary)
+        if rows != tokens:
+            file = RunFolder(workdir).vocabulary
             raise UserError(f"{file}: has {tokens:,} tokens, but the model's embedding has {rows:,}")
     return Trained(config, info, task, network, parameters, checkpoint.step, checkpoint.warnings)
 

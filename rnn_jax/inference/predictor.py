@@ -31,8 +31,7 @@ class Predictor:
     def __init__(self, trained: Trained) -> None:
         """Compile nothing before the first call."""
         self._parameters, self._spec = trained.parameters, trained.info.spec
-        self._max_length = trained.config.dataset.max_length
-        self._truncate = trained.config.dataset.truncate
+        self._max_length, self._truncate = trained.config.dataset.max_length, trained.config.dataset.truncate
         task, network = trained.task, trained.network
 
         def apply(parameters: Any, arrays: Arrays, indices: jax.Array) -> jax.Array:
@@ -47,10 +46,8 @@ class Predictor:
 
     def predict_sequences(self, sequences: Sequence[np.ndarray]) -> np.ndarray:
         """Return predictions [sequences, outputs] for arrays [steps, features], or tokens [steps]."""
-        if self._max_length is not None:
-            kept = (
-                slice(self._max_length) if self._truncate == "keep_first" else slice(-self._max_length, None)
-            )
+        if (length := self._max_length) is not None:
+            kept = slice(length) if self._truncate == "keep_first" else slice(-length, None)
             sequences = [sequence[kept] for sequence in sequences]
         order = sorted(range(len(sequences)), key=lambda number: len(sequences[number]))
         predictions = self._predict([sequences[number] for number in order], self._batch_of_sequences)
@@ -67,10 +64,8 @@ class Predictor:
             exponentials = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
             return exponentials / exponentials.sum(axis=-1, keepdims=True)
         # Regression targets were standardized.
-        mean, deviation = (
-            np.array(self._spec[key], np.float32) for key in ("target_means", "target_deviations")
-        )
-        return outputs * deviation + mean
+        deviations, means = self._spec["target_deviations"], self._spec["target_means"]
+        return outputs * np.array(deviations, np.float32) + np.array(means, np.float32)
 
     def _batch_of_images(self, images: np.ndarray, rows: int) -> Batched:
         padded = np.pad(images, ((0, rows - len(images)), (0, 0), (0, 0)))
@@ -78,8 +73,7 @@ class Predictor:
         return arrays, np.arange(rows, dtype=np.int32)
 
     def _batch_of_sequences(self, sequences: Sequence[np.ndarray], rows: int) -> Batched:
-        longest = max(map(len, sequences))
-        bound = max(MIN_STEPS, 1 << (longest - 1).bit_length())
+        bound = max(MIN_STEPS, 1 << (max(map(len, sequences)) - 1).bit_length())
         bound = bound if self._max_length is None else min(bound, self._max_length)
         step = sequences[0]
         steps = np.zeros((rows, bound, *step.shape[1:]), step.dtype)

@@ -9,7 +9,7 @@ import jax
 from rnn_jax.checkpoints.store import find
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
-from rnn_jax.config.schema import Config, split_hyper
+from rnn_jax.config.schema import Config
 from rnn_jax.reporting import ranking, sweep_report
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.files import finite, read_json, write_text
@@ -17,7 +17,6 @@ from rnn_jax.sweeping.command import Command, command_of_point
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
 from rnn_jax.training.build import build
-from rnn_jax.training.evaluate import evaluate
 from rnn_jax.training.program import load
 
 Row = dict[str, Any]
@@ -56,14 +55,12 @@ def evaluate_test(config: Config, folder: RunFolder, between: Callable[[], None]
     `between` is called before every batch, and may raise.
     """
     job = build(config)
-    runtime = devices.single_process(split_hyper(config)[0]["runtime"])
+    runtime = devices.single_process(config.runtime.model_dump())
     where = devices.build_devices(devices.worthwhile_cores(*job.batch_shape), **runtime)
     with jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, _ = program.restore(find(folder.checkpoints, "best"))
-        return {
-            split: finite(evaluate(program, state.evaluated, split, between)) for split in job.data.tested
-        }
+        return {split: finite(program.evaluate(state.evaluated, split, between)) for split in job.data.tested}
 
 
 def write_report(rows: Sequence[Row], objective: Objective, command: Command) -> None:

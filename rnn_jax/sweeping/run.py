@@ -33,8 +33,8 @@ from rnn_jax.training.plan import Plan
 from rnn_jax.training.population.display import SweepDisplay
 from rnn_jax.training.population.pruning import Halving, Rung
 from rnn_jax.training.population.steps import Members, bytes_of_member
-from rnn_jax.training.population.train import train_population
 from rnn_jax.training.progress import RUNNING
+from rnn_jax.training.run import train_population
 
 
 class Group(NamedTuple):
@@ -145,9 +145,8 @@ def _check_memory(group: Group) -> None:
 
 
 def _devices(group: Group) -> Devices:
-    sections, _ = split_hyper(group.members[0].config)
-    cores = min(devices.available_cores(), len(group.members))
-    return devices.build_devices(cores, **devices.single_process(sections["runtime"]))
+    cores, runtime = min(devices.available_cores(), len(group.members)), group.members[0].config.runtime
+    return devices.build_devices(cores, **devices.single_process(runtime.model_dump()))
 
 
 def _train(

@@ -15,7 +15,7 @@ from rnn_jax.training.plan import Plan, build_plan
 
 
 class Job(NamedTuple):
-    """What a run computes with: pure functions and plain values. Nothing after this sees the whole config."""
+    """What a run computes with: pure functions and plain values. Nothing after this has the whole config."""
 
     task: Task
     data: Dataset
@@ -37,32 +37,19 @@ class Job(NamedTuple):
     @property
     def device_arrays(self) -> Splits:
         """The arrays of each split to place on the devices: none where the task reads them on the host."""
-        if self.task.reads_on_host:
-            return {split: {} for split in self.data.splits}
-        return self.data.splits
+        return {name: {} for name in self.data.splits} if self.task.reads_on_host else self.data.splits
 
 
 def build(config: Config, data: Dataset | None = None) -> Job:
-    """Build the job that a config describes: prepare and read its data set. JAX does not start.
+    """Build the job that a config describes, with its data set (None: prepare and read it).
 
-    Args:
-        config: the whole config.
-        data: its data set; None: read it.
-
-    Raises:
-        UserError: the data set is not available.
+    JAX does not start. Raises UserError if the data set is not available.
     """
     sections, hyper = split_hyper(config)
     data = data or datasets.build_dataset(**sections["dataset"])
     task = tasks.build_task(data.spec, data.splits, data.batch_size, **sections["task"])
     network = build_network(config.model, task.spec)
     plan = build_plan(config.train, task.batches["train"])
-    return Job(
-        task=task,
-        data=data,
-        network=network,
-        optimizer=build_optimizer(config.optimizer, plan),
-        plan=plan,
-        # NumPy's, not JAX's: JAX has not started, and the job decides on how many devices it does.
-        hyper={name: np.float32(value) for name, value in hyper.items()},
-    )
+    # NumPy's, not JAX's: JAX has not started, and the job decides on how many devices it does.
+    hyper = {name: np.float32(value) for name, value in hyper.items()}
+    return Job(task, data, network, build_optimizer(config.optimizer, plan), plan, hyper)

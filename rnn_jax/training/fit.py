@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
@@ -16,25 +16,16 @@ from rnn_jax.checkpoints import store
 from rnn_jax.models.decoding import Sampling, TextGenerator
 from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.signals import Interrupted
-from rnn_jax.training.meter import Meter
 from rnn_jax.training.population.population import Trainable
-from rnn_jax.training.progress import DIVERGED, FINISHED, RUNNING, STOPPED_EARLY, MemberStatus, Progress
+from rnn_jax.training.progress import DIVERGED, FINISHED, STOPPED_EARLY, MemberStatus, Progress
 from rnn_jax.training.session import Run, restore
 
 
-def fit(program: Trainable, state: Any, progress: Progress, run: Run) -> "Fitted":
+def fit(program: Trainable, state: Any, progress: Progress, run: Run) -> tuple[Any, Progress]:
     """Train until the last step, early stopping or divergence of every model, or a signal.
 
-    What must not be lost is in a checkpoint when this returns.
-
-    Args:
-        program: the compiled steps of a model, or of a population.
-        state: what `program.init` or `program.restore` returned.
-        progress: what the loop decides by.
-        run: where it logs and saves.
-
-    Raises:
-        StorageError: a checkpoint could not be written.
+    Return the last state and what the loop decided by. What must not be lost is then in a checkpoint, or
+    StorageError is raised.
     """
     loop, plan = _Loop(program, state, progress, run), program.job.plan
     run.display.start(loop.step)
@@ -45,7 +36,7 @@ def fit(program: Trainable, state: Any, progress: Progress, run: Run) -> "Fitted
             loop.update()
             run.saver.check()
             is_due = plan.evaluates_after(loop.step) or run.saver.is_due(loop.step)
-            if is_due or loop.meter.diverged:
+            if is_due or run.meter.diverged:
                 loop.settle(is_due)
             run.stop.check()
     except Interrupted:
@@ -53,38 +44,7 @@ def fit(program: Trainable, state: Any, progress: Progress, run: Run) -> "Fitted
     finally:
         run.display.stop()
     run.saver.wait()
-    return Fitted(loop.state, loop.progress, loop.step, loop.meter)
-
-
-class Fitted(NamedTuple):
-    """Where training ended."""
-
-    state: Any
-    progress: Progress
-    step: int
-    meter: Meter
-
-
-class _Feed:
-    """The batches of training, each selected while the one before it is computed."""
-
-    def __init__(self, program: Trainable) -> None:
-        self._program = program
-        self._ready: tuple[int, jax.Array] | None = None
-
-    def take(self, state: Any, step: int) -> jax.Array:
-        """Return what was selected for a batch, see `Program.batch_of`."""
-        ready, self._ready = self._ready, None
-        return ready[1] if ready is not None and ready[0] == step else self._program.batch_of(state, step)
-
-    def prepare(self, state: Any, step: int) -> None:
-        """Select a batch: to be called once the one before it is being computed."""
-        if step < self._program.job.plan.last_step:
-            self._ready = (step, self._program.batch_of(state, step))
-
-    def clear(self) -> None:
-        """Drop a batch that was prepared for other members."""
-        self._ready = None
+    return loop.state, loop.progress
 
 
 class _Loop:
@@ -93,52 +53,47 @@ class _Loop:
     def __init__(self, program: Trainable, state: Any, progress: Progress, run: Run) -> None:
         self.program, self.state, self.progress, self.run = program, state, progress, run
         self.step = int(state.step)
-        self.meter = Meter(program, run.logs, run.display, self.step)
-        self._feed = _Feed(program)
         self._saved = (self.step, progress) if self.step else None
-        self._set_hyper()
+        self._prepare()
 
     def update(self) -> None:
         """Make one update of every running model, and log what is due."""
-        program, log, step = self.program, self.run.logs[0], self.step
+        program, run, step = self.program, self.run, self.step
         began = time.perf_counter()
-        indices = self._feed.take(self.state, step)
+        indices = program.batch_of(self.state, step) if self._indices is None else self._indices
         state = program.train_step(self.state, self._hyper, program.data["train"], indices)
-        self._feed.prepare(self.state, step + 1)
-        self.state = program.settle(state)
         self.step += 1
-        if self.run.summaries[0].compile_seconds == 0.0:  # the first call returns once the step is compiled
-            for summary in self.run.summaries:
+        # The next batch is selected while this one is computed.
+        is_last = self.step == program.job.plan.last_step
+        self._indices = None if is_last else program.batch_of(self.state, self.step)
+        self.state = program.settle(state)
+        if run.summaries[0].compile_seconds == 0.0:  # the first call returns once the step is compiled
+            for summary in run.summaries:
                 summary.compile_seconds = time.perf_counter() - began
-            self.meter.restart(step)
-        self.run.display.updated(self.step, len(self.progress.running))
-        if self.step % log.settings.every_steps == 0:
-            self.state = self.meter.take(self.step, self.state)
-            self._warn_skipped()
-        every = log.settings.batch_accuracy_every_steps
+            run.meter.restart(step)
+        run.display.updated(self.step, len(self.progress.running))
+        if self.step % run.logs[0].settings.every_steps == 0:
+            self.state = run.meter.take(self.step, self.state)
+            self._warn_skipped(run.meter.skipped)
+        every = run.logs[0].settings.batch_accuracy_every_steps
         if every is not None and step % every == 0:
             found = program.training_batch(self.state, step)
-            self.meter.log_batch(
-                self.step, {number: {"accuracy": metrics["accuracy"]} for number, metrics in found.items()}
-            )
+            accuracies = {number: {"accuracy": metrics["accuracy"]} for number, metrics in found.items()}
+            run.meter.log_batch(self.step, accuracies)
 
     def settle(self, is_due: bool) -> None:
-        """End or roll back what has diverged; otherwise evaluate and save, where it is due.
-
-        Raises:
-            Interrupted: a signal interrupted the evaluation, which then has no effect.
-        """
-        self.meter.flush()
+        """End or roll back what has diverged; otherwise evaluate, unless a signal comes, and save, if due."""
+        self.run.meter.flush()
         if self._end_or_roll_back_diverged() or not is_due:
             return
-        with self.meter.paused():
+        with self.run.meter.paused():
             if self.program.job.plan.evaluates_after(self.step):
                 self._evaluate()
             self._save()
 
     def save_if_new(self) -> None:
         """Save after a signal, unless nothing has changed since the last checkpoint."""
-        self.meter.flush()
+        self.run.meter.flush()
         if not self._end_or_roll_back_diverged() and self.step and self._saved != (self.step, self.progress):
             self._save()
 
@@ -163,7 +118,7 @@ class _Loop:
         for number in found:
             self._log_sample(number)
         self.state = program.keep_best(self.state, improved)
-        self._retire([number for number in found if members[number].status != RUNNING])
+        self._retire()
 
     def _log_sample(self, number: int) -> None:
         """Log text that a language model generates: the same for the same parameters, seed and step."""
@@ -173,18 +128,15 @@ class _Loop:
             return
         parameters, seed = self.program.generating(self.state, number)
         key = jax.random.fold_in(jax.random.key(seed), self.step)
-        tokens = TextGenerator(job.network, parameters).sample(
-            vocabulary.start, key, log.settings.sample_tokens, Sampling()
-        )
+        generator = TextGenerator(job.network, parameters)
+        tokens = generator.sample(vocabulary.start, key, log.settings.sample_tokens, Sampling())
         log.sample(self.step, vocabulary.decode(tokens))
 
-    def _retire(self, ended: Sequence[int]) -> None:
+    def _retire(self) -> None:
         """Take members that have ended out of the program."""
-        if ended:
-            members, folders = self.progress.members, self.run.folders
-            self.state = self.program.retire(self.state, ended, members, folders)
-            self._feed.clear()
-            self._set_hyper()
+        if len(self.progress.running) < len(self.program.running(self.state)):
+            self.state = self.program.retire(self.state, self.progress, self.run.folders)
+            self._prepare()
 
     def _save(self) -> None:
         """Begin to save; training continues meanwhile."""
@@ -193,7 +145,7 @@ class _Loop:
         progress = self.progress = dataclasses.replace(
             self.progress, is_planned=is_planned, places=self.program.places_of(self.state)
         )
-        rate = self.meter.rate(step)
+        rate = run.meter.rate(step)
         for log in run.logs:
             log.flush_events()
 
@@ -213,21 +165,18 @@ class _Loop:
         """Return whether there is nothing to evaluate or save: training was rolled back, or all diverged."""
         plan, changed, reasons = self.program.job.plan, {}, {}
         for number, health in self.program.health(self.state).items():
-            member = dataclasses.replace(self.progress.members[number], skipped=health.skipped)
+            changed[number] = {"skipped": health.skipped}
             if (reason := health.fault(self.step)) is not None:
                 reasons[number] = reason
                 step = health.diverged_at if health.diverged_at >= 0 else self.step
-                member = dataclasses.replace(
-                    member, status=DIVERGED, step=step, reason=reason + plan.tolerated
-                )
-            changed[number] = member
-        self._warn_skipped({number: member.skipped for number, member in changed.items()})
+                changed[number] |= {"status": DIVERGED, "step": step, "reason": reason + plan.tolerated}
+        self._warn_skipped({number: health["skipped"] for number, health in changed.items()})
         if any(self.progress.members[number].restores < plan.restores for number in reasons):
             self._roll_back(reasons)
             return True
-        self.meter.diverged = False
-        self.progress = self.progress.with_members(changed)
-        self._retire(list(reasons))
+        self.run.meter.diverged = False
+        self.progress = self.progress.change(changed)
+        self._retire()
         return not self.progress.running
 
     def _roll_back(self, reasons: Mapping[int, str]) -> None:
@@ -237,29 +186,23 @@ class _Loop:
         The models that have not diverged repeat the same updates.
         """
         run, plan = self.run, self.program.job.plan
-        restores = [
-            member.restores + (number in reasons and member.restores < plan.restores)
+        restores = {
+            number: member.restores + (number in reasons and member.restores < plan.restores)
             for number, member in enumerate(self.progress.members)
-        ]
+        }
         run.saver.wait()
-        self.state, self.progress, warnings = run.synchronizer.restore_same(self._restore_planned)
+        self.state, progress, warnings = run.synchronizer.restore_same(self._restore_planned)
         for line in warnings:
             run.display.warn(line)
         run.synchronizer.barrier("all are rolled back")
         self.step = int(self.state.step)
         if run.synchronizer.is_coordinator:
             store.remove_later(run.checkpoints, self.step)
-        self.progress = self.progress.with_members(
-            {
-                number: dataclasses.replace(self.progress.members[number], restores=count)
-                for number, count in enumerate(restores)
-            }
-        )
-        self._feed.clear()
-        self._set_hyper()
+        self.progress = progress.change({number: {"restores": count} for number, count in restores.items()})
+        self._prepare()
         for log in run.logs:
             log.resume(self.step, self.progress.evaluated_at)
-        self.meter.restart(self.step)
+        run.meter.restart(self.step)
         for number, reason in reasons.items():
             count = restores[number]
             run.display.warn(
@@ -275,20 +218,20 @@ class _Loop:
         initial = Progress(self.progress.devices, (MemberStatus(),) * len(self.progress.members))
         return self.program.init(), initial, []
 
-    def _set_hyper(self) -> None:
-        """Set the hyperparameters of the next updates: the learning rate is lower after a roll-back."""
+    def _prepare(self) -> None:
+        """Set the next updates' hyperparameters, and drop a batch selected for other members or steps."""
         plan = self.program.job.plan
         factors = [plan.rate_factor(member.restores) for member in self.progress.members]
         self._hyper = self.program.hyper_of(self.state, factors)
+        self._indices: jax.Array | None = None
 
-    def _warn_skipped(self, skipped: Mapping[int, int] | None = None) -> None:
+    def _warn_skipped(self, skipped: Mapping[int, int]) -> None:
         plan = self.program.job.plan
-        for number, count in (self.meter.skipped if skipped is None else skipped).items():
+        for number, count in skipped.items():
             if plan.skips and count > self.progress.members[number].skipped:
                 self.run.display.warn(
                     f"update skipped before step {self.step:,}, loss or gradient not finite "
                     f"({count:,} of at most {plan.skips:,})",
                     number,
                 )
-                member = dataclasses.replace(self.progress.members[number], skipped=count)
-                self.progress = self.progress.with_members({number: member})
+                self.progress = self.progress.change({number: {"skipped": count}})

@@ -12,11 +12,11 @@ import jax
 
 from rnn_jax.catalogue import TASKS
 from rnn_jax.config.schema import Config
+from rnn_jax.config.values import flatten
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import OutOfMemoryError
 
-EXHAUSTED = "RESOURCE_EXHAUSTED: "
-"""The beginning of XLA's message."""
+EXHAUSTED = "RESOURCE_EXHAUSTED: "  # the beginning of XLA's message
 SIZES = ("dataset.batch_size", "model.hidden_size", "model.layers")
 
 # Estimates for one layer, in floats per hidden unit: the gates and states that a row keeps of a time step for
@@ -26,26 +26,21 @@ ACTIVATIONS, WEIGHTS = 6, 32
 
 @contextmanager
 def explain_out_of_memory(config: Config, members: int = 1) -> Iterator[None]:
-    """Turn out-of-memory errors inside into errors for people.
-
-    Args:
-        config: what is trained or evaluated.
-        members: number of such models in memory together.
-
-    Raises:
-        OutOfMemoryError: in place of XLA's own error, or of Python's.
-    """
+    """Raise OutOfMemoryError in place of XLA's own error or Python's, for `members` models of a config."""
     try:
         yield
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
-        text = str(error)
-        if isinstance(error, MemoryError):
-            where = "the host"
-        elif text.startswith(EXHAUSTED):
-            where = devices.device_kind()
-        else:
+        if isinstance(error, jax.errors.JaxRuntimeError) and not str(error).startswith(EXHAUSTED):
             raise
-        raise OutOfMemoryError(_message(where, _requested(text), config, members)) from error
+        where = "the host" if isinstance(error, MemoryError) else devices.device_kind()
+        steps_key, values = TASKS[config.task.name].steps_key, flatten(config.model_dump())
+        keys = SIZES if steps_key is None else (*SIZES, steps_key)
+        sizes = ", ".join(f"{key} = {values[key]}" for key in keys)
+        together = f", {members:,} members in one program" if members > 1 else ""
+        raise OutOfMemoryError(
+            f"out of memory on {where}{_requested(str(error))}, with {sizes}{together}\n"
+            f"Lower {', then '.join(_largest_first(config, members))}."
+        ) from error
 
 
 def _requested(text: str) -> str:
@@ -56,19 +51,10 @@ def _requested(text: str) -> str:
     return "" if found is None else f" (requested {found[1].rstrip('.')} {found[2]} at once)"
 
 
-def _message(where: str, requested: str, config: Config, members: int) -> str:
-    steps_key = TASKS[config.task.name].steps_key
-    keys = SIZES if steps_key is None else (*SIZES, steps_key)
-    sizes = ", ".join(f"{key} = {_value(config, key)}" for key in keys)
-    together = f", {members:,} members in one program" if members > 1 else ""
-    remedy = ", then ".join(_largest_first(config, members))
-    return f"out of memory on {where}{requested}, with {sizes}{together}\nLower {remedy}."
-
-
 def _largest_first(config: Config, members: int) -> list[str]:
     """Return the keys to lower, those that take the most memory first."""
     task = TASKS[config.task.name]
-    steps = None if task.steps_key is None else _value(config, task.steps_key)
+    steps = flatten(config.model_dump()).get(task.steps_key or "")
     if not isinstance(steps, int):
         steps = task.steps if isinstance(task.steps, int) else task.steps[str(steps)]
     rows = ["dataset.batch_size"]
@@ -78,8 +64,3 @@ def _largest_first(config: Config, members: int) -> list[str]:
     is_heavy = WEIGHTS * config.model.hidden_size > ACTIVATIONS * config.dataset.batch_size * steps
     order = [*weights, *rows] if is_heavy else [*rows, *weights]
     return ["the number of members", *order] if members > 1 else order
-
-
-def _value(config: Config, key: str) -> int | str | None:
-    section, _, name = key.partition(".")
-    return getattr(getattr(config, section), name)

@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 
+from rnn_jax.config.run_folder import RunFolder
+from rnn_jax.datasets.dataset import describe
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.log import Log
 from rnn_jax.runtime.distributed import placement
@@ -17,10 +19,17 @@ from rnn_jax.training.progress import MemberStatus
 
 
 class Display:
-    """Shows one model: its metrics."""
+    """What a terminal shows of one model."""
 
     def __init__(self, console: Console, job: Job) -> None:
         self._console, self._job = console, job
+        self.log_console = console  # where samples of text are shown
+
+    def header(self, constant: Mapping[str, Any], folder: RunFolder) -> None:
+        """Show what is trained, by what `summary.constants` returned."""
+        model = f"{self._job.network.name}, {constant['parameters']:,} parameters"
+        rows = {"model": model, "devices": constant["devices"], "run folder": str(folder.path)}
+        self._console.header({**describe(self._job.data), **rows})
 
     def start(self, step: int) -> None:
         """Training begins after `step` updates."""
@@ -37,12 +46,10 @@ class Display:
 
     def warn(self, text: str, member: int = 0) -> None:
         """Show one line of warning, about one model."""
-        del member
         self._console.warn(text)
 
     def updated(self, step: int, running: int) -> None:
         """`step` updates are done, the last one by `running` models."""
-        del running
         self._console.tick(step)
 
     def logged(self, step: int, found: ByMember, rate: float) -> None:
@@ -53,7 +60,6 @@ class Display:
         self, step: int, found: ByMember, improved: Collection[int], members: Sequence[MemberStatus]
     ) -> None:
         """Show validation metrics, which models are better than ever, and the status of all."""
-        del members
         self._console.log_evaluation(step, "validation", found[0], 0 in improved)
 
 
@@ -62,16 +68,15 @@ class Meter:
 
     def __init__(self, program: Trainable, logs: Sequence[Log], display: Display, first_step: int) -> None:
         self._program, self._logs, self._display = program, logs, display
-        self.skipped: dict[int, int] = {}
-        """Updates skipped by each member, as of the last interval that has arrived."""
+        self._units_per_step = program.job.units_per_step
+        self.skipped: dict[int, int] = {}  # updates of each member, as of the last interval that arrived
         self.restart(first_step)
 
     def restart(self, step: int) -> None:
         """Measure from `step` on; what was taken and not logged yet is dropped."""
         self._pending: tuple[int, Any, Mapping[int, int]] | None = None
         self._batches: list[tuple[int, ByMember]] = []
-        self.diverged = False
-        """Whether a member has diverged, as of the last interval that has arrived."""
+        self.diverged = False  # whether a member has, as of the last interval that arrived
         self._resumed: float | None = time.perf_counter()
         self._seconds, self._rate = 0.0, 0.0
         self._first_step, self._measured = step, (step, 0.0)
@@ -88,8 +93,7 @@ class Meter:
     @property
     def training_seconds(self) -> float:
         """Seconds of training since the last restart."""
-        running = 0.0 if self._resumed is None else time.perf_counter() - self._resumed
-        return self._seconds + running
+        return self._seconds + (0.0 if self._resumed is None else time.perf_counter() - self._resumed)
 
     def take(self, step: int, state: Any) -> Any:
         """Take the metrics out of the state after `step` steps, and log those of the interval before."""
@@ -97,7 +101,10 @@ class Meter:
         for array in jax.tree.leaves(taken):
             array.copy_to_host_async()
         earlier = self._arrived()
-        self._measure(step)
+        # The rate is measured when as many steps are in flight as at the last time.
+        (last_step, last_seconds), seconds = self._measured, self.training_seconds
+        self._rate = (step - last_step) * self._units_per_step / (seconds - last_seconds)
+        self._measured = (step, seconds)
         self._log(earlier)
         self._pending = (step, taken, self._program.running(state))
         return state
@@ -114,8 +121,9 @@ class Meter:
 
     def rate(self, step: int) -> float | None:
         """Examples, or tokens, a second of each member up to `step`; None before the first step."""
-        seconds = self.training_seconds
-        return self._units(step - self._first_step) / seconds if step > self._first_step else None
+        if step == self._first_step:
+            return None
+        return (step - self._first_step) * self._units_per_step / self.training_seconds
 
     def _arrived(self) -> tuple[int, Mapping[int, Any]] | None:
         if self._pending is None:
@@ -127,17 +135,10 @@ class Meter:
         self.skipped = {number: int(member.skipped) for number, member in found.items()}
         return step, found
 
-    def _measure(self, step: int) -> None:
-        """Measure the rate since metrics were last taken, when as many steps were in flight as now."""
-        (last_step, last_seconds), seconds = self._measured, self.training_seconds
-        self._rate = self._units(step - last_step) / (seconds - last_seconds)
-        self._measured = (step, seconds)
-
     def _log(self, arrived: tuple[int, Mapping[int, Any]] | None) -> None:
         if arrived is None:
             return
-        step, found = arrived
-        task = self._program.job.task
+        (step, found), task = arrived, self._program.job.task
         by_member = {n: task.finalize(self._program.means(member.metrics)) for n, member in found.items()}
         timing = {f"{task.unit}_per_second": self._rate, "training_seconds": self._measured[1]}
         for number, values in by_member.items():
@@ -152,6 +153,3 @@ class Meter:
             for number, values in found.items():
                 self._logs[number].metrics(step, "batch", values)
         self._batches.clear()
-
-    def _units(self, steps: int) -> int:
-        return steps * self._program.job.units_per_step

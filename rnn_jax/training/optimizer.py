@@ -4,7 +4,8 @@ So one compiled program serves every learning rate, decay and clipping norm: Opt
 and schedules take such numbers as constants only.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,10 +13,9 @@ import jax.numpy as jnp
 import optax
 
 from rnn_jax.config import sections
+from rnn_jax.tasks.task import Hyper
 from rnn_jax.training.plan import Plan, to_steps
-from rnn_jax.training.schedules import Schedule, build_schedule
-
-Hyper = Mapping[str, jax.Array]
+from rnn_jax.training.schedules import Schedule, build_schedule, given
 
 
 class Optimizer(NamedTuple):
@@ -53,53 +53,40 @@ def build_optimizer(settings: sections.Optimizer, plan: Plan) -> Optimizer:
         updates, state = chain(rate, hyper).update(gradients, state, parameters)
         return optax.apply_updates(parameters, updates), state
 
-    average = None if settings.average_decay is None else _moving_average(settings.average_decay)
+    average = None if settings.average_decay is None else partial(_moving_average, settings.average_decay)
     first = to_steps(settings.average_from_steps, settings.average_from_epochs, plan.epoch_steps)
     if first is not None:
-        average = _polyak_average(first)
+        average = partial(_polyak_average, first)
     return Optimizer(init, update, average, schedule)
 
 
 def _direction(settings: sections.Optimizer) -> optax.GradientTransformation:
     """Return the transformation that is scaled by the learning rate."""
     if settings.name in ("adam", "adamw"):
-        return optax.scale_by_adam(_given(settings.beta1), _given(settings.beta2), _given(settings.epsilon))
+        return optax.scale_by_adam(given(settings.beta1), given(settings.beta2), given(settings.epsilon))
     accumulate = optax.identity() if settings.momentum is None else optax.trace(settings.momentum)
     if settings.name == "sgd":
         return accumulate
-    return optax.chain(optax.scale_by_rms(_given(settings.rms_decay), _given(settings.epsilon)), accumulate)
-
-
-def _given(value: float | None) -> float:
-    assert value is not None  # by the rules of a config
-    return value
+    return optax.chain(optax.scale_by_rms(given(settings.rms_decay), given(settings.epsilon)), accumulate)
 
 
 def _all_but_biases(parameters: Any) -> Any:
     return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key != "bias", parameters)
 
 
-def _moving_average(decay: float) -> Callable[[Any, Any, jax.Array], Any]:
-    """Return an exponential moving average of the parameters."""
-
-    def average(averaged: Any, parameters: Any, step: jax.Array) -> Any:
-        # A shorter memory at first, so that the initial parameters are soon forgotten.
-        kept = jnp.minimum(decay, (1 + step) / (10 + step))
-        return jax.tree.map(lambda old, new: kept * old + (1 - kept) * new, averaged, parameters)
-
-    return average
+def _moving_average(decay: float, averaged: Any, parameters: Any, step: jax.Array) -> Any:
+    """Return the exponential moving average of the parameters."""
+    # A shorter memory at first, so that the initial parameters are soon forgotten.
+    kept = jnp.minimum(decay, (1 + step) / (10 + step))
+    return jax.tree.map(lambda old, new: kept * old + (1 - kept) * new, averaged, parameters)
 
 
-def _polyak_average(first: int) -> Callable[[Any, Any, jax.Array], Any]:
+def _polyak_average(first: int, averaged: Any, parameters: Any, step: jax.Array) -> Any:
     """Return the mean of the parameters after update number `first` and later; before, they themselves.
 
     Polyak and Juditsky 1992; with plain SGD it is averaged SGD, as in Merity et al. 2018.
     """
-
-    def average(averaged: Any, parameters: Any, step: jax.Array) -> Any:
-        share = 1 / jnp.maximum(1, step - first + 1).astype(jnp.float32)
-        return jax.tree.map(
-            lambda old, new: jnp.where(step <= first, new, old + share * (new - old)), averaged, parameters
-        )
-
-    return average
+    share = 1 / jnp.maximum(1, step - first + 1).astype(jnp.float32)
+    return jax.tree.map(
+        lambda old, new: jnp.where(step <= first, new, old + share * (new - old)), averaged, parameters
+    )

@@ -11,20 +11,18 @@ class Plan(NamedTuple):
     """The config section `train`, with its durations in steps."""
 
     settings: Train
-    epoch_steps: Fraction
-    """Steps of an epoch, not rounded."""
-    last_step: int
-    """Number of updates of the whole run."""
+    epoch_steps: Fraction  # steps of an epoch, not rounded
+    last_step: int  # number of updates of the whole run
 
     @property
     def skips(self) -> int:
         """Updates that may be skipped because the loss or the gradient is not finite."""
-        return self._limit("skip")
+        return (self.settings.divergence_limit or 0) if self.settings.divergence == "skip" else 0
 
     @property
     def restores(self) -> int:
         """How often a run that diverged may return to its last checkpoint."""
-        return self._limit("restore")
+        return (self.settings.divergence_limit or 0) if self.settings.divergence == "restore" else 0
 
     @property
     def tolerated(self) -> str:
@@ -32,8 +30,8 @@ class Plan(NamedTuple):
         events = {"skip": "skipped updates", "restore": "returns to the last checkpoint"}
         if self.settings.divergence not in events:
             return ""
-        count = f"{self.settings.divergence_limit:,} {events[self.settings.divergence]}"
-        return f", after {count} (train.divergence_limit)"
+        event = events[self.settings.divergence]
+        return f", after {self.settings.divergence_limit:,} {event} (train.divergence_limit)"
 
     def rate_factor(self, restores: int) -> float:
         """Return the factor on the learning rate after that many returns to a checkpoint."""
@@ -44,9 +42,6 @@ class Plan(NamedTuple):
         """Whether the validation split is evaluated after `step` steps; after the last one it always is."""
         every_steps, every_epochs = self.settings.evaluate_every_steps, self.settings.evaluate_every_epochs
         return step == self.last_step or is_due(step, every_steps, every_epochs, self.epoch_steps)
-
-    def _limit(self, policy: str) -> int:
-        return (self.settings.divergence_limit or 0) if self.settings.divergence == policy else 0
 
 
 def build_plan(settings: Train, epoch_steps: Fraction) -> Plan:
@@ -59,12 +54,7 @@ def build_plan(settings: Train, epoch_steps: Fraction) -> Plan:
 def to_steps(steps: int | None, epochs: float | None, epoch_steps: Fraction) -> int | None:
     """Convert a duration, given in steps or in epochs, to steps; None where neither is given.
 
-    An epoch ends with the first step after which all of its examples have been seen.
-
-    Args:
-        steps: the duration in steps.
-        epochs: the duration in epochs.
-        epoch_steps: steps per epoch, not rounded.
+    An epoch, of `epoch_steps` steps, not rounded, ends with the first step that completes it.
     """
     return steps if epochs is None else math.ceil(Fraction(epochs) * epoch_steps)
 

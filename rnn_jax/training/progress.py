@@ -1,10 +1,11 @@
 """What the training loop decides by, beside the state: plain values, stored as JSON in every checkpoint."""
 
 import dataclasses
-import types
-import typing
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from rnn_jax.checkpoints.store import Checkpoint
 from rnn_jax.config.objective import Objective
@@ -16,37 +17,26 @@ FINISHED = "finished"
 STOPPED_EARLY = "stopped early"
 PRUNED = "pruned"
 DIVERGED = "diverged"
+_STRICT = ConfigDict(extra="forbid", strict=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class MemberStatus:
     """Where one model stands: the model of a run, or a member of a population."""
 
-    status: str = RUNNING
-    """One of this module's constants."""
-    step: int = 0
-    """Updates made when the status was last changed, or at the last evaluation."""
+    __pydantic_config__ = _STRICT
+    status: str = RUNNING  # one of this module's constants
+    step: int = 0  # updates made when the status was last changed, or at the last evaluation
     best_step: int | None = None
-    best: dict[str, float | None] = dataclasses.field(default_factory=dict)
-    """Validation metrics at `best_step`."""
+    best: dict[str, float | None] = dataclasses.field(default_factory=dict)  # validation at `best_step`
     evaluations_since_best: int = 0
-    metric: float | None = None
-    """The objective at the last evaluation; None where it is not finite."""
-    restores: int = 0
-    """How often training was rolled back because this model diverged."""
-    skipped: int = 0
-    """Updates skipped because the loss or the gradient was not finite."""
-    reason: str | None = None
-    """Why the model diverged."""
+    metric: float | None = None  # the objective at the last evaluation; None where it is not finite
+    restores: int = 0  # how often training was rolled back because this model diverged
+    skipped: int = 0  # updates skipped because the loss or the gradient was not finite
+    reason: str | None = None  # why the model diverged
 
     def evaluated(self, step: int, metrics: Mapping[str, float], objective: Objective) -> "MemberStatus":
-        """Return the status after an evaluation. A tie keeps the earlier best.
-
-        Args:
-            step: updates made.
-            metrics: of the validation split.
-            objective: which metric decides.
-        """
+        """Return the status after an evaluation of validation at `step`. A tie keeps the earlier best."""
         values: dict[str, float | None] = finite(dict(metrics))
         noted = dataclasses.replace(self, step=step, metric=values[objective.metric])
         if objective.is_better(noted.metric, self.best.get(objective.metric)):
@@ -58,16 +48,15 @@ class MemberStatus:
 class Progress:
     """What the loop decides by."""
 
-    devices: int
-    """Number of devices that the run computes on: its last bits depend on it."""
+    __pydantic_config__ = _STRICT
+    devices: int  # number of devices that the run computes on: its last bits depend on it
     members: tuple[MemberStatus, ...] = (MemberStatus(),)
     """The status of every model, by its number; a run has one."""
-    evaluated_at: int = 0
-    """The step of the last evaluation; 0: none yet."""
+    evaluated_at: int = 0  # the step of the last evaluation; 0: none yet
     is_planned: bool = False
     """Whether the config alone asks for a checkpoint at this step, and not a clock or a signal."""
     places: dict[str, list[int]] | None = None
-    """Where the members of a population are on its devices, see `population.Places`."""
+    """Where the members of a population are on its devices, see `population.PopulationState`."""
 
     @property
     def running(self) -> list[int]:
@@ -79,6 +68,12 @@ class Progress:
         members = tuple(changed.get(number, member) for number, member in enumerate(self.members))
         return dataclasses.replace(self, members=members)
 
+    def change(self, fields: Mapping[int, Mapping[str, Any]]) -> "Progress":
+        """Return the progress with other values of some members' fields."""
+        return self.with_members(
+            {number: dataclasses.replace(self.members[number], **own) for number, own in fields.items()}
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values; `metric` and `best_step` are those that the retention policy reads."""
         first = self.members[0]
@@ -87,43 +82,18 @@ class Progress:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Progress":
-        """Rebuild what `to_json` returned.
-
-        Raises:
-            TypeError: a field is missing, unknown, or of another type.
-        """
+        """Rebuild what `to_json` returned; raises KeyError or ValidationError if it was something else."""
         own = {name: value for name, value in fields.items() if name not in ("metric", "best_step")}
-        members: Sequence[Any] = own.pop("members")
-        return _checked(cls, {**own, "members": tuple(_checked(MemberStatus, member) for member in members)})
+        return TypeAdapter(cls).validate_json(json.dumps({**own, "members": fields["members"]}))
 
 
 def progress_of(found: Checkpoint) -> Progress:
-    """The progress that a checkpoint stores.
-
-    Raises:
-        CheckpointError: it stores something else.
-    """
+    """Return the progress that a checkpoint stores; raises CheckpointError if it stores something else."""
     try:
         return Progress.from_json(found.progress)
-    except (TypeError, KeyError, AttributeError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))} is {first['input']!r}: {first['msg']}"
+        raise CheckpointError(f"{found.path}: its progress.json is of another kind ({reason})") from error
+    except KeyError as error:
         raise CheckpointError(f"{found.path}: its progress.json is of another kind ({error})") from error
-
-
-def _checked(kind: type[Any], fields: Mapping[str, Any]) -> Any:
-    for field in dataclasses.fields(kind):
-        if field.name in fields and not _fits(fields[field.name], field.type):
-            raise TypeError(f"{field.name} is {fields[field.name]!r}")
-    return kind(**fields)
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    if isinstance(kind, types.UnionType):
-        return any(_fits(value, part) for part in typing.get_args(kind))
-    origin, parts = typing.get_origin(kind), typing.get_args(kind)
-    if origin is dict:
-        return isinstance(value, dict) and all(_fits(item, parts[1]) for item in value.values())
-    if origin in (tuple, list):
-        return isinstance(value, origin) and all(_fits(item, parts[0]) for item in value)
-    if kind is float:
-        return type(value) in (int, float)
-    return value is None if kind is types.NoneType else type(value) is kind

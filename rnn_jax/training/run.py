@@ -1,36 +1,40 @@
-"""A run from its config to its summary.
+"""A run from its config to its summary, and a population in the run folders of its members.
 
 summary = train(load_config("configs/digits.py"), "runs/digits/first")
 """
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from rnn_jax.checkpoints import store
 from rnn_jax.config.run_folder import RunFolder, open_run, read_config
-from rnn_jax.config.schema import Config, split_hyper, validate
+from rnn_jax.config.schema import Config, validate
 from rnn_jax.datasets import dataset_info
-from rnn_jax.datasets.dataset import describe
 from rnn_jax.reporting import plots
 from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.distributed import joining
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.signals import Interrupted
+from rnn_jax.runtime.signals import Interrupted, StopSignal
 from rnn_jax.training.build import Job, build
-from rnn_jax.training.evaluate import evaluate
-from rnn_jax.training.fit import Fitted, fit
+from rnn_jax.training.fit import fit
 from rnn_jax.training.meter import Display
-from rnn_jax.training.program import Program, load
-from rnn_jax.training.progress import DIVERGED
-from rnn_jax.training.session import Run, Session, begin, open_files, open_session, synchronize
-from rnn_jax.training.summary import constants
+from rnn_jax.training.population import population
+from rnn_jax.training.population.display import SweepDisplay
+from rnn_jax.training.population.population import Trainable
+from rnn_jax.training.population.pruning import Halving
+from rnn_jax.training.population.steps import Members
+from rnn_jax.training.program import load
+from rnn_jax.training.progress import DIVERGED, PRUNED, RUNNING, MemberStatus, Progress
+from rnn_jax.training.session import Run, begin, open_session
+
+STATUSES = {RUNNING: "interrupted", PRUNED: "pruned", DIVERGED: "diverged"}
+"""What summary.json calls the status of a member that has ended; others are finished."""
 
 
 def train(
@@ -45,7 +49,7 @@ def train(
 
     Returns:
         The summary, as stored in summary.json. Its `status` is 'finished', 'interrupted' (by the signal in
-        `reason`, with everything saved) or 'diverged' (`reason` says where).
+        `reason`, with everything saved) or 'diverged' (`reason` has the update).
 
     Raises:
         UserError: wrong input, or another process trains in the folder; its subclasses for checkpoints and
@@ -60,34 +64,50 @@ def train(
             open_run(workdir, config)  # config.json has the values last given for keys that may differ
         return earlier
     console = (console or build_console()) if is_coordinator else Console()
-    with open_session(config, workdir) as session:
-        folder, stop, checkpoints = session.folder, session.stop, session.folder.checkpoints
+    with open_session(config, workdir) as (folder, stop, is_new):
         try:
-            job, where = _prepare(config, session)
-            display = Display(console, job)
-            synchronizer = synchronize(config, job, where, checkpoints.parent, stop)
-            with jax.default_matmul_precision(where.matmul_precision):
-                with stop.raising():
-                    program, constant = load(job, where), constants(job, where)
-                    console.header(_header(job, constant, folder))
-                    state, progress = begin(program, checkpoints, display, synchronizer)
-                with open_files(
-                    config,
-                    program,
-                    [folder],
-                    checkpoints,
-                    synchronizer,
-                    constant=constant,
-                    step=int(state.step),
-                    progress=progress,
-                    console=console,
-                    display=display,
-                    stop=stop,
-                    started=started,
-                ) as run:
-                    return _conclude(program, fit(program, state, progress, run), run)
-        except Interrupted as interrupted:
-            return _interrupted_before_training(folder, interrupted)
+            job, where = _prepare(config, folder, stop, is_new)
+            display, checkpoints = Display(console, job), folder.checkpoints
+            with begin(config, job, where, load, [folder], checkpoints, display, stop, started) as begun:
+                program, state, progress, run = begun
+                state, progress = fit(program, state, progress, run)
+                return _conclude(program, state, progress, run)
+        except Interrupted as interrupted:  # before training
+            before = folder.read_summary() or {"step": 0, "best": None, "test": None}
+            summary = {**before, "status": "interrupted", "reason": interrupted.signal.name}
+            folder.write_summary(summary)
+            return summary
+
+
+def train_population(
+    config: Config,
+    job: Job,
+    where: Devices,
+    members: Members,
+    folders: Sequence[RunFolder],
+    checkpoints: Path,
+    display: SweepDisplay,
+    stop: StopSignal,
+    halving: Halving,
+) -> list[tuple[MemberStatus, dict[str, Any]]]:
+    """Train all members to their end, or until a signal; resume where the folder has a checkpoint.
+
+    `config`, of the first member, describes `job`. The run folder of each member exists; `checkpoints` is the
+    folder of the checkpoints of all members together. Return the status of each member, 'running' where a
+    signal came, and its summary; times are the population's. Raises what `begin` and `fit` raise.
+    """
+    started = time.perf_counter()
+    load = partial(population.load, members=members)
+    begun = begin(config, job, where, load, folders, checkpoints, display, stop, started, halving)
+    with begun as (program, state, progress, run):
+        _, progress = fit(program, state, progress, run)
+        updates = sum(member.step for member in progress.members)
+        rate = updates * job.units_per_step / run.summaries[0].wall_seconds
+        ended = []
+        for summary, member in zip(run.summaries, progress.members, strict=True):
+            status = STATUSES.get(member.status, "finished")
+            ended.append((member, summary.write(status, member.step, member, rate, reason=member.reason)))
+        return ended
 
 
 def _finished(workdir: Path, config: Config) -> dict[str, Any] | None:
@@ -95,79 +115,47 @@ def _finished(workdir: Path, config: Config) -> dict[str, Any] | None:
     folder = RunFolder(workdir)
     if not folder.config.exists() or read_config(workdir).train != config.train:
         return None
-    summary = folder.read_summary()
-    return summary if summary is not None and summary.get("status") == "finished" else None
+    summary = folder.read_summary() or {}
+    return summary if summary.get("status") == "finished" else None
 
 
-def _prepare(config: Config, session: Session) -> tuple[Job, Devices]:
-    """Return the job and its devices; a run folder made for data that cannot be had is removed.
-
-    Raises:
-        Interrupted: a signal came. Once processes have joined, none leaves the others, which would wait.
-    """
-    processes, stop = config.runtime.processes, session.stop
+def _prepare(config: Config, folder: RunFolder, stop: StopSignal, is_new: bool) -> tuple[Job, Devices]:
+    """Return the job and its devices; a new run folder, for data that cannot be had, is removed."""
+    processes = config.runtime.processes
     try:
         with stop.raising():
             joining.join(processes)
+        # Once processes have joined, a signal ends none of them: the others would wait.
         with stop.raising() if processes.is_single else contextlib.nullcontext():
             job = build(config)
-            is_trained = bool(store.steps(session.folder.checkpoints))
-            dataset_info.save(job.data, session.folder, has_checkpoint=is_trained)
-            sections, _ = split_hyper(config)
+            dataset_info.save(job.data, folder, has_checkpoint=bool(store.steps(folder.checkpoints)))
             rows, time_steps = job.batch_shape
             cores = devices.worthwhile_cores(rows // processes.count, time_steps)
-            return job, devices.build_devices(cores, **sections["runtime"])
+            return job, devices.build_devices(cores, **config.runtime.model_dump())
     except UserError:
-        if session.is_new:
-            session.folder.discard()
+        if is_new:
+            folder.discard()
         raise
 
 
-def _header(job: Job, constant: Mapping[str, Any], folder: RunFolder) -> dict[str, str]:
-    return {
-        **describe(job.data),
-        "model": f"{job.network.name}, {constant['parameters']:,} parameters",
-        "devices": constant["devices"],
-        "run folder": str(folder.path),
-    }
-
-
-def _conclude(program: Program, fitted: Fitted, run: Run) -> dict[str, Any]:
+def _conclude(program: Trainable, state: Any, progress: Progress, run: Run) -> dict[str, Any]:
     """Evaluate the test split with the best checkpoint, and write the summary."""
-    summary, member, step = run.summaries[0], fitted.progress.members[0], fitted.step
-    rate = fitted.meter.rate(step)
+    summary, member, step = run.summaries[0], progress.members[0], int(state.step)
+    rate = run.meter.rate(step)
     if member.status == DIVERGED:
         return summary.write("diverged", step, member, rate, reason=member.reason)
     try:
         run.stop.check()
-        tested = _test(program, fitted, run) if program.job.plan.settings.report_test else None
+        tested = {}
+        if program.job.plan.settings.report_test:
+            if member.best_step not in (None, step):  # None: no metric was ever finite
+                state, _ = program.restore(store.find(run.checkpoints, "best"))
+            for split in program.job.data.tested:
+                tested[split] = program.evaluate_members(state, split, run.stop.check)[0]
     except Interrupted as interrupted:
         return summary.write("interrupted", step, member, rate, reason=interrupted.signal.name)
+    for split, found in tested.items():
+        run.logs[0].metrics(step, split, found)
     written = summary.write("finished", step, member, rate, tested=tested)
     plots.curves(run.folders[0].path, program.job.task.objective)
     return written
-
-
-def _test(program: Program, fitted: Fitted, run: Run) -> dict[str, dict[str, float]]:
-    """Return the metrics of the best checkpoint on the test splits, and log them.
-
-    Raises:
-        Interrupted: a signal came meanwhile; nothing was logged.
-    """
-    best = fitted.state
-    if fitted.progress.members[0].best_step not in (None, fitted.step):  # None: no metric was ever finite
-        best, _ = program.restore(store.find(run.checkpoints, "best"))
-    tested = {
-        split: evaluate(program, best.evaluated, split, run.stop.check) for split in program.job.data.tested
-    }
-    for split, found in tested.items():
-        run.logs[0].metrics(fitted.step, split, found)
-    return tested
-
-
-def _interrupted_before_training(folder: RunFolder, interrupted: Interrupted) -> dict[str, Any]:
-    """Write that a signal came before this process made an update."""
-    before = folder.read_summary() or {"step": 0, "best": None, "test": None}
-    summary = {**before, "status": "interrupted", "reason": interrupted.signal.name}
-    folder.write_summary(summary)
-    return summary

@@ -5,6 +5,7 @@ The peak is an argument of the compiled step, the shape a part of it: one progra
 
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 from rnn_jax.config.sections import Optimizer
 from rnn_jax.training.plan import Plan, to_steps
 
+Number = TypeVar("Number", int, float)
 Schedule = Callable[[jax.Array], jax.Array]
 """step, counted from 0 -> share of the peak at that step, 0 to 1."""
 
@@ -21,17 +23,23 @@ def build_schedule(settings: Optimizer, plan: Plan) -> Schedule:
     warmup = to_steps(settings.warmup_steps, settings.warmup_epochs, plan.epoch_steps) or 0
     every = to_steps(settings.decay_every_steps, settings.decay_every_epochs, plan.epoch_steps)
     first = to_steps(settings.decay_from_steps, settings.decay_from_epochs, plan.epoch_steps)
-    factor, final_fraction = settings.decay_factor, settings.final_fraction
-    shape = constant
+    factor, shape = settings.decay_factor, constant
     if settings.schedule == "cosine":
-        assert final_fraction is not None
-        shape = cosine(warmup, plan.last_step, final_fraction)
-    elif settings.schedule in ("step", "exponential"):
-        assert every is not None
-        assert factor is not None
-        is_step = settings.schedule == "step"
-        shape = step_decay(every, factor, first or every) if is_step else exponential(every, factor)
-    return with_warmup(shape, warmup)
+        shape = cosine(warmup, plan.last_step, given(settings.final_fraction))
+    elif settings.schedule == "step":
+        shape = step_decay(given(every), given(factor), first or given(every))
+    elif settings.schedule == "exponential":
+        shape = exponential(given(every), given(factor))
+    if warmup == 0:
+        return shape
+    # A linear rise over the first `warmup` steps, from 1 / warmup.
+    return lambda step: shape(step) * jnp.minimum(1, (step + 1) / warmup)
+
+
+def given(value: Number | None) -> Number:
+    """Return a value that is set by the rules of a config."""
+    assert value is not None
+    return value
 
 
 def constant(step: jax.Array) -> jax.Array:
@@ -60,10 +68,3 @@ def step_decay(every: int, factor: float, first: int) -> Schedule:
 def exponential(every: int, factor: float) -> Schedule:
     """Decay as fast as `step_decay`, but a little at every step."""
     return lambda step: jnp.float32(factor) ** (step / every)
-
-
-def with_warmup(schedule: Schedule, warmup: int) -> Schedule:
-    """Multiply a schedule by a linear rise over the first `warmup` steps, from 1 / warmup."""
-    if warmup == 0:
-        return schedule
-    return lambda step: schedule(step) * jnp.minimum(1, (step + 1) / warmup)

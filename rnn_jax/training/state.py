@@ -1,6 +1,7 @@
 """The state of a run: one pytree."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -18,26 +19,20 @@ from rnn_jax.training.build import Job
 class State(NamedTuple):
     """Everything that a step reads and writes."""
 
-    step: jax.Array
-    """Updates made, int32."""
+    step: jax.Array  # updates made, int32
     parameters: Any
-    optimizer: Any
-    """The optimizer's state."""
+    optimizer: Any  # the optimizer's state
     carry: Any
     """The network's carry from batch to batch, rows first; None where each batch resets it."""
     key: jax.Array
     """The run's random key: never used itself, only folded with the step and the row."""
-    averaged: Any
-    """The average of the parameters; None where none is kept."""
+    averaged: Any  # the average of the parameters; None where none is kept
     metrics: Metrics
     """Training metrics since they were last taken out, as (sum, count)."""
     diverged_at: jax.Array
-    """The update, counted from 0, at which the run diverged, int32; -1: it has not.
-
-    It is the first one whose loss or gradient was not finite, after those that may be skipped.
-    """
-    skipped: jax.Array
-    """Updates so far whose loss or gradient was not finite, int32."""
+    """The update, counted from 0, at which the run diverged, int32; -1: it has not. It is the first one whose
+    loss or gradient was not finite, after those that may be skipped."""
+    skipped: jax.Array  # updates so far whose loss or gradient was not finite, int32
 
     @property
     def evaluated(self) -> Any:
@@ -45,17 +40,7 @@ class State(NamedTuple):
         return self.parameters if self.averaged is None else self.averaged
 
 
-PLACES = State(
-    step=REPLICATED,
-    parameters=REPLICATED,
-    optimizer=REPLICATED,
-    carry=SHARDED,
-    key=REPLICATED,
-    averaged=REPLICATED,
-    metrics=REPLICATED,
-    diverged_at=REPLICATED,
-    skipped=REPLICATED,
-)
+PLACES = State(*[REPLICATED] * len(State._fields))._replace(carry=SHARDED)
 """The sharding of each part: the carry by its rows, everything else replicated."""
 
 
@@ -78,9 +63,13 @@ def init(job: Job, hyper: Hyper, key: jax.Array) -> State:
     )
 
 
+def shapes(job: Job) -> State:
+    """Return the shapes and dtypes of a state."""
+    return jax.eval_shape(partial(init, job), dict(job.hyper), jax.random.key(0))
+
+
 def with_rows(state: State, rows: int) -> State:
     """Return the state with a carry of `rows` rows: truncated, or padded with rows of zeros."""
-
     if all(len(part) == rows for part in jax.tree.leaves(state.carry)):
         return state
 
@@ -97,22 +86,18 @@ def place(state: State, mesh: Mesh) -> State:
 
 
 def to_tree(state: State) -> dict[str, Any]:
-    """The parts of a state by their names in a checkpoint; those of the parameters begin with `params`."""
+    """Return the parts of a state by their names in a checkpoint; the parameters' begin with `params`."""
     parts = state._asdict()
     return {**parts.pop("parameters"), **parts}
 
 
 def from_tree(tree: Mapping[str, Any]) -> State:
-    """The state of which `to_tree` made a tree."""
+    """Return the state of which `to_tree` made a tree."""
     return State(parameters={"params": tree["params"]}, **{k: v for k, v in tree.items() if k != "params"})
 
 
 def evaluated_parameters(found: Checkpoint) -> dict[str, Any]:
-    """Read the parameters that are evaluated onto the first device: the averaged ones if there is an average.
-
-    Raises:
-        CheckpointError: there are none.
-    """
+    """Read the parameters that are evaluated, averaged ones if there are, onto the first device."""
     parameters = found.read("averaged/").get("averaged") or found.read("params/")
     if not parameters:
         raise CheckpointError(f"{found.path}: has no parameters")

@@ -1,26 +1,21 @@
-"""The training step and the evaluation step: pure functions, and how they are compiled.
+"""The training step and the evaluation step: pure functions.
 
-Both see one shard of the batch: `compile_step` has the only `shard_map`, `sum_over_devices` the only sum over
-devices. They are checked against one device in tests with plain SGD, since Adam hides a doubled gradient.
+Both compute on one shard of the batch: `program.load` compiles them by `shard_map`, and `sum_over_devices` is
+the only sum over devices. Tests check them against one device with plain SGD: Adam hides a doubled gradient.
 """
 
-import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
-from jax.sharding import Mesh
 
 from rnn_jax.models.types import Keys
 from rnn_jax.runtime.devices import DATA
-from rnn_jax.runtime.distributed.placement import REPLICATED, SHARDED
 from rnn_jax.tasks.task import Arrays, Hyper, Metrics
 from rnn_jax.training.build import Job
-from rnn_jax.training.state import PLACES, State
+from rnn_jax.training.state import State
 
 NO_ROW = 2**32 - 1
 """Not the number of a row: the key of what all rows share is folded with it."""
@@ -32,12 +27,7 @@ def train_step(job: Job, state: State, hyper: Hyper, data: Arrays, indices: jax.
     Where the loss or the gradient is not finite, the update is skipped: only `step`, `skipped` and
     `diverged_at` change. After more skipped updates than the plan allows, nothing else changes any more.
 
-    Args:
-        job: the task, the network and the optimizer.
-        state: the state, donated.
-        hyper: numeric hyperparameters.
-        data: the training split's arrays.
-        indices: [rows of this shard, ...] what the task selected for this batch, -1 for padding.
+    `indices` [rows of this shard, ...] is what the task selected for this batch, -1 for padding.
     """
     augmenting, network_keys = draw_keys(state.key, state.step, indices.shape[0])
     batch = job.task.fetch(data, indices, augmenting)
@@ -69,8 +59,7 @@ def train_step(job: Job, state: State, hyper: Hyper, data: Arrays, indices: jax.
         averaged=None if average is None else average(state.averaged, parameters, state.step),
         metrics=jax.tree.map(jnp.add, state.metrics, metrics),
     )
-    kept = jax.tree.map(functools.partial(_choose, going & finite), stepped, state)
-    return kept._replace(
+    return choose(going & finite, stepped, state)._replace(
         step=state.step + 1,
         diverged_at=jnp.where(going & (skipped > job.plan.skips), state.step, state.diverged_at),
         skipped=skipped,
@@ -82,21 +71,13 @@ def eval_step(
 ) -> tuple[Metrics, Any]:
     """Return the metrics of one batch, without augmentation and dropout, and the network's carry.
 
-    Args:
-        job: the task and the network.
-        parameters: the network's.
-        carry: its carry from the batch before; None: each batch resets it.
-        hyper: numeric hyperparameters.
-        data: the split's arrays.
-        indices: [rows of this shard, ...] what the task selected for this batch, -1 for padding.
+    `carry` is that of the batch before; None: each batch resets it. The others are as in `train_step`.
     """
     batch = job.task.fetch(data, indices, None)
-    carry_before = pass_on(carry, batch.fresh)
-    outputs, carry_after = job.network.apply(
-        parameters, batch.inputs, batch.lengths, carry_before, hyper, None
-    )
+    before = pass_on(carry, batch.fresh)
+    outputs, after = job.network.apply(parameters, batch.inputs, batch.lengths, before, hyper, None)
     _, _, metrics = job.task.loss(outputs, batch, hyper)
-    return sum_over_devices(metrics), None if carry is None else carry_after
+    return sum_over_devices(metrics), None if carry is None else after
 
 
 def output_step(job: Job, parameters: Any, hyper: Hyper, data: Arrays, indices: jax.Array) -> Any:
@@ -120,23 +101,17 @@ def take_metrics(state: State) -> tuple[State, Taken]:
 
 
 def is_finite(state: State) -> jax.Array:
-    """Return whether all that training continues from is finite, bool [].
-
-    An update may overflow although its gradient is finite.
-    """
+    """Return whether all that training continues from is finite, bool []: an update may overflow."""
     leaves = jax.tree.leaves((state.parameters, state.optimizer, state.averaged, state.carry))
     floats = [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in floats]).all()
 
 
 def pass_on(carry: Any, fresh: jax.Array | None) -> Any:
-    """Return the carry that a batch begins with: that of the batch before it, zeros in fresh rows.
+    """Return the carry [batch, ...] that a batch begins with: that of the batch before, zeros in fresh rows.
 
     Back-propagation through time is truncated here and nowhere else: no gradient reaches the batches before.
-
-    Args:
-        carry: arrays [batch, ...]; None: there is none, and stays none.
-        fresh: [batch], bool, the rows whose carry is reset; None: none of them.
+    `fresh` [batch], bool; None: no row is.
     """
     carry = jax.lax.stop_gradient(carry)
     if carry is None or fresh is None:
@@ -169,38 +144,16 @@ def sum_over_devices(tree: Any) -> Any:
     return rebuild(jax.lax.psum(together, DATA))
 
 
-class Specs(NamedTuple):
-    """The partition specs of a step's arguments and results, and which arguments are donated."""
+def choose(condition: jax.Array, new: Any, old: Any) -> Any:
+    """Return `new` where a condition, [] or [members], holds, and `old` elsewhere; no key is ever changed."""
 
-    arguments: tuple[Any, ...]
-    results: Any
-    donated: tuple[int, ...] = ()
+    def one(new: jax.Array, old: jax.Array) -> jax.Array:
+        axes = range(1, new.ndim) if condition.ndim else ()
+        return old if is_key(new) else jnp.where(jnp.expand_dims(condition, axes), new, old)
 
-
-TRAIN = Specs((PLACES, REPLICATED, REPLICATED, SHARDED), PLACES, donated=(0,))
-EVALUATE = Specs((REPLICATED, SHARDED, REPLICATED, REPLICATED, SHARDED), (REPLICATED, SHARDED))
-OUTPUT = Specs((REPLICATED, REPLICATED, REPLICATED, SHARDED), SHARDED)
+    return jax.tree.map(one, new, old)
 
 
-def compile_step(step: Callable[..., Any], mesh: Mesh, specs: Specs) -> Callable[..., Any]:
-    """Compile a step over a mesh.
-
-    `check_vma` is off because with it JAX would sum the gradients of replicated parameters by itself, and
-    `sum_over_devices` would double them.
-    """
-    sharded = jax.shard_map(
-        step, mesh=mesh, in_specs=specs.arguments, out_specs=specs.results, check_vma=False
-    )
-    return jax.jit(sharded, donate_argnums=specs.donated)
-
-
-def pad_rows(indices: np.ndarray, devices: int) -> np.ndarray:
-    """Pad indices [batch, ...] with -1, which has weight 0, to a multiple of the devices."""
-    missing = -len(indices) % devices
-    return np.pad(indices, [(0, missing)] + [(0, 0)] * (indices.ndim - 1), constant_values=-1)
-
-
-def _choose(condition: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
-    if jnp.issubdtype(new.dtype, jax.dtypes.prng_key):
-        return old  # the key is never changed by a step
-    return jnp.where(condition, new, old)
+def is_key(leaf: jax.Array) -> bool:
+    """Whether an array is a random key, or several."""
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

@@ -27,11 +27,7 @@ class Summary:
     def __init__(
         self, job: Job, constant: Mapping[str, Any], folder: RunFolder, started: float, step: int
     ) -> None:
-        """Write into a run folder after `step` updates.
-
-        `constant` is what `constants` returned, `started` when this process began, on `time.perf_counter`'s
-        clock.
-        """
+        """Write into a run folder after `step` updates; `constant` is what `constants` returned."""
         earlier = folder.read_summary() or {}
         self._folder, self._job, self._constant = folder, job, constant
         self._started = started - (earlier.get("wall_seconds") or 0.0)
@@ -48,15 +44,10 @@ class Summary:
         tested: Mapping[str, Mapping[str, float]] | None = None,
         reason: str | None = None,
     ) -> dict[str, Any]:
-        """Write the summary and return it.
+        """Write the summary after `step` updates, and return it.
 
-        Args:
-            status: 'running', 'finished', 'interrupted', 'pruned' or 'diverged'.
-            step: updates made.
-            member: the status of the model.
-            rate: examples, or tokens, a second.
-            tested: metrics of the test splits; None: not evaluated.
-            reason: why it is neither running nor finished.
+        `status` is 'running', 'finished', 'interrupted', 'pruned' or 'diverged'; `reason`: why it is neither
+        of the first two. `rate` is in examples, or tokens, a second. `tested`: metrics of the test splits.
         """
         plan = self._job.plan
         best = None if member.best_step is None else {"step": member.best_step, **member.best}

@@ -20,9 +20,7 @@ from rnn_jax.reporting.console import Console
 from rnn_jax.runtime import devices
 from rnn_jax.training import program
 from rnn_jax.training.build import build
-from rnn_jax.training.evaluate import evaluate, outputs
-from rnn_jax.training.population import steps as population
-from rnn_jax.training.population.population import evaluate as evaluate_members
+from rnn_jax.training.population import population
 from rnn_jax.training.population.steps import LayOut, Members
 from rnn_jax.training.program import Program
 from rnn_jax.training.run import train
@@ -116,7 +114,7 @@ def test_figures_do_not_depend_on_the_buckets(source: str, pool: str) -> None:
             config_with(source, changes | {"task.buckets": buckets, "dataset.batch_size": batch_size})
         )
         parameters = loaded.init().parameters if parameters is None else parameters
-        found.append(evaluate(loaded, parameters, "test"))
+        found.append(loaded.evaluate(parameters, "test"))
         bounds.append({loaded.indices("test", step).shape[1] for step in range(3)})
     assert len(bounds[-1]) > len(bounds[0]) == 1
     for other in found[1:]:
@@ -129,7 +127,7 @@ def test_padding_influences_nothing(source: str, pool: str) -> None:
     changes = KINDS[source] | {"model.pool": pool, "model.bidirectional": True}
     loaded = start(config_with(source, changes))
     parameters = jax.device_get(loaded.init().parameters)
-    answers = outputs(loaded, parameters, "test")
+    answers = loaded.outputs(parameters, "test")
     for row in range(0, len(answers), 4):
         np.testing.assert_allclose(answers[row], alone(loaded, parameters, "test", row), atol=1e-6)
 
@@ -158,8 +156,8 @@ def test_the_same_on_any_number_of_devices(number: int) -> None:
     state, many = run(one, 6), run(together, 6)
     np.testing.assert_allclose(flat(many.parameters), flat(state.parameters), atol=1e-5)
     assert np.abs(flat(state.parameters) - flat(one.init().parameters)).max() > 1e-2
-    assert evaluate(together, many.parameters, "test") == pytest.approx(
-        evaluate(one, state.parameters, "test"), rel=1e-4
+    assert together.evaluate(many.parameters, "test") == pytest.approx(
+        one.evaluate(state.parameters, "test"), rel=1e-4
     )
 
 
@@ -202,15 +200,15 @@ def test_members_of_a_population_read_batches_of_one_shape(how: LayOut) -> None:
         {name: np.array([hyper[name] for hyper in hypers], np.float32) for name in hypers[0]}, np.arange(2)
     )
     where = devices.build_devices(1, devices=1, matmul_precision="float32", allow_device_change=False)
-    loaded = population.load(build(configs[0]), where, how)
-    states, hyper, active = loaded.init(members), loaded.put(dict(members.hyper)), loaded.put(np.array([2]))
+    loaded = population.load(build(configs[0]), where, members, how)
+    state = loaded.init()
+    hyper = loaded.hyper_of(state)
     for step in range(6):
-        indices = loaded.indices(members, step)
-        states = loaded.train_step(states, hyper, loaded.data["train"], indices, active)
-    figures = evaluate_members(loaded, states.parameters, hyper, active, "test")
+        state = loaded.train_step(state, hyper, loaded.data["train"], loaded.batch_of(state, step))
+    metrics, states = loaded.evaluate_members(state, "test"), state.states
     for member, config in enumerate(configs):
         single = start(config)
         state = run(single, 6)
         mine = jax.tree.map(lambda leaf, member=member: leaf[member], states.parameters)
         np.testing.assert_allclose(flat(mine), flat(state.parameters), atol=1e-5)
-        assert figures[member] == pytest.approx(evaluate(single, state.parameters, "test"), rel=1e-4)
+        assert metrics[member] == pytest.approx(single.evaluate(state.parameters, "test"), rel=1e-4)

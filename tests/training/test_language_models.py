@@ -27,9 +27,7 @@ from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks import language_modelling
 from rnn_jax.training import program, steps
 from rnn_jax.training.build import build
-from rnn_jax.training.evaluate import evaluate
-from rnn_jax.training.population import steps as population
-from rnn_jax.training.population.population import evaluate as evaluate_members
+from rnn_jax.training.population import population
 from rnn_jax.training.population.steps import LayOut, Members
 from rnn_jax.training.program import Program
 from rnn_jax.training.run import train
@@ -140,8 +138,8 @@ def test_the_same_on_any_number_of_devices(number: int, changes: dict[str, Any])
     np.testing.assert_allclose(
         flat(together.to_save(many)["carry"]), flat(alone.to_save(one)["carry"]), atol=1e-4
     )
-    assert evaluate(together, many.parameters, "validation") == pytest.approx(
-        evaluate(alone, one.parameters, "validation"), rel=1e-4
+    assert together.evaluate(many.parameters, "validation") == pytest.approx(
+        alone.evaluate(one.parameters, "validation"), rel=1e-4
     )
 
 
@@ -150,7 +148,7 @@ def test_an_evaluation_tells_every_token_from_all_before_it() -> None:
     parameters, tokens = loaded.init().parameters, loaded.job.data.splits["test"]["tokens"]
     logits, _ = loaded.job.network.apply(parameters, tokens[None, :-1].astype(int), None, None, {}, None)
     losses = -np.asarray(jax.nn.log_softmax(logits[0]))[np.arange(len(tokens) - 1), tokens[1:]]
-    found = evaluate(loaded, parameters, "test")
+    found = loaded.evaluate(parameters, "test")
     assert loaded.job.task.batches["test"] == 3
     assert found["loss"] == pytest.approx(losses.mean(), rel=1e-5)
     assert found["bits_per_character"] == pytest.approx(losses.mean() / np.log(2), rel=1e-5)
@@ -158,7 +156,7 @@ def test_an_evaluation_tells_every_token_from_all_before_it() -> None:
     joined = loaded.job.data.splits["last_tenth"]["tokens"]
     generator = TextGenerator(loaded.job.network, parameters)
     losses, _ = generator.score(generator.start(int(joined[0])), joined[1:])
-    assert evaluate(loaded, parameters, "last_tenth")["loss"] == pytest.approx(losses.mean(), rel=1e-5)
+    assert loaded.evaluate(parameters, "last_tenth")["loss"] == pytest.approx(losses.mean(), rel=1e-5)
 
 
 def test_a_tied_embedding_has_no_kernel_and_both_gradients() -> None:
@@ -282,7 +280,7 @@ def test_a_summary_counts_tokens_and_has_the_last_tenth(straight: Path) -> None:
     loaded = start(build_tiny_language_model(FULL))
     best, _ = loaded.restore(store.find(straight / "checkpoints", "best"))
     for split in ("test", "last_tenth"):
-        assert summary[split] == pytest.approx(evaluate(loaded, best.evaluated, split))
+        assert summary[split] == pytest.approx(loaded.evaluate(best.evaluated, split))
 
 
 def test_samples_are_kept_by_step(straight: Path) -> None:
@@ -345,22 +343,21 @@ def test_a_member_of_a_population_has_a_carry_of_its_own(how: LayOut, number: in
     everyone = Members(
         {name: np.array([hyper[name] for hyper in hypers], np.float32) for name in hypers[0]}, np.array(seeds)
     )
-    sources, active = population.order(range(3), 3 + 3 % number, number)
-    everyone = everyone.take(sources)
-    loaded = population.load(build(configs[0]), on(number), how)
-    states, hyper, active = loaded.init(everyone), loaded.put(dict(everyone.hyper)), loaded.put(active)
+    loaded = population.load(build(configs[0]), on(number), everyone, how)
+    together = loaded.init()
+    hyper = loaded.hyper_of(together)
     for step in range(9):
-        indices = loaded.indices(everyone, step)
-        states = loaded.train_step(states, hyper, loaded.data["train"], indices, active)
-        jax.block_until_ready(states)
-    figures = evaluate_members(loaded, states.parameters, hyper, active, "validation")
+        indices = loaded.batch_of(together, step)
+        together = loaded.train_step(together, hyper, loaded.data["train"], indices)
+        jax.block_until_ready(together.states)
+    metrics, states = loaded.evaluate_members(together, "validation"), together.states
     for member, config in enumerate(configs):
-        place = int(np.flatnonzero(sources == member)[0])
+        place = loaded.running(together)[member]
         alone = start(config)
         state = run(alone, 9)
         mine = jax.tree.map(lambda leaf, place=place: leaf[place], (states.parameters, states.carry))
         np.testing.assert_allclose(flat(mine), flat((state.parameters, state.carry)), atol=1e-4)
-        assert figures[place] == pytest.approx(evaluate(alone, state.parameters, "validation"), rel=1e-4)
+        assert metrics[member] == pytest.approx(alone.evaluate(state.parameters, "validation"), rel=1e-4)
 
 
 @pytest.mark.usefixtures("compiled_as_for_users")

@@ -16,6 +16,7 @@ from rnn_jax.inference import evaluation
 from rnn_jax.runtime.distributed import placement
 from rnn_jax.runtime.errors import OutOfMemoryError, StorageError, as_user_error
 from rnn_jax.training import memory, run
+from rnn_jax.training.program import Program
 
 ROOT = Path(__file__).parents[2]
 EXHAUSTED = jax.errors.JaxRuntimeError(
@@ -155,7 +156,7 @@ def test_an_evaluation_tells_it(
     def fail(*arguments: object) -> None:
         raise EXHAUSTED
 
-    monkeypatch.setattr(evaluation, "evaluate", fail)
+    monkeypatch.setattr(Program, "evaluate", fail)
     with pytest.raises(OutOfMemoryError, match=r"dataset\.batch_size = 12"):
         evaluation.evaluate_run(tiny(), tmp_path / "run", "best")
 

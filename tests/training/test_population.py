@@ -13,7 +13,7 @@ from rnn_jax.runtime import devices
 from rnn_jax.tasks.task import Batch
 from rnn_jax.training import program
 from rnn_jax.training.build import Job, build
-from rnn_jax.training.population import steps as population
+from rnn_jax.training.population import population
 from rnn_jax.training.population.steps import LayOut, Members
 from rnn_jax.training.state import State
 
@@ -76,18 +76,14 @@ def train_together(
         np.array([config.train.seed for config in members]),
     )
     everyone.hyper["learning_rate"][DIVERGES] = np.inf
-    room = len(members) + -len(members) % number
-    sources, active = population.order(range(len(members)), room, number)
-    everyone = everyone.take(sources)
-    loaded = population.load(job_in(dtype, members[0]), on(number), how)
-    states = cast(loaded.init(everyone), dtype)
-    hyper, active = loaded.put(dict(everyone.hyper)), loaded.put(active)
+    loaded = population.load(job_in(dtype, members[0]), on(number), everyone, how)
+    state = loaded.init()
+    state, hyper = state._replace(states=cast(state.states, dtype)), loaded.hyper_of(state)
     for step in range(steps):
-        indices = loaded.indices(everyone, step)
-        states = loaded.train_step(states, hyper, loaded.data["train"], indices, active)
-        jax.block_until_ready(states)
-    places = [int(np.flatnonzero(sources == number)[0]) for number in range(len(members))]
-    return [jax.tree.map(lambda leaf, place=place: leaf[place], states) for place in places]
+        state = loaded.train_step(state, hyper, loaded.data["train"], loaded.batch_of(state, step))
+        jax.block_until_ready(state.states)
+    places = loaded.running(state)
+    return [loaded.member(state.states, places[number]) for number in range(len(members))]
 
 
 def train_alone(config: Config, dtype: Any, steps: int) -> State:
@@ -139,11 +135,11 @@ def test_who_is_not_active_is_not_trained(tiny: Tiny) -> None:
         {name: np.array([hyper[name] for hyper in hypers], np.float32) for name in hypers[0]}, np.array(SEEDS)
     )
     for how in ("map", "vmap"):
-        loaded = population.load(build(members[0]), on(1), how)
-        hyper, active = loaded.put(dict(everyone.hyper)), loaded.put(np.array([1], np.int32))
-        states = loaded.init(everyone)
-        before = jax.device_get(states.parameters)
-        after = loaded.train_step(states, hyper, loaded.data["train"], loaded.indices(everyone, 0), active)
+        loaded = population.load(build(members[0]), on(1), everyone, how)
+        state = loaded.init()
+        state = state._replace(active=np.array([1], np.int32))
+        before, indices = jax.device_get(state.states.parameters), loaded.batch_of(state, 0)
+        after = loaded.train_step(state, loaded.hyper_of(state), loaded.data["train"], indices).states
         jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[1:], b[1:]), before, after.parameters)
         assert np.asarray(after.step).tolist() == [1, 0, 0]
 

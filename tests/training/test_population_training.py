@@ -21,8 +21,8 @@ from rnn_jax.training.build import Job, build
 from rnn_jax.training.population.display import SweepDisplay
 from rnn_jax.training.population.pruning import Halving
 from rnn_jax.training.population.steps import Members
-from rnn_jax.training.population.train import train_population
 from rnn_jax.training.progress import MemberStatus
+from rnn_jax.training.run import train_population
 
 NO_TEST = {"train.report_test": False}
 Trained = list[tuple[MemberStatus, dict[str, Any]]]

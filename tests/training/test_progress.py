@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from pydantic import ValidationError
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.training.progress import MemberStatus, Progress
@@ -22,7 +23,7 @@ def test_json_round_trip(count: int) -> None:
     "changes", [{"devices": "1"}, {"evaluated_at": 1.5}, {"places": {"numbers": [0.5]}}, {"more": 1}]
 )
 def test_other_fields_raise(changes: dict) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(ValidationError):
         Progress.from_json(Progress(devices=1).to_json() | changes)
 
 
@@ -32,7 +33,7 @@ def test_other_fields_raise(changes: dict) -> None:
 def test_other_fields_of_a_member_raise(changes: dict) -> None:
     fields = json.loads(json.dumps(Progress(devices=1).to_json()))
     fields["members"][0] |= changes
-    with pytest.raises(TypeError):
+    with pytest.raises(ValidationError):
         Progress.from_json(fields)
 
 

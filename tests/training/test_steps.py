@@ -11,7 +11,6 @@ import pytest
 from rnn_jax.config.schema import Config
 from rnn_jax.runtime import devices
 from rnn_jax.training.build import build
-from rnn_jax.training.evaluate import evaluate, outputs
 from rnn_jax.training.program import Program, load
 from rnn_jax.training.state import State
 
@@ -97,11 +96,11 @@ def test_every_example_counts_once_in_an_evaluation(tiny: Tiny) -> None:
     # 10 validation examples in batches of 7 on 3 devices: the last batch is ragged, and rows are padded.
     program = start(tiny({"dataset.batch_size": 7}), 3)
     parameters = program.init().parameters
-    logits = outputs(program, parameters, "validation")
+    logits = program.outputs(parameters, "validation")
     targets = program.job.data.splits["validation"]["targets"]
     assert logits.shape == (10, 10)
     log_probabilities = np.asarray(jax.nn.log_softmax(logits))
-    found = evaluate(program, parameters, "validation")
+    found = program.evaluate(parameters, "validation")
     assert found["accuracy"] == pytest.approx((logits.argmax(axis=1) == targets).mean())
     assert found["loss"] == pytest.approx(-log_probabilities[np.arange(10), targets].mean(), rel=1e-5)
 

@@ -100,7 +100,7 @@ def test_a_save_is_finished(tiny: Tiny, straight_end: Any, tmp_path: Path) -> No
 
 def test_the_test_split_is_looked_at_later(tiny: Tiny, straight_end: Any, tmp_path: Path) -> None:
     config, folder = tiny(FULL), tmp_path / "run"
-    summary = stopped(config, folder, run, "evaluate")
+    summary = stopped(config, folder, Program, "evaluate", lambda *given: given[2] == "test")
     assert (summary["step"], summary["test"]) == (12, None)
     assert '"test"' not in (folder / "metrics.jsonl").read_text()
     assert end_of(config, folder) == straight_end

@@ -2,8 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
+from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.console import Console
 from rnn_jax.training.build import Job
 from rnn_jax.training.meter import Display
@@ -22,10 +24,14 @@ class SweepDisplay(Display):
         super().__init__(console, job)
         self._objective, self._plan = job.task.objective, job.plan
         self._halving, self._before, self._best = halving, before, best
+        self.log_console = Console()
         self._planned = halving.updates_left(job.plan.last_step, members)
         self._done, self._updates = before, 0
         self._measured = (time.perf_counter(), 0)
         self._is_first = True
+
+    def header(self, constant: Mapping[str, Any], folder: RunFolder) -> None:
+        """Nothing: the sweep has one."""
 
     def start(self, step: int) -> None:
         """Nothing: the sweep's progress bar is there already."""
@@ -42,14 +48,12 @@ class SweepDisplay(Display):
         self._console.tick(self._done)
 
     def logged(self, step: int, found: ByMember, rate: float) -> None:
-        del found, rate
         if not self._plan.evaluates_after(step):
             self._progressed()
 
     def evaluated(
         self, step: int, found: ByMember, improved: Collection[int], members: Sequence[MemberStatus]
     ) -> None:
-        del improved
         bests = [member.best.get(self._objective.metric) for member in members]
         self._best = self._objective.best([self._best, *bests])
         ended = Counter(members[number].status for number in found)

@@ -14,17 +14,14 @@ class Rung(NamedTuple):
     """An evaluation after which only the members of the best points continue."""
 
     step: int
-    keep: int
-    """Number of points that continue."""
+    keep: int  # number of points that continue
 
 
 class Halving(NamedTuple):
     """When members are pruned: those of one point, which differ in their seed, together."""
 
-    rungs: Sequence[Rung] = ()
-    """By step; none where nothing is pruned."""
-    seeds: int = 1
-    """Members of a point; they have consecutive numbers."""
+    rungs: Sequence[Rung] = ()  # by step; none where nothing is pruned
+    seeds: int = 1  # members of a point; they have consecutive numbers
 
     def prune(
         self, members: Sequence[MemberStatus], step: int, objective: Objective
@@ -34,13 +31,17 @@ class Halving(NamedTuple):
         A point is as good as the mean of its members' best metrics; one with a diverged member is the worst.
         """
         members = list(members)
-        for rung in self.rungs:
-            if rung.step != step:
-                continue
+
+        def cost(point: Sequence[int]) -> float:
+            if any(members[number].status == DIVERGED for number in point):
+                return math.inf
+            bests = [members[number].best.get(objective.metric) for number in point]
+            return statistics.mean(map(objective.sort_key, bests))
+
+        for rung in (rung for rung in self.rungs if rung.step == step):
             points = [range(first, first + self.seeds) for first in range(0, len(members), self.seeds)]
             running = [point for point in points if any(members[n].status == RUNNING for n in point)]
-            running.sort(key=lambda point: _cost([members[n] for n in point], objective))
-            for number in (number for point in running[rung.keep :] for number in point):
+            for number in (n for point in sorted(running, key=cost)[rung.keep :] for n in point):
                 if members[number].status == RUNNING:
                     members[number] = dataclasses.replace(members[number], status=PRUNED)
         return tuple(members)
@@ -53,9 +54,3 @@ class Halving(NamedTuple):
                 left += running * (rung.step - step)
                 step, running = rung.step, min(running, rung.keep * self.seeds)
         return left + running * (last_step - step)
-
-
-def _cost(point: Sequence[MemberStatus], objective: Objective) -> float:
-    if any(member.status == DIVERGED for member in point):
-        return math.inf
-    return statistics.mean(objective.sort_key(member.best.get(objective.metric)) for member in point)
