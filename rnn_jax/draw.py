@@ -27,10 +27,13 @@ MAX_PORT = 65_535
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    status = run_command(_run, arguments, long_running=True)
+    with run_command(arguments, long_running=True) as command:
+        command.exit_status = _run(command.arguments)
     if arguments is None:
-        exit_now(status)  # a thread of an open connection may be in C++ code, which Python's exit aborts
-    return status
+        exit_now(
+            command.exit_status
+        )  # a thread of an open connection may be in C++ code, which exiting aborts
+    return command.exit_status
 
 
 def parser() -> Parser:

@@ -48,7 +48,9 @@ RANGES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return run_command(_run, arguments)
+    with run_command(arguments) as command:
+        command.exit_status = _run(command.arguments)
+    return command.exit_status
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -21,27 +21,30 @@ from rnn_jax.runtime.signals import exit_status
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return run_command(_run, arguments, long_running=True)
+    with run_command(arguments, long_running=True) as command:
+        options = parse(command.arguments)
+        config = options.config
+        console = build_console() if config.runtime.processes.is_coordinator else Console()
+        with logging_to(console):
+            for note in options.notes:
+                console.info(note)
+            if options.mode == "eval":
+                _evaluate(options, console)
+                return 0
+            if options.workdir is None and not config.runtime.processes.is_single:
+                raise UserError("--workdir is missing: the processes of a run share one folder")
+            from rnn_jax.training.run import train  # JAX starts here, after all checks of the command line
+
+            workdir = options.workdir or default_workdir(str(options.source), datetime.now())
+            summary = train(config, workdir, console=console)
+            command.exit_status = _report(summary, workdir, config, console)
+    return command.exit_status
 
 
-def _run(arguments: Sequence[str]) -> int:
-    command = parse(arguments)
-    console = build_console() if command.config.runtime.processes.is_coordinator else Console()
-    with logging_to(console):
-        for note in command.notes:
-            console.info(note)
-        return _evaluate(command, console) if command.mode == "eval" else _train(command, console)
-
-
-def _train(command: CommandLine, console: Console) -> int:
-    if command.workdir is None and not command.config.runtime.processes.is_single:
-        raise UserError("--workdir is missing: the processes of a run share one folder")
-    from rnn_jax.training.run import train  # JAX starts here, after all checks of the command line
-
-    workdir = command.workdir or default_workdir(str(command.source), datetime.now())
-    summary = train(command.config, workdir, console=console)
+def _report(summary: Mapping[str, Any], workdir: Path, config: Config, console: Console) -> int:
+    """Print the results of a run, or how it ended; return the exit status."""
     if summary["status"] == "interrupted":
-        return _report_interruption(summary, workdir, command.config, console)
+        return _report_interruption(summary, workdir, config, console)
     if summary["status"] == "diverged":
         raise DivergedError(
             f"diverged: {summary['reason']}\nA lower optimizer.learning_rate or optimizer.clip_norm may help."
@@ -80,7 +83,7 @@ def _report_interruption(summary: Mapping[str, Any], workdir: Path, config: Conf
     return status
 
 
-def _evaluate(command: CommandLine, console: Console) -> int:
+def _evaluate(command: CommandLine, console: Console) -> None:
     from rnn_jax.inference.evaluation import evaluate_run
     from rnn_jax.reporting import plots
 
@@ -92,7 +95,7 @@ def _evaluate(command: CommandLine, console: Console) -> int:
     predictions = evaluation.predictions
     if predictions is None:
         console.results(list(evaluation.metrics.items()), notes)
-        return 0
+        return
     folder, classes = RunFolder(command.workdir), predictions.classes
     matrix, mistakes = predictions.confusion, predictions.mistakes
     counts = {"classes": list(classes), "matrix": matrix.tolist()}
@@ -107,7 +110,6 @@ def _evaluate(command: CommandLine, console: Console) -> int:
     notes.append(f"{len(mistakes.labels):,} of {total:,} misclassified; plots in {folder.path}")
     console.results(list(evaluation.metrics.items()), notes)
     console.confusion(matrix, classes)
-    return 0
 
 
 if __name__ == "__main__":

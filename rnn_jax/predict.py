@@ -42,7 +42,9 @@ MAX_WIDTH = 60
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return run_command(_run, arguments)
+    with run_command(arguments) as command:
+        command.exit_status = _run(command.arguments)
+    return command.exit_status
 
 
 def parser() -> Parser:

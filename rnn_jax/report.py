@@ -30,7 +30,9 @@ exit status: 0 finished, 1 a bug, or some runs could not be read, 2 wrong input,
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return run_command(_run, arguments)
+    with run_command(arguments) as command:
+        command.exit_status = _run(command.arguments)
+    return command.exit_status
 
 
 def _run(arguments: Sequence[str]) -> int:

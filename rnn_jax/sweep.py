@@ -24,7 +24,9 @@ COUNTED = ("diverged", "failed", "pruned")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return run_command(_run, arguments, long_running=True)
+    with run_command(arguments, long_running=True) as command:
+        command.exit_status = _run(command.arguments)
+    return command.exit_status
 
 
 def _run(arguments: Sequence[str]) -> int:

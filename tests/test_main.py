@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -47,6 +48,27 @@ def test_training_prints_the_results_and_prints_them_again(
     assert status == 0
     assert "best validation" in again
     assert "\nstep 4" not in again
+
+
+def test_five_functions_lead_from_the_command_to_the_step(tmp_path: Path) -> None:
+    package, found = str(ROOT / "rnn_jax"), set()
+
+    def profile(frame: FrameType | None, event: str, _: object) -> None:
+        if event != "call" or frame is None or frame.f_code.co_name != "train_step":
+            return
+        names = []
+        while frame is not None:
+            if frame.f_code.co_filename.startswith(package):
+                names.append(frame.f_code.co_name)
+            frame = frame.f_back
+        found.add(tuple(reversed(names)))
+
+    sys.setprofile(profile)
+    try:
+        assert main([*SMOKE, "--config.train.duration_steps=2", "--workdir", str(tmp_path / "run")]) == 0
+    finally:
+        sys.setprofile(None)
+    assert found == {("main", "train", "fit", "update", "train_step")}
 
 
 def test_eval_prints_and_plots_the_confusion_matrix(

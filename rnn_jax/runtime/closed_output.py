@@ -4,11 +4,12 @@ Training continues (`ignore_closed_output`); a command that only prints results 
 (`exit_on_closed_output`).
 """
 
+import contextlib
 import errno
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,20 +40,19 @@ def ignore_closed_output() -> None:
     _open_missing()
 
 
-def exit_on_closed_output(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
-    """Run a command and return its exit status: 0, at once, when its standard output is closed."""
+@contextlib.contextmanager
+def exit_on_closed_output() -> Iterator[None]:
+    """Exit with status 0, at once, when standard output is closed."""
     _open_missing()
     try:
         try:
-            status = command(arguments)
-        except SystemExit as end:  # after `--help`
-            status = int(end.code or 0)
-        sys.stdout.flush()  # here, because an error of the interpreter's flush at exit cannot be caught
-        return status
+            yield
+        finally:
+            sys.stdout.flush()  # here, because an error of the interpreter's flush at exit cannot be caught
     except BrokenPipeError:
         for stream in (sys.stdout, sys.stderr):
             _redirect_to_null(stream.fileno())
-        return 0
+        sys.exit(0)
 
 
 class _DiscardingFile(io.FileIO):

@@ -123,4 +123,6 @@ def _cores_of_workers(count: int) -> list[set[int]]:
 if __name__ == "__main__":
     from rnn_jax.sweeping.study_run import run_worker
 
-    sys.exit(run_command(run_worker, long_running=True))
+    with run_command(long_running=True) as worker:
+        worker.exit_status = run_worker(worker.arguments)
+    sys.exit(worker.exit_status)

@@ -12,14 +12,14 @@ PRINTING = """
 import sys
 from rnn_jax.runtime.closed_output import exit_on_closed_output, ignore_closed_output
 
-def main(arguments):
+def main():
     for number in range(20_000):
         print(number, "a line that is long enough to fill the pipe", flush=number % 2 == 0)
     print("done", file=sys.stderr)
     return 7
 """
-IGNORING = f"{PRINTING}\nignore_closed_output()\nsys.exit(main([]))"
-EXITING = f"{PRINTING}\nsys.exit(exit_on_closed_output(main, []))"
+IGNORING = f"{PRINTING}\nignore_closed_output()\nsys.exit(main())"
+EXITING = f"{PRINTING}\nwith exit_on_closed_output():\n    sys.exit(main())"
 
 
 def read_one_line(command: list[str]) -> tuple[int, str, str]:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 
 import pytest
 
@@ -16,11 +15,11 @@ from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.signals import Interrupted
 
 
-def raising(error: BaseException):
-    def run(arguments: Sequence[str]) -> int:
+def status_of(error: BaseException) -> int:
+    """The exit status of a command that raises an error."""
+    with run_command([]) as running:
         raise error
-
-    return run
+    return running.exit_status
 
 
 @pytest.mark.parametrize(
@@ -35,7 +34,7 @@ def raising(error: BaseException):
 def test_expected_errors_end_in_a_message_and_a_status(
     error: BaseException, status: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_command(raising(error), []) == status
+    assert status_of(error) == status
     out, err = capsys.readouterr()
     assert (out, err[: len(message)]) == ("", message)
     assert bool(message) == bool(err)
@@ -43,7 +42,7 @@ def test_expected_errors_end_in_a_message_and_a_status(
 
 def test_a_bug_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
-        run_command(raising(ZeroDivisionError()), [])
+        status_of(ZeroDivisionError())
 
 
 def test_an_error_of_one_of_several_processes_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,12 +50,12 @@ def test_an_error_of_one_of_several_processes_ends_it_at_once(monkeypatch: pytes
     ended: list[int] = []
     monkeypatch.setattr(command, "_has_joined_processes", lambda: True)
     monkeypatch.setattr(command.os, "_exit", ended.append)
-    run_command(raising(CheckpointError("no checkpoint")), [])
+    status_of(CheckpointError("no checkpoint"))
     assert ended == [4]
 
 
 def test_unprintable_characters_are_replaced() -> None:
-    program = "from rnn_jax.runtime.command import run_command; run_command(lambda _: print('\u00e9') or 0)"
+    program = "from rnn_jax.runtime.command import run_command\nwith run_command():\n    print('\u00e9')"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
