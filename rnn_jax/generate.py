@@ -112,9 +112,9 @@ def _run(arguments: Sequence[str]) -> int:
 def _read_text(name: str, config: Config) -> str:
     """Read a text the way the training text was read."""
     tokenizer, encoding = config.dataset.tokenizer or "", config.dataset.encoding or "utf-8"
+    if name == "-" and sys.stdin is None:
+        raise UserError("--score -: there is no standard input")
     try:
-        if name == "-" and sys.stdin is None:
-            raise UserError("--score -: there is no standard input")
         data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
     except (OSError, RuntimeError) as error:  # RuntimeError: `~user` of no user
         raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
@@ -174,9 +174,8 @@ def _score(generator: "TextGenerator", vocabulary: Vocabulary, tokens: np.ndarra
         notes.append(f"{unknown:,} of them are {vocabularies.UNKNOWN}, not in the vocabulary")
     mean = float(losses.mean(dtype=np.float64))
     perplexity = metrics_of_loss("word", mean)["perplexity"]
-    build_console().results(
-        [("score", metrics_of_loss(vocabulary.unit, mean) | {"perplexity": perplexity})], notes
-    )
+    metrics = {**metrics_of_loss(vocabulary.unit, mean), "perplexity": perplexity}
+    build_console().results([("score", metrics)], notes)
 
 
 if __name__ == "__main__":

@@ -53,11 +53,9 @@ def _report(summary: Mapping[str, Any], workdir: Path, config: Config, console: 
     if (best := summary["best"]) is not None:
         metrics = {name: value for name, value in best.items() if name != "step"}
         rows.append((f"best validation, step {best['step']:,}", metrics))
-    rows += [
-        (split.replace("_", " "), summary[split])
-        for split in ("test", "last_tenth")
-        if summary.get(split) is not None
-    ]
+    for split in ("test", "last_tenth"):
+        if summary.get(split) is not None:
+            rows.append((split.replace("_", " "), summary[split]))
     console.results(rows, [f"{summary['wall_seconds']:,.0f} s; curves and checkpoints in {workdir}"])
     return 0
 

@@ -2,12 +2,12 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnn_jax.catalogue import TASKS, TaskEntry
+from rnn_jax.catalogue import TASKS
 from rnn_jax.config.arguments import Parser
 from rnn_jax.config.run_folder import read_config
 from rnn_jax.datasets import dataset_info
@@ -35,6 +35,8 @@ examples:
 exit status: 0 finished, 1 a bug, or some inputs could not be read, 2 wrong input, 4 no valid checkpoint,
 130 stopped by Ctrl-C
 """
+FILES = {"image": "images", "sequences": "sequences"}
+"""The kinds of data that are read from files; texts may also be given themselves, or on standard input."""
 TOP_CLASSES = 3
 MAX_WIDTH = 60
 """The most characters of a text that are printed."""
@@ -59,11 +61,20 @@ def parser() -> Parser:
 def _run(arguments: Sequence[str]) -> int:
     options = parser().parse(arguments)
     config = read_config(options.workdir)
-    kind = _kind_of(TASKS[config.task.name])
+    kinds = {
+        name: entry.data
+        for name, entry in TASKS.items()
+        if entry.predicts == "sequence" and (entry.data in FILES or entry.data == "labelled_text")
+    }
+    kind = kinds.get(config.task.name)
     if kind is None:
-        tasks = ", ".join(name for name, entry in TASKS.items() if _kind_of(entry) is not None)
+        tasks = ", ".join(kinds)
         raise UserError(f"{options.workdir}: task.name = {config.task.name}: predict needs one of {tasks}")
-    kind.check(options.inputs)  # before JAX starts
+    # Before JAX starts.
+    if kind in FILES:
+        inputs.check_files(options.inputs, FILES[kind])
+    else:
+        inputs.check_texts(options.inputs)
     info = dataset_info.load(options.workdir)
     import jax
 
@@ -74,13 +85,22 @@ def _run(arguments: Sequence[str]) -> int:
         trained = load_trained(config, info, options.workdir, options.checkpoint)
         for line in trained.warnings:
             warn(line)
-        blocks = kind.read(options.inputs, info, config.dataset.encoding or "utf-8")
+        blocks = _read(kind, options.inputs, info, config.dataset.encoding or "utf-8")
         return _predict(blocks, kind, Predictor(trained), info.classes, as_json=options.json)
+
+
+def _read(kind: str, names: Sequence[str], info: DatasetInfo, encoding: str) -> Iterator[list[Input]]:
+    if kind == "image":
+        return inputs.read_input_images(names, info.spec, info.background)
+    if kind == "sequences":
+        return inputs.read_input_sequences(names, info.spec)
+    assert info.vocabulary is not None
+    return inputs.read_input_texts(names, info.vocabulary, encoding)
 
 
 def _predict(
     blocks: Iterator[list[Input]],
-    kind: "InputKind",
+    kind: str,
     predictor: "Predictor",
     classes: tuple[str, ...],
     *,
@@ -90,11 +110,15 @@ def _predict(
     status = 0
     for block in blocks:
         values = [each.value for each in block if each.value is not None]
-        predictions = iter(kind.predict(predictor, values) if values else ())
+        predictions = iter(())
+        if values and kind == "image":
+            predictions = iter(predictor.predict_images(np.stack(values)))
+        elif values:
+            predictions = iter(predictor.predict_sequences(values))
         for each in block:
             if each.value is not None:
                 row = {"input": each.name, **_row(next(predictions), classes)}
-                print(json.dumps(row) if as_json else _line(row, shorten=kind.shorten))
+                print(json.dumps(row) if as_json else _line(row, shorten=kind not in FILES))
                 continue
             status = 1
             if as_json:
@@ -119,6 +143,7 @@ def _row(prediction: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _line(row: dict[str, Any], *, shorten: bool) -> str:
+    """A row for people; `shorten` a text, which is its own name."""
     name = row["input"]
     if shorten:
         name = " ".join(name.split())
@@ -128,46 +153,6 @@ def _line(row: dict[str, Any], *, shorten: bool) -> str:
     else:
         columns = [f"{each['class']} {100 * each['probability']:5.1f} %" for each in row["predictions"]]
     return f"{printable(name)}\t{printable('  '.join(columns))}"
-
-
-class InputKind(NamedTuple):
-    """How inputs of one kind of data are checked, read and predicted."""
-
-    check: Callable[[Sequence[str]], None]
-    read: Callable[[Sequence[str], DatasetInfo, str], Iterator[list[Input]]]
-    predict: Callable[["Predictor", list[np.ndarray]], np.ndarray]
-    shorten: bool = False
-    """Whether an input is its own name, printed on one short line."""
-
-
-def _read_texts(names: Sequence[str], info: DatasetInfo, encoding: str) -> Iterator[list[Input]]:
-    assert info.vocabulary is not None
-    return inputs.read_input_texts(names, info.vocabulary, encoding)
-
-
-INPUT_KINDS = {
-    "image": InputKind(
-        lambda names: inputs.check_files(names, "images"),
-        lambda names, info, encoding: inputs.read_input_images(names, info.spec, info.background),
-        lambda predictor, values: predictor.predict_images(np.stack(values)),
-    ),
-    "labelled_text": InputKind(
-        inputs.check_texts,
-        _read_texts,
-        lambda predictor, values: predictor.predict_sequences(values),
-        shorten=True,
-    ),
-    "sequences": InputKind(
-        lambda names: inputs.check_files(names, "sequences"),
-        lambda names, info, encoding: inputs.read_input_sequences(names, info.spec),
-        lambda predictor, values: predictor.predict_sequences(values),
-    ),
-}
-"""By the kind of data of a task."""
-
-
-def _kind_of(task: TaskEntry) -> InputKind | None:
-    return INPUT_KINDS.get(task.data) if task.predicts == "sequence" else None
 
 
 if __name__ == "__main__":

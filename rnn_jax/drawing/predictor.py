@@ -27,14 +27,13 @@ class DrawingPredictor:
 
     def describe(self) -> dict[str, Any]:
         """Return what the page shows of the network and its data, for JSON."""
-        height, width, maximum = (int(self._info.spec[key]) for key in ("height", "width", "maximum"))
         return {
             "about": self._about,
             "bidirectional": self._bidirectional,
             "dataset": self._info.name,
             "classes": list(self._info.classes),
-            "image": {"height": height, "width": width, "maximum": maximum},
-            "canvas": dict(zip(("height", "width"), self.canvas, strict=True)),
+            "image": {key: int(self._info.spec[key]) for key in ("height", "width", "maximum")},
+            "canvas": {"height": self.canvas[0], "width": self.canvas[1]},
             "brush": preprocessing.brush_of(self._info.name),
             "pixels": self._reader.pixels.tolist(),
         }
@@ -42,8 +41,7 @@ class DrawingPredictor:
     def predict(self, ink: np.ndarray) -> dict[str, Any]:
         """Return the network's input image, class probabilities and states after each row, for JSON.
 
-        Args:
-            ink: the drawing, uint8 [height, width] as `canvas`. If it is empty, `image` is None.
+        `ink` is the drawing, uint8 [height, width] as `canvas`. If it is empty, `image` is None.
         """
         image = preprocessing.to_image(ink, self._info.spec, self._info.name, self._info.background)
         if image is None:
@@ -51,8 +49,8 @@ class DrawingPredictor:
         reading = self._reader.read(image)
         return {
             "image": image.tolist(),
-            "probabilities": _rounded(reading.probabilities, 5),
-            "states": _rounded(reading.states, 3),
+            "probabilities": np.round(reading.probabilities.astype(np.float64), 5).tolist(),
+            "states": np.round(reading.states.astype(np.float64), 3).tolist(),
         }
 
 
@@ -70,7 +68,3 @@ def load(config: Config, workdir: Path, which: Which) -> DrawingPredictor:
             warn(line)
         about = f"{trained.network.name}, {which} checkpoint, step {trained.step:,}"
         return DrawingPredictor(ImageReader(trained), info, about, bidirectional=config.model.bidirectional)
-
-
-def _rounded(values: np.ndarray, digits: int) -> list[list[float]]:
-    return np.round(values.astype(np.float64), digits).tolist()

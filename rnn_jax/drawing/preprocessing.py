@@ -10,7 +10,6 @@ from rnn_jax.datasets.user_files.pictures import Background
 LONGER_SIDE = 280
 """Minimum length of the longer side of a drawing, in pixels."""
 
-
 DEFAULT_BRUSH, HANDWRITING_BRUSH = 0.07, 0.1
 """Thickness of the strokes, as a share of the image."""
 
@@ -34,27 +33,19 @@ def canvas_size(spec: Spec) -> tuple[int, int]:
 
 
 def to_image(ink: np.ndarray, spec: Spec, name: str, background: Background) -> np.ndarray | None:
-    """Convert a drawing to an image of a dataset.
+    """Convert a drawing, uint8 [any, any] from 0 (no ink) to 255, to an image like those of a dataset.
 
-    Args:
-        ink: uint8 [any, any], from 0 (no ink) to 255.
-        spec: the dataset's; `height`, `width` and `maximum` are used.
-        name: the dataset's; decides whether the drawing is cropped and centred.
-        background: the dataset's; on a light one, ink is dark.
-
-    Returns:
-        uint8 [height, width], up to `maximum`; None if the drawing is empty, or vanishes when it is scaled.
+    `name` decides whether the drawing is cropped and centred; on a light `background`, ink is dark. The image
+    is uint8 [height, width], up to `maximum`; None if the drawing is empty, or vanishes when it is scaled.
     """
     if not ink.any():
         return None
     height, width, maximum = (int(spec[key]) for key in ("height", "width", "maximum"))
     box = _box_of(name)
-    if box is not None:
-        image = _crop_and_centre(ink, height, width, box)
-        if image is None:
-            return None
-    else:
+    if box is None:
         image = pictures.scale(ink, height, width, fill=0)
+    elif (image := _crop_and_centre(ink, height, width, box)) is None:
+        return None
     return pictures.to_maximum(255 - image if background == "light" else image, maximum)
 
 

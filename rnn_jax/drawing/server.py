@@ -30,9 +30,7 @@ NAMES = (ADDRESS, "localhost")
 PAGE = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/pen.js": ("pen.js", "text/javascript; charset=utf-8"),
-    "/maps.js": ("maps.js", "text/javascript; charset=utf-8"),
+    **{f"/{name}": (name, "text/javascript; charset=utf-8") for name in ("page.js", "pen.js", "maps.js")},
 }
 JSON = "application/json"
 HEADERS = {
@@ -55,11 +53,7 @@ class Server(ThreadingMixIn, TCPServer):
     daemon_threads = True  # a browser keeps idle connections open
 
     def __init__(self, port: int) -> None:
-        """Listen at a port; 0: any free one.
-
-        Raises:
-            UserError: the port is taken or privileged.
-        """
+        """Listen at a port; 0: any free one. UserError if it is taken or privileged."""
         self.predictor: DrawingPredictor | None = None
         self._busy, self._finished = threading.Lock(), False
         folder = Path(__file__).parent
@@ -67,8 +61,9 @@ class Server(ThreadingMixIn, TCPServer):
         try:
             super().__init__((ADDRESS, port), Handler)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise UserError(f"--port={port}: {reason}; omit it to use a free port") from error
+            raise UserError(
+                f"--port={port}: {error.strerror or error}; omit it to use a free port"
+            ) from error
 
     @property
     def port(self) -> int:
@@ -81,11 +76,7 @@ class Server(ThreadingMixIn, TCPServer):
         self.serve_forever()
 
     def predict(self, ink: np.ndarray) -> dict[str, Any]:
-        """Run the predictor, for one request at a time.
-
-        Raises:
-            RequestError: after `finish`.
-        """
+        """Run the predictor, for one request at a time; RequestError after `finish`."""
         assert self.predictor is not None
         with self._busy:
             if self._finished:
@@ -119,27 +110,34 @@ class Handler(BaseHTTPRequestHandler):
     timeout = IDLE_SECONDS
 
     def do_GET(self) -> None:
-        """Send a file of the page, or the model's description."""
-        self._reply(self._get)
+        """Send a file of the page, the model's description, or the prediction for a drawing."""
+        try:
+            self._require_own_page()
+            body, kind = self._content()
+        except RequestError as error:
+            self.send_error(error.status, str(error))
+        except OSError:
+            raise
+        except Exception:
+            self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the terminal")
+            raise
+        else:
+            self._send(HTTPStatus.OK, body, kind)
 
-    def do_POST(self) -> None:
-        """Send the prediction for a drawing."""
-        self._reply(self._post)
+    do_POST = do_GET
 
-    def _get(self) -> tuple[bytes, str]:
-        if self.path == "/model":
-            assert self.server.predictor is not None
-            return _json(self.server.predictor.describe()), JSON
-        if self.path not in self.server.files:
-            raise RequestError(HTTPStatus.NOT_FOUND, "not found")
-        return self.server.files[self.path]
-
-    def _post(self) -> tuple[bytes, str]:
-        if self.path != "/predict":
-            raise RequestError(HTTPStatus.NOT_FOUND, "not found")
-        assert self.server.predictor is not None
-        canvas = self.server.predictor.canvas
-        return _json(self.server.predict(np.frombuffer(self._body(*canvas), np.uint8).reshape(canvas))), JSON
+    def _content(self) -> tuple[bytes, str]:
+        predictor = self.server.predictor
+        assert predictor is not None
+        match self.command, self.path:
+            case "POST", "/predict":
+                ink = np.frombuffer(self._body(*predictor.canvas), np.uint8).reshape(predictor.canvas)
+                return _json(self.server.predict(ink)), JSON
+            case "GET", "/model":
+                return _json(predictor.describe()), JSON
+            case "GET", path if path in self.server.files:
+                return self.server.files[path]
+        raise RequestError(HTTPStatus.NOT_FOUND, "not found")
 
     def _require_own_page(self) -> None:
         own = [f"{name}{port}" for name in NAMES for port in ("", f":{self.server.port}")]
@@ -159,20 +157,6 @@ class Handler(BaseHTTPRequestHandler):
         if len(body) != expected:
             raise RequestError(HTTPStatus.BAD_REQUEST, f"a drawing must be {height} × {width} bytes")
         return body
-
-    def _reply(self, content: Any) -> None:
-        try:
-            self._require_own_page()
-            body, kind = content()
-        except RequestError as error:
-            self.send_error(error.status, str(error))
-        except OSError:
-            raise
-        except Exception:
-            self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the terminal")
-            raise
-        else:
-            self._send(HTTPStatus.OK, body, kind)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Send an error as JSON, not as the standard library's HTML."""

@@ -18,14 +18,14 @@ from rnn_jax.reporting.formatting import format_metrics, printable
 
 SECONDS_BETWEEN_REDRAWS = 0.2  # a redraw costs milliseconds, a training step may take one
 
-# Negative log-likelihood of a token in nats: the background of each range up to its bound.
-TOKEN_COLOURS = (
-    (0.5, ""),
-    (1.5, "on #3a3000"),
-    (3.0, "on #5a4000"),
-    (5.0, "on #803800"),
-    (8.0, "on #a02020"),
-)
+TOKEN_COLOURS = {
+    0.5: "",
+    1.5: "on #3a3000",
+    3.0: "on #5a4000",
+    5.0: "on #803800",
+    8.0: "on #a02020",
+}
+"""Background of a token by the upper bound of its negative log-likelihood in nats."""
 UNLIKELIEST = "bold on #d00050"
 
 
@@ -44,8 +44,8 @@ class TerminalConsole(Console):
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(overflow="fold")
-        for name, text in rows.items():
-            grid.add_row(name, text)
+        for row in rows.items():
+            grid.add_row(*row)
         self._rich.print(Panel(grid, box=box.ROUNDED, border_style="cyan", expand=False))
 
     def info(self, text: str) -> None:
@@ -85,8 +85,7 @@ class TerminalConsole(Console):
             text = f"{self._speed(step, rate)}  {format_metrics(metrics, 0)}"
             self._progress.update(self._task, text=text)
 
-    def log_population(self, step: int, metrics: Mapping[str, float], rate: float) -> None:
-        self.log_training(step, metrics, rate)
+    log_population = log_training
 
     def log_evaluation(self, step: int, split: str, metrics: Mapping[str, float], best: bool) -> None:
         place = f"step {step:>{len(f'{self._last_step:,}')},}  {split:<{SPLIT_WIDTH}}  "
@@ -140,11 +139,11 @@ def print_tokens(tokens: Sequence[str], negative_log_likelihoods: np.ndarray) ->
         text.append(printable(f"↵{token}" if ends_line else token), style)
     console.print(text, soft_wrap=True)
     legend = Text("negative log-likelihood in nats: ")
-    for bound, style in TOKEN_COLOURS:
+    for bound, style in TOKEN_COLOURS.items():
         legend.append(f" ≤ {bound:g} ", style)
     console.print(legend + Text(" more ", UNLIKELIEST))
 
 
 def token_style(nats: float) -> str:
     """The rich style of a token with this negative log-likelihood; none for a likely token."""
-    return next((style for bound, style in TOKEN_COLOURS if nats <= bound), UNLIKELIEST)
+    return next((style for bound, style in TOKEN_COLOURS.items() if nats <= bound), UNLIKELIEST)
