@@ -101,14 +101,9 @@ def draw_metric(
         axes.axhline(scaled(name, level), color=LEVEL_COLOUR, linestyle="--", linewidth=1.2, label=label)
     axes.set_title(name)
     axes.set_ylabel(axis_label(name))
-    label_steps(axes)
-    fit_range(axes, name, [line for label, line in series.items() if label != faint], level)
-
-
-def label_steps(axes: "Axes") -> None:
-    """Label the x axis with steps, in thousands."""
     axes.set_xlabel("step")
     axes.xaxis.set_major_formatter("{x:,.0f}")
+    fit_range(axes, name, [line for label, line in series.items() if label != faint], level)
 
 
 def add_legend(axes: "Axes", *, is_reversed: bool = False) -> None:

@@ -9,16 +9,8 @@ from typing import TextIO
 
 import numpy as np
 
-from rnn_jax.reporting.formatting import (
-    METRIC_WIDTH,
-    align,
-    confusion_lines,
-    format_metric,
-    format_metrics,
-    format_rate,
-    format_seconds,
-    in_order,
-)
+from rnn_jax.reporting import formatting
+from rnn_jax.reporting.formatting import format_metrics
 
 Results = Sequence[tuple[str, Mapping[str, float | None]]]
 """Rows of the closing table: a label ('best validation, step 430', 'test') and its metrics."""
@@ -87,12 +79,12 @@ class Console:
 
     def results(self, rows: Results, notes: Sequence[str] = ()) -> None:
         """Print the closing table and lines below it."""
-        for line in (*align(result_cells(rows), first="<", width=METRIC_WIDTH), *notes):
+        for line in (*formatting.align(result_cells(rows), first="<", width=formatting.METRIC_WIDTH), *notes):
             self.info(line)
 
     def confusion(self, matrix: np.ndarray, names: Sequence[str]) -> None:
         """Print a confusion matrix [classes, classes] of counts (row: label, column: prediction)."""
-        for line in confusion_lines(matrix, names):
+        for line in formatting.confusion_lines(matrix, names):
             self.info(line)
 
     def _log_step(self, step: int, split: str, metrics: Mapping[str, float], rest: str) -> None:
@@ -102,13 +94,15 @@ class Console:
     def _speed(self, step: int, rate: float) -> str:
         """Throughput and the estimated remaining time."""
         left = (self._last_step - step) * self._units_per_step / rate if rate > 0 else float("inf")
-        return f"{format_rate(rate, self._unit)}  {format_seconds(left)} left"
+        return f"{formatting.format_rate(rate, self._unit)}  {formatting.format_seconds(left)} left"
 
 
 def result_cells(rows: Results) -> list[list[str]]:
     """The closing table as text: a heading row with the metrics' names, then a row per label."""
-    names = in_order(name for _, metrics in rows for name in metrics)
-    cells = [[format_metric(name, m[name]) if name in m else "" for name in names] for _, m in rows]
+    names = formatting.in_order(name for _, metrics in rows for name in metrics)
+    cells = [
+        [formatting.format_metric(name, m[name]) if name in m else "" for name in names] for _, m in rows
+    ]
     return [["", *names], *([label, *texts] for (label, _), texts in zip(rows, cells, strict=True))]
 
 

@@ -8,16 +8,8 @@ import numpy as np
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
-from rnn_jax.reporting.charts import (
-    Series,
-    add_legend,
-    draw_metric,
-    new_figure,
-    save,
-    scaled,
-    series_of,
-    styled,
-)
+from rnn_jax.reporting import charts
+from rnn_jax.reporting.charts import Series, save, styled
 from rnn_jax.reporting.formatting import format_metric
 from rnn_jax.reporting.log import read_lines
 
@@ -39,19 +31,19 @@ def curves(folder: Path, objective: Objective) -> Path:
     logged = {name for row in rows for name in row}
     names = [name for name in dict.fromkeys(("loss", objective.metric, "accuracy")) if name in logged]
     summary = RunFolder(folder).read_summary() or {}
-    figure = new_figure(5.6 * max(len(names), 1), 4.2)
+    figure = charts.new_figure(5.6 * max(len(names), 1), 4.2)
     # The earliest step with the best objective.
-    steps, values = series_of(rows, "validation", objective.metric)
+    steps, values = charts.series_of(rows, "validation", objective.metric)
     best = objective.best(values.tolist())
     best_step = None if best is None else int(steps[values == best][0])
     for column, name in enumerate(names):
         axes = figure.add_subplot(1, len(names), column + 1)
-        by_split = {split: series_of(rows, split, name) for split in SPLIT_COLOURS}
+        by_split = {split: charts.series_of(rows, split, name) for split in SPLIT_COLOURS}
         test = (summary.get("test") or {}).get(name)
-        draw_metric(axes, name, by_split, SPLIT_COLOURS, faint="batch", level=test)
+        charts.draw_metric(axes, name, by_split, SPLIT_COLOURS, faint="batch", level=test)
         if best_step is not None:
             _mark_best(axes, name, by_split["validation"], best_step)
-        add_legend(axes)
+        charts.add_legend(axes)
     return save(figure, folder / "curves.png")
 
 
@@ -67,7 +59,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> Path:
     errors = np.where((matrix > 0) & ~np.eye(classes, dtype=bool), shares, np.nan)
     recalls = np.diag(shares)
     side = min(max(4, 1.8 + 0.52 * classes), 24)
-    figure = new_figure(side + 0.8 + 0.11 * max(map(len, names)), side)
+    figure = charts.new_figure(side + 0.8 + 0.11 * max(map(len, names)), side)
     axes = figure.add_subplot()
     axes.imshow(np.diag(recalls) + np.where(np.eye(classes), 0, np.nan), cmap="Blues", vmin=0, vmax=2.2)
     axes.imshow(errors, cmap="Oranges", vmin=0, vmax=1.8 * np.nanmax(errors, initial=1e-9))
@@ -96,7 +88,7 @@ def mistakes(
     order = np.argsort(-np.asarray(probabilities, dtype=float), kind="stable")[: MAX_COLUMNS * MAX_ROWS]
     across = max(2, min(MAX_COLUMNS, len(order)))
     down = -(-len(order) // across)
-    figure = new_figure(1.8 * across, 2.1 * down + 0.5)
+    figure = charts.new_figure(1.8 * across, 2.1 * down + 0.5)
     title = {0: "No mistakes", 1: "The only mistake"}.get(len(images), f"All {len(images)} mistakes")
     if len(order) < len(images):
         title = f"The {len(order)} most confident of {len(images):,} mistakes"
@@ -118,9 +110,8 @@ def _label_classes(axes: "Axes", names: Sequence[str], recalls: np.ndarray) -> N
     rows = [f"{name}  {100 * recall:.1f} %" for name, recall in zip(names, recalls, strict=True)]
     axes.set_yticks(range(len(names)), rows)
     axes.set(xlabel="prediction", ylabel="label, recall")
-    between = np.arange(len(names) + 1) - 0.5
-    axes.set_xticks(between, minor=True)
-    axes.set_yticks(between, minor=True)
+    for set_ticks in (axes.set_xticks, axes.set_yticks):
+        set_ticks(np.arange(len(names) + 1) - 0.5, minor=True)
     axes.grid(visible=False, which="major")
     axes.grid(visible=True, which="minor", color="#dddddd", linewidth=0.8)
     axes.tick_params(which="both", length=0)
@@ -132,7 +123,7 @@ def _mark_best(axes: "Axes", name: str, validation: Series, step: int) -> None:
     if len(values) and np.isfinite(values[0]):
         axes.plot(
             step,
-            scaled(name, values[0]),
+            charts.scaled(name, values[0]),
             marker="o",
             markersize=9,
             markerfacecolor="none",

@@ -1,5 +1,6 @@
 """Where a result comes from: the hardware, and the commit of the code."""
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -12,8 +13,12 @@ CODE = ("rnn_jax", "configs", "pyproject.toml")
 
 def hardware() -> dict[str, Any]:
     """The processor's name, and the number of cores available to this process."""
+    lines = list[str]()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cpu": _processor(), "cores": cores}
+    return {"cpu": names[0] if names else platform.processor() or platform.machine(), "cores": cores}
 
 
 def commit(root: Path = ROOT) -> str | None:
@@ -21,25 +26,14 @@ def commit(root: Path = ROOT) -> str | None:
 
     None if the package does not run from a checkout, or git is missing.
     """
+
+    def git(*arguments: str) -> str:
+        command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        _git(
-            root, "ls-files", "--error-unmatch", "rnn_jax"
-        )  # fails if another project's checkout contains the package
-        changed = _git(root, "status", "--porcelain", "--", *CODE)
-        return _git(root, "rev-parse", "HEAD") + ("-dirty" if changed else "")
+        git("ls-files", "--error-unmatch", "rnn_jax")  # fails in the checkout of another project
+        changed = git("status", "--porcelain", "--", *CODE)
+        return git("rev-parse", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

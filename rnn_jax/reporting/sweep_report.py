@@ -123,8 +123,8 @@ def _plot_curves(folder: Path, ranked: Sequence[RankedPoint], objective: Objecti
             if place <= len(shown) // 2:
                 better.append(curve)
     axes.set_title(f"validation {name}, a line per member, best points darkest")
-    axes.set_ylabel(axis_label(name))
-    charts.label_steps(axes)
+    axes.set(xlabel="step", ylabel=axis_label(name))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     charts.fit_range(axes, name, better)
     charts.add_legend(axes, is_reversed=True)
     return save(figure, folder / "curves.png")

@@ -42,7 +42,8 @@ def learning(steps: range) -> list[dict[str, Any]]:
 def record_figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The figures created from now on."""
     made: list[Any] = []
-    monkeypatch.setattr(plots, "new_figure", lambda *size: made.append(charts.new_figure(*size)) or made[-1])
+    new_figure = charts.new_figure
+    monkeypatch.setattr(charts, "new_figure", lambda *size: made.append(new_figure(*size)) or made[-1])
     return made
 
 

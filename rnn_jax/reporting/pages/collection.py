@@ -8,17 +8,8 @@ from typing import NamedTuple
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.formatting import in_order
-from rnn_jax.reporting.pages import comparison
-from rnn_jax.reporting.pages.folders import (
-    PARENTS,
-    SWEEP,
-    Found,
-    check_folder,
-    find_runs,
-    is_run,
-    is_sweep,
-    read_object,
-)
+from rnn_jax.reporting.pages import comparison, folders
+from rnn_jax.reporting.pages.folders import PARENTS, SWEEP, Found
 from rnn_jax.reporting.pages.reading import Benchmark, Run, read_objective, read_run
 from rnn_jax.runtime.errors import UserError
 
@@ -34,18 +25,18 @@ class Collection(NamedTuple):
     damaged: list[str]  # a message per run that cannot be read and is left out
 
 
-def collect(folders: Sequence[Path]) -> Collection:
+def collect(given: Sequence[Path]) -> Collection:
     """Read all runs in run and sweep folders; UserError if a folder is neither, or no run is valid."""
-    for folder in folders:
-        check_folder(folder)
+    for folder in given:
+        folders.check_folder(folder)
     damaged, found = list[str](), dict[str, Run]()
     # Sweeps first: a member that is also given by itself belongs to its sweep.
-    for folder in sorted(folders, key=lambda folder: not is_sweep(folder)):
+    for folder in sorted(given, key=lambda folder: not folders.is_sweep(folder)):
         inside, sweep, objective = [Found(folder, None)], None, None
         try:
-            if is_sweep(folder) and not is_run(folder):
-                inside, sweep = find_runs(folder), folder
-                objective = read_objective(read_object(folder / SWEEP), folder / SWEEP)
+            if folders.is_sweep(folder) and not folders.is_run(folder):
+                inside, sweep = folders.find_runs(folder), folder
+                objective = read_objective(folders.read_object(folder / SWEEP), folder / SWEEP)
         except UserError as error:
             damaged.append(str(error))
             continue
@@ -53,11 +44,11 @@ def collect(folders: Sequence[Path]) -> Collection:
             place = os.path.realpath(each.folder)
             try:
                 if place not in found:
-                    found[place] = read_run(each, _name(each, sweep, folders), sweep, objective)
+                    found[place] = read_run(each, _name(each, sweep, given), sweep, objective)
             except UserError as error:
                 damaged.append(str(error))
     if not found:
-        names = ", ".join(map(str, folders))
+        names = ", ".join(map(str, given))
         raise UserError("\n".join(damaged[:2]) or f"{names}: no member has started yet")
     runs = comparison.complete_benchmarks(list(found.values()))
     groups: dict[Benchmark, list[Run]] = {}
@@ -67,14 +58,12 @@ def collect(folders: Sequence[Path]) -> Collection:
     objective = comparison.objective_of(runs)
     metrics = in_order(name for run in runs for name in run.metrics["validation"])
     metric = objective.metric if objective is not None else next(iter(metrics), "loss")
-    return Collection(
-        list(folders), comparison.rank(runs, benchmarks), benchmarks, objective, metric, damaged
-    )
+    return Collection(list(given), comparison.rank(runs, benchmarks), benchmarks, objective, metric, damaged)
 
 
-def _name(found: Found, sweep: Path | None, folders: Sequence[Path]) -> str:
+def _name(found: Found, sweep: Path | None, given: Sequence[Path]) -> str:
     """The number of a member or trial, or a run folder's name; with what precedes it if it is ambiguous."""
-    names = Counter(Path(os.path.realpath(other)).name for other in folders)
+    names = Counter(Path(os.path.realpath(other)).name for other in given)
 
     def short(folder: Path) -> str:
         name = Path(os.path.realpath(folder)).name
@@ -87,4 +76,4 @@ def _name(found: Found, sweep: Path | None, folders: Sequence[Path]) -> str:
     if isinstance(trial, int):  # its folder's name is a hash
         parts[0] = f"trial {trial}"
     own = "/".join(parts)
-    return own if len(folders) == 1 else f"{short(sweep)}/{own}"
+    return own if len(given) == 1 else f"{short(sweep)}/{own}"
