@@ -15,9 +15,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Any
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 SAME_REQUEST = "RNN_JAX_SAME_REQUEST_SECONDS"
@@ -59,23 +58,22 @@ class StopSignal:
         self._received: signal.Signals | None = None
         self._synchronize: Callable[[int], int] | None = None
         self._raises = False
-        self._handlers: dict[signal.Signals, Any] = {}
-        self._second: _SecondSignal | None = None
+        self._handles = False
+        self._previous = ExitStack()
 
     def __enter__(self) -> "StopSignal":
         if threading.current_thread() is threading.main_thread():
-            self._second = _SecondSignal()
-            self._handlers = {number: signal.signal(number, self._receive) for number in STOP_SIGNALS}
-            self._handlers[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._raise_again)
+            self._handles = True
+            self._previous.enter_context(_ending_at_second_signal())
+            for number in STOP_SIGNALS:
+                self._previous.callback(signal.signal, number, signal.signal(number, self._receive))
+            previous = signal.signal(signal.SIGALRM, self._raise_again)
+            self._previous.callback(signal.signal, signal.SIGALRM, previous)
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers = {}
-        if self._second is not None:
-            self._second.close()
-            self._second = None
+        self._handles = False
+        self._previous.close()
 
     @contextmanager
     def raising(self) -> Iterator[None]:
@@ -90,7 +88,7 @@ class StopSignal:
             yield
         finally:
             self._raises = False
-            if self._handlers:
+            if self._handles:
                 signal.setitimer(signal.ITIMER_REAL, 0)
 
     def synchronize_by(self, synchronize: Callable[[int], int]) -> None:
@@ -128,36 +126,36 @@ class StopSignal:
             self.check()
 
 
-class _SecondSignal:
-    """Ends the process at the second signal.
+@contextmanager
+def _ending_at_second_signal() -> Iterator[None]:
+    """End the process at the second signal.
 
     Python's handlers run between two bytecode instructions, which a compilation or a long computation delays.
     The wakeup file descriptor is written by Python's handler in C, and read by a thread at once.
     """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    previous = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(reading,), daemon=True, name="second signal").start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(previous)
+        os.close(writing)  # the thread reads the end of the pipe, and closes the other side
 
-    def __init__(self) -> None:
-        reading, self._write = os.pipe()
-        os.set_blocking(self._write, False)
-        self._previous = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        threading.Thread(target=self._watch, args=(reading,), daemon=True, name="second signal").start()
 
-    def close(self) -> None:
-        """Stop watching."""
-        signal.set_wakeup_fd(self._previous)
-        os.close(self._write)  # the thread reads the end of the pipe, and closes the other side
-
-    def _watch(self, descriptor: int) -> None:
-        first, seconds = None, float(os.environ.get(SAME_REQUEST, SAME_REQUEST_SECONDS))
-        while received := os.read(descriptor, 1):
-            if received[0] not in STOP_SIGNALS:
-                continue
-            now = time.monotonic()
-            if first is None:
-                first = now
-            elif now - first > seconds:
-                os.write(2, b"\nstopped at once, without another checkpoint\n")
-                os._exit(exit_status(signal.Signals(received[0])))
-        os.close(descriptor)
+def _watch(descriptor: int) -> None:
+    first, seconds = None, float(os.environ.get(SAME_REQUEST, SAME_REQUEST_SECONDS))
+    while received := os.read(descriptor, 1):
+        if received[0] not in STOP_SIGNALS:
+            continue
+        now = time.monotonic()
+        if first is None:
+            first = now
+        elif now - first > seconds:
+            os.write(2, b"\nstopped at once, without another checkpoint\n")
+            os._exit(exit_status(signal.Signals(received[0])))
+    os.close(descriptor)
 
 
 def is_stop_status(status: int) -> bool:

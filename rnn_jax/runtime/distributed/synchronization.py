@@ -32,18 +32,10 @@ class Synchronizer:
 
     def __init__(self, devices: Devices) -> None:
         self._devices = devices
+        self.is_single = devices.processes.is_single
+        self.is_coordinator = devices.processes.is_coordinator  # the one that writes
         self._pending: jax.Array | None = None
         self._maximum = jax.jit(jnp.max, out_shardings=shardings(devices.mesh, REPLICATED))
-
-    @property
-    def is_single(self) -> bool:
-        """Whether there is only one process."""
-        return self._devices.processes.is_single
-
-    @property
-    def is_coordinator(self) -> bool:
-        """Whether this process is the one that writes."""
-        return self._devices.processes.is_coordinator
 
     def maximum(self, value: int) -> int:
         """Return the largest value of all processes, an int32."""
