@@ -1,4 +1,4 @@
-"""A cell from a config file alone: what a run folder says of it, and who loads it again."""
+"""A cell from a config file alone: what a run folder stores of it, and how it is loaded again."""
 
 import json
 import os
@@ -132,7 +132,7 @@ COMMANDS = {
 def test_commands_load_the_plugin_again(
     name: str, config: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without it they exit with one line; with it they go on to what is wrong otherwise."""
+    """Without it they exit with one line; with it they continue to the next error."""
     command, arguments, error = COMMANDS[name]
     arguments = ["--workdir", str(trained), *arguments]
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -91,10 +91,10 @@ def _wrong_facts(error: ValidationError, entry_type: type[Entry]) -> list[str]:
     known = [name for name in entry_type.__dataclass_fields__ if name not in ("builder", "_", "origin")]
     problems = {}
     for details in error.errors():
-        fact = str(details["loc"][0])
-        if details["type"].startswith("missing"):
+        fact, kind = str(details["loc"][0]), details["type"]
+        if kind.startswith("missing"):
             problems[fact] = f"{fact}: missing"
-        elif details["type"].startswith("unexpected"):
+        elif kind.startswith("unexpected"):
             problems[fact] = f"{fact}: no such fact; it has {', '.join(known)}"
         else:
             problems.setdefault(fact, f"{fact} = {details['input']!r}: {details['msg']}")

@@ -109,7 +109,12 @@ def _acquire(path: Path) -> int:
             owner = os.pread(descriptor, 1000, 0)
         tries += 1
         time.sleep(BETWEEN_TRIES_SECONDS)
-    raise LockedError(f"{path.parent}: in use by {_who(owner)}")
+    try:
+        found = json.loads(owner)
+        who = f"process {int(found['pid'])} on {found['host']}"
+    except (ValueError, KeyError, TypeError):
+        who = "another process"
+    raise LockedError(f"{path.parent}: in use by {who}")
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
@@ -117,11 +122,3 @@ def _is_at(descriptor: int, path: Path) -> bool:
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     return False
-
-
-def _who(owner: bytes) -> str:
-    try:
-        found = json.loads(owner)
-        return f"process {int(found['pid'])} on {found['host']}"
-    except (ValueError, KeyError, TypeError):
-        return "another process"

@@ -40,7 +40,7 @@ class Cluster(NamedTuple):
 
     required: tuple[str, ...]
     """The first has the number of processes, the second the index of this one."""
-    count: Callable[[str], int] = int
+    parse_count: Callable[[str], int] = int
 
 
 CLUSTERS = {
@@ -63,7 +63,12 @@ def processes_of(
         return Processes()
     if process_count is not None and process_index is not None and coordinator is not None:
         return Processes(process_count, process_index, coordinator)
-    found = _of_cluster()
+    found = None
+    for cluster in CLUSTERS.values():
+        if found is None and all(name in os.environ for name in cluster.required):
+            count, index = (os.environ[name] for name in cluster.required[:2])
+            with contextlib.suppress(ValueError):
+                found = Processes(cluster.parse_count(count), int(index))
     if found is None:
         if process_count is None:
             return Processes()
@@ -88,12 +93,3 @@ def parse_address(coordinator: str) -> tuple[str, int] | None:
         except OSError:
             return None
     return host, int(port)
-
-
-def _of_cluster() -> Processes | None:
-    for cluster in CLUSTERS.values():
-        if all(name in os.environ for name in cluster.required):
-            count, index = (os.environ[name] for name in cluster.required[:2])
-            with contextlib.suppress(ValueError):
-                return Processes(cluster.count(count), int(index))
-    return None

@@ -1,4 +1,4 @@
-"""The run folder: creating it, resuming in it, refusing it."""
+"""The run folder: created, resumed in, or rejected."""
 
 import errno
 import json
@@ -97,7 +97,7 @@ def test_training_may_be_longer_only_where_the_schedule_is_constant(tmp_path):
         open_run(cosine, config_of(longer))
 
 
-def test_a_folder_with_other_files_is_error_of(tmp_path):
+def test_a_folder_with_other_files_is_an_error(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(UserError, match=r"not empty, and not a run folder \(no config\.json\)"):
         open_run(tmp_path, config_of())
@@ -109,7 +109,7 @@ def test_an_empty_folder_is_used_even_after_a_kill(tmp_path):
     assert open_run(tmp_path, config_of()).config.exists()
 
 
-def test_a_folder_that_is_not_writable_is_error_of(tmp_path, monkeypatch):
+def test_a_folder_that_is_not_writable_is_an_error(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="file: not a folder"):
         open_run(tmp_path / "file", config_of())

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only 
 
 
 def faults(environment: dict[str, str]) -> int:
-    """Page faults of the third time that 100 MB are taken, filled and freed."""
+    """Page faults of the third time that 100 MB are allocated, written and freed."""
     command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return int(done.stdout)
@@ -62,5 +62,5 @@ def test_a_program_is_started_anew_once_with_huge_pages(environment: dict[str, s
 
 
 @pytest.mark.parametrize("mine", [{"MALLOC_TOP_PAD_": "0"}, {"GLIBC_TUNABLES": "glibc.malloc.top_pad=0"}])
-def test_what_the_user_has_set_stays(environment: dict[str, str], mine: dict[str, str]) -> None:
+def test_settings_of_the_user_stay(environment: dict[str, str], mine: dict[str, str]) -> None:
     assert faults(environment | mine) > 1_000

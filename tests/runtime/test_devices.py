@@ -1,4 +1,4 @@
-"""How many CPU cores a batch is spread over, if nobody says so."""
+"""The default number of CPU cores of a batch."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ from rnn_jax.runtime.errors import UserError
         (20, 5_000, 8, 1),
     ],
 )
-def test_cores_want_rows_and_steps(rows: int, time_steps: int, cores: int, expected: int) -> None:
+def test_cores_need_rows_and_steps(rows: int, time_steps: int, cores: int, expected: int) -> None:
     assert worthwhile_cores(rows, time_steps, cores) == expected
 
 
@@ -32,7 +32,7 @@ def test_cores_want_rows_and_steps(rows: int, time_steps: int, cores: int, expec
     ("environment", "devices", "found"),
     [({}, None, 2), ({}, 1, 1), ({}, 3, 3), ({"JAX_NUM_CPU_DEVICES": "1"}, None, 1)],
 )
-def test_a_cpu_is_split_unless_the_user_has_said_how(
+def test_a_cpu_is_split_unless_the_user_has_set_it(
     environment: dict[str, str], devices: int | None, found: int
 ) -> None:
     program = (

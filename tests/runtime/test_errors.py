@@ -10,7 +10,7 @@ from rnn_jax.config.command_line import load_config
 from rnn_jax.runtime.errors import StorageError, UserError, as_user_error
 
 
-def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="too long") as caught:
         os.stat(tmp_path / ("x" * 300))
     expected = as_user_error(caught.value)
@@ -18,7 +18,7 @@ def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
     assert str(expected) == f"{tmp_path / ('x' * 300)}: cannot be reached (File name too long)"
 
 
-def test_a_full_disk_is_told() -> None:
+def test_a_full_disk_is_reported() -> None:
     expected = as_user_error(OSError(errno.ENOSPC, "No space left on device", "here"))
     assert isinstance(expected, StorageError)
     assert "here: the disk is full" in str(expected)

@@ -34,14 +34,14 @@ def holder(tmp_path: Path):
         process.kill()
 
 
-def test_a_second_process_is_told_who_is_there(holder: subprocess.Popen, tmp_path: Path) -> None:
+def test_the_error_of_a_second_process_names_the_first(holder: subprocess.Popen, tmp_path: Path) -> None:
     who = f"in use by process {holder.pid} on {socket.gethostname()}"
     with pytest.raises(LockedError, match=re.escape(f"{tmp_path}: {who}")), locked(tmp_path):
         pytest.fail("two at once")
     assert (tmp_path / NAME).exists()
 
 
-def test_what_a_dead_process_left_is_taken_over(holder: subprocess.Popen, tmp_path: Path) -> None:
+def test_the_lock_of_a_dead_process_is_taken_over(holder: subprocess.Popen, tmp_path: Path) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert str(holder.pid) in (tmp_path / NAME).read_text()
@@ -50,20 +50,20 @@ def test_what_a_dead_process_left_is_taken_over(holder: subprocess.Popen, tmp_pa
     assert not (tmp_path / NAME).exists()
 
 
-def test_it_is_let_go_whatever_happens(tmp_path: Path) -> None:
+def test_a_lock_is_released_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), locked(tmp_path):
         _ = 1 / 0
     with locked(tmp_path), pytest.raises(LockedError, match=str(os.getpid())), locked(tmp_path):
         pytest.fail("two at once")
 
 
-def test_a_lock_that_says_nothing_is_a_lock(tmp_path: Path) -> None:
+def test_an_empty_lock_file_still_locks(tmp_path: Path) -> None:
     with locked(tmp_path):
         (tmp_path / NAME).write_text("")
         with pytest.raises(LockedError, match="another process"), locked(tmp_path):
             pytest.fail("two at once")
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written"), locked(tmp_path / "missing"):
         pytest.fail("there is no such folder")

@@ -166,7 +166,7 @@ def test_several_processes_stop_by_their_synchronized_signal() -> None:
             return next(results)
 
         stop.synchronize_by(synchronize)
-        assert stop.requested is None  # until the others know it
+        assert stop.requested is None  # until the others have it
         with stop.raising():
             pass
         stop.check()
