@@ -12,14 +12,9 @@ __all__ = ["Batch", "Task", "build_task"]
 def build_task(
     data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, name: str, **options: Any
 ) -> Task:
-    """Build the task called `name` for data of that spec in those splits.
+    """Build the task `name` of `catalogue.TASKS` for data of that spec in those splits.
 
-    Args:
-        data_spec: the data set's spec.
-        splits: the arrays of each split.
-        batch_size: rows of a batch.
-        name: a key of `catalogue.TASKS`.
-        options: the other keys of the config section `task`, those that are `Hyper` apart.
+    `options` are the other keys of the config section `task`, without those that are `Hyper`.
 
     Raises:
         UserError: the data do not fit the task, or are too few for a batch.

@@ -11,7 +11,6 @@ in an order that is new in every epoch: no example is dropped, and no batch is r
 
 import functools
 from fractions import Fraction
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,20 +21,11 @@ _MAX_SIZES = 1_000  # distinct lengths that the search for bounds considers
 _SCHEDULE_SEED = 20_261_125  # of the order of batches in an epoch, the same for all models
 
 
-class Bucket(NamedTuple):
-    """The rows of a split that are padded to one bound."""
-
-    bound: int
-    """Steps."""
-    rows: np.ndarray
-    """Example numbers [rows]; -1 is padding."""
-
-
 class Schedule:
     """The bucket of each training batch, and the number of the batch in its bucket."""
 
     def __init__(self, counts: list[int], batch_size: int) -> None:
-        """`counts` is the number of rows in each bucket."""
+        """`counts` has the number of rows in each bucket."""
         self._counts, self._batch_size = counts, batch_size
 
     def at(self, step: int) -> tuple[int, int]:
@@ -71,15 +61,28 @@ def build_select(splits: Splits, batch_size: int, buckets: int) -> tuple[Select,
     bounds = find_bounds(splits["train"]["lengths"], buckets, batch_size)
     bounds[-1] = max(bounds[-1], *(int(arrays["lengths"].max()) for arrays in splits.values()))
     starts = {split: np.cumsum(arrays["lengths"]) - arrays["lengths"] for split, arrays in splits.items()}
-    bucketed = {split: _assign(arrays["lengths"], bounds) for split, arrays in splits.items()}
-    evaluated = {split: _in_batches(bucketed[split], batch_size) for split in splits}
-    schedule = Schedule([len(bucket.rows) for bucket in bucketed["train"]], batch_size)
+    numbers = {split: np.searchsorted(bounds, arrays["lengths"]) for split, arrays in splits.items()}
+    members = {
+        split: [np.flatnonzero(found == number) for number in range(len(bounds))]
+        for split, found in numbers.items()
+    }
+    schedule = Schedule([len(rows) for rows in members["train"]], batch_size)
+    evaluated = {  # the last batch of each bucket is padded with -1
+        split: [
+            (bound, batch)
+            for bound, rows in zip(bounds, of_bounds, strict=True)
+            for batch in np.pad(rows, (0, -len(rows) % batch_size), constant_values=-1).reshape(
+                -1, batch_size
+            )
+        ]
+        for split, of_bounds in members.items()
+    }
 
     def select(split: str, seed: int, step: int) -> np.ndarray:
         if split == "train":
             number, batch = schedule.at(step)
-            bound, members = bucketed[split][number]
-            rows = members[ordering.training_batch(len(members), batch_size, (seed, number), batch)]
+            bound, rows = bounds[number], members[split][number]
+            rows = rows[ordering.training_batch(len(rows), batch_size, (seed, number), batch)]
         else:
             bound, rows = evaluated[split][step]
         return places(rows, starts[split], splits[split]["lengths"], bound)
@@ -91,14 +94,10 @@ def build_select(splits: Splits, batch_size: int, buckets: int) -> tuple[Select,
 def find_bounds(lengths: np.ndarray, buckets: int, min_rows: int) -> list[int]:
     """Return the bounds of at most `buckets` buckets that minimize padding; the last is the greatest length.
 
+    Each bucket has at least `min_rows` of the lengths [examples]; with fewer examples, one bucket has all.
     By dynamic programming over the sorted distinct lengths: the cost of the first i lengths with one more
     bucket is the cost of the first j < i with the buckets so far, plus that of one bucket for the lengths
     from j to i.
-
-    Args:
-        lengths: [examples].
-        buckets: the greatest number of buckets.
-        min_rows: the least number of examples in each bucket; with fewer examples, one bucket has all.
     """
     sizes, counts = np.unique(np.maximum(lengths, 1), return_counts=True)
     groups = np.array_split(np.arange(len(sizes)), min(len(sizes), _MAX_SIZES))
@@ -123,29 +122,9 @@ def find_bounds(lengths: np.ndarray, buckets: int, min_rows: int) -> list[int]:
     return bounds[::-1]
 
 
-def _assign(lengths: np.ndarray, bounds: list[int]) -> list[Bucket]:
-    number = np.searchsorted(bounds, lengths)
-    return [Bucket(bound, np.flatnonzero(number == each)) for each, bound in enumerate(bounds)]
-
-
-def _in_batches(buckets: list[Bucket], batch_size: int) -> list[Bucket]:
-    """Return the batches of an evaluation, the last of each bucket padded with -1."""
-    return [
-        Bucket(bound, np.pad(part, (0, batch_size - len(part)), constant_values=-1))
-        for bound, rows in buckets
-        for part in np.split(rows, range(batch_size, len(rows), batch_size))
-        if len(part)
-    ]
-
-
 def places(rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray, bound: int) -> np.ndarray:
     """Return the indices [batch, 1 + bound] of some examples: see `build_select`."""
     steps = np.arange(bound)[None, :]
     real = (rows[:, None] >= 0) & (steps < lengths[rows][:, None])
     found = np.where(real, starts[rows][:, None] + steps, -1)
     return np.concatenate([rows[:, None], found], axis=1).astype(np.int32)
-
-
-def mean_length(splits: Splits) -> int:
-    """Return the mean length of the training sequences, at least 1."""
-    return max(1, round(float(splits["train"]["lengths"].mean())))

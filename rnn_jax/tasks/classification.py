@@ -9,7 +9,7 @@ and the target is its class. Read by pixels it becomes six steps of one feature.
 classes].
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -21,7 +21,7 @@ import optax
 from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks import ordering
-from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Select, Splits, Task
+from rnn_jax.tasks.task import Arrays, Batch, Fetch, Hyper, Metrics, Select, Splits, Task
 
 
 def build_classification(
@@ -33,15 +33,10 @@ def build_classification(
     permutation_seed: int | None,
     shift_pixels: int,
 ) -> Task:
-    """Build the task of classifying images.
+    """Build the task for `inputs` [examples, height, width], white at `data_spec['maximum']`, and `targets`.
 
-    Args:
-        data_spec: spec of the data set, of kind 'image': `height`, `width`, `classes`, `maximum` (white).
-        splits: `inputs` [examples, height, width] and `targets` [examples] of each split.
-        batch_size: rows of a batch.
-        reading: a time step is a row of the image ('rows') or a pixel, row by row ('pixels').
-        permutation_seed: seed of one permutation of the time steps of all images; None: no permutation.
-        shift_pixels: training images are shifted randomly by up to this many pixels in both directions.
+    A time step is a row of the image, or with `reading` 'pixels' a pixel. `permutation_seed` permutes the
+    time steps of all images alike; training images are shifted randomly by up to `shift_pixels`.
 
     Raises:
         UserError: the shift would move images out of view.
@@ -77,10 +72,7 @@ def build_classification(
 
 
 def classification_task(
-    spec: Mapping[str, Any],
-    select: Select,
-    batches: Mapping[str, Fraction],
-    fetch: Callable[[Arrays, jax.Array, jax.Array | None], Batch],
+    spec: Mapping[str, Any], select: Select, batches: Mapping[str, Fraction], fetch: Fetch
 ) -> Task:
     """Return the task with one class per sequence, cross-entropy loss and accuracy; see `Task`."""
     return Task(

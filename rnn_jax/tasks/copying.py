@@ -11,6 +11,7 @@ Every step has a target and the same weight. A model without memory does best by
 any symbol: copied · log(alphabet) / steps nats. Outputs are logits [batch, time, alphabet + 1].
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,13 +37,7 @@ def build_copying(
 ) -> Task:
     """Build the copying problem, whose examples are drawn from their numbers.
 
-    Args:
-        data_spec: spec of the data set, of kind 'numbers'.
-        splits: `numbers` [examples] of each split.
-        batch_size: rows of a batch.
-        delay_steps: blank steps between the last symbol and the recall marker.
-        copied_symbols: number of symbols to copy.
-        alphabet_size: number of distinct symbols.
+    `delay_steps` blanks separate the last symbol from the recall marker.
     """
     del data_spec
     select, batches = ordering.build_select(splits, batch_size)
@@ -50,9 +45,6 @@ def build_copying(
     def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
         symbols = jax.random.randint(key, (copied_symbols,), 1, alphabet_size + 1)
         return lay_out(symbols, delay_steps, alphabet_size)
-
-    def loss(logits: jax.Array, batch: Batch, hyper: Hyper) -> tuple[jax.Array, jax.Array, Metrics]:
-        return cross_entropy(logits, batch, hyper, copied_symbols)
 
     return Task(
         spec={
@@ -66,7 +58,7 @@ def build_copying(
         batches=batches,
         select=select,
         fetch=generated.build_fetch(draw),
-        loss=loss,
+        loss=functools.partial(cross_entropy, copied_symbols=copied_symbols),
     )
 
 

@@ -5,19 +5,13 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.tasks.task import Arrays, Batch
+from rnn_jax.tasks.task import Arrays, Batch, Fetch
 
 _SEED = 20_261_101  # of all generated examples; another seed makes another data set
 
 
-def build_fetch(
-    draw: Callable[[jax.Array], tuple[jax.Array, jax.Array]],
-) -> Callable[[Arrays, jax.Array, jax.Array | None], Batch]:
-    """Build the `fetch` of a task for data of kind 'numbers'.
-
-    Args:
-        draw: (key) -> the inputs [time, ...] and the targets of one example.
-    """
+def build_fetch(draw: Callable[[jax.Array], tuple[jax.Array, jax.Array]]) -> Fetch:
+    """Build `fetch` from `draw`, which returns inputs [time, ...] and targets of one example for its key."""
 
     def fetch(data: Arrays, indices: jax.Array, keys: jax.Array | None) -> Batch:
         del keys  # no augmentation

@@ -46,10 +46,10 @@ def build_language_modelling(
     eval_batch_size: int,
     loss_per: str,
 ) -> Task:
-    """Build the task.
+    """Build the task for a text.
 
     Args:
-        data_spec: spec of the data set, of kind 'text': `unit`, `vocabulary`.
+        data_spec: `unit` and `vocabulary` of the text.
         splits: `tokens` [tokens] of each split.
         batch_size: rows of a training batch.
         bptt_steps: steps of a training window, the BPTT window: gradients stop at its start.
@@ -61,7 +61,10 @@ def build_language_modelling(
         UserError: the training text is shorter than a batch, or another split than its rows.
     """
     _check_sizes(splits, batch_size, bptt_steps, eval_batch_size)
-    unit = str(data_spec["unit"])
+    unit, sizes = (
+        str(data_spec["unit"]),
+        dict.fromkeys(("vocabulary", "output_size"), data_spec["vocabulary"]),
+    )
     rows = {split: batch_size if split == "train" else eval_batch_size for split in splits}
     evaluated_steps = max(bptt_steps, EVALUATED_TOKENS // eval_batch_size)
     streams = {
@@ -88,7 +91,7 @@ def build_language_modelling(
         return total, count if loss_per == "token" else real_rows, {"loss": (total, count)}
 
     return Task(
-        spec=model_spec(int(data_spec["vocabulary"]), bptt_steps),
+        spec=sizes | {"time_steps": bptt_steps, "head": "step"},
         objective=Objective.of(UNIT_METRICS[unit][0], "min"),
         metrics={"loss": "min"},
         batches={split: Fraction(each.windows) for split, each in streams.items()},
@@ -151,16 +154,6 @@ class Streams:
                 tokens = self._tokens[first : min(first + self._steps, end) + 1]
                 window[row, 1 : 1 + len(tokens)] = tokens
         return window
-
-
-def model_spec(vocabulary: int, time_steps: int) -> dict[str, int | str]:
-    """Return the spec of a language model for `vocabulary` tokens."""
-    return {
-        "vocabulary": vocabulary,
-        "output_size": vocabulary,
-        "time_steps": time_steps,
-        "head": "step",
-    }
 
 
 def metrics_of_loss(unit: str, loss: float) -> dict[str, float]:

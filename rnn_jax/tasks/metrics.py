@@ -18,9 +18,7 @@ def merge(parts: Iterable[Mapping[str, tuple[ArrayLike, ArrayLike]]]) -> dict[st
 def confusion_matrix(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Count examples by label (rows) and most probable class (columns): [classes, classes].
 
-    Args:
-        labels: [examples], int.
-        probabilities: [examples, classes].
+    The labels are int [examples], the probabilities [examples, classes].
     """
     classes = probabilities.shape[1]
     pairs = labels * classes + probabilities.argmax(axis=-1)

@@ -13,7 +13,7 @@ Features are standardized by the mean and standard deviation of the training set
 regression for the loss; its other metrics are in the units of the data.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -24,27 +24,18 @@ from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks import bucketing
 from rnn_jax.tasks.classification import classification_task
-from rnn_jax.tasks.task import Arrays, Batch, Hyper, Metrics, Splits, Task
+from rnn_jax.tasks.task import Arrays, Batch, Fetch, Hyper, Metrics, Splits, Task
 
 
 def build_text_classification(
     data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, buckets: int
 ) -> Task:
-    """Build the task of classifying texts.
+    """Build the task of classifying texts: `lengths`, `targets` and `steps` of each split.
 
-    Args:
-        data_spec: spec of the data set, of kind 'labelled_text': `vocabulary`, `classes`.
-        splits: `lengths`, `targets` and `steps` of each split.
-        batch_size: rows of a batch.
-        buckets: the greatest number of lengths that rows are padded to; 1: all rows to the longest.
+    Rows are padded to at most `buckets` different lengths; 1: all rows to the longest.
     """
-    spec = {
-        "vocabulary": data_spec["vocabulary"],
-        "output_size": data_spec["classes"],
-        "time_steps": bucketing.mean_length(splits),
-    }
     select = bucketing.build_select(splits, batch_size, buckets)
-    return classification_task(spec, *select, _build_fetch(lambda tokens: tokens))
+    return classification_task(_sizes(data_spec, splits), *select, _build_fetch(data_spec))
 
 
 def build_sequence_classification(
@@ -60,13 +51,7 @@ def build_sequence_classification(
             "task.name = sequence_classification: needs labels, but the array y of these sequences has real "
             "numbers; set task.name = sequence_regression"
         )
-    spec = {
-        "input_size": data_spec["features"],
-        "output_size": data_spec["classes"],
-        "time_steps": bucketing.mean_length(splits),
-    }
-    select = bucketing.build_select(splits, batch_size, buckets)
-    return classification_task(spec, *select, _build_fetch(_standardize(data_spec)))
+    return build_text_classification(data_spec, splits, batch_size, buckets=buckets)
 
 
 def build_sequence_regression(
@@ -99,36 +84,36 @@ def build_sequence_regression(
 
     select, batches = bucketing.build_select(splits, batch_size, buckets)
     return Task(
-        spec={
-            "input_size": data_spec["features"],
-            "output_size": data_spec["outputs"],
-            "time_steps": bucketing.mean_length(splits),
-            "head": "sequence",
-        },
+        spec={**_sizes(data_spec, splits), "head": "sequence"},
         objective=Objective.of("loss", "min"),
         metrics={"loss": "min", "mean_squared_error": "min", "mean_absolute_error": "min"},
         batches=batches,
         select=select,
-        fetch=_build_fetch(_standardize(data_spec)),
+        fetch=_build_fetch(data_spec),
         loss=loss,
     )
 
 
-def _standardize(data_spec: Mapping[str, Any]) -> Callable[[jax.Array], jax.Array]:
-    mean, deviation = (np.array([[data_spec[key]]], np.float32) for key in ("means", "deviations"))
-    return lambda features: (features - mean) / deviation
+def _sizes(data_spec: Mapping[str, Any], splits: Splits) -> dict[str, int]:
+    """The sizes in the spec of a task; its time steps are the mean length of the training sequences."""
+    read, size = ("vocabulary", "vocabulary") if "vocabulary" in data_spec else ("input_size", "features")
+    output_size = data_spec["classes" if "classes" in data_spec else "outputs"]
+    time_steps = max(1, round(float(splits["train"]["lengths"].mean())))
+    return {read: data_spec[size], "output_size": output_size, "time_steps": time_steps}
 
 
-def _build_fetch(
-    prepare: Callable[[jax.Array], jax.Array],
-) -> Callable[[Arrays, jax.Array, jax.Array | None], Batch]:
-    """Build `fetch` for the indices of `bucketing.build_select`; `prepare` maps steps to inputs."""
+def _build_fetch(data_spec: Mapping[str, Any]) -> Fetch:
+    """Build `fetch` for the indices of `bucketing.build_select`, which standardizes features."""
+    statistics = [
+        np.array([[data_spec[key]]], np.float32) for key in ("means", "deviations") if key in data_spec
+    ]
 
     def fetch(data: Arrays, indices: jax.Array, keys: jax.Array | None) -> Batch:
         del keys  # no augmentation
         rows, places = indices[:, 0], indices[:, 1:]
+        inputs = data["steps"][jnp.maximum(places, 0)]
         return Batch(
-            inputs=prepare(data["steps"][jnp.maximum(places, 0)]),
+            inputs=(inputs - statistics[0]) / statistics[1] if statistics else inputs,
             targets=data["targets"][jnp.maximum(rows, 0)],
             weights=(rows >= 0).astype(jnp.float32),
             lengths=(places >= 0).sum(axis=1, dtype=jnp.int32),

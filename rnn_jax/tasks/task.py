@@ -48,6 +48,10 @@ class Batch(NamedTuple):
     """[batch], bool: rows whose carry starts anew, in tasks that pass the carry on; None: no row."""
 
 
+Fetch = Callable[[Arrays, jax.Array, jax.Array | None], Batch]
+"""(data, indices, keys) -> batch; see `Task.fetch`."""
+
+
 class Task(NamedTuple):
     """Inputs, targets, loss and metrics; the module docstring shows how the parts are used."""
 
@@ -64,7 +68,7 @@ class Task(NamedTuple):
     """(split, seed, step) -> indices [batch, ...]: an example number for each row, optionally followed by
     more about the example, or the tokens of a text window; -1 is padding. NumPy, on the host; the shape
     depends on (split, step) alone."""
-    fetch: Callable[[Arrays, jax.Array, jax.Array | None], Batch]
+    fetch: Fetch
     """(data, indices, keys) -> batch. Traced. `keys` [batch], one for each row, draw augmentations; None: no
     augmentation."""
     loss: Callable[[Any, Batch, Hyper], tuple[jax.Array, jax.Array, Metrics]]
