@@ -12,17 +12,25 @@ from rnn_jax.config.messages import choices_of
 from rnn_jax.config.schema import Hyper, keys
 from rnn_jax.models.pooling import POOLS
 from rnn_jax.runtime import devices
+from rnn_jax.runtime.processes import processes_of
 
 BUILDERS: dict[str, Callable[..., Any]] = {
     "dataset": datasets.build_dataset,
     "task": tasks.build_task,
     "runtime": devices.build_devices,
 }
+REST = {"runtime": set(inspect.signature(processes_of).parameters)}
+"""The keys that a builder passes on."""
 
 
 def keywords(builder: Callable[..., Any]) -> set[str]:
     parameters = inspect.signature(builder).parameters.values()
     return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+
+
+def takes_rest(builder: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(builder).parameters.values()
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
 # The keys that the options of the catalogue's entries bring.
@@ -37,7 +45,7 @@ def test_the_schema_equals_the_builders_signatures(section: str) -> None:
     known = {key.partition(".")[2]: field for key, field in keys().items() if key.startswith(f"{section}.")}
     expected = {key for key, field in known.items() if Hyper not in field.metadata}
     options = {key for key in OPTIONS.get(section, ()) if key in expected}
-    assert keywords(BUILDERS[section]) | options == expected
+    assert keywords(BUILDERS[section]) | REST.get(section, set()) | options == expected
 
 
 def test_builders_take_the_options_of_their_entries() -> None:
@@ -48,7 +56,9 @@ def test_builders_take_the_options_of_their_entries() -> None:
         if entry.is_choice:
             given = [("data_dir", entry.takes_data_dir), ("name", entry.takes_name)]
             options = {*options_of(entry), *(key for key, is_given in given if is_given)}
-            assert keywords(resolve(entry.builder)) == options
+            builder = resolve(entry.builder)
+            # Loaders of a user's files take the other keys together, as a section of the config.
+            assert keywords(builder) == (options - set(options_of(entry)) if takes_rest(builder) else options)
 
 
 def test_the_pools_are_the_choices() -> None:
