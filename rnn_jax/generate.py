@@ -13,9 +13,8 @@ from rnn_jax.catalogue import TASKS
 from rnn_jax.config.arguments import Parser
 from rnn_jax.config.run_folder import read_config
 from rnn_jax.config.schema import Config
-from rnn_jax.datasets import dataset_info
+from rnn_jax.datasets import dataset_info, safe_reading
 from rnn_jax.datasets import vocabulary as vocabularies
-from rnn_jax.datasets.user_files import encodings
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.reporting.console import build_console
 from rnn_jax.reporting.formatting import printable
@@ -119,9 +118,9 @@ def _read_text(name: str, config: Config) -> str:
     except (OSError, RuntimeError) as error:  # RuntimeError: `~user` of no user
         raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     try:
-        return encodings.open_text(io.BytesIO(data), tokenizer, encoding).read()
+        return safe_reading.open_text(io.BytesIO(data), tokenizer, encoding).read()
     except UnicodeError as error:
-        raise UserError(f"{name}: {encodings.decoding_problem(data, encoding, error)}") from error
+        raise UserError(f"{name}: {safe_reading.decoding_problem(data, encoding, error)}") from error
 
 
 def _encode(vocabulary: Vocabulary, text: str, name: str) -> np.ndarray:

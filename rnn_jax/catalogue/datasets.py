@@ -83,7 +83,7 @@ DATASETS: dict[str, DatasetEntry] = {
         f"{_USER}.image_files:load_image_folder", options=f"{_KEYS}:Images", data="image", takes_data_dir=True
     ),
     "tfds": DatasetEntry(
-        f"{_PUBLISHED}.tfds_images:load_tfds_images", data="image", takes_name=True, takes_data_dir=True
+        f"{_PUBLISHED}.images:load_tfds_images", data="image", takes_name=True, takes_data_dir=True
     ),
     "synthetic": DatasetEntry(f"{_SYNTHETIC}:load_synthetic", options=f"{_KEYS}:Synthetic", data=None),
     "generated": DatasetEntry(f"{_SYNTHETIC}:load_generated", options=f"{_KEYS}:Generated", data="numbers"),

@@ -3,7 +3,6 @@
 import bz2
 import contextlib
 import gzip
-import io
 import lzma
 import math
 import os
@@ -11,7 +10,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -20,8 +19,7 @@ from rnn_jax.runtime.errors import UserError
 
 MAX_EXPANSION = 200
 """Greatest ratio of decompressed to compressed size. Deflate can reach 1,032; honest data stay below 20."""
-ALWAYS_ALLOWED = 1 << 28
-"""Decompressed bytes that any file may have."""
+ALWAYS_ALLOWED = 1 << 28  # decompressed bytes that any file may have
 _MAX_READ = 1 << 24  # bytes of one read: tarfile would read a member name of a terabyte
 _BLOCK = 1 << 20
 
@@ -31,12 +29,11 @@ def size_limit(compressed: int) -> int:
     return max(ALWAYS_ALLOWED, MAX_EXPANSION * compressed)
 
 
-class Decompressed(io.BufferedIOBase):
+class Decompressed:
     """The contents of a file, decompressed as they are read; raises UserError beyond the size limit."""
 
     def __init__(self, path: Path, stream: Any, compressed: int, compression: str) -> None:
         """Read `stream`, the decompressed contents of a file of `compressed` bytes."""
-        super().__init__()
         self._path, self._stream, self._compression = path, stream, compression
         self._limit = size_limit(compressed)
 
@@ -59,12 +56,6 @@ class Decompressed(io.BufferedIOBase):
     def tell(self) -> int:
         return self._stream.tell()
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
     def read_up_to(self, count: int) -> tuple[bytes, int]:
         """Read at most `count` bytes; return them and the number of bytes that follow."""
         parts, left = [], count
@@ -78,10 +69,8 @@ class Decompressed(io.BufferedIOBase):
 
     def _check_limit(self, position: int) -> None:
         if position > self._limit:
-            raise UserError(
-                f"{self._path}: decompresses to more than {self._limit:,} bytes, {MAX_EXPANSION} times its "
-                "size; decompress it yourself if it is right"
-            )
+            problem = f"decompresses to more than {self._limit:,} bytes, {MAX_EXPANSION} times its size"
+            raise UserError(f"{self._path}: {problem}; decompress it yourself if it is right")
 
 
 _COMPRESSIONS: dict[bytes, tuple[str, Callable[[BinaryIO], Any]]] = {
@@ -107,13 +96,10 @@ def read_tar(path: Path, selected: Callable[[str], bool], max_bytes: int) -> Ite
     """Yield the names and contents of the selected files of a tar archive, compressed or not.
 
     No file is written, so no name can do harm. An archive with a name that leads out of it is still an error,
-    since nobody should unpack it.
-
-    Raises:
-        UserError: the archive has a member other than files and folders, a name that leads out of it, or a
-            selected file of more than `max_bytes`.
+    since nobody should unpack it, as are members other than files and folders, and selected files of more
+    than `max_bytes`.
     """
-    with open_compressed(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+    with open_compressed(path) as stream, tarfile.TarFile(fileobj=cast(Any, stream)) as archive:
         for member in archive:
             name = f"{member.name[:99]!r}"
             if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE):
@@ -132,10 +118,8 @@ def read_tar(path: Path, selected: Callable[[str], bool], max_bytes: int) -> Ite
 def read_npz(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """Return the arrays of an `.npz` file, or those of the given names that it contains.
 
-    Headers are compared with the contents before any memory is allocated.
-
-    Raises:
-        UserError: the file cannot be read, is damaged or another file, or contains pickled objects.
+    Headers are compared with the contents before any memory is allocated. Raises UserError for another file,
+    a damaged one, or one that contains pickled objects.
     """
     with reading(path, "not an .npz file, or damaged"), path.open("rb") as file:
         start = file.read(8)
@@ -150,9 +134,8 @@ def read_npz(path: Path, names: Collection[str] | None = None) -> dict[str, np.n
             wanted = {name: member for name, member in members.items() if names is None or name in names}
             size = os.fstat(file.fileno()).st_size
             if sum(member.file_size for member in wanted.values()) > size_limit(size):
-                raise UserError(
-                    f"{path}: decompresses to more than {MAX_EXPANSION} times its size; save it by np.savez"
-                )
+                problem = f"decompresses to more than {MAX_EXPANSION} times its size"
+                raise UserError(f"{path}: {problem}; save it by np.savez")
             return {name: _read_array(path, archive, member) for name, member in wanted.items()}
 
 
@@ -171,9 +154,8 @@ def _read_array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -
             raise _pickled(path)
         claimed, actual = math.prod(shape) * dtype.itemsize, member.file_size - stream.tell()
         if claimed != actual or any(size < 0 for size in shape) or not dtype.itemsize:
-            raise UserError(
-                f"{path}: damaged: the header of {name} claims {claimed:,} bytes, but {actual:,} follow"
-            )
+            problem = f"the header of {name} claims {claimed:,} bytes, but {actual:,} follow"
+            raise UserError(f"{path}: damaged: {problem}")
         stream.seek(0)
         return np.lib.format.read_array(stream, allow_pickle=False)
 

@@ -1,5 +1,6 @@
 """The interface of a data set: arrays in splits, and a plain description of them."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,9 +10,11 @@ from rnn_jax.datasets.vocabulary import Vocabulary
 Spec = dict[str, Any]
 """Plain values, as in JSON: {"kind": "image", "height": 28, ...}. A task derives the sizes of a model from
 them, and a trained model prepares new inputs with them."""
-Splits = dict[str, dict[str, np.ndarray]]
-"""The arrays of each split, "train", "validation" and "test", by name."""
-SPLITS = ("train", "validation", "test")
+Arrays = dict[str, np.ndarray]
+"""The arrays of a split by name."""
+Splits = dict[str, Arrays]
+"""The arrays of each split: "train", "validation" and "test"."""
+SPLITS: tuple[str, ...] = ("train", "validation", "test")
 _MAX_LISTED = 12  # classes that are listed one by one
 
 
@@ -56,7 +59,7 @@ class Dataset(NamedTuple):
         return [split for split in self.splits if split not in ("train", "validation")]
 
 
-def take(arrays: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
+def take(arrays: Arrays, rows: np.ndarray) -> Arrays:
     """Return the arrays of some examples of a split of images, labelled texts or sequences."""
     if "steps" not in arrays:
         return {name: array[rows] for name, array in arrays.items()}
@@ -64,6 +67,30 @@ def take(arrays: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarra
     parts = [arrays["steps"][ends[row] - arrays["lengths"][row] : ends[row]] for row in rows]
     steps = np.concatenate(parts) if parts else arrays["steps"][:0]
     return {"lengths": arrays["lengths"][rows], "targets": arrays["targets"][rows], "steps": steps}
+
+
+def join_sequences(sequences: Sequence[np.ndarray], targets: np.ndarray) -> Arrays:
+    """Return the arrays of a split from its sequences, each [steps, ...], and their targets."""
+    lengths = np.array([len(sequence) for sequence in sequences], np.int32)
+    return {"lengths": lengths, "targets": targets, "steps": np.concatenate(sequences)}
+
+
+def truncate_sequences(data: Dataset, max_length: int | None, truncation: str) -> Dataset:
+    """Truncate sequences to the first or last (`keep_first`, `keep_last`) steps, and add a note about it."""
+    if max_length is None:
+        return data
+    splits, truncated, examples = {}, 0, 0
+    for split, arrays in data.splits.items():
+        lengths = arrays["lengths"]
+        starts = np.cumsum(lengths) - lengths
+        place = np.arange(len(arrays["steps"])) - np.repeat(starts, lengths)  # in its sequence
+        surplus = np.maximum(lengths - max_length, 0)
+        keep = place < max_length if truncation == "keep_first" else place >= np.repeat(surplus, lengths)
+        splits[split] = {**arrays, "lengths": lengths - surplus, "steps": arrays["steps"][keep]}
+        truncated, examples = truncated + int((surplus > 0).sum()), examples + len(lengths)
+    end = truncation.removeprefix("keep_")
+    note = f"{truncated:,} of {examples:,} sequences truncated to the {end} {max_length:,} steps"
+    return data._replace(splits=splits, notes=(*data.notes, note) if truncated else data.notes)
 
 
 def describe(data: Dataset) -> dict[str, str]:

@@ -5,7 +5,7 @@
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.datasets import specs
@@ -30,11 +30,7 @@ class DatasetInfo(NamedTuple):
 
 
 def save(data: Dataset, folder: RunFolder, *, has_checkpoint: bool) -> None:
-    """Write `dataset.json`, and the vocabulary where the run has no checkpoint yet.
-
-    Raises:
-        UserError: the run has a checkpoint of a model that was trained on another version of the data.
-    """
+    """Write `dataset.json`, and the vocabulary if the run has no checkpoint; else `check_version` raises."""
     if has_checkpoint:
         check_version(data, folder)
     elif data.vocabulary is not None:
@@ -67,13 +63,12 @@ def load(workdir: Path) -> DatasetInfo:
     if not folder.dataset.exists():
         raise UserError(f"{folder.dataset}: missing; resume the run with --workdir {workdir} to write it")
     info = read_json(folder.dataset)
-    spec, classes = info.get("spec"), info.get("classes")
-    background = info.get("background", "mixed")
+    spec, classes, background = info.get("spec"), info.get("classes"), info.get("background", "mixed")
     if not (isinstance(spec, dict) and isinstance(classes, list)):
         raise UserError(f"{folder.dataset}: damaged")
     if not all(isinstance(name, str) for name in classes):
         raise UserError(f"{folder.dataset}: damaged: the class names must be strings")
-    if background not in ("dark", "light", "mixed"):
+    if background not in get_args(Background):
         raise UserError(f"{folder.dataset}: damaged: background = {background!r}: dark, light or mixed")
     vocabulary = Vocabulary.load(folder.vocabulary) if "unit" in spec else None  # of texts
     specs.check_spec(spec, tuple(classes), vocabulary, str(folder.dataset))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from rnn_jax.datasets.archives import open_compressed
-from rnn_jax.datasets.dataset import Spec
+from rnn_jax.datasets.dataset import Arrays, Spec
 from rnn_jax.datasets.safe_reading import reading
 from rnn_jax.runtime.errors import UserError
 
@@ -28,51 +28,30 @@ def image_spec(height: int, width: int, classes: int) -> Spec:
     return {"kind": "image", "height": height, "width": width, "classes": classes, "maximum": 255}
 
 
-def read_images(path: Path, height: int | None = None, width: int | None = None) -> np.ndarray:
-    """Read a file of images, compressed or not: uint8 [images, height, width].
-
-    Raises:
-        UserError: the file is damaged or another file, or its images have another size.
-    """
-    images = _read(path, "images")
-    if None not in (height, width) and images.shape[1:] != (height, width):
-        found = "x".join(str(size) for size in images.shape[1:])
-        raise UserError(f"{path}: has images of {found} pixels: must be {height}x{width}")
-    return images
-
-
-def read_labels(path: Path, classes: int = 256) -> np.ndarray:
-    """Read a file of labels, compressed or not: uint8 [labels], each less than `classes`.
-
-    Raises:
-        UserError: the file is damaged or another file, or a label is out of range.
-    """
-    labels = _read(path, "labels")
-    wrong = np.flatnonzero(labels >= classes)
-    if wrong.size:
-        raise UserError(f"{path}: label {wrong[0]} is {labels[wrong[0]]}: must be in 0 to {classes - 1}")
-    return labels
-
-
-def read_pair(images_path: Path, labels_path: Path, spec: Spec | None = None) -> dict[str, np.ndarray]:
+def read_pair(images_path: Path, labels_path: Path, spec: Spec | None = None) -> Arrays:
     """Read a split: `inputs`, uint8 [examples, height, width], and `targets`, int32 [examples].
 
-    Raises:
-        UserError: a file is invalid (see above) or does not fit the spec, or the files differ in length.
+    Raises UserError for files that do not fit the spec, or differ in length.
     """
-    spec = spec or {}
-    images = read_images(images_path, spec.get("height"), spec.get("width"))
-    labels = read_labels(labels_path, spec.get("classes", 256))
+    images, labels = read_idx(images_path, "images"), read_idx(labels_path, "labels")
+    size = images.shape[1:]
+    if spec and size != (spec["height"], spec["width"]):
+        found, needed = f"{size[0]}x{size[1]}", f"{spec['height']}x{spec['width']}"
+        raise UserError(f"{images_path}: has images of {found} pixels: must be {needed}")
+    if spec and (wrong := np.flatnonzero(labels >= spec["classes"])).size:
+        problem = f"label {wrong[0]} is {labels[wrong[0]]}"
+        raise UserError(f"{labels_path}: {problem}: must be in 0 to {spec['classes'] - 1}")
     if len(images) != len(labels):
-        raise UserError(
-            f"{images_path}: has {len(images):,} images, but {labels_path.name} has {len(labels):,} labels: "
-            "must be equal"
-        )
+        problem = f"has {len(images):,} images, but {labels_path.name} has {len(labels):,} labels"
+        raise UserError(f"{images_path}: {problem}: must be equal")
     return {"inputs": images, "targets": labels.astype(np.int32)}
 
 
-def _read(path: Path, contents: str) -> np.ndarray:
-    """Read a file of "images" or "labels": uint8, with the shape in its header."""
+def read_idx(path: Path, contents: str) -> np.ndarray:
+    """Read a file of "images" or "labels", compressed or not: uint8, with the shape in its header.
+
+    Raises UserError for a damaged file, or another one.
+    """
     with reading(path), open_compressed(path) as file:
         axes = _MAGIC[contents] % 256
         size = 4 * (1 + axes)
@@ -80,9 +59,8 @@ def _read(path: Path, contents: str) -> np.ndarray:
         magic = int.from_bytes(header[:4], "big")
         if len(header) >= 4 and magic != _MAGIC[contents]:
             found = next((f"has {other}" for other in _MAGIC if _MAGIC[other] == magic), "not an IDX file")
-            raise UserError(
-                f"{path}: {found} (magic number {magic}): must have {contents} ({_MAGIC[contents]})"
-            )
+            expected = f"{contents} ({_MAGIC[contents]})"
+            raise UserError(f"{path}: {found} (magic number {magic}): must have {expected}")
         if len(header) < size:
             raise UserError(f"{path}: truncated: {len(header)} bytes: must begin with a header of {size}")
         shape = struct.unpack(f">{axes}I", header[4:])

@@ -63,18 +63,12 @@ def version_of(values: Any) -> str:
 def prepare(
     kind: str, values: Any, data_dir: str | None, origin: str, write: Callable[[Path, str], None]
 ) -> tuple[Path, str]:
-    """Return the folder and the version of data from a user's files, and prepare it if there is none.
+    """Return the folder and the version of data from a user's files, which is prepared if it is missing.
 
-    Args:
-        kind: 'text' for example.
-        values: plain values, everything that the prepared data depends on.
-        data_dir: the folder of prepared data; None: TFDS's own.
-        origin: the original files, for display.
-        write: writes the data with a version into a folder; its errors are raised.
+    The data depends on `values`, plain ones, alone. `write` writes it, with its version, into a folder, from
+    the files `origin`, their names for display. A `kind` is 'text' for example.
 
-    Raises:
-        UserError: `data_dir` cannot be written, or the prepared data is damaged.
-        StorageError: the disk is full.
+    Raises UserError if `data_dir` cannot be written, or the prepared data is damaged.
     """
     root, digest, version = root_of(data_dir), digest_of(values), version_of(values)
     folder = root / f"rnn_jax_{kind}" / digest
@@ -82,36 +76,29 @@ def prepare(
         with writing(root), lock.waiting_lock(root / f".rnn_jax_{kind}.lock"):
             if not folder.exists():  # another process may have prepared it meanwhile
                 _logger.info("reading %s, once", origin)
-                _write(folder, lambda unfinished: write(unfinished, version))
+                unfinished = folder.with_name(f"{digest}.unfinished")
+                shutil.rmtree(unfinished, ignore_errors=True)  # of a killed process
+                unfinished.mkdir(parents=True)
+                try:
+                    write(unfinished, version)
+                    digests = {file.name: sha256(file) for file in sorted(unfinished.iterdir())}
+                    files.write_json(unfinished / "manifest.json", digests)
+                    unfinished.rename(folder)
+                finally:
+                    shutil.rmtree(unfinished, ignore_errors=True)
     manifest = read_json(folder / "manifest.json")
-    found = {file.name for file in folder.iterdir()} - {"manifest.json"}
-    if found != manifest.keys():
-        differing = ", ".join(sorted(found ^ manifest.keys())[:3])
-        raise UserError(f"{folder}: damaged ({differing}); delete it, and the next run prepares it again")
+    if differing := sorted({file.name for file in folder.iterdir()} ^ {*manifest, "manifest.json"}):
+        names = ", ".join(differing[:3])
+        raise UserError(f"{folder}: damaged ({names}); delete it, and the next run prepares it again")
     for file, expected in manifest.items():
         if sha256(require_inside(folder, folder / file)) != expected:
             raise UserError(f"{folder / file}: damaged; delete {folder}, and the next run prepares it again")
     return folder, version
 
 
-def _write(folder: Path, write: Callable[[Path], None]) -> None:
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)  # of a killed process
-    unfinished.mkdir(parents=True)
-    try:
-        write(unfinished)
-        digests = {file.name: sha256(file) for file in sorted(unfinished.iterdir())}
-        files.write_json(unfinished / "manifest.json", digests)
-        unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
 def save_arrays(file: Path, splits: Splits) -> None:
     """Write the arrays of all splits to an `.npz` file, each as `split/name`, whole or not at all."""
-    arrays: dict[str, Any] = {
-        f"{split}/{name}": array for split, named in splits.items() for name, array in named.items()
-    }
+    arrays: Any = {f"{split}/{name}": own[name] for split, own in splits.items() for name in own}
     with files.replacing(file) as unfinished:
         np.savez(unfinished, **arrays)
 

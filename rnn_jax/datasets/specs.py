@@ -1,12 +1,11 @@
 """Validation of specs, and of arrays against their spec."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import ConfigDict, Field, ValidationError, create_model
 
-from rnn_jax.datasets.dataset import Dataset
+from rnn_jax.datasets.dataset import Arrays, Dataset, Spec
 from rnn_jax.datasets.vocabulary import Unit, Vocabulary
 from rnn_jax.runtime.errors import UserError
 
@@ -35,9 +34,7 @@ _SIZES = {
 """The key that has the number of values of a list."""
 
 
-def check_spec(
-    spec: Mapping[str, Any], classes: tuple[str, ...], vocabulary: Vocabulary | None, where: str
-) -> None:
+def check_spec(spec: Spec, classes: tuple[str, ...], vocabulary: Vocabulary | None, where: str) -> None:
     """Raise UserError if a spec (see `Dataset`) is invalid, or does not fit the class names or a vocabulary.
 
     `where` is the file or key that the spec is from.
@@ -55,13 +52,10 @@ def check_spec(
         raise UserError(f"{where}: damaged: {key} = {value}: {first['msg']}") from None
     for key, size in _SIZES.items():
         if key in keys and len(spec[key]) != spec[size]:
-            raise UserError(
-                f"{where}: damaged: {key} has {len(spec[key])} values: must be {size} = {spec[size]}"
-            )
-    if kind != "text" and len(classes) != spec.get("classes", 0):
-        raise UserError(
-            f"{where}: damaged: has {len(classes):,} class names: must be classes = {spec.get('classes', 0)}"
-        )
+            found = f"{key} has {len(spec[key])} values"
+            raise UserError(f"{where}: damaged: {found}: must be {size} = {spec[size]}")
+    if kind != "text" and len(classes) != (count := spec.get("classes", 0)):
+        raise UserError(f"{where}: damaged: has {len(classes):,} class names: must be classes = {count}")
     if vocabulary is not None and "unit" in spec:
         found, expected = f"{len(vocabulary):,} {vocabulary.unit}s", f"{spec['vocabulary']:,} {spec['unit']}s"
         if found != expected:
@@ -79,7 +73,7 @@ def check_arrays(data: Dataset, where: str) -> None:
             raise UserError(f"{where}: damaged: {split} {problem}")
 
 
-def _find_problem(spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str | None:
+def _find_problem(spec: Spec, arrays: Arrays) -> str | None:
     examples = len(next(iter(arrays.values())))
     if not examples:
         return "is empty"
@@ -97,7 +91,7 @@ def _find_problem(spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
     return _find_problem_of_targets(spec, arrays["targets"], examples) if "targets" in arrays else None
 
 
-def _find_problem_of_targets(spec: Mapping[str, Any], targets: np.ndarray, examples: int) -> str | None:
+def _find_problem_of_targets(spec: Spec, targets: np.ndarray, examples: int) -> str | None:
     if len(targets) != examples:
         return f"has {len(targets):,} targets for {examples:,} examples"
     if "classes" in spec and not _in_range(targets, spec["classes"]):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from rnn_jax.datasets.dataset import SPLITS, Splits, take
+from rnn_jax.datasets.dataset import SPLITS, Arrays, Splits, take
 from rnn_jax.runtime.errors import UserError
 
 SEED = 0
@@ -33,10 +33,8 @@ def number_classes(
     """Number the classes of the training split in alphabetical order, or by value if all are whole numbers.
 
     `labels` are those of each split, and `origins` its file or folder, for errors. Returns the names of the
-    classes, and the class numbers of each split, int32 [examples].
-
-    Raises:
-        UserError: there is only one class, or a split has a class that train has not.
+    classes, and the class numbers of each split, int32 [examples]. Raises UserError if there is only one
+    class, or a split has a class that train has not.
     """
     names = sorted(set(labels["train"]))
     with contextlib.suppress(ValueError):  # not all are whole numbers
@@ -56,36 +54,23 @@ def split_rows(
 ) -> dict[str, np.ndarray]:
     """Split training examples: each split that is not present gets a stratified tenth, train keeps the rest.
 
-    Args:
-        targets: class numbers [examples], or any constant if there are no classes.
-        classes: class names; empty if there are none.
-        present: the splits that have examples of their own.
-        origin: the file or folder of the examples, for errors.
-
-    Returns:
-        The example numbers of 'train' and of each missing split, in increasing order.
-
-    Raises:
-        UserError: a missing split would be empty, or a class has one example.
+    `targets` are class numbers [examples], or any constant if there are no `classes`. Returns the example
+    numbers of 'train' and of each missing split, in increasing order. Raises UserError, with the file or
+    folder `origin`, if a missing split would be empty, or a class has one example.
     """
     counts = {split: round(share * len(targets)) for split, share in _SHARES.items() if split not in present}
     single = [classes[label] for label, count in enumerate(np.bincount(targets)) if classes and count == 1]
     if counts and single:
         more = f" (and {len(single) - 1:,} more classes)" if len(single) > 1 else ""
-        raise UserError(
-            f"{origin}: the class {single[0]!r} has one example{more}: must have at least two, to train and "
-            "to test"
-        )
+        problem = f"the class {single[0]!r} has one example{more}"
+        raise UserError(f"{origin}: {problem}: must have at least two, to train and to test")
     if counts and min(counts.values()) == 0:
-        raise UserError(
-            f"{origin}: has {len(targets):,} examples: too few to split off a tenth for {next(iter(counts))}"
-        )
+        problem = f"too few to split off a tenth for {next(iter(counts))}"
+        raise UserError(f"{origin}: has {len(targets):,} examples: {problem}")
     order = stratified_order(targets, SEED)
     *parts, rest = np.split(order, np.cumsum(list(counts.values()), dtype=int))
-    return {
-        "train": np.sort(rest),
-        **{split: np.sort(part) for split, part in zip(counts, parts, strict=True)},
-    }
+    rows = {"train": rest, **dict(zip(counts, parts, strict=True))}
+    return {split: np.sort(part) for split, part in rows.items()}
 
 
 def add_missing_splits(splits: Splits, classes: Sequence[str], origin: object) -> Splits:
@@ -97,7 +82,7 @@ def add_missing_splits(splits: Splits, classes: Sequence[str], origin: object) -
     return {split: splits[split] for split in SPLITS}
 
 
-def hold_out_first(train: dict[str, np.ndarray], count: int) -> Splits:
+def hold_out_first(train: Arrays, count: int) -> Splits:
     """Split training examples into the first `count`, for validation, and the others."""
     rows = np.arange(len(train["targets"]))
     return {"train": take(train, rows[count:]), "validation": take(train, rows[:count])}

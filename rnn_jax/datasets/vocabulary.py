@@ -3,15 +3,16 @@
 A token is a word, a character, a byte or a piece of a word (BPE); this is the vocabulary's `unit`. Words are
 separated by spaces, and the end of a line is the word `<eos>`, as in Mikolov's Penn Treebank. A plain word is
 in lower case, punctuation marks are words of their own, and line ends are ignored. The unknown token `<unk>`,
-if there is one, stands for everything out of vocabulary. `vocabulary_learning.py` builds vocabularies from
-text. The file format is JSON:
+if there is one, stands for everything out of vocabulary. The file format is JSON:
 
     {"unit": "character", "version": "1.0.0", "tokens": ["\\n", " ", "!", ...]}
 """
 
 import codecs
+import itertools
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,7 @@ END_OF_LINE = "<eos>"
 UNKNOWN = "<unk>"
 _PLAIN_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_")
 _HTML_LINE_BREAK = re.compile(r"<br\s*/?>")  # in the reviews of IMDB
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # a lone surrogate
 _MAX_SHOWN = 40  # characters of a text in an error message
 
 
@@ -73,13 +75,12 @@ class Vocabulary:
     def encode(self, text: str) -> np.ndarray:
         """Return the token numbers of a text, int32 [tokens].
 
-        Raises:
-            UserError: a word or character is out of vocabulary, and there is no unknown token.
+        Raises UserError if a word or character is out of vocabulary, and there is no unknown token.
         """
         if self.unit == "byte":
             return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8).astype(np.int32)
         if self.unit == "piece":
-            if not _is_valid_text(text):
+            if _HALF_CHARACTER.search(text):
                 raise UserError(f"{text[:_MAX_SHOWN]!r}: has half of a character (a lone surrogate)")
             return np.array(self._tokenizer.encode(text).ids, np.int32)
         if self.unit == "character":
@@ -135,12 +136,8 @@ class Vocabulary:
 
     def save(self, file: Path, version: str) -> None:
         """Write the vocabulary as JSON, with the version of the data that it belongs to."""
-        content: dict[str, Any] = {"unit": self.unit, "version": version}
-        if self.tokens:
-            content["tokens"] = list(self.tokens)
-        if self.bpe is not None:
-            content["pieces"] = self.bpe
-        write_json(file, content)
+        content = {"unit": self.unit, "version": version, "tokens": list(self.tokens), "pieces": self.bpe}
+        write_json(file, {key: value for key, value in content.items() if value})
 
     @classmethod
     def load(cls, file: Path) -> "Vocabulary":
@@ -148,7 +145,9 @@ class Vocabulary:
         content = read_json(file)
         unit, tokens, bpe = content.get("unit"), content.get("tokens", []), content.get("pieces")
         distinct = isinstance(tokens, list) and all(isinstance(token, str) for token in tokens)
-        distinct = distinct and 0 < len(tokens) == len(set(tokens)) and _is_valid_text("".join(tokens))
+        distinct = (
+            distinct and 0 < len(tokens) == len(set(tokens)) and not _HALF_CHARACTER.search("".join(tokens))
+        )
         fits = {
             "word": distinct and END_OF_LINE in tokens,
             "plain_word": distinct and UNKNOWN in tokens,
@@ -174,15 +173,6 @@ class Vocabulary:
             if token != UNKNOWN:
                 numbers[ord(token)] = number
         return numbers
-
-
-def _is_valid_text(text: str) -> bool:
-    """Whether a text has no lone surrogate, which is half of a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _check_bpe(file: Path, bpe: Any) -> None:
@@ -223,3 +213,69 @@ def split_plain_words(text: str) -> list[str]:
 
 def _out_of_vocabulary(what: str, token: str) -> UserError:
     return UserError(f"{what} {token[:_MAX_SHOWN]!r} is not in the vocabulary, which has no {UNKNOWN}")
+
+
+def learn_words(lines: Iterable[str], size: int | None = None, *, unknown: bool = True) -> Vocabulary:
+    """Return the words of a text, the most frequent first, ties in alphabetical order.
+
+    With a `size`, only the most frequent are kept. The parts of the text end between words. If `unknown` and
+    the text has no unknown token, it replaces words that occur once, so that its embedding is trained.
+    """
+    counts = Counter(word for line in lines for word in split_words(line))
+    counts.setdefault(END_OF_LINE, 0)
+    if unknown and UNKNOWN not in counts:
+        counts = Counter({word: count for word, count in counts.items() if count > 1 or word == END_OF_LINE})
+    return Vocabulary("word", _most_frequent(counts, size, unknown))
+
+
+def learn_plain_words(texts: Iterable[str], size: int | None = None) -> Vocabulary:
+    """Return the plain words that occur more than once, and the unknown token; see `learn_words`."""
+    counts = Counter(word for text in texts for word in split_plain_words(text))
+    counts = Counter({word: count for word, count in counts.items() if count > 1})
+    return Vocabulary("plain_word", _most_frequent(counts, size, unknown=True))
+
+
+def learn_characters(texts: Iterable[str], size: int | None = None) -> Vocabulary:
+    """Return the characters of a text in the order of their code points.
+
+    With a `size`, there is an unknown token, and only the most frequent characters are kept.
+    """
+    counts = Counter(itertools.chain.from_iterable(texts))
+    tokens = counts if size is None else _most_frequent(counts, size, unknown=True)
+    return Vocabulary("character", tuple(sorted(tokens)))
+
+
+def learn_bpe(texts: Iterable[str], size: int | None) -> Vocabulary:
+    """Learn byte-level byte-pair encoding (Sennrich et al. 2016, arXiv 1508.07909), without an unknown token.
+
+    Raises UserError if the library `tokenizers` is missing, or `size` is less than the 256 bytes.
+    """
+    library = tokenizers_library()
+    if size is None or size < 256:
+        raise UserError(f"dataset.vocabulary_size = {size}: must be at least 256, the bytes, for bpe")
+    tokenizer = library.Tokenizer(library.models.BPE())
+    tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = library.decoders.ByteLevel()
+    alphabet = library.pre_tokenizers.ByteLevel.alphabet()
+    trainer = library.trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(iter(texts), trainer)
+    return Vocabulary("piece", bpe=tokenizer.to_str())
+
+
+def synthetic_vocabulary(unit: str, size: int) -> Vocabulary:
+    """Return a vocabulary of `size` made-up words or characters, for synthetic text."""
+    if unit == "character":
+        return Vocabulary(unit, (*(chr(ord("0") + number) for number in range(size - 1)), "\n"))
+    return Vocabulary(unit, (END_OF_LINE, UNKNOWN, *(f"w{number}" for number in range(size - 2))))
+
+
+def _most_frequent(counts: Counter[str], size: int | None, unknown: bool) -> tuple[str, ...]:
+    if unknown:
+        counts.setdefault(UNKNOWN, 0)
+    ordered = sorted(counts, key=lambda token: (-counts[token], token))
+    if size is None or size >= len(ordered):
+        return tuple(ordered)
+    always = [token for token in (UNKNOWN, END_OF_LINE) if token in counts]
+    others = [token for token in ordered if token not in always][: max(0, size - len(always))]
+    kept = {*always, *others}
+    return tuple(token for token in ordered if token in kept)

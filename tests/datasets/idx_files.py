@@ -62,7 +62,6 @@ def loader_of(folder: Path, url: str) -> Loader:
     """The loader of the data set `tiny`, whose original files are those that lie in the folder now."""
     return images.idx_loader(
         "tiny",
-        version="1.0.0",
         description="500 and six images of noise",
         url=url,
         checksums={

@@ -9,7 +9,7 @@ import pytest
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.datasets import dataset_info
 from rnn_jax.datasets.dataset import Dataset
-from rnn_jax.datasets.vocabulary_learning import learn_characters
+from rnn_jax.datasets.vocabulary import learn_characters
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import read_json, write_json
 

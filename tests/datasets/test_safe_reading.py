@@ -18,7 +18,7 @@ import pytest
 from idx_files import idx
 
 from rnn_jax.datasets import archives
-from rnn_jax.datasets.idx import read_images
+from rnn_jax.datasets.idx import read_idx
 from rnn_jax.datasets.user_files.sequences import read_sequences
 from rnn_jax.runtime.errors import UserError
 
@@ -147,10 +147,10 @@ def resident() -> int:
 def test_compressed_idx_files_must_match_their_header(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
     images_of_noise = np.random.default_rng(0).integers(256, size=(2, 3, 4)).astype(np.uint8)
     path = written(tmp_path / "a", pack(idx(images_of_noise)))
-    np.testing.assert_array_equal(read_images(path, 3, 4), images_of_noise)
+    np.testing.assert_array_equal(read_idx(path, "images"), images_of_noise)
     head = struct.pack(">HBB3I", 0, 8, 3, 1 << 20, 1 << 10, 1 << 10)
     with pytest.raises(UserError, match=r"a: truncated: 24 bytes of images: the header claims 1,099,511,6"):
-        read_images(written(path, pack(head + images_of_noise.tobytes())), None, None)
+        read_idx(written(path, pack(head + images_of_noise.tobytes())), "images")
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux to look at memory")
@@ -160,7 +160,7 @@ def test_gzip_files_that_unpack_without_end(tmp_path: Path) -> None:
     assert path.stat().st_size < 1 << 20
     before = resident()
     with pytest.raises(UserError, match=r"a.gz: decompresses to more than 268,435,456 bytes, 200 times"):
-        read_images(path, None, None)
+        read_idx(path, "images")
     assert resident() - before < 350
 
 
@@ -208,7 +208,7 @@ def test_an_archive_with_a_name_of_a_gigabyte(tmp_path: Path) -> None:
 
 def test_downloads_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_url: str) -> None:
     """A server may send what it likes, for as long as it likes."""
-    from rnn_jax.datasets.published import download
+    from rnn_jax.datasets.published import sources
     from rnn_jax.datasets.published.sources import Source
 
     class Endless:
@@ -224,9 +224,9 @@ def test_downloads_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         def __exit__(self, *error: object) -> None:
             return None
 
-    monkeypatch.setattr(download, "_MAX_BYTES", 3 << 20)
-    monkeypatch.setattr(download, "_connect", lambda url: Endless())
+    monkeypatch.setattr(sources, "_MAX_BYTES", 3 << 20)
+    monkeypatch.setattr(sources, "_connect", lambda url: Endless())
     source = Source("some", "1.0.0", "", closed_url, {"a.gz": "0" * 64}, {}, lambda files: {})
     with pytest.raises(UserError, match=r"a.gz is not the original file \(over 3,145,728 bytes\)"):
-        download.fetch(source, tmp_path / "downloads")
+        sources.fetch(source, tmp_path / "downloads")
     assert list((tmp_path / "downloads").iterdir()) == []

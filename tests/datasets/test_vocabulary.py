@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn_jax.datasets.vocabulary import Vocabulary
-from rnn_jax.datasets.vocabulary_learning import (
+from rnn_jax.datasets.vocabulary import (
+    Vocabulary,
     learn_bpe,
     learn_characters,
     learn_words,

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from rnn_jax.datasets import archives, prepared
-from rnn_jax.datasets.dataset import Splits
-from rnn_jax.datasets.published import download, sources
+from rnn_jax.datasets.dataset import Arrays, Splits
+from rnn_jax.datasets.published import sources
 from rnn_jax.datasets.published.sources import Feature, Source
 from rnn_jax.datasets.safe_reading import read_json, require_inside
 from rnn_jax.runtime import lock
@@ -29,36 +29,26 @@ _logger = logging.getLogger(__name__)
 
 
 def load_splits(source: Source, data_dir: str | None, manual_dir: str | None) -> Splits:
-    """Load a published data set, and prepare it if there is no prepared data.
+    """Load the arrays of a published data set's features, and prepare them if there is no prepared data.
 
-    One process prepares under a lock; others that need the same data wait for it.
+    The examples of a ragged feature are concatenated; its name with `_lengths` has their lengths, int32
+    [examples]. One process prepares under a lock; others that need the same data wait for it.
 
-    Args:
-        source: the data set.
-        data_dir: the folder of prepared data; None: TFDS's own.
-        manual_dir: a folder with the original files; None: see `sources.locate`.
-
-    Returns:
-        The arrays of the features. The examples of a ragged feature are concatenated, and its name with
-        `_lengths` has their lengths, int32 [examples].
-
-    Raises:
-        UserError: a file is invalid, the data cannot be downloaded, or `data_dir` cannot be written.
-        StorageError: the disk is full.
+    Raises UserError for an invalid file, a failed download, and a `data_dir` that cannot be written.
     """
     root, folder = prepared.root_of(data_dir), folder_of(source, data_dir)
     files = sources.locate(source, manual_dir)
-    splits = _read_arrays(folder, source)
-    if splits is None:
-        with prepared.writing(root), lock.waiting_lock(root / f".{_tfds_name(source)}.lock"):
-            splits = _read_arrays(folder, source)  # another process may have written them meanwhile
-            if splits is None:
-                if not folder.exists():
-                    files = files or download.fetch(source, root / "downloads" / _tfds_name(source))
-                    _logger.info("preparing %s in %s, once", source.name, folder)
-                    _prepare(source, root, folder, files)
-                splits = _read_prepared(source, folder)
-                prepared.save_arrays(folder / "arrays.npz", splits)
+    if splits := _read_arrays(folder, source):
+        return splits
+    with prepared.writing(root), lock.waiting_lock(root / f".{_tfds_name(source)}.lock"):
+        if splits := _read_arrays(folder, source):  # another process has written them meanwhile
+            return splits
+        if not folder.exists():
+            files = files or sources.fetch(source, root / "downloads" / _tfds_name(source))
+            _logger.info("preparing %s in %s, once", source.name, folder)
+            _prepare(source, root, folder, files)
+        splits = _read_prepared(source, folder)
+        prepared.save_arrays(folder / "arrays.npz", splits)
     return splits
 
 
@@ -85,15 +75,14 @@ def _prepare(source: Source, root: Path, folder: Path, files: dict[str, Path]) -
             VERSION = tfds.core.Version(source.version)
 
             def _info(self) -> tfds.core.DatasetInfo:
-                features = {
-                    name: tfds.features.Tensor(shape=feature.shape, dtype=feature.dtype)
-                    for name, feature in source.features.items()
-                }
+                tensor, features = tfds.features.Tensor, source.features.items()
                 return tfds.core.DatasetInfo(
                     builder=self,
                     description=source.description,
                     homepage=source.url,
-                    features=tfds.features.FeaturesDict(features),
+                    features=tfds.features.FeaturesDict(
+                        {name: tensor(shape=feature.shape, dtype=feature.dtype) for name, feature in features}
+                    ),
                     disable_shuffling=True,  # splits depend on the order of the files
                 )
 
@@ -101,9 +90,7 @@ def _prepare(source: Source, root: Path, folder: Path, files: dict[str, Path]) -
                 del dl_manager  # the files are already verified
                 return {split: self._generate_examples(arrays) for split, arrays in splits.items()}
 
-            def _generate_examples(
-                self, arrays: dict[str, np.ndarray]
-            ) -> Iterator[tuple[int, dict[str, Any]]]:
+            def _generate_examples(self, arrays: dict[str, np.ndarray]) -> Any:
                 for index, values in enumerate(zip(*arrays.values(), strict=True)):
                     yield index, dict(zip(arrays, values, strict=True))
 
@@ -137,8 +124,7 @@ def _read_prepared(source: Source, folder: Path) -> Splits:
 
 
 def check_features(folder: Path) -> None:
-    """Raise UserError if prepared data names classes other than TFDS's features, whose modules TFDS
-    imports."""
+    """Raise UserError if prepared data names classes other than TFDS's features, since TFDS imports them."""
     for file in sorted(folder.rglob("features.json")):
         for name in _class_names(read_json(file)):
             if not str(name).startswith("tensorflow_datasets.core.features."):
@@ -147,34 +133,25 @@ def check_features(folder: Path) -> None:
 
 def _class_names(content: Any) -> Iterator[Any]:
     """Yield the class names anywhere in a features.json."""
-    if isinstance(content, dict):
-        for key, value in content.items():
-            if key in ("pythonClassName", "python_class_name", "type"):
-                yield value
-            else:
-                yield from _class_names(value)
-    elif isinstance(content, list):
-        for value in content:
+    for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+        if key in ("pythonClassName", "python_class_name", "type"):
+            yield value
+        elif isinstance(value, dict | list):
             yield from _class_names(value)
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Suppress TFDS's progress bars, messages and warnings."""
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-        warnings.catch_warnings(),
-    ):
+    silent = io.StringIO()
+    with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _read_arrays(folder: Path, source: Source) -> Splits | None:
-    """Read `arrays.npz`; None if there is none, or its checksums (those of zip files), shapes or types are
-    wrong."""
-    path = folder / "arrays.npz"
-    splits: Splits = {}
+    """Read `arrays.npz`; None if it is missing, or its checksums (of the zip), shapes or types are wrong."""
+    path, splits = folder / "arrays.npz", dict[str, Arrays]()
     if not path.is_file():
         return None
     try:
@@ -183,23 +160,20 @@ def _read_arrays(folder: Path, source: Source) -> Splits | None:
             splits.setdefault(split, {})[name] = array
     except UserError:
         return None
-    return splits if splits and all(_fits(arrays, source.features) for arrays in splits.values()) else None
+    return splits if all(_fits(arrays, source.features) for arrays in splits.values()) else None
 
 
-def _fits(arrays: dict[str, np.ndarray], features: dict[str, Feature]) -> bool:
+def _fits(arrays: Arrays, features: dict[str, Feature]) -> bool:
     """Whether arrays have the shapes and types of the features, and the same number of examples."""
-    expected, counts = {}, set()
-    for name, feature in features.items():
-        expected[name] = (np.dtype(feature.dtype), feature.shape[1:] if feature.is_ragged else feature.shape)
-        if feature.is_ragged:
-            expected[f"{name}_lengths"] = (np.dtype(np.int32), ())
+    expected = {name: (np.dtype(feature.dtype), feature.shape) for name, feature in features.items()}
+    ragged = [name for name, feature in features.items() if feature.is_ragged]
+    for name in ragged:
+        expected[name] = (expected[name][0], features[name].shape[1:])
+        expected[f"{name}_lengths"] = (np.dtype(np.int32), ())
     if expected != {name: (array.dtype, array.shape[1:]) for name, array in arrays.items()}:
         return False
-    for name, feature in features.items():
-        lengths = arrays[f"{name}_lengths"] if feature.is_ragged else arrays[name]
-        if feature.is_ragged and (
-            (lengths < 0).any() or int(lengths.sum(dtype=np.int64)) != len(arrays[name])
-        ):
+    for name in ragged:
+        lengths = arrays[f"{name}_lengths"]
+        if (lengths < 0).any() or int(lengths.sum(dtype=np.int64)) != len(arrays[name]):
             return False
-        counts.add(len(lengths))
-    return len(counts) == 1
+    return len({len(array) for name, array in arrays.items() if name not in ragged}) == 1

@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from rnn_jax.runtime.errors import UserError
 ARCHIVE = "aclImdb_v1.tar.gz"
 CLASSES = ("neg", "pos")
 SPEC: Spec = {"kind": "labelled_text", "unit": "plain_word", "vocabulary": 20_000, "classes": 2}
-_PATH = re.compile(r"(?:.*/)?(?P<split>train|test)/(?P<label>neg|pos)/(?P<name>\d+_\d+)\.txt")
+_PATH = re.compile(r"(?:.*/)?(train|test)/(neg|pos)/\d+_\d+\.txt")
+_ARCHIVE = re.compile(r"\.(tar(\.\w+)?|tgz)$")
 _COUNT = 12_500  # reviews of each class, in train and in test
 # SHA-256 of one line for each review, `train/neg/0_3 <SHA-256>`, in alphabetical order.
 _CONTENTS = "7afa30dfbfd4ee465f2094af214b20adf3dc83f60878ebb7a5f8052010fbe540"
@@ -42,14 +44,8 @@ def load_imdb(*, data_dir: str | None = None, **keys: Any) -> Dataset:
     """
     options = Imdb.model_construct(**keys)
     sources.locate(_SOURCE, options.manual_dir)  # invalid files are an error even if prepared data exist
-    return labelled_texts.tokenize(
-        "imdb_tokens",
-        [_SOURCE.name, _SOURCE.version],
-        options,
-        lambda: read_examples(data_dir, options.manual_dir),
-        "the reviews",
-        data_dir,
-    )
+    read, source = partial(read_examples, data_dir, options.manual_dir), [_SOURCE.name, _SOURCE.version]
+    return labelled_texts.tokenize("imdb_tokens", source, options, read, "the reviews", data_dir)
 
 
 def read_examples(data_dir: str | None = None, manual_dir: str | None = None) -> Examples:
@@ -70,17 +66,12 @@ def read_examples(data_dir: str | None = None, manual_dir: str | None = None) ->
 
 def _find(folder: Path) -> dict[str, Path] | None:
     """Find and verify the folder `aclImdb`, its contents, or an archive of it."""
-    for place in (folder / "aclImdb", folder):
-        if (place / "train" / "pos").is_dir():
-            _reviews(place)
-            return {ARCHIVE: place}
-    archive = next(
-        (path for path in sorted(folder.iterdir()) if re.search(r"\.(tar(\.\w+)?|tgz)$", path.name)), None
-    )
-    if archive is None:
-        return None
-    _reviews(archive)
-    return {ARCHIVE: archive}
+    folders = [place for place in (folder / "aclImdb", folder) if (place / "train" / "pos").is_dir()]
+    packed = [path for path in sorted(folder.iterdir()) if _ARCHIVE.search(path.name)]
+    for place in [*folders, *packed]:
+        _reviews(place)  # raises, whatever else there is
+        return {ARCHIVE: place}
+    return None
 
 
 def _read(files: dict[str, Path]) -> Splits:
@@ -95,13 +86,13 @@ def _read(files: dict[str, Path]) -> Splits:
 
 
 def _reviews(place: Path) -> dict[str, bytes]:
-    """Return the reviews of a folder or an archive in alphabetical order, as `train/neg/0_3`.
+    """Return the reviews of a folder or an archive in alphabetical order, by name: `train/neg/0_3`.
 
-    Raises:
-        UserError: it cannot be read, or its reviews are not the original ones.
+    Raises UserError if they cannot be read, or are not the original ones.
     """
     with reading(place):
-        reviews = dict(itertools.islice(_read_reviews(place), 4 * _COUNT + 1))
+        found = itertools.islice(_read_reviews(place), 4 * _COUNT + 1)
+        reviews = {"/".join(path.split("/")[-3:]).removesuffix(".txt"): review for path, review in found}
     if len(reviews) != 4 * _COUNT:
         raise UserError(
             f"{place}: has {len(reviews):,} reviews, as aclImdb/train/neg/0_3.txt: must have {4 * _COUNT:,}"
@@ -113,24 +104,20 @@ def _reviews(place: Path) -> dict[str, bytes]:
 
 
 def _read_reviews(place: Path) -> Iterator[tuple[str, bytes]]:
-    if place.is_dir():
-        for path in place.rglob("*.txt"):
-            match = _PATH.fullmatch(path.as_posix())
-            if match and require_inside(place, path).is_file() and path.stat().st_size <= _MAX_BYTES:
-                yield "/".join(match.groups()), path.read_bytes()
+    """Yield paths and contents."""
+    if not place.is_dir():
+        yield from archives.read_tar(place, lambda name: bool(_PATH.fullmatch(name)), _MAX_BYTES)
         return
-    for name, review in archives.read_tar(place, lambda name: bool(_PATH.fullmatch(name)), _MAX_BYTES):
-        match = _PATH.fullmatch(name)
-        assert match is not None
-        yield "/".join(match.groups()), review
+    for path in place.rglob("*.txt"):
+        is_review = _PATH.fullmatch(path.as_posix()) and require_inside(place, path).is_file()
+        if is_review and path.stat().st_size <= _MAX_BYTES:
+            yield path.as_posix(), path.read_bytes()
 
 
 def digest_of(reviews: Mapping[str, bytes]) -> str:
     """Return the SHA-256 of reviews in their order: see `_CONTENTS`."""
-    digest = hashlib.sha256()
-    for name, review in reviews.items():
-        digest.update(f"{name} {hashlib.sha256(review).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    lines = [f"{name} {hashlib.sha256(review).hexdigest()}\n" for name, review in reviews.items()]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 _SOURCE = Source(

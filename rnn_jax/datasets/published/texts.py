@@ -12,8 +12,7 @@ from rnn_jax.datasets.dataset import Dataset, Spec, Splits
 from rnn_jax.datasets.published import builder
 from rnn_jax.datasets.published.sources import Feature, Source
 from rnn_jax.datasets.safe_reading import decode_utf8, reading
-from rnn_jax.datasets.vocabulary import Vocabulary, split_words
-from rnn_jax.datasets.vocabulary_learning import learn_characters, learn_words
+from rnn_jax.datasets.vocabulary import learn_characters, learn_words, split_words
 from rnn_jax.runtime.errors import UserError
 
 _FEATURES = {"text": Feature((None,), np.uint8)}
@@ -31,50 +30,40 @@ def with_last_tenth(splits: Splits) -> Splits:
 
 def load_ptb(*, data_dir: str | None = None, manual_dir: str | None = None) -> Dataset:
     """Load the Penn Treebank as words."""
-    texts = _load_texts(_PTB, data_dir, manual_dir)
-    vocabulary = learn_words([texts["train"]], unknown=False)  # the text itself contains <unk>
-    return Dataset(_PTB.version, PTB_SPEC, _encode(texts, vocabulary), vocabulary)
+    return _load(_PTB, PTB_SPEC, data_dir, manual_dir)
 
 
 def load_tiny_shakespeare(*, data_dir: str | None = None, manual_dir: str | None = None) -> Dataset:
     """Load tiny Shakespeare as characters."""
-    texts = _load_texts(_SHAKESPEARE, data_dir, manual_dir)
-    vocabulary = learn_characters(texts.values())
-    splits = with_last_tenth(_encode(texts, vocabulary))
-    return Dataset(_SHAKESPEARE.version, SHAKESPEARE_SPEC, splits, vocabulary)
+    data = _load(_SHAKESPEARE, SHAKESPEARE_SPEC, data_dir, manual_dir)
+    return data._replace(splits=with_last_tenth(data.splits))
 
 
-def _load_texts(source: Source, data_dir: str | None, manual_dir: str | None) -> dict[str, str]:
-    folder = builder.folder_of(source, data_dir)
-    return {
-        split: decode_utf8(arrays["text"].tobytes(), folder)
-        for split, arrays in builder.load_splits(source, data_dir, manual_dir).items()
-    }
-
-
-def _encode(texts: Mapping[str, str], vocabulary: Vocabulary) -> Splits:
-    return {
-        split: {"tokens": vocabulary.encode(text).astype(vocabulary.dtype)} for split, text in texts.items()
-    }
+def _load(source: Source, spec: Spec, data_dir: str | None, manual_dir: str | None) -> Dataset:
+    splits, folder = builder.load_splits(source, data_dir, manual_dir), builder.folder_of(source, data_dir)
+    texts = {split: decode_utf8(arrays["text"].tobytes(), folder) for split, arrays in splits.items()}
+    if spec["unit"] == "word":
+        vocabulary = learn_words([texts["train"]], unknown=False)  # the text itself contains <unk>
+    else:
+        vocabulary = learn_characters(texts.values())
+    tokens = {split: vocabulary.encode(text).astype(vocabulary.dtype) for split, text in texts.items()}
+    return Dataset(
+        source.version, spec, {split: {"tokens": own} for split, own in tokens.items()}, vocabulary
+    )
 
 
 def _read_ptb(files: Mapping[str, Path]) -> Splits:
     """Read the three files, and check their numbers of words."""
     texts = {split: _read_text(files[name]) for split, name in _PTB_FILES.items()}
-    words = {split: split_words(text) for split, text in texts.items()}
-    known = set(words["train"])
+    known = set(split_words(texts["train"]))
     for split, name in _PTB_FILES.items():
-        if len(words[split]) != _PTB_TOKENS[split]:
-            found, expected = len(words[split]), _PTB_TOKENS[split]
-            raise UserError(f"{files[name]}: has {found:,} tokens: must have {expected:,}")
-        if foreign := set(words[split]) - known:
-            raise UserError(
-                f"{files[name]}: has words that are not in train: {', '.join(sorted(foreign)[:3])}"
-            )
-    if len(known) != PTB_SPEC["vocabulary"]:
-        raise UserError(
-            f"{files['ptb.train.txt']}: has {len(known):,} words: must have {PTB_SPEC['vocabulary']:,}"
-        )
+        words, expected = split_words(texts[split]), _PTB_TOKENS[split]
+        if len(words) != expected:
+            raise UserError(f"{files[name]}: has {len(words):,} tokens: must have {expected:,}")
+        if foreign := ", ".join(sorted(set(words) - known)[:3]):
+            raise UserError(f"{files[name]}: has words that are not in train: {foreign}")
+    if len(known) != (size := PTB_SPEC["vocabulary"]):
+        raise UserError(f"{files['ptb.train.txt']}: has {len(known):,} words: must have {size:,}")
     return _as_bytes(texts)
 
 

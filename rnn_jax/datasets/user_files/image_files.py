@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from rnn_jax.datasets import idx, prepared
-from rnn_jax.datasets.dataset import Dataset, Splits, take
+from rnn_jax.datasets.dataset import Dataset, take
 from rnn_jax.datasets.safe_reading import existing_path, require_inside, sha256
 from rnn_jax.datasets.splitting import hold_out_first, number_classes, split_rows
 from rnn_jax.datasets.user_files import pictures
@@ -19,23 +19,16 @@ from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
 
 _FORMAT = 1  # part of the version of the data: increase it when the same files are read differently
-_IDX_VALIDATION = 12
-"""By default, the first twelfth of the training images in IDX files is for validation, as 5,000 of MNIST's
-60,000."""
-_FOLDERS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "val", "valid"),
-    "test": ("test", "testing"),
-}
+_IDX_VALIDATION = 12  # by default, the first twelfth is for validation, as 5,000 of MNIST's 60,000
+_VALIDATION_FOLDERS = ("validation", "val", "valid")
+_FOLDERS = {"train": ("train", "training"), "validation": _VALIDATION_FOLDERS, "test": ("test", "testing")}
 
 
 def load_idx(*, folder: str, validation_examples: int | None) -> Dataset:
     """Load four IDX files with MNIST's names, gzipped or not.
 
-    `validation_examples` training images, the first ones, are for validation; None: a twelfth of them.
-
-    Raises:
-        UserError: a file is missing or invalid, or no training image is left.
+    `validation_examples` training images, the first ones, are for validation; None: a twelfth of them. Raises
+    UserError if a file is missing or invalid, or no training image is left.
     """
     place = existing_path("dataset.folder", folder, folder=True)
     paths = {
@@ -66,10 +59,8 @@ def _idx_path(folder: Path, name: str) -> Path:
 
 def _check_validation(validation: int, count: int, place: Path) -> None:
     if validation >= count:
-        raise UserError(
-            f"dataset.validation_examples = {validation}: must be less than the {count:,} training images of "
-            f"{place}"
-        )
+        key = f"dataset.validation_examples = {validation}"
+        raise UserError(f"{key}: must be less than the {count:,} training images of {place}")
     if validation == 0:
         raise UserError(f"{place}: has {count:,} training images: too few to validate with a twelfth of them")
 
@@ -78,22 +69,16 @@ def load_image_folder(*, folder: str, validation_examples: int | None, data_dir:
     """Load a folder of images for each class.
 
     The first `validation_examples` training images are for validation; None: the folder `validation`, or a
-    stratified tenth. Without a folder `test`, another tenth is for test.
-
-    Raises:
-        UserError: an image cannot be read, or has another size; a class has one image.
-        StorageError: the disk is full.
+    stratified tenth. Without a folder `test`, another tenth is for test. Raises UserError for an image that
+    cannot be read or has another size, and for a class with one image.
     """
     place = existing_path("dataset.folder", folder, folder=True)
     found, others = _find_images(place)
     contents = {
-        split: [[str(path.relative_to(place)), sha256(path)] for path in paths]
-        for split, paths in found.items()
+        split: [[str(path.relative_to(place)), sha256(path)] for path in own] for split, own in found.items()
     }
-    values, write = (
-        [_FORMAT, contents, validation_examples],
-        partial(_prepare, found, validation_examples, place),
-    )
+    values = [_FORMAT, contents, validation_examples]
+    write = partial(_prepare, found, validation_examples, place)
     made, version = prepared.prepare("image_folder", values, data_dir, str(place), write)
     classes = prepared.load_strings(made / "about.json", "classes")
     splits = prepared.load_arrays(made / "arrays.npz", ("inputs", "targets"))
@@ -130,11 +115,16 @@ def _prepare(
     labels = {split: [path.parent.name for path in paths] for split, paths in found.items()}
     classes, targets = number_classes(labels, dict.fromkeys(found, place))
     rows = _split_rows(targets, classes, validation_examples, place)
-    inputs = _read_images([path for paths in found.values() for path in paths])
-    parts = np.split(inputs, np.cumsum([len(paths) for paths in found.values()])[:-1])
-    splits: Splits = {
-        split: {"inputs": part, "targets": targets[split]} for split, part in zip(found, parts, strict=True)
-    }
+    paths = [path for own in found.values() for path in own]
+    images = pictures.read_all(paths)
+    height, width = images[0].shape
+    for path, image in zip(paths, images, strict=True):
+        if image.shape != (height, width):
+            size = f"{image.shape[1]}x{image.shape[0]}"
+            raise UserError(f"{path}: has {size} pixels: must be {width}x{height}, the size of {paths[0]}")
+    parts = np.split(np.stack(images), np.cumsum([len(own) for own in found.values()])[:-1])
+    inputs = dict(zip(found, parts, strict=True))
+    splits = {split: {"inputs": inputs[split], "targets": targets[split]} for split in found}
     splits |= {split: take(splits["train"], own) for split, own in rows.items()}
     prepared.save_arrays(folder / "arrays.npz", splits)
     write_json(folder / "about.json", {"classes": classes})
@@ -147,23 +137,8 @@ def _split_rows(
     if validation_examples is None:
         return split_rows(targets["train"], classes, targets, place)
     if targets.keys() != {"train", "test"}:
-        raise UserError(
-            f"dataset.validation_examples = {validation_examples}: must be None, unless {place} has train "
-            "and test, and no validation"
-        )
+        key = f"dataset.validation_examples = {validation_examples}"
+        raise UserError(f"{key}: must be None, unless {place} has train and test, and no validation")
     rows = np.arange(len(targets["train"]))
     _check_validation(validation_examples, len(rows), place)
     return {"train": rows[validation_examples:], "validation": rows[:validation_examples]}
-
-
-def _read_images(paths: list[Path]) -> np.ndarray:
-    """Return the images [images, height, width], all of one size."""
-    images = pictures.read_all(paths)
-    height, width = images[0].shape
-    for path, image in zip(paths, images, strict=True):
-        if image.shape != (height, width):
-            raise UserError(
-                f"{path}: has {image.shape[1]}x{image.shape[0]} pixels: must be {width}x{height}, the size "
-                f"of {paths[0]}"
-            )
-    return np.stack(images)

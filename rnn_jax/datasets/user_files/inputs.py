@@ -3,11 +3,10 @@
 An input that cannot be read becomes an `Input` with an error, so that the others can still be predicted.
 """
 
-import itertools
 import os
 import select
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +20,7 @@ from rnn_jax.datasets.user_files.sequences import read_sequences
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.runtime.errors import UserError
 
-BLOCK = 1024
-"""Greatest number of inputs in a block; those of similar lengths can share a batch."""
+BLOCK = 1024  # inputs at most; those of similar lengths can share a batch
 _SUFFIXES = {"images": pictures.SUFFIXES, "sequences": (".npz",), "texts": (".txt", ".tsv", ".csv", ".text")}
 _READ_BYTES = 1 << 18
 _MAX_LINE_BYTES = 1 << 24
@@ -57,9 +55,8 @@ def check_texts(names: Sequence[str]) -> None:
 
 
 def _check_kind(name: str, kind: str) -> str | None:
-    """Return the kind of a file by its suffix, None for other suffixes; raise UserError for another kind."""
-    lower = name.lower()
-    found = next((found for found, suffixes in _SUFFIXES.items() if lower.endswith(suffixes)), None)
+    """Return the kind of a file by its suffix, None if unknown; raise UserError if it is not `kind`."""
+    found = next((found for found in _SUFFIXES if name.lower().endswith(_SUFFIXES[found])), None)
     if found not in (None, kind):
         raise UserError(f"{name}: a file of {found}; the inputs of this run are {kind}")
     return found
@@ -100,8 +97,7 @@ def read_input_sequences(names: Sequence[str], spec: Spec) -> Iterator[list[Inpu
 def read_input_texts(names: Sequence[str], vocabulary: Vocabulary, encoding: str) -> Iterator[list[Input]]:
     """Read texts, and files of texts with one in each line; '-' or no name is standard input.
 
-    Raises:
-        UserError: a line is neither in UTF-8 nor in `encoding`.
+    Raises UserError for a line that is neither in UTF-8 nor in `encoding`.
     """
     for texts in _texts(names or ["-"], encoding):
         block = []
@@ -123,11 +119,9 @@ def _texts(names: Sequence[str], encoding: str) -> Iterator[list[str]]:
             yield from _lines(sys.stdin.fileno(), encoding, "standard input")
         else:
             with reading(path := Path(name)):
-                descriptor = os.open(path, os.O_RDONLY)
-            try:
-                yield from _lines(descriptor, encoding, name)
-            finally:
-                os.close(descriptor)
+                file = path.open("rb", buffering=0)
+            with file:
+                yield from _lines(file.fileno(), encoding, name)
     yield from _blocks(given)
 
 
@@ -164,8 +158,6 @@ def _decode(line: bytes, encoding: str, name: str) -> str:
     raise UserError(f"{name}: neither UTF-8 nor {encoding}: {line[:40]!r}")
 
 
-def _blocks(items: Iterable[Any]) -> Iterator[list[Any]]:
-    """Yield lists of at most `BLOCK` items."""
-    iterator = iter(items)
-    while block := list(itertools.islice(iterator, BLOCK)):
-        yield block
+def _blocks(items: Sequence[Any]) -> Iterator[Any]:
+    """Yield parts of at most `BLOCK` items."""
+    return (items[start : start + BLOCK] for start in range(0, len(items), BLOCK))

@@ -16,16 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_jax.config.sections.dataset import Imdb, LabelledText
-from rnn_jax.datasets import prepared, ragged
-from rnn_jax.datasets.dataset import Dataset
-from rnn_jax.datasets.safe_reading import sha256, split_paths
+from rnn_jax.datasets import prepared
+from rnn_jax.datasets.dataset import Dataset, join_sequences, truncate_sequences
+from rnn_jax.datasets.safe_reading import check_encoding, decode_file, sha256, split_paths
 from rnn_jax.datasets.splitting import number_classes, split_rows
-from rnn_jax.datasets.user_files.encodings import check_encoding, decode_file
-from rnn_jax.datasets.vocabulary import Vocabulary
-from rnn_jax.datasets.vocabulary_learning import learn_bpe, learn_characters, learn_plain_words
+from rnn_jax.datasets.vocabulary import Vocabulary, learn_bpe, learn_characters, learn_plain_words
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
 
+Options = Imdb | LabelledText
 _FORMAT = 1  # part of the version of the data: increase it when the same files are read differently
 _MAX_CHARACTERS = 0x110000
 _SEPARATORS = {".csv": "commas", ".tsv": "tabs", ".tab": "tabs", ".txt": "tabs"}
@@ -55,11 +54,8 @@ class Table(NamedTuple):
 def load_labelled_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
     """Load a user's tables of labelled texts. A split without a table is a stratified tenth of `file`.
 
-    `keys` are those of the config section `LabelledText`.
-
-    Raises:
-        UserError: a file cannot be read, is not in the encoding, or is no such table; a class has one text.
-        StorageError: the disk is full.
+    `keys` are those of the config section `LabelledText`. Raises UserError for a file that cannot be read, is
+    not in the encoding, or is no such table, and for a class with one text.
     """
     options = LabelledText.model_construct(**keys)
     check_encoding(options.encoding)
@@ -90,14 +86,8 @@ def _separator_of(path: Path) -> str:
 
 
 def read_table(path: Path, label_column: str, text_column: str, has_header: bool, encoding: str) -> Table:
-    """Read a table of labelled texts.
-
-    Raises:
-        UserError: the file cannot be read, is not in the encoding, lacks a column, or has a row with a
-            different number of columns.
-    """
-    read_rows = _rows_by_commas if _separator_of(path) == "commas" else _rows_by_tabs
-    rows = read_rows(path, decode_file(path, encoding))
+    """Read a table; raise UserError if it lacks a column, or a row has a different number of columns."""
+    rows = _rows(path, decode_file(path, encoding))
     first = next(rows, None)
     if first is None:
         raise UserError(f"{path}: empty")
@@ -108,9 +98,8 @@ def read_table(path: Path, label_column: str, text_column: str, has_header: bool
     texts, labels, left_out = [], [], 0
     for line, row in rows if has_header else itertools.chain([first], rows):
         if len(row) != width:
-            raise UserError(
-                f"{path}: line {line:,} has {len(row)} columns: must have {width} as the first line"
-            )
+            found = f"line {line:,} has {len(row)} columns"
+            raise UserError(f"{path}: {found}: must have {width} as the first line")
         text, label = row[text_index].strip(), row[label_index].strip()
         if text and label:
             texts.append(text)
@@ -133,53 +122,31 @@ def _index_of(path: Path, key: str, name: str, names: list[str]) -> int:
     raise UserError(f"dataset.{key} = {name}: not a column of {path}: must be one of {', '.join(names)}")
 
 
-def _rows_by_tabs(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield line numbers and rows, without empty lines."""
-    del path
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield number, line.rstrip("\r").split("\t")
-
-
-def _rows_by_commas(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the number of the last line of each row and the row, without empty rows.
 
-    The separator is a semicolon if the first line has one and no comma, as spreadsheets in many countries
-    write.
+    `.csv` files have semicolons if the first line has one and no comma: many countries' spreadsheets do.
     """
+    if _separator_of(path) == "tabs":
+        lines = enumerate(text.split("\n"), start=1)
+        yield from ((number, line.rstrip("\r").split("\t")) for number, line in lines if line.strip())
+        return
     first = text.partition("\n")[0]
     separator = ";" if ";" in first and "," not in first else ","
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        for row in reader:
-            if row:
-                yield reader.line_num, row
+        yield from ((reader.line_num, row) for row in reader if row)
     except csv.Error as error:
         raise UserError(f"{path}: line {reader.line_num:,}: {error}") from error
 
 
 def tokenize(
-    kind: str,
-    source: Any,
-    options: Imdb | LabelledText,
-    read: Callable[[], Examples],
-    origin: str,
-    data_dir: str | None,
+    kind: str, source: Any, options: Options, read: Callable[[], Examples], origin: str, data_dir: str | None
 ) -> Dataset:
-    """Return labelled texts as tokens, which are prepared once, and truncated sequences of them.
+    """Return labelled texts as tokens, which are prepared once in a folder of that `kind`, and truncated.
 
-    Args:
-        kind: names the folder of the prepared tokens.
-        source: plain values that decide the result of `read`.
-        options: how texts become tokens, and which of them are kept.
-        read: reads the texts; its errors are raised.
-        origin: of the texts, for display.
-        data_dir: the folder of prepared data; None: TFDS's own.
-
-    Raises:
-        UserError: the library `tokenizers` is missing.
-        StorageError: the disk is full.
+    `read` reads the texts from `origin`, a name for display; `source`, plain values, decides its result.
     """
     values = [_FORMAT, source, [options.tokenizer, options.vocabulary_size]]
     folder, version = prepared.prepare(kind, values, data_dir, origin, partial(_prepare, read, options))
@@ -189,7 +156,7 @@ def tokenize(
     splits = prepared.load_arrays(folder / "arrays.npz", ("lengths", "targets", "steps"))
     notes = prepared.load_strings(folder / "about.json", "notes")
     data = Dataset(version, {**spec, "classes": len(classes)}, splits, vocabulary, classes, notes)
-    return ragged.truncate(data, options.max_length, options.truncate)
+    return truncate_sequences(data, options.max_length, options.truncate)
 
 
 def _prepare(read: Callable[[], Examples], options: Imdb | LabelledText, folder: Path, version: str) -> None:
@@ -198,7 +165,7 @@ def _prepare(read: Callable[[], Examples], options: Imdb | LabelledText, folder:
     splits = {}
     for split, texts in examples.texts.items():
         tokens = [vocabulary.encode(text).astype(np.int32) for text in texts]
-        splits[split] = ragged.join(tokens, examples.targets[split])
+        splits[split] = join_sequences(tokens, examples.targets[split])
     prepared.save_arrays(folder / "arrays.npz", splits)
     vocabulary.save(folder / "vocabulary.json", version)
     write_json(folder / "about.json", {"classes": examples.classes, "notes": examples.notes})

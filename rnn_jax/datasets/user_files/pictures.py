@@ -28,8 +28,7 @@ def read(path: Path) -> np.ndarray:
 def read_all(paths: Sequence[Path]) -> list[np.ndarray]:
     """Read pictures, several at a time: uint8 [height, width], in grey; transparent pixels become white.
 
-    Raises:
-        UserError: a file cannot be read, is damaged, or has too many pixels.
+    Raises UserError for a file that cannot be read, is damaged, or has too many pixels.
     """
     with warnings.catch_warnings():  # here, since it is not safe in threads
         warnings.simplefilter("ignore")  # about damaged metadata, such as the time of a photograph

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_jax.config.sections.dataset import Sequences as Options
-from rnn_jax.datasets import prepared, ragged
+from rnn_jax.datasets import prepared
 from rnn_jax.datasets.archives import read_npz
-from rnn_jax.datasets.dataset import Dataset, Spec, Splits
+from rnn_jax.datasets.dataset import Dataset, Spec, Splits, truncate_sequences
 from rnn_jax.datasets.safe_reading import sha256, split_paths
 from rnn_jax.datasets.splitting import add_missing_splits, number_classes
 from rnn_jax.runtime.errors import UserError
@@ -29,23 +29,18 @@ class Sequences(NamedTuple):
 
     steps: np.ndarray
     """The concatenated steps of all sequences, float32 [steps, features]."""
-    lengths: np.ndarray
-    """int32 [examples]."""
+    lengths: np.ndarray  # int32 [examples]
     targets: np.ndarray | None
     """y: labels as strings [examples], or float32 [examples, outputs]; None: the file has no y."""
-    rows: np.ndarray
-    """The number of each sequence in the file [examples]."""
-    left_out: int
-    """The number of empty sequences."""
+    rows: np.ndarray  # the number of each sequence in the file [examples]
+    left_out: int  # the number of empty sequences
 
 
 def load_sequences(**keys: Any) -> Dataset:
     """Load a user's sequences. A split without a file is a stratified tenth of `file`.
 
-    `keys` are those of the config section `Sequences`.
-
-    Raises:
-        UserError: a file is invalid, or does not fit the others; a class has one sequence.
+    `keys` are those of the config section `Sequences`. Raises UserError for a file that is invalid or does
+    not fit the others, and for a class with one sequence.
     """
     options = Options.model_construct(**keys)
     paths = split_paths(options)
@@ -68,7 +63,7 @@ def load_sequences(**keys: Any) -> Dataset:
     notes = (f"{left_out:,} empty sequences left out",) if left_out else ()
     version = prepared.version_of({split: sha256(path) for split, path in paths.items()})
     data = Dataset(version, {}, splits, None, classes, notes)
-    data = ragged.truncate(data, options.max_length, options.truncate)
+    data = truncate_sequences(data, options.max_length, options.truncate)
     return data._replace(spec=sequences_spec(data.splits["train"], classes))
 
 
@@ -78,11 +73,9 @@ def _describe(sequences: Sequences, targets: np.ndarray) -> str:
 
 
 def sequences_spec(train: dict[str, np.ndarray], classes: tuple[str, ...]) -> Spec:
-    """Return the spec of sequences, with the mean and standard deviation of each feature in training.
+    """Return the spec of sequences, with the mean and standard deviation of each feature of `train["steps"]`.
 
-    Args:
-        train: `steps` and `targets` of the training split.
-        classes: class names; () for regression, whose spec has the means and deviations of the targets, too.
+    For regression, without classes, it has the means and deviations of `train["targets"]`, too.
     """
     means, deviations = _mean_and_deviation(train["steps"])
     spec: Spec = {"kind": "sequences", "features": len(means), "means": means, "deviations": deviations}
@@ -99,12 +92,7 @@ def _mean_and_deviation(values: np.ndarray) -> tuple[list[float], list[float]]:
 
 
 def read_sequences(path: Path, *, needs_targets: bool = True) -> Sequences:
-    """Read a file of sequences.
-
-    Raises:
-        UserError: the file cannot be read, or has pickled objects, arrays that do not fit together, or values
-            that are not finite.
-    """
+    """Read a file of sequences; raise UserError for arrays that do not fit together or are not finite."""
     arrays = read_npz(path, ("x", "y", "lengths"))
     for name in ("x", "y") if needs_targets else ("x",):
         if name not in arrays:
@@ -150,10 +138,8 @@ def _concatenate(
     if x.ndim == 2:
         x = x[:, :, None]
     if x.ndim != 3 or 0 in x.shape or examples not in (None, len(x)):
-        raise UserError(
-            f"{path}: x is {shape}: must be [examples, steps, features], or [steps, features] with the "
-            "number of steps of each sequence in lengths"
-        )
+        flat = "[steps, features] with the number of steps of each sequence in lengths"
+        raise UserError(f"{path}: x is {shape}: must be [examples, steps, features], or {flat}")
     if lengths is None:
         lengths = np.full(len(x), x.shape[1])
     _check_lengths(path, lengths, x.shape[1])
@@ -164,9 +150,8 @@ def _check_lengths(path: Path, lengths: np.ndarray, steps: int) -> None:
     wrong = np.flatnonzero((lengths < 0) | (lengths > steps))
     if wrong.size:
         row = int(wrong[0])
-        raise UserError(
-            f"{path}: row {row:,} of lengths is {int(lengths[row]):,}: must be 0 to {steps:,}, the steps of x"
-        )
+        found = f"row {row:,} of lengths is {int(lengths[row]):,}"
+        raise UserError(f"{path}: {found}: must be 0 to {steps:,}, the steps of x")
 
 
 def _read_targets(path: Path, y: np.ndarray) -> np.ndarray:

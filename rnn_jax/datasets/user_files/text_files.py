@@ -15,12 +15,9 @@ from typing import Any
 import numpy as np
 
 from rnn_jax.config.sections.dataset import Text
-from rnn_jax.datasets import prepared
+from rnn_jax.datasets import prepared, safe_reading
 from rnn_jax.datasets.dataset import SPLITS, Dataset
-from rnn_jax.datasets.safe_reading import reading, sha256, split_paths
-from rnn_jax.datasets.user_files.encodings import check_encoding, decoding_problem, open_text, require_text
-from rnn_jax.datasets.vocabulary import Vocabulary, split_words
-from rnn_jax.datasets.vocabulary_learning import learn_bpe, learn_characters, learn_words
+from rnn_jax.datasets.vocabulary import Vocabulary, learn_bpe, learn_characters, learn_words, split_words
 from rnn_jax.runtime.errors import UserError
 
 _BLOCK = 1 << 16  # characters of one read
@@ -30,22 +27,20 @@ _FORMAT = 1  # part of the version of the data: increase it when the same files 
 def load_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
     """Load a user's text. `keys` are those of the config section `Text`.
 
-    Raises:
-        UserError: a file cannot be read, is empty, or is not in the encoding.
-        StorageError: the disk is full.
+    Raises UserError for a file that cannot be read, is empty, or is not in the encoding.
     """
     options = Text.model_construct(**keys)
     if options.tokenizer != "bytes":
-        check_encoding(options.encoding)
-    paths = split_paths(options)
-    contents = {split: sha256(path) for split, path in paths.items()}
+        safe_reading.check_encoding(options.encoding)
+    paths = safe_reading.split_paths(options)
+    contents = {split: safe_reading.sha256(path) for split, path in paths.items()}
     values = [_FORMAT, contents, [options.tokenizer, options.vocabulary_size, options.encoding]]
     origin = ", ".join(map(str, paths.values()))
     folder, version = prepared.prepare("text", values, data_dir, origin, partial(_prepare, paths, options))
     vocabulary = Vocabulary.load(folder / "vocabulary.json")
     splits = {}
     for split in SPLITS:
-        with reading(path := folder / f"{split}.tokens"):
+        with safe_reading.reading(path := folder / f"{split}.tokens"):
             splits[split] = {"tokens": np.memmap(path, vocabulary.dtype, mode="r")}
     spec = {"kind": "text", "unit": vocabulary.unit, "vocabulary": len(vocabulary)}
     return Dataset(version, spec, splits, vocabulary)
@@ -56,9 +51,8 @@ def _prepare(paths: Mapping[str, Path], options: Text, folder: Path, version: st
     parts = _parts(paths, options)
     for split, part in parts.items():
         if next(iter(part), None) is None:
-            share = "eight tenths" if split == "train" else "a tenth"
-            where = "" if len(paths) > 1 else f", {share} of the file"
-            raise UserError(f"{part.path}: empty: has no text for {split}{where}")
+            share = ", eight tenths of the file" if split == "train" else ", a tenth of the file"
+            raise UserError(f"{part.path}: empty: has no text for {split}{share if len(paths) == 1 else ''}")
     vocabulary = _learn(parts, options)
     for split, part in parts.items():
         with (folder / f"{split}.tokens").open("wb") as file:
@@ -113,7 +107,7 @@ class _Part:
     def __iter__(self) -> Iterator[str]:
         position, tokenizer, encoding = 0, self.options.tokenizer, self.options.encoding
         try:
-            with self.path.open("rb") as binary, open_text(binary, tokenizer, encoding) as file:
+            with self.path.open("rb") as binary, safe_reading.open_text(binary, tokenizer, encoding) as file:
                 while position < self.end and (text := file.read(self.block)):
                     if not text.endswith("\n"):
                         text += file.readline(self.block)
@@ -121,12 +115,12 @@ class _Part:
                         while not text[-1].isspace() and (more := file.read(1)):
                             text += more
                     if tokenizer != "bytes":
-                        require_text(text)
+                        safe_reading.require_text(text)
                     if position >= self.start:
                         yield text
                     position += len(text)
         except UnicodeError as error:
-            problem = decoding_problem(self.path.read_bytes(), encoding, error)
+            problem = safe_reading.decoding_problem(self.path.read_bytes(), encoding, error)
             raise UserError(f"{self.path}: {problem}") from error
         except OSError as error:
             raise UserError(f"{self.path}: cannot be read: {error.strerror}") from error

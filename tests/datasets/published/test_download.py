@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 from idx_files import Tiny, assert_splits, images_name, labels_name, load, loader_of
 
-from rnn_jax.datasets.published import download
+from rnn_jax.datasets.published import sources
 from rnn_jax.runtime.errors import UserError
 
 
@@ -85,7 +85,7 @@ def test_server_with_another_file(tiny: Tiny, server: Server, tmp_path: Path) ->
 
 
 def test_server_that_does_not_answer(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(sources, "CONNECT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         message = message_of(tiny, f"http://127.0.0.1:{silent.getsockname()[1]}/", tmp_path / "data")
@@ -94,4 +94,4 @@ def test_server_that_does_not_answer(tiny: Tiny, tmp_path: Path, monkeypatch: py
 
 
 def test_a_command_without_network_ends_within_ten_seconds() -> None:
-    assert download.CONNECT_SECONDS <= 7  # the rest is for the imports
+    assert sources.CONNECT_SECONDS <= 7  # the rest is for the imports

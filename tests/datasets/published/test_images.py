@@ -10,7 +10,7 @@ import pytest
 from idx_files import idx
 
 from rnn_jax import datasets
-from rnn_jax.datasets.idx import read_images, read_labels, read_pair
+from rnn_jax.datasets.idx import read_idx, read_pair
 from rnn_jax.runtime.errors import UserError
 
 IMAGES = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
@@ -54,9 +54,9 @@ WRONG_IMAGES = {
 @pytest.mark.parametrize("case", WRONG_IMAGES)
 def test_wrong_images(tmp_path: Path, case: str) -> None:
     data, message = WRONG_IMAGES[case]
-    path = write(tmp_path / "images", data)
+    path, labels_path = write(tmp_path / "images", data), write(tmp_path / "labels", idx(LABELS))
     with pytest.raises(UserError) as raised:
-        read_images(path, 4, 3)
+        read_pair(path, labels_path, SPEC)
     assert str(raised.value).startswith(f"{path}: ")
     assert message in str(raised.value)
 
@@ -72,9 +72,9 @@ WRONG_LABELS = {
 @pytest.mark.parametrize("case", WRONG_LABELS)
 def test_wrong_labels(tmp_path: Path, case: str) -> None:
     data, message = WRONG_LABELS[case]
-    path = write(tmp_path / "labels", data)
+    images_path, path = write(tmp_path / "images", idx(IMAGES)), write(tmp_path / "labels", data)
     with pytest.raises(UserError) as raised:
-        read_labels(path, 3)
+        read_pair(images_path, path, SPEC)
     assert str(raised.value) == f"{path}: {message}"
 
 
@@ -86,7 +86,7 @@ def test_counts_that_do_not_agree(tmp_path: Path) -> None:
 
 def test_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
-        read_labels(tmp_path, 3)
+        read_idx(tmp_path, "labels")
 
 
 def test_digits() -> None:

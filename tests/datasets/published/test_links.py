@@ -15,8 +15,7 @@ from user_texts import load_text
 
 from rnn_jax import datasets
 from rnn_jax.datasets.published import builder
-from rnn_jax.datasets.vocabulary import Vocabulary
-from rnn_jax.datasets.vocabulary_learning import learn_characters
+from rnn_jax.datasets.vocabulary import Vocabulary, learn_characters
 from rnn_jax.runtime.errors import UserError
 
 

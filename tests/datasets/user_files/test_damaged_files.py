@@ -17,8 +17,7 @@ from rnn_jax.datasets import idx, specs, vocabulary
 from rnn_jax.datasets.dataset import Dataset, Splits
 from rnn_jax.datasets.user_files import inputs, pictures
 from rnn_jax.datasets.user_files.sequences import read_sequences
-from rnn_jax.datasets.vocabulary import Vocabulary
-from rnn_jax.datasets.vocabulary_learning import learn_bpe, learn_characters
+from rnn_jax.datasets.vocabulary import Vocabulary, learn_bpe, learn_characters
 from rnn_jax.runtime.errors import UserError
 
 

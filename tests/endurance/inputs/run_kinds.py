@@ -15,8 +15,13 @@ from text_kinds import TEXT, read_table, table_of
 from rnn_jax import datasets
 from rnn_jax.datasets import vocabulary
 from rnn_jax.datasets.user_files import pictures
-from rnn_jax.datasets.vocabulary import Vocabulary
-from rnn_jax.datasets.vocabulary_learning import learn_bpe, learn_characters, learn_plain_words, learn_words
+from rnn_jax.datasets.vocabulary import (
+    Vocabulary,
+    learn_bpe,
+    learn_characters,
+    learn_plain_words,
+    learn_words,
+)
 
 
 def _read_vocabulary(folder: Path) -> Any:
