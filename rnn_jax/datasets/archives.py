@@ -17,11 +17,11 @@ import numpy as np
 from rnn_jax.datasets.safe_reading import reading
 from rnn_jax.runtime.errors import UserError
 
-MAX_EXPANSION = 200
-"""Greatest ratio of decompressed to compressed size. Deflate can reach 1,032; honest data stay below 20."""
+MAX_EXPANSION = 200  # of the size by decompression; deflate can reach 1,032, honest data stay below 20
 ALWAYS_ALLOWED = 1 << 28  # decompressed bytes that any file may have
 _MAX_READ = 1 << 24  # bytes of one read: tarfile would read a member name of a terabyte
 _BLOCK = 1 << 20
+_PICKLED = "contains pickled objects, which could run any code; save plain arrays"
 
 
 def size_limit(compressed: int) -> int:
@@ -118,15 +118,14 @@ def read_tar(path: Path, selected: Callable[[str], bool], max_bytes: int) -> Ite
 def read_npz(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """Return the arrays of an `.npz` file, or those of the given names that it contains.
 
-    Headers are compared with the contents before any memory is allocated. Raises UserError for another file,
-    a damaged one, or one that contains pickled objects.
+    Before memory is allocated, UserError is raised if headers and contents differ, or objects are pickled.
     """
     with reading(path, "not an .npz file, or damaged"), path.open("rb") as file:
         start = file.read(8)
         if start.startswith(b"\x93NUMPY"):
             raise UserError(f"{path}: an .npy file: must be an .npz file; save it with np.savez")
         if start.startswith(b"\x80"):  # the first byte of a pickle
-            raise _pickled(path)
+            raise UserError(f"{path}: {_PICKLED}")
         with zipfile.ZipFile(file) as archive:
             members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
             if len(members) < len(archive.infolist()):
@@ -151,14 +150,10 @@ def _read_array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -
         read_header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
         shape, _, dtype = read_header(stream)
         if dtype.hasobject:
-            raise _pickled(path)
+            raise UserError(f"{path}: {_PICKLED}")
         claimed, actual = math.prod(shape) * dtype.itemsize, member.file_size - stream.tell()
         if claimed != actual or any(size < 0 for size in shape) or not dtype.itemsize:
             problem = f"the header of {name} claims {claimed:,} bytes, but {actual:,} follow"
             raise UserError(f"{path}: damaged: {problem}")
         stream.seek(0)
         return np.lib.format.read_array(stream, allow_pickle=False)
-
-
-def _pickled(path: Path) -> UserError:
-    return UserError(f"{path}: contains pickled objects, which could run any code; save plain arrays")

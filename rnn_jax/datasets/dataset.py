@@ -94,13 +94,22 @@ def truncate_sequences(data: Dataset, max_length: int | None, truncation: str) -
 
 
 def describe(data: Dataset) -> dict[str, str]:
-    """Return rows for display by heading: 'data', and 'classes', 'lengths' and 'note' where they apply."""
-    counts = ", ".join(f"{count:,} {split}" for split, count in data.counts.items())
-    rows = {"data": f"{data.name} {data.version}: {counts}"}
+    """Return rows for display by heading: 'data', and 'classes', 'lengths' and 'note' where they apply.
+
+    The classes are listed with their shares in the training examples; of many classes, the extremes.
+    """
+    sizes = ", ".join(f"{count:,} {split}" for split, count in data.counts.items())
+    rows = {"data": f"{data.name} {data.version}: {sizes}"}
     if data.vocabulary is not None:
         rows["data"] += f"; {len(data.vocabulary):,} different {data.vocabulary.unit.replace('_', ' ')}s"
     if data.classes:
-        rows["classes"] = _describe_classes(data)
+        counts = np.bincount(data.splits["train"]["targets"], minlength=len(data.classes))
+        percent = 100 * counts / counts.sum()
+        shares = [f"{name}: {share:.1f} %" for name, share in zip(data.classes, percent, strict=True)]
+        rows["classes"] = ", ".join(shares)
+        if len(shares) > _MAX_LISTED:
+            rarest, most_frequent = shares[counts.argmin()], shares[counts.argmax()]
+            rows["classes"] = f"{len(shares)}; the rarest {rarest}, the most frequent {most_frequent}"
     if "lengths" in data.splits["train"]:
         lengths = np.concatenate([arrays["lengths"] for arrays in data.splits.values()])
         shortest, median, longest = lengths.min(), np.median(lengths), lengths.max()
@@ -108,13 +117,3 @@ def describe(data: Dataset) -> dict[str, str]:
     if data.notes:
         rows["note"] = "; ".join(data.notes)
     return rows
-
-
-def _describe_classes(data: Dataset) -> str:
-    """List the share of each class in the training examples, or the extremes of many classes."""
-    counts = np.bincount(data.splits["train"]["targets"], minlength=len(data.classes))
-    percent = 100 * counts / counts.sum()
-    shares = [f"{name}: {share:.1f} %" for name, share in zip(data.classes, percent, strict=True)]
-    if len(shares) <= _MAX_LISTED:
-        return ", ".join(shares)
-    return f"{len(shares)}; the rarest {shares[counts.argmin()]}, the most frequent {shares[counts.argmax()]}"

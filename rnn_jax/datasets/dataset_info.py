@@ -24,8 +24,7 @@ class DatasetInfo(NamedTuple):
     name: str
     spec: dict[str, Any]
     classes: tuple[str, ...]
-    background: Background
-    """Of the edges of its images; 'mixed' for other kinds of data."""
+    background: Background  # of the edges of its images; 'mixed' for other kinds of data
     vocabulary: Vocabulary | None
 
 
@@ -51,10 +50,8 @@ def check_version(data: Dataset, folder: RunFolder) -> None:
         summary = (folder.read_summary() or {}).get("dataset")
         version = summary.get("version") if isinstance(summary, dict) else None
     if version not in (None, data.version):
-        raise UserError(
-            f"{folder.path}: trained on version {version} of {data.name}, but the data have version "
-            f"{data.version}; restore the original data, or give another --workdir"
-        )
+        found = f"trained on version {version} of {data.name}, but the data have version {data.version}"
+        raise UserError(f"{folder.path}: {found}; restore the original data, or give another --workdir")
 
 
 def load(workdir: Path) -> DatasetInfo:

@@ -15,11 +15,10 @@ from rnn_jax.datasets.dataset import Arrays, Spec
 from rnn_jax.datasets.safe_reading import reading
 from rnn_jax.runtime.errors import UserError
 
-FILES = {
+FILES = {  # the names of MNIST's files: images and labels of each split
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
-"""The names of MNIST's files: images and labels of each split."""
 _MAGIC = {"images": 2051, "labels": 2049}
 
 
@@ -29,10 +28,7 @@ def image_spec(height: int, width: int, classes: int) -> Spec:
 
 
 def read_pair(images_path: Path, labels_path: Path, spec: Spec | None = None) -> Arrays:
-    """Read a split: `inputs`, uint8 [examples, height, width], and `targets`, int32 [examples].
-
-    Raises UserError for files that do not fit the spec, or differ in length.
-    """
+    """Read `inputs`, uint8 [examples, height, width], and `targets`, int32 [examples], that fit the spec."""
     images, labels = read_idx(images_path, "images"), read_idx(labels_path, "labels")
     size = images.shape[1:]
     if spec and size != (spec["height"], spec["width"]):
@@ -48,10 +44,7 @@ def read_pair(images_path: Path, labels_path: Path, spec: Spec | None = None) ->
 
 
 def read_idx(path: Path, contents: str) -> np.ndarray:
-    """Read a file of "images" or "labels", compressed or not: uint8, with the shape in its header.
-
-    Raises UserError for a damaged file, or another one.
-    """
+    """Read a file of "images" or "labels", compressed or not, as uint8; raise UserError for another one."""
     with reading(path), open_compressed(path) as file:
         axes = _MAGIC[contents] % 256
         size = 4 * (1 + axes)

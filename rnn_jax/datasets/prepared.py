@@ -65,10 +65,8 @@ def prepare(
 ) -> tuple[Path, str]:
     """Return the folder and the version of data from a user's files, which is prepared if it is missing.
 
-    The data depends on `values`, plain ones, alone. `write` writes it, with its version, into a folder, from
-    the files `origin`, their names for display. A `kind` is 'text' for example.
-
-    Raises UserError if `data_dir` cannot be written, or the prepared data is damaged.
+    The data depends on plain `values` alone. `write` writes it, with its version, into a folder; `origin` is
+    a name of the files, for display. Raises UserError if `data_dir` cannot be written, or data is damaged.
     """
     root, digest, version = root_of(data_dir), digest_of(values), version_of(values)
     folder = root / f"rnn_jax_{kind}" / digest

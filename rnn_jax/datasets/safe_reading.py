@@ -60,11 +60,10 @@ def existing_path(key: str, name: str, *, folder: bool = False) -> Path:
 def split_paths(options: OwnFiles) -> dict[str, Path]:
     """Return the path of each split that has a file; raise UserError if a file does not exist."""
     keys = {"train": "file", "validation": "validation_file", "test": "test_file"}
-    names = {split: getattr(options, key) for split, key in keys.items()}
     return {
-        split: existing_path(f"dataset.{keys[split]}", name)
-        for split, name in names.items()
-        if name is not None
+        split: existing_path(f"dataset.{key}", name)
+        for split, key in keys.items()
+        if (name := getattr(options, key)) is not None
     }
 
 

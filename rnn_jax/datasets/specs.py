@@ -25,13 +25,8 @@ _KEYS: dict[str, dict[str, Any]] = {
 }
 """The keys of the spec of each kind of data, and their types."""
 _CLASSIFIED_SEQUENCES = {**_SEQUENCES, "classes": _Count}
-_SIZES = {
-    "means": "features",
-    "deviations": "features",
-    "target_means": "outputs",
-    "target_deviations": "outputs",
-}
-"""The key that has the number of values of a list."""
+_LISTS = {"features": ("means", "deviations"), "outputs": ("target_means", "target_deviations")}
+"""The lists whose number of values is that of a key."""
 
 
 def check_spec(spec: Spec, classes: tuple[str, ...], vocabulary: Vocabulary | None, where: str) -> None:
@@ -50,10 +45,10 @@ def check_spec(spec: Spec, classes: tuple[str, ...], vocabulary: Vocabulary | No
         first = error.errors()[0]
         key, value = ".".join(map(str, first["loc"])), str(first["input"])[:40]
         raise UserError(f"{where}: damaged: {key} = {value}: {first['msg']}") from None
-    for key, size in _SIZES.items():
-        if key in keys and len(spec[key]) != spec[size]:
-            found = f"{key} has {len(spec[key])} values"
-            raise UserError(f"{where}: damaged: {found}: must be {size} = {spec[size]}")
+    for size, lists in _LISTS.items():
+        for key in lists:
+            if key in keys and (count := len(spec[key])) != spec[size]:
+                raise UserError(f"{where}: damaged: {key} has {count} values: must be {size} = {spec[size]}")
     if kind != "text" and len(classes) != (count := spec.get("classes", 0)):
         raise UserError(f"{where}: damaged: has {len(classes):,} class names: must be classes = {count}")
     if vocabulary is not None and "unit" in spec:

@@ -9,20 +9,20 @@ import numpy as np
 from rnn_jax.datasets.dataset import SPLITS, Arrays, Splits, take
 from rnn_jax.runtime.errors import UserError
 
-SEED = 0
+_SEED = 0
 _SHARES = {"validation": 0.1, "test": 0.1}
 
 
-def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
+def stratified_order(labels: np.ndarray) -> np.ndarray:
     """Return an order of the examples, int [examples], in which every slice has all classes in proportion.
 
-    Examples of one class are ordered by a hash of the seed and the example number, which no new version of a
+    Examples of one class are ordered by a hash of a seed and the example number, which no new version of a
     library can change; the k-th of n examples of a class stands (k + 1/2) / n of the way through.
     """
     places = np.empty(len(labels))
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        order = sorted(rows, key=lambda row: hashlib.sha256(f"{seed}:{row}".encode()).digest())
+        order = sorted(rows, key=lambda row: hashlib.sha256(f"{_SEED}:{row}".encode()).digest())
         places[order] = (np.arange(len(rows)) + 0.5) / len(rows)
     return np.lexsort((labels, places))
 
@@ -67,7 +67,7 @@ def split_rows(
     if counts and min(counts.values()) == 0:
         problem = f"too few to split off a tenth for {next(iter(counts))}"
         raise UserError(f"{origin}: has {len(targets):,} examples: {problem}")
-    order = stratified_order(targets, SEED)
+    order = stratified_order(targets)
     *parts, rest = np.split(order, np.cumsum(list(counts.values()), dtype=int))
     rows = {"train": rest, **dict(zip(counts, parts, strict=True))}
     return {split: np.sort(part) for split, part in rows.items()}

@@ -38,12 +38,9 @@ _MAX_SHOWN = 40  # characters of a text in an error message
 class Vocabulary:
     """The tokens of a text and their numbers."""
 
-    unit: str
-    """A `Unit`."""
-    tokens: tuple[str, ...] = ()
-    """Words or characters by number; empty for bytes and pieces."""
-    bpe: str | None = None
-    """For pieces, the tokenizer as JSON of the library `tokenizers`."""
+    unit: str  # a `Unit`
+    tokens: tuple[str, ...] = ()  # words or characters by number; empty for bytes and pieces
+    bpe: str | None = None  # for pieces, the tokenizer as JSON of the library `tokenizers`
 
     def __len__(self) -> int:
         if self.unit == "byte":
@@ -73,10 +70,7 @@ class Vocabulary:
         return np.uint16 if len(self) <= 1 << 16 else np.int32
 
     def encode(self, text: str) -> np.ndarray:
-        """Return the token numbers of a text, int32 [tokens].
-
-        Raises UserError if a word or character is out of vocabulary, and there is no unknown token.
-        """
+        """Return the token numbers of a text, int32 [tokens]; raise UserError if one is out of vocabulary."""
         if self.unit == "byte":
             return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8).astype(np.int32)
         if self.unit == "piece":
@@ -137,7 +131,7 @@ class Vocabulary:
     def save(self, file: Path, version: str) -> None:
         """Write the vocabulary as JSON, with the version of the data that it belongs to."""
         content = {"unit": self.unit, "version": version, "tokens": list(self.tokens), "pieces": self.bpe}
-        write_json(file, {key: value for key, value in content.items() if value})
+        write_json(file, {key: value for key, value in content.items() if value not in ([], None)})
 
     @classmethod
     def load(cls, file: Path) -> "Vocabulary":
@@ -145,9 +139,8 @@ class Vocabulary:
         content = read_json(file)
         unit, tokens, bpe = content.get("unit"), content.get("tokens", []), content.get("pieces")
         distinct = isinstance(tokens, list) and all(isinstance(token, str) for token in tokens)
-        distinct = (
-            distinct and 0 < len(tokens) == len(set(tokens)) and not _HALF_CHARACTER.search("".join(tokens))
-        )
+        distinct = distinct and 0 < len(tokens) == len(set(tokens))
+        distinct = distinct and not _HALF_CHARACTER.search("".join(tokens))
         fits = {
             "word": distinct and END_OF_LINE in tokens,
             "plain_word": distinct and UNKNOWN in tokens,
@@ -195,9 +188,8 @@ def tokenizers_library() -> Any:
     try:
         import tokenizers
     except ImportError as error:
-        raise UserError(
-            "dataset.tokenizer = bpe: needs the library tokenizers; pip install -e '.[bpe]'"
-        ) from error
+        needed = "the library tokenizers; pip install -e '.[bpe]'"
+        raise UserError(f"dataset.tokenizer = bpe: needs {needed}") from error
     return tokenizers
 
 
@@ -236,20 +228,14 @@ def learn_plain_words(texts: Iterable[str], size: int | None = None) -> Vocabula
 
 
 def learn_characters(texts: Iterable[str], size: int | None = None) -> Vocabulary:
-    """Return the characters of a text in the order of their code points.
-
-    With a `size`, there is an unknown token, and only the most frequent characters are kept.
-    """
+    """Return the characters of a text by code point; with a `size`, the most frequent and the unknown one."""
     counts = Counter(itertools.chain.from_iterable(texts))
     tokens = counts if size is None else _most_frequent(counts, size, unknown=True)
     return Vocabulary("character", tuple(sorted(tokens)))
 
 
 def learn_bpe(texts: Iterable[str], size: int | None) -> Vocabulary:
-    """Learn byte-level byte-pair encoding (Sennrich et al. 2016, arXiv 1508.07909), without an unknown token.
-
-    Raises UserError if the library `tokenizers` is missing, or `size` is less than the 256 bytes.
-    """
+    """Learn byte-level byte-pair encoding (Sennrich et al. 2016, arXiv 1508.07909), without unknown token."""
     library = tokenizers_library()
     if size is None or size < 256:
         raise UserError(f"dataset.vocabulary_size = {size}: must be at least 256, the bytes, for bpe")

@@ -32,9 +32,8 @@ def load_splits(source: Source, data_dir: str | None, manual_dir: str | None) ->
     """Load the arrays of a published data set's features, and prepare them if there is no prepared data.
 
     The examples of a ragged feature are concatenated; its name with `_lengths` has their lengths, int32
-    [examples]. One process prepares under a lock; others that need the same data wait for it.
-
-    Raises UserError for an invalid file, a failed download, and a `data_dir` that cannot be written.
+    [examples]. One process prepares under a lock; others that need the same data wait for it. Raises
+    UserError for an invalid file, a failed download, and a `data_dir` that cannot be written.
     """
     root, folder = prepared.root_of(data_dir), folder_of(source, data_dir)
     files = sources.locate(source, manual_dir)
@@ -70,19 +69,19 @@ def _prepare(source: Source, root: Path, folder: Path, files: dict[str, Path]) -
     with quiet():
         import tensorflow_datasets as tfds
 
+        features, items = tfds.features, source.features.items()
+        tensors = {name: features.Tensor(shape=shape, dtype=dtype) for name, (shape, dtype) in items}
+
         class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             name = _tfds_name(source)
             VERSION = tfds.core.Version(source.version)
 
             def _info(self) -> tfds.core.DatasetInfo:
-                tensor, features = tfds.features.Tensor, source.features.items()
                 return tfds.core.DatasetInfo(
                     builder=self,
                     description=source.description,
                     homepage=source.url,
-                    features=tfds.features.FeaturesDict(
-                        {name: tensor(shape=feature.shape, dtype=feature.dtype) for name, feature in features}
-                    ),
+                    features=features.FeaturesDict(tensors),
                     disable_shuffling=True,  # splits depend on the order of the files
                 )
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rnn_jax.datasets import idx, prepared
-from rnn_jax.datasets.dataset import SPLITS, Arrays, Dataset, Spec, Splits, take
+from rnn_jax.datasets.dataset import Arrays, Dataset, Spec, Splits, take
 from rnn_jax.datasets.published import builder
 from rnn_jax.datasets.published.sources import Feature, Source
 from rnn_jax.datasets.splitting import add_missing_splits, hold_out_first, stratified_order
@@ -46,8 +46,10 @@ def idx_loader(
         parts = {**hold_out_first(splits["train"], validation), "test": splits["test"]}
         return Dataset(source.version, spec, parts, classes=classes)
 
-    shape = (spec["height"], spec["width"])
-    features = {"inputs": Feature(shape, np.uint8), "targets": Feature((), np.int32)}
+    features = {
+        "inputs": Feature((spec["height"], spec["width"]), np.uint8),
+        "targets": Feature((), np.int32),
+    }
     source = Source(name, "1.0.0", description, url, checksums, features, read)
     return load
 
@@ -79,7 +81,6 @@ load_fashion_mnist = idx_loader(
 )
 
 DIGITS_SPEC: Spec = {"kind": "image", "height": 8, "width": 8, "classes": 10, "maximum": 16}
-_DIGITS_SEED = 0
 
 
 def load_digits() -> Dataset:
@@ -87,21 +88,17 @@ def load_digits() -> Dataset:
     from sklearn import datasets
 
     images, labels = datasets.load_digits(return_X_y=True)
-    arrays = {
-        "inputs": np.asarray(images).reshape(-1, 8, 8).astype(np.uint8),
-        "targets": np.asarray(labels).astype(np.int32),
-    }
-    order = stratified_order(arrays["targets"], _DIGITS_SEED)
-    test, validation, train = np.split(order, [360, 360 + 180])  # and 1,257
-    splits = {
-        split: take(arrays, rows) for split, rows in zip(SPLITS, (train, validation, test), strict=True)
-    }
+    targets = np.asarray(labels).astype(np.int32)
+    arrays = {"inputs": np.asarray(images).reshape(-1, 8, 8).astype(np.uint8), "targets": targets}
+    test, validation, train = np.split(stratified_order(targets), [360, 360 + 180])  # and 1,257
+    rows = {"train": train, "validation": validation, "test": test}
+    splits = {split: take(arrays, own) for split, own in rows.items()}
     return Dataset("1.0.0", DIGITS_SPEC, splits, classes=DIGIT_NAMES)
 
 
 _TFDS_NAME = re.compile(r"\w+(/\w[\w.-]*)*")
 _GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601
-_TFDS_SPLITS = {"train": ("train",), "validation": ("validation", "val"), "test": ("test",)}
+_TFDS_SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
 
 def load_tfds_images(*, name: str, data_dir: str | None = None) -> Dataset:
@@ -135,11 +132,7 @@ def load_tfds_images(*, name: str, data_dir: str | None = None) -> Dataset:
         except Exception as error:
             raise UserError(f"{where}: cannot be prepared: {_first_line(error)}") from error
         read = {split: _read(found, split, image, label, where) for split in found.info.splits}
-    splits: Splits = {
-        split: next(read[name] for name in names if name in read)
-        for split, names in _TFDS_SPLITS.items()
-        if not read.keys().isdisjoint(names)
-    }
+    splits = {split: read[name] for name, split in _TFDS_SPLITS.items() if name in read}
     if "train" not in splits:
         raise UserError(f"{where}: has no split train, only {', '.join(read)}")
     splits = add_missing_splits(splits, (), where)

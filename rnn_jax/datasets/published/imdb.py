@@ -37,11 +37,7 @@ _VALIDATION = 2_500
 
 
 def load_imdb(*, data_dir: str | None = None, **keys: Any) -> Dataset:
-    """Load the reviews. `keys` are those of the config section `Imdb`.
-
-    `manual_dir` is a folder with the authors' archive, or `aclImdb`, or an archive of it; for None see
-    `sources.locate`.
-    """
+    """Load the reviews, with the keys of the config section `Imdb`; `sources.locate` finds `manual_dir`."""
     options = Imdb.model_construct(**keys)
     sources.locate(_SOURCE, options.manual_dir)  # invalid files are an error even if prepared data exist
     read, source = partial(read_examples, data_dir, options.manual_dir), [_SOURCE.name, _SOURCE.version]
@@ -56,7 +52,7 @@ def read_examples(data_dir: str | None = None, manual_dir: str | None = None) ->
         reviews = np.split(arrays["text"], np.cumsum(arrays["text_lengths"])[:-1])
         texts[split] = [decode_utf8(review.tobytes(), folder) for review in reviews]
         targets[split] = arrays["targets"]
-    order = splitting.stratified_order(targets["train"], splitting.SEED)
+    order = splitting.stratified_order(targets["train"])
     train, labels = texts["train"], targets["train"]
     for split, part in (("train", order[_VALIDATION:]), ("validation", order[:_VALIDATION])):
         rows = np.sort(part)
@@ -86,17 +82,13 @@ def _read(files: dict[str, Path]) -> Splits:
 
 
 def _reviews(place: Path) -> dict[str, bytes]:
-    """Return the reviews of a folder or an archive in alphabetical order, by name: `train/neg/0_3`.
-
-    Raises UserError if they cannot be read, or are not the original ones.
-    """
+    """Return the reviews in alphabetical order, by name, `train/neg/0_3`; raise UserError for others."""
     with reading(place):
         found = itertools.islice(_read_reviews(place), 4 * _COUNT + 1)
         reviews = {"/".join(path.split("/")[-3:]).removesuffix(".txt"): review for path, review in found}
     if len(reviews) != 4 * _COUNT:
-        raise UserError(
-            f"{place}: has {len(reviews):,} reviews, as aclImdb/train/neg/0_3.txt: must have {4 * _COUNT:,}"
-        )
+        found = f"has {len(reviews):,} reviews, as aclImdb/train/neg/0_3.txt"
+        raise UserError(f"{place}: {found}: must have {4 * _COUNT:,}")
     reviews = dict(sorted(reviews.items()))
     if digest_of(reviews) != _CONTENTS:
         raise UserError(f"{place}: its reviews are not the original ones; get {_SOURCE.url}{ARCHIVE}")

@@ -34,8 +34,7 @@ _logger = logging.getLogger(__name__)
 class Feature(NamedTuple):
     """Shape, without the axis of examples, and type of an array of a data set."""
 
-    shape: tuple[int | None, ...]
-    """None, for the first axis only: of any length."""
+    shape: tuple[int | None, ...]  # None, for the first axis only: of any length
     dtype: type[np.generic]
 
     @property
@@ -50,10 +49,8 @@ class Source(NamedTuple):
     name: str
     version: str
     description: str
-    url: str
-    """Of the folder of the files, with a final slash."""
-    checksums: dict[str, str]
-    """SHA-256 of each file by name, in hexadecimal."""
+    url: str  # of the folder of the files, with a final slash
+    checksums: dict[str, str]  # SHA-256 of each file by name, in hexadecimal
     features: dict[str, Feature]
     read: Callable[[dict[str, Path]], Splits]
     """(files by name) -> arrays with these features, lists for ragged ones; raises UserError if invalid."""
@@ -109,11 +106,7 @@ def _verify(source: Source, files: dict[str, Path]) -> None:
 
 
 def fetch(source: Source, folder: Path) -> dict[str, Path]:
-    """Download missing files into `folder`, verify all, and return their paths by name.
-
-    Raises UserError for a file that cannot be downloaded or is not the original, and OSError if `folder`
-    cannot be written.
-    """
+    """Download missing files into `folder`, verify all, and return their paths by name."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / name for name in source.checksums}
     for name, path in files.items():

@@ -46,10 +46,9 @@ def _load(source: Source, spec: Spec, data_dir: str | None, manual_dir: str | No
         vocabulary = learn_words([texts["train"]], unknown=False)  # the text itself contains <unk>
     else:
         vocabulary = learn_characters(texts.values())
-    tokens = {split: vocabulary.encode(text).astype(vocabulary.dtype) for split, text in texts.items()}
-    return Dataset(
-        source.version, spec, {split: {"tokens": own} for split, own in tokens.items()}, vocabulary
-    )
+    dtype = vocabulary.dtype
+    tokens = {split: {"tokens": vocabulary.encode(text).astype(dtype)} for split, text in texts.items()}
+    return Dataset(source.version, spec, tokens, vocabulary)
 
 
 def _read_ptb(files: Mapping[str, Path]) -> Splits:

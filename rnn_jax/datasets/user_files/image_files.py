@@ -25,10 +25,9 @@ _FOLDERS = {"train": ("train", "training"), "validation": _VALIDATION_FOLDERS, "
 
 
 def load_idx(*, folder: str, validation_examples: int | None) -> Dataset:
-    """Load four IDX files with MNIST's names, gzipped or not.
+    """Load four IDX files with MNIST's names, gzipped or not; raise UserError if one is missing or invalid.
 
-    `validation_examples` training images, the first ones, are for validation; None: a twelfth of them. Raises
-    UserError if a file is missing or invalid, or no training image is left.
+    `validation_examples` training images, the first ones, are for validation; None: a twelfth of them.
     """
     place = existing_path("dataset.folder", folder, folder=True)
     paths = {
@@ -66,11 +65,10 @@ def _check_validation(validation: int, count: int, place: Path) -> None:
 
 
 def load_image_folder(*, folder: str, validation_examples: int | None, data_dir: str | None) -> Dataset:
-    """Load a folder of images for each class.
+    """Load a folder of images for each class; raise UserError if an image is invalid or has another size.
 
     The first `validation_examples` training images are for validation; None: the folder `validation`, or a
-    stratified tenth. Without a folder `test`, another tenth is for test. Raises UserError for an image that
-    cannot be read or has another size, and for a class with one image.
+    stratified tenth. Without a folder `test`, another tenth is for test.
     """
     place = existing_path("dataset.folder", folder, folder=True)
     found, others = _find_images(place)
@@ -109,9 +107,8 @@ def _find_images(place: Path) -> tuple[dict[str, list[Path]], int]:
 
 
 def _prepare(
-    found: Mapping[str, list[Path]], validation_examples: int | None, place: Path, folder: Path, version: str
+    found: Mapping[str, list[Path]], validation_examples: int | None, place: Path, folder: Path, _version: str
 ) -> None:
-    del version
     labels = {split: [path.parent.name for path in paths] for split, paths in found.items()}
     classes, targets = number_classes(labels, dict.fromkeys(found, place))
     rows = _split_rows(targets, classes, validation_examples, place)

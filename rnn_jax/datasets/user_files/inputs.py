@@ -3,6 +3,7 @@
 An input that cannot be read becomes an `Input` with an error, so that the others can still be predicted.
 """
 
+import contextlib
 import os
 import select
 import sys
@@ -30,8 +31,7 @@ class Input(NamedTuple):
     """An input, or the reason why it cannot be read."""
 
     name: str
-    value: np.ndarray | None
-    """An image [height, width], tokens [steps], or measured steps [steps, features]."""
+    value: np.ndarray | None  # an image [height, width], tokens [steps], or measured steps [steps, features]
     error: str | None = None
 
 
@@ -95,10 +95,7 @@ def read_input_sequences(names: Sequence[str], spec: Spec) -> Iterator[list[Inpu
 
 
 def read_input_texts(names: Sequence[str], vocabulary: Vocabulary, encoding: str) -> Iterator[list[Input]]:
-    """Read texts, and files of texts with one in each line; '-' or no name is standard input.
-
-    Raises UserError for a line that is neither in UTF-8 nor in `encoding`.
-    """
+    """Read texts, and files with one per line, in UTF-8 or `encoding`; '-' or no name is standard input."""
     for texts in _texts(names or ["-"], encoding):
         block = []
         for text in texts:
@@ -151,10 +148,8 @@ def _lines(descriptor: int, encoding: str, name: str) -> Iterator[list[str]]:
 
 def _decode(line: bytes, encoding: str, name: str) -> str:
     for candidate in ("utf-8-sig", encoding):
-        try:
+        with contextlib.suppress(ValueError, LookupError):  # not in the encoding, or no such encoding
             return line.decode(candidate)
-        except (ValueError, LookupError):  # not in the encoding, or no such encoding
-            continue
     raise UserError(f"{name}: neither UTF-8 nor {encoding}: {line[:40]!r}")
 
 

@@ -33,13 +33,10 @@ _SEPARATORS = {".csv": "commas", ".tsv": "tabs", ".tab": "tabs", ".txt": "tabs"}
 class Examples(NamedTuple):
     """Labelled texts, before tokenization."""
 
-    texts: Mapping[str, list[str]]
-    """Of each split."""
-    targets: Mapping[str, np.ndarray]
-    """Class numbers of each split, int32 [examples]."""
+    texts: Mapping[str, list[str]]  # of each split
+    targets: Mapping[str, np.ndarray]  # class numbers of each split, int32 [examples]
     classes: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    """What was left out, for display."""
+    notes: tuple[str, ...] = ()  # what was left out, for display
 
 
 class Table(NamedTuple):
@@ -47,15 +44,13 @@ class Table(NamedTuple):
 
     texts: list[str]
     labels: list[str]
-    left_out: int
-    """The number of rows without a text or a label."""
+    left_out: int  # the number of rows without a text or a label
 
 
 def load_labelled_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
-    """Load a user's tables of labelled texts. A split without a table is a stratified tenth of `file`.
+    """Load a user's tables of labelled texts, with the keys of the config section `LabelledText`.
 
-    `keys` are those of the config section `LabelledText`. Raises UserError for a file that cannot be read, is
-    not in the encoding, or is no such table, and for a class with one text.
+    A split without a table is a stratified tenth of `file`. Raises UserError for an invalid table.
     """
     options = LabelledText.model_construct(**keys)
     check_encoding(options.encoding)
@@ -63,12 +58,12 @@ def load_labelled_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
     contents = {split: [sha256(path), _separator_of(path)] for split, path in paths.items()}
     columns = (options.label_column, options.text_column, options.has_header)
     source, origin = [contents, columns, options.encoding], ", ".join(map(str, paths.values()))
-    return tokenize("labelled_text", source, options, partial(_read, paths, options), origin, data_dir)
+    read = partial(_read, paths, columns, options.encoding)
+    return tokenize("labelled_text", source, options, read, origin, data_dir)
 
 
-def _read(paths: Mapping[str, Path], options: LabelledText) -> Examples:
-    columns = (options.label_column, options.text_column, options.has_header)
-    tables = {split: read_table(path, *columns, options.encoding) for split, path in paths.items()}
+def _read(paths: Mapping[str, Path], columns: tuple[str, str, bool], encoding: str) -> Examples:
+    tables = {split: read_table(path, *columns, encoding) for split, path in paths.items()}
     texts = {split: table.texts for split, table in tables.items()}
     classes, targets = number_classes({split: table.labels for split, table in tables.items()}, paths)
     train, labels = texts["train"], targets["train"]

@@ -21,15 +21,12 @@ _MIN_SHARE = 0.9  # of the images of a data set, for their background to be that
 
 
 def read(path: Path) -> np.ndarray:
-    """Read a picture; see `read_all`."""
+    """Read a picture; raise UserError if it is damaged, or has too many pixels; see `read_all`."""
     return read_all([path])[0]
 
 
 def read_all(paths: Sequence[Path]) -> list[np.ndarray]:
-    """Read pictures, several at a time: uint8 [height, width], in grey; transparent pixels become white.
-
-    Raises UserError for a file that cannot be read, is damaged, or has too many pixels.
-    """
+    """Read pictures, several at a time: uint8 [height, width], in grey; transparent pixels become white."""
     with warnings.catch_warnings():  # here, since it is not safe in threads
         warnings.simplefilter("ignore")  # about damaged metadata, such as the time of a photograph
         if len(paths) == 1:

@@ -37,10 +37,10 @@ class Sequences(NamedTuple):
 
 
 def load_sequences(**keys: Any) -> Dataset:
-    """Load a user's sequences. A split without a file is a stratified tenth of `file`.
+    """Load a user's sequences, with the keys of the config section `Sequences`.
 
-    `keys` are those of the config section `Sequences`. Raises UserError for a file that is invalid or does
-    not fit the others, and for a class with one sequence.
+    A split without a file is a stratified tenth of `file`. Raises UserError for a file that is invalid or
+    does not fit the others, and for a class with one sequence.
     """
     options = Options.model_construct(**keys)
     paths = split_paths(options)

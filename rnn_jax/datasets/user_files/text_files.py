@@ -25,10 +25,7 @@ _FORMAT = 1  # part of the version of the data: increase it when the same files 
 
 
 def load_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
-    """Load a user's text. `keys` are those of the config section `Text`.
-
-    Raises UserError for a file that cannot be read, is empty, or is not in the encoding.
-    """
+    """Load a user's text, with the keys of the config section `Text`; raise UserError for an invalid file."""
     options = Text.model_construct(**keys)
     if options.tokenizer != "bytes":
         safe_reading.check_encoding(options.encoding)
