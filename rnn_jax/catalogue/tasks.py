@@ -39,8 +39,7 @@ _ONE_CLASS: dict[str, Any] = dict(
     predicts="sequence", names_classes=True, has_accuracy=True, loss_unit="nats"
 )
 _LENGTHS: dict[str, Any] = dict(steps_key="dataset.max_length", steps_may_be_lowered=True)
-_TEXTS: dict[str, Any] = dict(data="labelled_text", reads="tokens", **_LENGTHS)
-_SEQUENCES: dict[str, Any] = dict(data="sequences", reads="features", **_LENGTHS)
+_LABELLED: dict[str, Any] = dict(options=f"{_TASK_KEYS}:SequenceClassification", **_ONE_CLASS, **_LENGTHS)
 
 TASKS: dict[str, TaskEntry] = {
     "classification": TaskEntry(
@@ -53,20 +52,18 @@ TASKS: dict[str, TaskEntry] = {
         **_ONE_CLASS,
     ),
     "text_classification": TaskEntry(
-        f"{_TASKS}.sequences:build_text_classification",
-        options=f"{_TASK_KEYS}:SequenceClassification",
-        **_ONE_CLASS | _TEXTS,
+        f"{_TASKS}.sequences:build_text_classification", data="labelled_text", reads="tokens", **_LABELLED
     ),
     "sequence_classification": TaskEntry(
-        f"{_TASKS}.sequences:build_sequence_classification",
-        options=f"{_TASK_KEYS}:SequenceClassification",
-        **_ONE_CLASS | _SEQUENCES,
+        f"{_TASKS}.sequences:build_sequence_classification", data="sequences", reads="features", **_LABELLED
     ),
     "sequence_regression": TaskEntry(
         f"{_TASKS}.sequences:build_sequence_regression",
         options=f"{_TASK_KEYS}:Sequences",
+        data="sequences",
+        reads="features",
         predicts="sequence",
-        **_SEQUENCES,
+        **_LENGTHS,
     ),
     "adding": TaskEntry(
         f"{_TASKS}.adding:build_adding",
