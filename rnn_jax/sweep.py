@@ -6,20 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rnn_jax.config.plugins import plugin_flags
+from rnn_jax.config.plugins import plugin_flags, plugins_of
 from rnn_jax.reporting import ranking
 from rnn_jax.reporting.console import Console, build_console, logging_to
 from rnn_jax.runtime.command import run_command
 from rnn_jax.runtime.errors import DivergedError
 from rnn_jax.runtime.signals import Interrupted, exit_status
 from rnn_jax.sweeping.command import Command, parse
-from rnn_jax.sweeping.folder import SweepFolder, plugins_of_sweep
+from rnn_jax.sweeping.folder import SweepFolder
 
 if TYPE_CHECKING:
     from rnn_jax.sweeping.results import Results
-
-COUNTED = ("diverged", "failed", "pruned")
-"""Statuses of members that are counted at the end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,42 +27,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    console = build_console()
-    command = parse(arguments)
+    console, command = build_console(), parse(arguments)
     folder = SweepFolder(command.workdir)
     folder.check(command.base, command.sweep, command.study and command.study.name)
     try:
         with logging_to(console):
-            results = _train(command, arguments, console)
+            # JAX starts here, after every check of the command line.
+            if command.study is None:
+                from rnn_jax.sweeping.run import run_sweep
+
+                results = run_sweep(command, console)
+            else:
+                from rnn_jax.sweeping.study_run import run_study
+
+                results = run_study(command, command.study, arguments, console)
     except Interrupted as interrupted:
         _explain_how_to_resume(interrupted.signal.name, command, console)
         return exit_status(interrupted.signal)
     return _print_results(results, folder, console)
 
 
-def _train(command: Command, arguments: Sequence[str], console: Console) -> "Results":
-    # JAX starts here, after every check of the command line.
-    if command.study is None:
-        from rnn_jax.sweeping.run import run_sweep
-
-        return run_sweep(command, console)
-    from rnn_jax.sweeping.study_run import run_study
-
-    return run_study(command, command.study, arguments, console)
-
-
 def _print_results(results: "Results", folder: SweepFolder, console: Console) -> int:
     """Print the five best points and the report's path; return the exit status."""
     ranked = ranking.rank_points(results.rows, results.objective)
-    rows = [
-        (
-            ", ".join(f"{key.partition('.')[2]} = {value}" for key, value in found.point.items()),
-            {f"validation {results.objective.metric}": found.mean},
-        )
-        for found in ranked[:5]
-    ]
-    statuses = Counter(row["status"] for row in results.rows)
-    notes = [f"{statuses[name]} of {len(results.rows)} members {name}" for name in COUNTED if statuses[name]]
+    rows = []
+    for found in ranked[:5]:
+        values = ", ".join(f"{key.partition('.')[2]} = {value}" for key, value in found.point.items())
+        rows.append((values, {f"validation {results.objective.metric}": found.mean}))
+    statuses, ends = Counter(row["status"] for row in results.rows), ("diverged", "failed", "pruned")
+    notes = [f"{statuses[end]} of {len(results.rows)} members {end}" for end in ends if statuses[end]]
     console.results(rows, [*notes, f"{results.seconds:,.0f} s; the report is {folder.report}"])
     if ranked[0].has_result:
         return 0
@@ -77,7 +67,7 @@ def _explain_how_to_resume(signal: str, command: Command, console: Console) -> N
         console.warn(f"{signal}, before anything was written")
         return
     console.warn(f"{signal}, everything is saved. To resume:")
-    plugins = plugin_flags(plugins_of_sweep(command.base, command.sweep))
+    plugins = plugin_flags(plugins_of(command.base.sections, command.sweep.listed_values))
     alone = shlex.join(["python", "-m", "rnn_jax.sweep", "--workdir", str(command.workdir), *plugins])
     console.info(alone if command.study is None else "the same command")  # no file has a study's database
 

@@ -78,11 +78,9 @@ class Command(NamedTuple):
 
     base: Base
     sweep: Sweep
-    members: list[Member]
-    """All members; with a study and ranges, those at the extremes of the ranges."""
+    members: list[Member]  # all; with a study and ranges, those at the extremes of the ranges
     workdir: Path
-    study: StudyOptions | None = None
-    """None: this process trains the sweep."""
+    study: StudyOptions | None  # None: this process trains the sweep
 
 
 def parse(arguments: Sequence[str]) -> Command:
@@ -129,14 +127,9 @@ def parse(arguments: Sequence[str]) -> Command:
 
 def without(arguments: Sequence[str], flag: str) -> list[str]:
     """Return valid arguments without a flag and its values."""
-    kept, rest = [], list(arguments)
-    while rest:
-        word = rest.pop(0)
-        if word == f"--{flag}":
-            rest.pop(0)
-        elif not word.startswith(f"--{flag}="):
-            kept.append(word)
-    return kept
+    pairs = zip(["", *arguments], arguments, strict=False)
+    kept = [word for before, word in pairs if f"--{flag}" not in (before, word)]
+    return [word for word in kept if not word.startswith(f"--{flag}=")]
 
 
 def command_of_point(command: Command, point: Point) -> str:

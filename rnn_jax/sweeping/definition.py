@@ -104,16 +104,18 @@ class Sweep(_Strict):
         """The varied keys."""
         return [*self.grid, *self.ranges]
 
+    @property
+    def listed_values(self) -> dict[str, tuple[Any, ...]]:
+        """The values of each varied key; none where it has bounds."""
+        return self.grid | {key: found.choice or () for key, found in self.ranges.items()}
+
 
 def check(
     fields: Any, origin: str, typed: Mapping[str, Any] | None = None, *, in_study: bool = False
 ) -> Sweep:
-    """Validate the fields of a sweep, with `typed` in place of its own.
+    """Validate the fields of a sweep, with `typed` in place of its own; raise UserError, a line per error.
 
     `origin` is where they come from, for messages; `in_study`: whether a study stores the sweep.
-
-    Raises:
-        UserError: one line per error.
     """
     if not isinstance(fields, Mapping):
         raise UserError(f"{origin}: get_sweep() must return a dict, and returns {type(fields).__name__}")

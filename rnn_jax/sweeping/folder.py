@@ -11,7 +11,7 @@ from typing import Any
 
 from rnn_jax.config.messages import format_value
 from rnn_jax.config.objective import Objective
-from rnn_jax.config.plugins import Plugins, plugins_of, require_plugins
+from rnn_jax.config.plugins import plugins_of, require_plugins
 from rnn_jax.config.run_folder import (
     FORMAT,
     MAY_DIFFER,
@@ -20,18 +20,15 @@ from rnn_jax.config.run_folder import (
     make_folder,
     require_format,
 )
+from rnn_jax.config.values import flatten
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import read_json, write_json, writing
 from rnn_jax.sweeping import definition
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.members import Base
 
-TOKEN = ".study"
-"""The file that identifies a study's folder."""
-TOKEN_TIMEOUT_SECONDS = 5
-"""A worker that has created the file and not written it by then has died."""
-ORDERED = ("grid", "ranges")
-"""The fields of a sweep in which the order of keys matters."""
+TOKEN_TIMEOUT_SECONDS = 5  # a worker that has created the file and not written it by then has died
+ORDERED = ("grid", "ranges")  # the fields of a sweep in which the order of keys matters
 
 
 class SweepFolder:
@@ -56,12 +53,8 @@ class SweepFolder:
         return self.path / "programs" / str(group)
 
     def token(self) -> str:
-        """Return what identifies this folder: the same path on another machine may be another folder.
-
-        Raises:
-            UserError: the folder cannot be written.
-        """
-        file = self.path / TOKEN
+        """Return what identifies this folder: the same path on another machine may be another folder."""
+        file = self.path / ".study"
         with writing(file), contextlib.suppress(FileExistsError), file.open("x") as new:
             new.write(uuid.uuid4().hex)
         end = time.monotonic() + TOKEN_TIMEOUT_SECONDS
@@ -73,32 +66,26 @@ class SweepFolder:
         """Check that a sweep may start or resume here; `study` is the name of the one that stores it.
 
         Raises:
-            UserError: it is not a folder, or contains another sweep (the message names the differences) or
-                something else.
+            UserError: it is not a folder, or contains another sweep, with the differences, or something else.
         """
         if not is_folder_of(self.path, self.sweep, "a sweep's folder"):
             return
-        content = self._read()
         try:
-            there = _comparable(content)
+            there = comparable_values(self._read())
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{self.sweep}: damaged ({error!r})") from error
-        if found := differences(there, _comparable(_content(base, sweep, study))):
+        if found := differences(there, comparable_values(sweep_content(base, sweep, study))):
             raise UserError(
                 f"{self.path} contains another sweep: {found}\ngive another --workdir, or that sweep"
             )
 
     def open(self, base: Base, sweep: Sweep, objective: Objective, study: str | None = None) -> None:
-        """Create the folder, or open it to resume.
-
-        Raises:
-            UserError: as `check`, or it cannot be written.
-            StorageError: the disk is full.
-        """
+        """Create the folder, or open it to resume; raise as `check`, or UserError if it cannot be written."""
         self.check(base, sweep, study)
         make_folder(self.path)
         # The objective is for reports on a sweep that is still running.
-        content = json.loads(json.dumps({**_content(base, sweep, study), "objective": objective.to_json()}))
+        content = sweep_content(base, sweep, study) | {"objective": objective.to_json()}
+        content = json.loads(json.dumps(content))
         if not self.sweep.exists() or read_json(self.sweep) != content:  # workers of a study open it at once
             write_json(self.sweep, content)
 
@@ -107,11 +94,7 @@ class SweepFolder:
         return read_json(self.sweep).get("study") if os.path.isfile(self.sweep) else None
 
     def read(self, *, in_study: bool = False) -> tuple[Base, Sweep]:
-        """Return the shared config and the sweep; `in_study`: whether the database of its study is given.
-
-        Raises:
-            UserError: there is no sweep, it is damaged, or `in_study` does not fit.
-        """
+        """Return the shared config and the sweep; `in_study`: whether the database of its study is given."""
         if not os.path.isfile(self.sweep):
             raise UserError(f"--config is missing, and {self.path} contains no sweep (no sweep.json in it)")
         content = self._read()
@@ -144,35 +127,23 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     )
 
 
-def study_content(base: Base, sweep: Sweep, study: str) -> dict[str, Any]:
-    """Return the values by key that all workers of a study must have in common."""
-    return _comparable(_content(base, sweep, study))
-
-
-def _comparable(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of sweep.json, by key, that must not change; a study's number of trials may."""
+def comparable_values(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of sweep.json, by key, that must not change; a study's number of trials may."""
     study = content.get("study")
     values = {} if study is None else {"study": study}
     values |= {key: value for key, value in content["sweep"].items() if study is None or key != "num_trials"}
-    for section, keys in content["base"].items():
-        values |= {f"{section}.{name}": value for name, value in keys.items()}
+    values |= flatten(content["base"])
     return {key: value for key, value in values.items() if not key.startswith(MAY_DIFFER)}
 
 
-def plugins_of_sweep(base: Base, sweep: Sweep) -> Plugins:
-    """Return the plug-ins of the entries that any member names."""
-    choices = {key: found.choice for key, found in sweep.ranges.items() if found.choice}
-    return plugins_of(base.sections, {**sweep.grid, **choices})
-
-
-def _content(base: Base, sweep: Sweep, study: str | None) -> dict[str, Any]:
-    """The content of sweep.json, but for the objective."""
+def sweep_content(base: Base, sweep: Sweep, study: str | None) -> dict[str, Any]:
+    """Return the content of sweep.json, but for the objective."""
     fields = sweep.model_dump(mode="json", exclude_none=True)
     # Pairs keep the order of keys, on which sampled values and the members' numbers depend.
     fields |= {name: [[key, value] for key, value in fields[name].items()] for name in ORDERED}
     content = {
         "format": FORMAT,
-        "plugins": plugins_of_sweep(base, sweep),
+        "plugins": plugins_of(base.sections, sweep.listed_values),
         "config": base.source,
         "base": base.sections,
         "typed": base.typed,

@@ -10,11 +10,7 @@ from rnn_jax.training.build import Job, build
 
 
 def build_jobs(groups: Sequence[Sequence[Member]]) -> list[Job]:
-    """Build the job of each program from the config of its first member; equal data are read once.
-
-    Raises:
-        UserError: a config is invalid, or its data are missing.
-    """
+    """Build the job of each program from the config of its first member; equal data are read once."""
     jobs, data = list[Job](), dict[str, Dataset]()
     for config in (group[0].config for group in groups):
         dataset = config.dataset.model_dump_json()
@@ -24,11 +20,7 @@ def build_jobs(groups: Sequence[Sequence[Member]]) -> list[Job]:
 
 
 def with_objective(job: Job, metric: str | None) -> Job:
-    """Return the job with one of its task's metrics as the objective; None keeps the task's own.
-
-    Raises:
-        UserError: the task has no such metric.
-    """
+    """Return the job with one of its task's metrics as the objective; None keeps the task's own."""
     task = job.task
     if metric is None or metric == task.objective.metric:
         return job

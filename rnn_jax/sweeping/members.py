@@ -18,11 +18,10 @@ from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.study.search_space import Point, sample
 
-SEED = "train.seed"
 NUM_SEEDS = 2**32
 MAX_MEMBERS = 100_000
 NOT_VARIED = {
-    SEED: "use seeds (--seeds N)",
+    "train.seed": "use seeds (--seeds N)",
     "train.report_test": "a sweep evaluates test once, for its winner",
     "train.duration_steps": "members are compared at the same length; use duration_steps of the sweep",
     "train.duration_epochs": "members are compared at the same length; use duration_epochs of the sweep",
@@ -51,12 +50,9 @@ class Member(NamedTuple):
 
 
 def build_members(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | None = None) -> list[Member]:
-    """Build all members, the seeds of a point one after another.
+    """Build all members, the seeds of a point one after another; raise UserError with a line per error.
 
     `at` are the points, by default those of the sweep; `origin` is the sweep file or flag, for messages.
-
-    Raises:
-        UserError: one line per error in the varied keys or their values.
     """
     errors = [f"{key}: cannot be varied; {NOT_VARIED[key]}" for key in sweep.keys if key in NOT_VARIED]
     errors += [wrong_key(key).line((), None) for key in sweep.keys if key not in keys()]
@@ -70,7 +66,7 @@ def build_members(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | N
         )
     members: list[Member] = []
     for point in points(sweep) if at is None else at:
-        config = _config(base, sweep, point, errors, origin)
+        config = _config(base, point | {"train.report_test": False} | duration(sweep), errors, origin)
         if config is None:
             continue
         first = config.train.seed
@@ -94,9 +90,8 @@ def build_members(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | N
 def points(sweep: Sweep) -> list[Point]:
     """Return the points of a sweep: all combinations of its grid, or a random sample of its ranges."""
     if sweep.grid:
-        return [
-            dict(zip(sweep.grid, values, strict=True)) for values in itertools.product(*sweep.grid.values())
-        ]
+        combinations = itertools.product(*sweep.grid.values())
+        return [dict(zip(sweep.grid, values, strict=True)) for values in combinations]
     assert sweep.num_trials is not None
     sampled = sample(sweep.ranges, sweep.num_trials, sweep.sampler_seed)
     # Few choices can be sampled repeatedly, which would train the same model again.
@@ -123,12 +118,8 @@ def groups(members: Sequence[Member]) -> list[list[Member]]:
 
 def keys_that_recompile(sweep: Sweep) -> list[str]:
     """Return the varied keys whose values need several programs."""
-    ranges = {key: found.choice or () for key, found in sweep.ranges.items()}
-    return [
-        key
-        for key, values in (sweep.grid | ranges).items()
-        if Hyper not in keys()[key].metadata or None in values  # None removes a mechanism
-    ]
+    values = sweep.listed_values  # None removes a mechanism
+    return [key for key in values if Hyper not in keys()[key].metadata or None in values[key]]
 
 
 def duration(sweep: Sweep) -> Point:
@@ -137,13 +128,10 @@ def duration(sweep: Sweep) -> Point:
     return {key: value for key, value in keys.items() if value is not None}
 
 
-def _config(base: Base, sweep: Sweep, point: Point, errors: list[str], origin: str) -> Config | None:
-    """The config at a point, with the first seed; None, with `errors` extended, where it is invalid."""
-    given = point | {"train.report_test": False} | duration(sweep)
+def _config(base: Base, given: Point, errors: list[str], origin: str) -> Config | None:
+    """The config with the given values; None, with `errors` extended, where it is invalid."""
     examined = examine(overridden(base.sections, given), {*base.typed, *given})
     for problem in examined.problems:
-        if {problem.key, problem.cause} & set(given):
-            errors.append(f"{origin}: {problem.line((), None)}")
-        else:
-            errors.append(problem.line(base.typed, base.source))
+        is_given = {problem.key, problem.cause} & set(given)
+        errors.append(problem.line((), origin) if is_given else problem.line(base.typed, base.source))
     return examined.config

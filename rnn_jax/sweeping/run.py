@@ -52,12 +52,7 @@ class Group(NamedTuple):
 
 
 def run_sweep(command: Command, console: Console) -> Results:
-    """Run a sweep, or resume the one in its folder.
-
-    Raises:
-        UserError: the input is invalid, another process uses the folder, or a checkpoint or the disk fails.
-        Interrupted: stopped by a signal; everything is saved.
-    """
+    """Run a sweep, or resume the one in its folder. If a signal interrupts this, everything is saved."""
     began, folder = time.perf_counter(), SweepFolder(command.workdir)
     with StopSignal() as stop:
         with stop.raising():
@@ -116,26 +111,26 @@ def _groups(command: Command) -> list[Group]:
 
 def _halving(sweep: Sweep, plan: Plan, count: int) -> Halving:
     """The evaluations that prune points of a program with `count` members, and how many points continue."""
-    rungs, points, halving = [], count // sweep.seeds, sweep.halving
+    points, halving = count // sweep.seeds, sweep.halving
+    kept: dict[int, int] = {}  # of several rungs at one evaluation, the last counts
     share = 1.0 if halving is None else halving.min_resource_fraction
     while halving is not None and share < 1:
         points = max(1, math.ceil(points / halving.reduction_factor))
         step = max(1, round(share * plan.last_step))
         while not plan.evaluates_after(step):
             step += 1
-        rungs.append(Rung(step, points))
+        kept[step] = points
         share *= halving.resource_factor
-    # The last evaluation prunes nothing; of several rungs at one evaluation, the last counts.
-    by_step = {rung.step: rung for rung in rungs if rung.step < plan.last_step}
-    return Halving(list(by_step.values()), sweep.seeds)
+    # The last evaluation prunes nothing.
+    rungs = [Rung(step, points) for step, points in kept.items() if step < plan.last_step]
+    return Halving(rungs, sweep.seeds)
 
 
 def _check_memory(group: Group) -> None:
     """Raise StorageError if the members of a program do not fit into memory."""
-    where = _devices(group)
-    free = devices.free_memory(where)
+    where, count = _devices(group), len(group.members)
+    free, each = devices.free_memory(where), bytes_of_member(group.job)
     data = sum(array.nbytes for arrays in group.job.device_arrays.values() for array in arrays.values())
-    each, count = bytes_of_member(group.job), len(group.members)
     shared = where.device_count * data
     if free is not None and shared + count * each > free:
         raise StorageError(
@@ -152,23 +147,22 @@ def _devices(group: Group) -> Devices:
 def _train(
     group: Group, folder: SweepFolder, console: Console, stop: StopSignal, *, done: int, best: float | None
 ) -> list[Row]:
-    """Train the members of one program.
-
-    `done` are the updates of the earlier programs, `best` is the best objective of their members.
-
-    Raises:
-        Interrupted: stopped by a signal; everything is saved.
-    """
+    """Train one program, after `done` updates by earlier ones, with `best` as their best objective."""
     where, config = _devices(group), group.members[0].config
     with memory.explain_out_of_memory(config, len(group.members)):
         folders = [open_run(folder.member(each.number).path, each.config) for each in group.members]
         for own in folders:
             dataset_info.save(group.job.data, own, has_checkpoint=bool(store.steps(own.checkpoints)))
+        hypers = [split_hyper(member.config)[1] for member in group.members]
+        varied = Members(
+            {name: np.array([hyper[name] for hyper in hypers], np.float32) for name in hypers[0]},
+            np.array([member.seed for member in group.members]),
+        )
         trained = train_population(
             config,
             group.job,
             where,
-            _varied(group.members),
+            varied,
             folders,
             folder.checkpoints(group.number),
             display=SweepDisplay(console, group.job, group.halving, len(folders), done, best),
@@ -185,15 +179,6 @@ def _train(
     return rows
 
 
-def _varied(group: Sequence[Member]) -> Members:
-    """The hyperparameters and seeds of a program's members."""
-    hypers = [split_hyper(member.config)[1] for member in group]
-    return Members(
-        {name: np.array([hyper[name] for hyper in hypers], np.float32) for name in hypers[0]},
-        np.array([member.seed for member in group]),
-    )
-
-
 def _print_header(console: Console, command: Command, groups: Sequence[Group]) -> None:
     data, sweep = groups[0].job.data, command.sweep
     programs = "1 program" if len(groups) == 1 else f"{len(groups)} programs"
@@ -207,9 +192,7 @@ def _print_header(console: Console, command: Command, groups: Sequence[Group]) -
     }
     if sweep.halving is not None:
         rungs = groups[0].halving.rungs
-        pruned = "; ".join(
-            f"after step {rung.step:,} the best {rung.keep:,} points continue" for rung in rungs
-        )
+        pruned = [f"after step {rung.step:,} the best {rung.keep:,} points continue" for rung in rungs]
         first = " (of the first program)" if len(groups) > 1 else ""
-        rows["halving"] = (pruned or "none, since the only evaluation is the last one") + first
+        rows["halving"] = ("; ".join(pruned) or "none, since the only evaluation is the last one") + first
     console.header({**rows, "folder": str(command.workdir)})

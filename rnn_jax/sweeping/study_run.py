@@ -1,31 +1,40 @@
-"""Runs a sweep as a study: this process's share of the trials, and the results once all have finished."""
+"""Runs a sweep as a study: this process's share of the trials, and the results once all have finished.
+
+`python -m rnn_jax.sweeping.study_run`, with the arguments of a sweep, is a worker process.
+"""
 
 import importlib.metadata
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 
-from rnn_jax.config.schema import Config
+from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.datasets.dataset import describe
 from rnn_jax.reporting.console import Console, build_console
+from rnn_jax.reporting.log import read_lines
 from rnn_jax.reporting.provenance import commit
-from rnn_jax.runtime.errors import UserError
-from rnn_jax.runtime.signals import StopSignal
-from rnn_jax.sweeping import members, study_results
-from rnn_jax.sweeping.command import Command, StudyOptions, parse
-from rnn_jax.sweeping.folder import SweepFolder, study_content
+from rnn_jax.runtime.command import run_command
+from rnn_jax.runtime.errors import CheckpointError, UserError
+from rnn_jax.runtime.lock import waiting_lock
+from rnn_jax.runtime.signals import Interrupted, StopSignal
+from rnn_jax.sweeping import members, results
+from rnn_jax.sweeping.command import Command, StudyOptions, parse, without
+from rnn_jax.sweeping.folder import SweepFolder, comparable_values, sweep_content
 from rnn_jax.sweeping.jobs import build_jobs, with_objective
-from rnn_jax.sweeping.results import Results
-from rnn_jax.sweeping.study.opening import open_study
+from rnn_jax.sweeping.results import Results, Row
 from rnn_jax.sweeping.study.storage import hide_password
-from rnn_jax.sweeping.study.study import Study
-from rnn_jax.sweeping.trial import TrialSettings
-from rnn_jax.sweeping.workers import STORAGE, run_workers, work
-from rnn_jax.training.build import Job
+from rnn_jax.sweeping.study.study import Study, open_study
+from rnn_jax.sweeping.study.trials import FinishedTrial
+from rnn_jax.sweeping.trial import FOLDER, RESULTS, TrialSettings, work
+from rnn_jax.sweeping.trial_process import CHILD
+from rnn_jax.training.progress import DIVERGED
 
+# On their versions the metrics of a study depend.
 PACKAGES = ("rnn-jax-research", "jax", "jaxlib", "flax", "optax", "optuna")
-"""The packages on whose versions the metrics of a study depend."""
+LOCK = ".closing"
+STORAGE = "RNN_JAX_STORAGE"  # environment variable of worker processes: the URL of the database
 
 
 class UnfinishedError(UserError):
@@ -35,17 +44,9 @@ class UnfinishedError(UserError):
 
 
 def run_study(command: Command, options: StudyOptions, arguments: Sequence[str], console: Console) -> Results:
-    """Train trials of a study until all have finished, here or elsewhere.
+    """Train trials of a study until all have finished, here or elsewhere; `arguments` are for the workers.
 
-    Args:
-        command: the parsed command line.
-        options: the study.
-        arguments: the command line, for worker processes.
-        console: for messages.
-
-    Raises:
-        UserError: the input is invalid, or the database, a checkpoint or the disk fails.
-        Interrupted: stopped by a signal; everything is saved.
+    If a signal interrupts this, everything is saved.
     """
     began = time.perf_counter()
     with StopSignal() as stop:
@@ -61,19 +62,46 @@ def run_study(command: Command, options: StudyOptions, arguments: Sequence[str],
                     f"all workers have ended (exit statuses {', '.join(map(str, statuses))}), and "
                     f"{unfinished} trials have not finished; the same command resumes them"
                 )
-        rows = study_results.write(study.finished(), command, settings, stop, console)
+        rows = _write_results(study, command, settings, stop, console)
     return Results(rows, settings.objective, time.perf_counter() - began)
 
 
-def run_worker(arguments: Sequence[str]) -> int:
-    """Run a worker process, which prints only messages about its trials; return its exit status."""
+def run_workers(arguments: Sequence[str], options: StudyOptions, stop: StopSignal) -> list[int]:
+    """Run several worker processes, with the arguments of a sweep; return their exit statuses.
+
+    If a signal interrupts this, all workers receive SIGTERM.
+    """
+    command = [sys.executable, *CHILD, str(os.getpid()), "sweeping.study_run", *without(arguments, "storage")]
+    # All users can see a process's arguments, so the URL with its password is in the environment.
+    environment = {**os.environ, STORAGE: options.url}
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+    processes = []
+    for number in range(options.workers):
+        # In sessions of their own: Ctrl-C reaches only this process, which then stops them.
+        process = subprocess.Popen(command, start_new_session=True, env=environment)
+        processes.append(process)
+        if cores:  # disjoint, if there are enough
+            os.sched_setaffinity(process.pid, cores[number % len(cores) :: options.workers])
+    terminated = False
+    while any(process.poll() is None for process in processes):
+        if stop.requested is not None and not terminated:
+            terminated = True
+            for process in processes:
+                process.terminate()
+        time.sleep(0.1)
+    if stop.requested is not None:
+        raise Interrupted(stop.requested)
+    return [process.returncode for process in processes]
+
+
+def _run_worker(arguments: Sequence[str]) -> None:
+    """Run a worker process, which prints only messages about its trials."""
     command, console = parse([*arguments, "--storage", os.environ[STORAGE]]), build_console()
     assert command.study is not None
     with StopSignal() as stop:
         with stop.raising():
             _, study, settings = _join(command, command.study)
         work(study, settings, stop, console)
-    return 0
 
 
 def _join(command: Command, options: StudyOptions) -> tuple[str, Study, TrialSettings]:
@@ -82,12 +110,17 @@ def _join(command: Command, options: StudyOptions) -> tuple[str, Study, TrialSet
     reference = command.members[0].config
     jobs = build_jobs(members.groups(command.members))
     objective = with_objective(jobs[0], sweep.objective).task.objective
+    data = [(f"{job.data.name} {job.data.version}", job.data.counts) for job in jobs]
+    counted = [f"{name}: {', '.join(f'{n} {split}' for split, n in counts.items())}" for name, counts in data]
+    content = comparable_values(sweep_content(base, sweep, options.name))
+    content["runtime.matmul_precision"] = reference.runtime.matmul_precision
+    content["the data"] = "; ".join(dict.fromkeys(counted))
     study = open_study(
         options.url,
         options.name,
         sweep,
         members.points(sweep) if sweep.grid else [],
-        content=study_content(base, sweep, options.name) | _data_content(jobs, reference),
+        content=content,
         objective=objective,
         versions={name: importlib.metadata.version(name) for name in PACKAGES},
         commit=commit(),
@@ -96,41 +129,72 @@ def _join(command: Command, options: StudyOptions) -> tuple[str, Study, TrialSet
     folder.open(base, sweep, objective, options.name)
     study.require_folder(folder.token(), str(command.workdir))
     is_run = sweep.seeds == 1 and objective == jobs[0].task.objective
-    return (
-        describe(jobs[0].data)["data"],
-        study,
-        TrialSettings(folder, base, sweep, objective, is_run, reference),
-    )
-
-
-def _data_content(jobs: Sequence[Job], reference: Config) -> dict[str, Any]:
-    """What else metrics depend on: every worker must find the same."""
-    found = dict.fromkeys(
-        f"{job.data.name} {job.data.version}: "
-        + ", ".join(f"{count} {split}" for split, count in job.data.counts.items())
-        for job in jobs
-    )
-    return {"runtime.matmul_precision": reference.runtime.matmul_precision, "the data": "; ".join(found)}
+    settings = TrialSettings(folder, base, sweep, objective, is_run, reference)
+    return describe(jobs[0].data)["data"], study, settings
 
 
 def _print_header(console: Console, command: Command, options: StudyOptions, data: str, study: Study) -> None:
-    sweep = command.sweep
-    if study.created_by is not None:
-        console.warn(
-            f"the study was created by commit {study.created_by}, and this is {commit()}: metrics may not be "
-            "comparable"
-        )
-    num_finished = len(study.finished())
-    sampled = "all points of a grid" if sweep.grid else f"sampled by {sweep.sampler or 'tpe'}"
-    pruned = "" if sweep.pruner is None else f", pruned by {sweep.pruner.kind}"
-    console.header(
-        {
-            "data": data,
-            "study": f"{options.name} in {hide_password(options.url)}",
-            "trials": f"{study.num_trials}, {sampled}{pruned}"
-            + (f"; {num_finished} have finished" if num_finished else ""),
-            "varied": ", ".join(sweep.keys) + (f"; {sweep.seeds} seeds" if sweep.seeds > 1 else ""),
-            "here": f"{options.workers} workers" if options.workers > 1 else "1 worker",
-            "folder": str(command.workdir),
-        }
-    )
+    sweep, created_by, num_finished = command.sweep, study.created_by, len(study.finished())
+    if created_by is not None:
+        commits = f"the study was created by commit {created_by}, and this is {commit()}"
+        console.warn(f"{commits}: metrics may not be comparable")
+    trials = f"{study.num_trials}, "
+    trials += "all points of a grid" if sweep.grid else f"sampled by {sweep.sampler or 'tpe'}"
+    trials += f", pruned by {sweep.pruner.kind}" if sweep.pruner else ""
+    trials += f"; {num_finished} have finished" if num_finished else ""
+    rows = {
+        "data": data,
+        "study": f"{options.name} in {hide_password(options.url)}",
+        "trials": trials,
+        "varied": ", ".join(sweep.keys) + (f"; {sweep.seeds} seeds" if sweep.seeds > 1 else ""),
+        "here": f"{options.workers} workers" if options.workers > 1 else "1 worker",
+    }
+    console.header({**rows, "folder": str(command.workdir)})
+
+
+def _write_results(
+    study: Study, command: Command, settings: TrialSettings, stop: StopSignal, console: Console
+) -> list[Row]:
+    """Evaluate the winner on test, and write the results; return a row per seed of each trial.
+
+    Every worker's command does this, one after another: the later ones find the test metrics.
+    """
+    trials, folder, objective = study.finished(), settings.folder, settings.objective
+    with waiting_lock(folder.path / LOCK, stop.check):
+        rows = _rows(trials, command, settings)
+        earlier = {row.get(FOLDER): row for row in read_lines(folder.results)}
+        for row in rows:
+            before = earlier.get(row[FOLDER], {})
+            if before.get("test") is not None and before["best"] == row["best"]:
+                row["test"] = before["test"]
+        for row in results.rows_to_test(rows, objective, command):
+            seeds = members.build_members(settings.base, settings.sweep, "the winner", at=[row["point"]])
+            config = next(member.config for member in seeds if member.seed == row["seed"])
+            try:
+                row.update(results.evaluate_test(config, RunFolder(folder.path / row[FOLDER]), stop.check))
+            except CheckpointError as error:
+                console.warn(f"the winner is not evaluated on test: {error}")
+        results.write_report(rows, objective, command)
+    return rows
+
+
+def _rows(trials: Sequence[FinishedTrial], command: Command, settings: TrialSettings) -> list[Row]:
+    rows, nothing = list[Row](), {"step": 0, "best": None, "test": None}
+    for trial in trials:
+        folder = trial.attributes.get(FOLDER)
+        for seed, summary in enumerate(trial.attributes.get(RESULTS) or [nothing] * command.sweep.seeds):
+            row = {**nothing, **summary, "member": len(rows), "trial": trial.number, "point": trial.point}
+            row["seed"] = command.base.sections["train"]["seed"] + seed
+            row[FOLDER] = folder if settings.is_run else f"{folder}/members/{seed}"
+            if trial.status == "failed" and summary.get("status") != DIVERGED:
+                row |= {"status": "failed", "reason": trial.reason}
+            elif trial.status == "pruned":
+                row |= {"status": "pruned", "reason": "pruned by the study"}
+            rows.append(row)
+    return rows
+
+
+if __name__ == "__main__":
+    with run_command(long_running=True) as worker:
+        _run_worker(worker.arguments)
+    sys.exit(worker.exit_status)

@@ -1,4 +1,4 @@
-"""A trial of a study: the ordinary command in a process of its own.
+"""Trials of a study: each is the ordinary command in a process of its own.
 
 With one seed it is a run, `rnn_jax.main`; with several it is a population, a sweep of one point. One seed is
 a population too if the sweep's objective is not the task's, by which a run selects its best checkpoint. The
@@ -8,7 +8,9 @@ folder is named by a hash of the config: another attempt at the trial resumes th
 import hashlib
 import json
 import statistics
-from pathlib import Path
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from rnn_jax.config.command_line import overridden
@@ -16,6 +18,8 @@ from rnn_jax.config.objective import Objective
 from rnn_jax.config.plugins import plugin_flags, plugins_of
 from rnn_jax.config.run_folder import RunFolder, fixed_values, open_run
 from rnn_jax.config.schema import Config
+from rnn_jax.reporting.console import Console
+from rnn_jax.reporting.formatting import format_metric
 from rnn_jax.reporting.provenance import hardware
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.lock import is_locked, wait_while, waiting_lock
@@ -23,13 +27,16 @@ from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Base, Member, build_members
-from rnn_jax.sweeping.study.claimed import ClaimedTrial, TrialFailedError, TrialRequeuedError
+from rnn_jax.sweeping.study import trials
+from rnn_jax.sweeping.study.study import Study
+from rnn_jax.sweeping.study.trials import ClaimedTrial
 from rnn_jax.sweeping.trial_process import Evaluations, failure_of, run_process
 from rnn_jax.training.build import build
 from rnn_jax.training.progress import DIVERGED
 
 OUTPUT = "output.txt"
 HASH_LENGTH = 12
+# The same in all trials:
 OVERRIDES = {
     "train.report_test": False,  # test is evaluated for the winner only
     "runtime.allow_device_change": True,  # another worker may have other cores
@@ -37,11 +44,16 @@ OVERRIDES = {
     "runtime.process_index": None,
     "runtime.coordinator": None,
 }
-"""Keys that are the same in all trials."""
+# The processes that a cluster starts are workers, each with its own trials.
 SINGLE_PROCESS = ("--config.runtime.process_count=1",)
-"""The processes that a cluster starts are workers, each with its own trials."""
+# User attributes of a trial: its folder, and the summaries of its runs, one per seed.
 FOLDER, RESULTS = "folder", "results"
-"""User attributes of a trial: its folder, and the summaries of its runs, one per seed."""
+POLL_SECONDS = 1.0
+OUTCOMES: dict[type[Exception], str] = {
+    trials.TrialPrunedError: "pruned",
+    trials.TrialRequeuedError: "requeued, with a checkpoint",
+    trials.TrialTakenOverError: "taken over by another worker, since this one missed its heartbeats",
+}
 
 
 class TrialSettings(NamedTuple):
@@ -51,113 +63,118 @@ class TrialSettings(NamedTuple):
     base: Base
     sweep: Sweep
     objective: Objective
-    is_run: bool
-    """Whether a trial is a single run, not a population."""
-    reference: Config
-    """A config that this worker has built, with the data of all trials."""
+    is_run: bool  # whether a trial is a single run, not a population
+    reference: Config  # one that this worker has built, with the data of all trials
 
 
-class _Training(NamedTuple):
-    """The folder of a trial, and what trains in it."""
+def work(study: Study, settings: TrialSettings, stop: StopSignal, console: Console) -> None:
+    """Train trials until all of the study have finished, here or on other workers.
 
-    path: Path
-    base: Base
-    seeds: list[Member]
-    runs: list[RunFolder]
-    """One per seed."""
+    If a signal interrupts this, the running trial is requeued.
+    """
+    train, waiting = partial(_train_and_log, settings=settings, stop=stop, console=console), 0
+    while True:
+        stop.check()
+        if study.run_next(train):
+            waiting = 0
+            continue
+        unfinished = study.num_unfinished()
+        if unfinished == 0:
+            return
+        if unfinished != waiting:
+            what = "a trial" if unfinished == 1 else f"{unfinished} trials"
+            console.info(f"waiting for {what} of other workers")
+            waiting = unfinished
+        time.sleep(POLL_SECONDS)
+
+
+def _train_and_log(trial: ClaimedTrial, settings: TrialSettings, stop: StopSignal, console: Console) -> float:
+    name, metric = f"trial {trial.number}", settings.objective.metric
+    console.info(f"{name}: {', '.join(f'{key} = {value}' for key, value in trial.point.items())}")
+    began = time.perf_counter()
+    try:
+        value = train_trial(trial, settings, stop)
+    except trials.TrialFailedError as error:
+        console.warn(f"{name}: failed, {error}")
+        raise
+    except tuple(OUTCOMES) as error:
+        console.info(f"{name}: {OUTCOMES[type(error)]}")
+        raise
+    console.info(f"{name}: {metric} {format_metric(metric, value)}, {time.perf_counter() - began:,.0f} s")
+    return value
 
 
 def train_trial(trial: ClaimedTrial, settings: TrialSettings, stop: StopSignal) -> float:
     """Train a trial, or resume it; return the objective at its best evaluation, the mean over the seeds.
 
-    Raises:
-        TrialFailedError: it diverged, ran out of memory, or failed otherwise.
-        TrialPrunedError: the study's pruner stopped it.
-        TrialRequeuedError: stopped by a signal; everything is saved.
-        TrialTakenOverError: another worker has it.
-        UserError: no trial can be trained here.
+    Without a result, an error of `study/trials.py` is raised, and UserError if no trial can be trained here.
     """
-    training = _prepare(trial, settings)
-    evaluations = Evaluations([run.metrics for run in training.runs], settings.objective.metric)
+    base = settings.base._replace(sections=overridden(settings.base.sections, OVERRIDES))
+    try:
+        seeds = build_members(base, settings.sweep, "this point", at=[trial.point])
+    except UserError as error:  # of a combination of values; each value is valid
+        raise trials.TrialFailedError(str(error)) from error
+    name = _folder_name(seeds, settings)
+    trial.set_attribute(FOLDER, name)
+    folder = SweepFolder(settings.folder.path / name)
+    runs = [RunFolder(folder.path)] if settings.is_run else [folder.member(each.number) for each in seeds]
+    evaluations = Evaluations([run.metrics for run in runs], settings.objective.metric)
 
     def check_stop() -> None:
         if stop.requested is not None:
-            raise TrialRequeuedError
+            raise trials.TrialRequeuedError
 
     def report() -> None:
         for number, value in enumerate(evaluations.values(), start=1):
             trial.report(number, value)
 
     # Another trial may have the same point, and the process of a dead worker may still be running.
-    with waiting_lock(training.path.with_suffix(".turn"), check_stop):
-        wait_while(lambda: is_locked(training.path), check_stop)
-        command = _open(training, settings, trial)
+    with waiting_lock(folder.path.with_suffix(".turn"), check_stop):
+        wait_while(lambda: is_locked(folder.path), check_stop)
+        command = _open(folder, base, seeds[0], settings)
         try:
-            end = run_process(command, training.path / OUTPUT, report, stop)
+            end = run_process(command, folder.path / OUTPUT, report, stop)
         finally:
-            summaries = [_summary(run) for run in training.runs]
+            found = [run.read_summary() for run in runs]
+            summaries = [{} if summary is None else {**summary, "hardware": hardware()} for summary in found]
             if any(summaries):
                 trial.set_attribute(RESULTS, summaries)
     if end.status == 0:
         return _objective(summaries, settings.objective.metric)
-
-    def is_config_invalid() -> bool:
-        return _can_be_built(settings.reference) and not _can_be_built(training.seeds[0].config)
-
-    raise failure_of(end, f"trial {trial.number}", summaries[0].get("reason"), is_config_invalid)
+    is_wrong_input = end.status == UserError.exit_status
+    is_invalid = is_wrong_input and _can_be_built(settings.reference) and not _can_be_built(seeds[0].config)
+    raise failure_of(end, f"trial {trial.number}", summaries[0].get("reason"), is_config_invalid=is_invalid)
 
 
-def trial_base(base: Base) -> Base:
-    """Return the config that the trials of a study share."""
-    return base._replace(sections=overridden(base.sections, OVERRIDES))
-
-
-def _prepare(trial: ClaimedTrial, settings: TrialSettings) -> _Training:
-    base = trial_base(settings.base)
-    try:
-        seeds = build_members(base, settings.sweep, "this point", at=[trial.point])
-    except UserError as error:  # of a combination of values; each value is valid
-        raise TrialFailedError(str(error)) from error
+def _folder_name(seeds: Sequence[Member], settings: TrialSettings) -> str:
     # What is varied must give another folder, even a key that may differ between a run and its resumption.
-    identity = [fixed_values(seeds[0].config), trial.point, len(seeds)]
+    identity = [fixed_values(seeds[0].config), seeds[0].point, len(seeds)]
     if not settings.is_run:
         identity.append(settings.objective.metric)
     text = json.dumps(identity, sort_keys=True)
-    name = f"trials/{hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]}"
-    trial.set_attribute(FOLDER, name)
-    path = settings.folder.path / name
-    population = [SweepFolder(path).member(number) for number in range(len(seeds))]
-    return _Training(path, base, seeds, [RunFolder(path)] if settings.is_run else population)
+    return f"trials/{hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]}"
 
 
-def _open(training: _Training, settings: TrialSettings, trial: ClaimedTrial) -> list[str]:
+def _open(folder: SweepFolder, base: Base, first: Member, settings: TrialSettings) -> list[str]:
     """Create the folder, or open it to resume; return the command that trains in it."""
-    plugins = plugin_flags(plugins_of(training.seeds[0].config.model_dump()))
-    folder = ["--workdir", str(training.path), *plugins]
+    arguments = ["--workdir", str(folder.path), *plugin_flags(plugins_of(first.config.model_dump()))]
     if settings.is_run:
-        open_run(training.path, training.seeds[0].config)
-        return ["main", *SINGLE_PROCESS, *folder]
-    grid = {key: (value,) for key, value in trial.point.items()}
-    point = {"grid": grid, "ranges": {}, "num_trials": None, "sampler": None, "pruner": None}
-    sweep = settings.sweep.model_copy(update=point)
-    SweepFolder(training.path).open(training.base, sweep, settings.objective)
-    return ["sweep", *folder]
+        open_run(folder.path, first.config)
+        return ["main", *SINGLE_PROCESS, *arguments]
+    grid = {key: (value,) for key, value in first.point.items()}
+    changes = {"grid": grid, "ranges": {}, "num_trials": None, "sampler": None, "pruner": None}
+    folder.open(base, settings.sweep.model_copy(update=changes), settings.objective)
+    return ["sweep", *arguments]
 
 
-def _summary(run: RunFolder) -> dict[str, Any]:
-    """The summary of a run; empty if it has not started."""
-    summary = run.read_summary()
-    return {} if summary is None else {**summary, "hardware": hardware()}
-
-
-def _objective(summaries: list[dict[str, Any]], metric: str) -> float:
+def _objective(summaries: Sequence[Mapping[str, Any]], metric: str) -> float:
     for summary in summaries:
         if summary.get("status") == DIVERGED:
-            raise TrialFailedError(f"diverged: {summary['reason']}")
+            raise trials.TrialFailedError(f"diverged: {summary['reason']}")
     bests = [(summary.get("best") or {}).get(metric) for summary in summaries]
     values = [value for value in bests if value is not None]
     if len(values) < len(bests):
-        raise TrialFailedError(f"validation had no finite {metric}")
+        raise trials.TrialFailedError(f"validation had no finite {metric}")
     return statistics.mean(values)
 
 

@@ -1,5 +1,6 @@
 """The process that trains a trial: its evaluations while it runs, and what its exit means."""
 
+import contextlib
 import json
 import os
 import signal
@@ -14,13 +15,13 @@ from typing import NamedTuple
 from rnn_jax.runtime.errors import DivergedError, StorageError, UserError
 from rnn_jax.runtime.lock import POLL_SECONDS
 from rnn_jax.runtime.signals import SAME_REQUEST, StopSignal, is_stop_status
-from rnn_jax.sweeping.study.claimed import TrialFailedError, TrialRequeuedError
+from rnn_jax.sweeping.study.trials import TrialFailedError, TrialRequeuedError
 
 CHILD = ("-m", "rnn_jax.sweeping.child")
+# A scheduler may stop the processes of workers as well as the workers, which then stop theirs again.
 SAME_REQUEST_SECONDS = 10
-"""A scheduler may stop the processes of workers as well as the workers, which then stop theirs again."""
+# Parts of messages about memory, which has the exit status of a full disk.
 OUT_OF_MEMORY = ("out of memory", "GB are free")
-"""Parts of messages about memory, which has the exit status of a full disk."""
 LONGEST_MESSAGE = 500
 
 
@@ -55,7 +56,7 @@ class Evaluations:
             try:
                 value = json.loads(line)[self._metric]
             except (ValueError, KeyError):
-                break
+                value = None
             if value is None:
                 break
             values.append(value)
@@ -65,17 +66,8 @@ class Evaluations:
 class ProcessEnd(NamedTuple):
     """How a process ended."""
 
-    status: int
-    """Exit status; negative for the signal that killed it."""
-    output: str
-
-    @property
-    def message(self) -> str:
-        """The last error message, or the last line of the output."""
-        lines = self.output.strip().splitlines()
-        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        last = [*lines[-1:], *errors[-1:]]
-        return (last[-1] if last else f"exit status {self.status}")[:LONGEST_MESSAGE]
+    status: int  # its exit status; negative for the signal that killed it
+    message: str  # its last error message, or the last line of its output
 
 
 def run_process(
@@ -83,14 +75,8 @@ def run_process(
 ) -> ProcessEnd:
     """Run `python -m rnn_jax.COMMAND` to its end; it receives SIGTERM if this function raises.
 
-    Args:
-        command: with its arguments.
-        output: the file to which standard output and error are appended.
-        report: called regularly, and after the end; it may raise.
-        stop: this process's signals.
-
-    Raises:
-        TrialRequeuedError: a signal stops this process.
+    Its standard output and error are appended to a file. `report` is called regularly, and after the end, and
+    may raise. TrialRequeuedError is raised if a signal stops this process.
     """
     with output.open("ab+") as file:
         before = file.seek(0, os.SEEK_END)
@@ -104,7 +90,10 @@ def run_process(
             env={**os.environ, SAME_REQUEST: str(SAME_REQUEST_SECONDS)},
         )
         try:
-            while (status := _wait(process)) is None:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    status = process.wait(POLL_SECONDS)
+                    break
                 report()
                 if stop.requested is not None:
                     raise TrialRequeuedError
@@ -113,46 +102,33 @@ def run_process(
             process.terminate()  # without effect after its end
             process.wait()
         file.seek(before)
-        text = file.read().decode("utf-8", errors="replace")
+        lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
     if is_stop_status(status):
         time.sleep(POLL_SECONDS)  # a scheduler may have stopped that process before this one
         if stop.requested is not None:
             raise TrialRequeuedError
-    return ProcessEnd(status, text)
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    last = [f"exit status {status}", *lines[-1:], *errors[-1:]][-1]
+    return ProcessEnd(status, last[:LONGEST_MESSAGE])
 
 
-def _wait(process: "subprocess.Popen[bytes]") -> int | None:
-    """Wait shortly for the exit status."""
-    try:
-        return process.wait(POLL_SECONDS)
-    except subprocess.TimeoutExpired:
-        return None
-
-
-def failure_of(
-    end: ProcessEnd, name: str, diverged: str | None, is_config_invalid: Callable[[], bool]
-) -> Exception:
-    """Return the error for a process that did not exit with status 0.
+def failure_of(end: ProcessEnd, trial: str, diverged: str | None, *, is_config_invalid: bool) -> Exception:
+    """Return the error for the process of a trial that did not exit with status 0.
 
     Divergence, too little memory, a bug, and a config that is invalid everywhere are failures of the trial.
     An error of the machine (disk, data, devices) would fail all other trials too: it is one of this worker.
-
-    Args:
-        end: of the process.
-        name: of the trial, for messages.
-        diverged: the reason in the run's summary, if any.
-        is_config_invalid: whether only this trial's config cannot be trained here.
+    `diverged` is the reason in the run's summary, if any.
     """
     if end.status == DivergedError.exit_status and diverged is not None:
         return TrialFailedError(f"diverged: {diverged}")
     if end.status == -signal.SIGKILL:
         return TrialFailedError("killed (SIGKILL); most likely it ran out of memory")
     if is_stop_status(end.status):
-        return UserError(f"{name}: stopped by another process (exit status {end.status})")
+        return UserError(f"{trial}: stopped by another process (exit status {end.status})")
     if end.status < 0:
         return TrialFailedError(f"killed ({signal.Signals(-end.status).name})")
-    if end.status == UserError.exit_status and not is_config_invalid():
-        return UserError(f"{name}: {end.message}")
+    if end.status == UserError.exit_status and not is_config_invalid:
+        return UserError(f"{trial}: {end.message}")
     if end.status == StorageError.exit_status and not any(part in end.message for part in OUT_OF_MEMORY):
-        return StorageError(f"{name}: {end.message}")
+        return StorageError(f"{trial}: {end.message}")
     return TrialFailedError(end.message)

@@ -130,7 +130,7 @@ def _trivial(scratch: Path, url: str, trials: int) -> Begin:
 def _open(url: str, trials: int) -> Any:
     from rnn_jax.config.objective import Objective
     from rnn_jax.sweeping import definition
-    from rnn_jax.sweeping.study.opening import open_study
+    from rnn_jax.sweeping.study.study import open_study
 
     fields = {"ranges": {"x": {"uniform": (0.0, 1.0)}}, "num_trials": trials}
     sweep = definition.check(fields, "trivial", in_study=True)

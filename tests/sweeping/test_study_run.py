@@ -174,7 +174,7 @@ def test_errors_come_before_anything_is_written(
 
 def test_the_workers_arguments_contain_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     from rnn_jax.runtime.signals import StopSignal
-    from rnn_jax.sweeping import workers
+    from rnn_jax.sweeping import study_run
     from rnn_jax.sweeping.command import StudyOptions
 
     started: list[tuple[list[str], dict[str, str]]] = []
@@ -188,10 +188,10 @@ def test_the_workers_arguments_contain_no_password(monkeypatch: pytest.MonkeyPat
         def poll(self) -> int:
             return 0
 
-    monkeypatch.setattr(workers.subprocess, "Popen", Process)
-    monkeypatch.setattr(workers.os, "sched_setaffinity", lambda *arguments: None, raising=False)
+    monkeypatch.setattr(study_run.subprocess, "Popen", Process)
+    monkeypatch.setattr(study_run.os, "sched_setaffinity", lambda *arguments: None, raising=False)
     url = "postgresql://me:secret@host/study"
-    assert workers.run_workers(
+    assert study_run.run_workers(
         ["--storage", url, "--seeds=2"], StudyOptions(url, "s", 2, 10), StopSignal()
     ) == [
         0,
@@ -200,7 +200,7 @@ def test_the_workers_arguments_contain_no_password(monkeypatch: pytest.MonkeyPat
     for command, environment in started:
         assert not any("secret" in word for word in command)
         assert "--seeds=2" in command
-        assert environment[workers.STORAGE] == url
+        assert environment[study_run.STORAGE] == url
 
 
 def test_options_of_a_study_need_a_storage(capsys: pytest.CaptureFixture[str]) -> None:

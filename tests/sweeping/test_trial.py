@@ -19,7 +19,7 @@ from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.sweeping import trial_process
 from rnn_jax.sweeping.command import parse
 from rnn_jax.sweeping.folder import SweepFolder
-from rnn_jax.sweeping.study.claimed import TrialFailedError, TrialPrunedError, TrialRequeuedError
+from rnn_jax.sweeping.study.trials import TrialFailedError, TrialPrunedError, TrialRequeuedError
 from rnn_jax.sweeping.trial import TrialSettings, train_trial
 
 RATE = "optimizer.learning_rate"

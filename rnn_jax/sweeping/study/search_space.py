@@ -21,16 +21,7 @@ def sample(ranges: Mapping[str, Range], num_points: int, seed: int) -> list[Poin
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-    distributions = {key: _distribution(found) for key, found in ranges.items()}
-    sampled = (study.ask(distributions).params for _ in range(num_points))
-    return [
-        # Optuna samples the index of a choice, since its own choices are limited to a few types.
-        {
-            key: found.choice[point[key]] if found.choice else _round(found, point[key])
-            for key, found in ranges.items()
-        }
-        for point in sampled
-    ]
+    return [suggest(study.ask(), ranges, choose_index=True) for _ in range(num_points)]
 
 
 def build_sampler(sweep: Sweep, number: int) -> Any:
@@ -45,34 +36,25 @@ def build_sampler(sweep: Sweep, number: int) -> Any:
     return samplers.TPESampler(seed=seed, multivariate=False, constant_liar=True)
 
 
-def suggest(trial: "Trial", ranges: Mapping[str, Range]) -> Point:
-    """Return the point that a trial's sampler suggests; a requeued trial keeps its point."""
+def suggest(trial: "Trial", ranges: Mapping[str, Range], *, choose_index: bool = False) -> Point:
+    """Return the point that a trial's sampler suggests; a requeued trial keeps its point.
+
+    Of a choice it suggests the label, since indices would be ordered, or the index.
+    """
     point = {}
     for key, found in ranges.items():
-        if found.choice is not None:  # categorical, as indices would be ordered
+        if found.choice is not None:
             labels = [json.dumps(value) for value in found.choice]
-            point[key] = found.choice[labels.index(trial.suggest_categorical(key, labels))]
+            if choose_index:
+                index = trial.suggest_int(key, 0, len(labels) - 1)
+            else:
+                index = labels.index(trial.suggest_categorical(key, labels))
+            point[key] = found.choice[index]
         elif found.integer is not None:
             point[key] = trial.suggest_int(key, *found.integer)
         else:
-            log = found.log_uniform is not None
-            point[key] = _round(found, trial.suggest_float(key, *found.extremes, log=log))
+            low, high = found.extremes
+            value = trial.suggest_float(key, low, high, log=found.log_uniform is not None)
+            # A few digits can be read and typed.
+            point[key] = min(max(float(f"{value:.{SIGNIFICANT_DIGITS}g}"), low), high)
     return point
-
-
-def _round(found: Range, value: Any) -> Any:
-    """Round a float to a few digits, which can be read and typed."""
-    if found.integer is not None:
-        return value
-    low, high = found.extremes
-    return min(max(float(f"{value:.{SIGNIFICANT_DIGITS}g}"), low), high)
-
-
-def _distribution(found: Range) -> Any:
-    from optuna.distributions import FloatDistribution, IntDistribution
-
-    if found.choice is not None:
-        return IntDistribution(0, len(found.choice) - 1)
-    if found.integer is not None:
-        return IntDistribution(*found.integer)
-    return FloatDistribution(*found.extremes, log=found.log_uniform is not None)

@@ -18,22 +18,17 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from rnn_jax.runtime.errors import StorageError, UserError
 
 CONNECT_TIMEOUT_SECONDS = 12
-SQLITE_TIMEOUT_SECONDS = 60
-"""How long a writer waits for another one; SQLite admits one at a time."""
-MISSED_HEARTBEATS = 6
-"""A worker that misses this many heartbeats counts as dead."""
-CREATE_ATTEMPTS = 5
-"""Attempts to create the tables, which several workers may do at once."""
-RETRY_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0)
-"""Pauses between retries: long enough for a database to restart."""
+SQLITE_TIMEOUT_SECONDS = 60  # for another writer; SQLite admits one at a time
+MISSED_HEARTBEATS = 6  # after which a worker counts as dead
+CREATE_ATTEMPTS = 5  # to create the tables, which several workers may do at once
+RETRY_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0)  # long enough for a database to restart
 LONGEST_REASON = 200
-
 DATABASE_ERRORS = (StorageInternalError, DBAPIError)
 Result = TypeVar("Result")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", ExperimentalWarning)
+    # Replaces a failed trial by a waiting one.
     requeue = RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)
-    """Replaces the failed trial of a study by a waiting one."""
 
 
 class StudyStorageError(StorageError):
@@ -52,11 +47,8 @@ class Storage(RDBStorage):
 def connect(url: str, heartbeat_seconds: int) -> Storage:
     """Open the database at `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
 
-    Missing tables are created. A running trial sends a heartbeat every `heartbeat_seconds`.
-
-    Raises:
-        UserError: the URL is malformed, its driver is not installed, or the database refuses the connection
-            or does not respond within seconds.
+    Missing tables are created. A running trial sends a heartbeat every `heartbeat_seconds`. UserError is
+    raised for a malformed URL, a missing driver, or a database that does not accept connections in seconds.
     """
     place, parsed, opened = f"--storage {hide_password(url)}", _parse(url), Future[Storage]()
 

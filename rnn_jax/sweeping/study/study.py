@@ -1,43 +1,41 @@
 """A study: the trials of a sweep, which any number of workers run one after another.
 
+The first worker creates it in a database, all others join it with the same settings.
 Optuna samples, prunes, stores, and detects dead workers by their heartbeats; their trials are requeued and
 resume from a checkpoint. This module adds, with the rules of `trials.py`, that every trial finishes exactly
 once.
 """
 
 import copy
+import json
 import os
 import socket
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import optuna
+from optuna import pruners
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.sweeping.definition import Sweep
+from rnn_jax.sweeping.definition import Pruner, Sweep
+from rnn_jax.sweeping.folder import differences
 from rnn_jax.sweeping.study import search_space, storage, trials
-from rnn_jax.sweeping.study.claimed import (
-    ClaimedTrial,
-    TrialFailedError,
-    TrialPrunedError,
-    TrialRequeuedError,
-    TrialTakenOverError,
-    detect_takeover,
-)
 from rnn_jax.sweeping.study.search_space import Point
 from rnn_jax.sweeping.study.storage import MISSED_HEARTBEATS, retry, translate_storage_errors
-from rnn_jax.sweeping.study.trials import FinishedTrial
+from rnn_jax.sweeping.study.trials import ClaimedTrial, FinishedTrial
 
 TrainTrial = Callable[[ClaimedTrial], float]
 
-MAX_DEATHS = 10
-"""A trial during which this many workers died fails: most likely it kills them."""
+MAX_DEATHS = 10  # a trial during which this many workers died fails: most likely it kills them
+# User attributes of a study: `SweepFolder.token`, and the largest number of trials any worker asked for.
 FOLDER_TOKEN, NUM_TRIALS = "folder", "num_trials"
-"""User attributes of a study: `SweepFolder.token`, and the largest number of trials any worker asked for."""
+SETTINGS = "settings"  # user attribute of a study: what its creator recorded
+SETTINGS_TIMEOUT_SECONDS = 10  # a creator that has not by then has died, and the next worker does
 
 
 class Study:
@@ -51,7 +49,7 @@ class Study:
         heartbeat_seconds: int,
         created_by: str | None,
     ) -> None:
-        """Wrap Optuna's study; see `opening.open_study`. `created_by`: its commit, if it is not this one."""
+        """Wrap Optuna's study; see `open_study`. `created_by`: its commit, if it is not this one."""
         self.created_by, self._study, self._sweep, self._points = created_by, study, sweep, points
         self._grace_seconds = MISSED_HEARTBEATS * heartbeat_seconds
         self._lost_since: dict[tuple[int, str], float] = {}
@@ -66,12 +64,7 @@ class Study:
         return max(stored, self._own_num_trials)
 
     def require_folder(self, token: str, folder: str) -> None:
-        """Require that all workers use the same folder, which `token` identifies, whatever its path.
-
-        Raises:
-            UserError: the study's first worker used another folder.
-            StudyStorageError: the database cannot be reached any more.
-        """
+        """Raise UserError if the study's first worker used a folder with another token."""
         with translate_storage_errors():
             if FOLDER_TOKEN not in retry(lambda: self._study.user_attrs):
                 retry(lambda: self._study.set_user_attr(FOLDER_TOKEN, token))
@@ -84,28 +77,26 @@ class Study:
     def run_next(self, train: TrainTrial) -> bool:
         """Claim a trial and finish it; return False if none is left to claim.
 
-        `train` returns the objective, or raises an error of `claimed.py`, or a UserError if no trial can be
-        trained here, which requeues the trial. After any other error, a bug, the trial has failed.
-
-        Raises:
-            UserError: raised by `train`.
-            StudyStorageError: the database cannot be reached any more.
+        `train` returns the objective, or raises an error of `trials.py`, or a UserError if no trial can be
+        trained here, which requeues the trial and is raised again. After any other error, a bug, the trial
+        has failed. StudyStorageError is raised if the database cannot be reached any more, here as below.
         """
         with translate_storage_errors():
             self._requeue_lost()
             stored = self._trials()
-            if not trials.any_waiting(stored) and len(trials.first_numbers(stored)) >= self.num_trials:
+            is_waiting = any(trial.state == TrialState.WAITING for trial in stored)
+            if not is_waiting and len(trials.first_numbers(stored)) >= self.num_trials:
                 return False
             self._optimize(train)
             return True
 
     def finished(self) -> list[FinishedTrial]:
-        """Return the finished trials by number; raise StudyStorageError if the database cannot be reached."""
+        """Return the finished trials by number."""
         with translate_storage_errors():
             return trials.finished(self._trials())
 
     def num_unfinished(self) -> int:
-        """Return how many trials have not finished; raise like `finished`."""
+        """Return how many trials have not finished."""
         with translate_storage_errors():
             stored, num_trials = self._trials(), self.num_trials
         counting = set(trials.first_numbers(stored)[:num_trials])
@@ -113,8 +104,7 @@ class Study:
 
     def _optimize(self, train: TrainTrial) -> None:
         """Run one trial in Optuna, which sends its heartbeats meanwhile."""
-        claimed: list[int] = []
-        raised: list[Exception] = []
+        claimed, raised = list[int](), list[Exception]()
 
         def objective(trial: Trial) -> float:
             claimed.append(trial.number)
@@ -124,19 +114,17 @@ class Study:
                 raised.append(error)
                 raise
 
-        worker_error = None
         try:
-            caught = (TrialFailedError, TrialRequeuedError, TrialTakenOverError)
+            caught = (trials.TrialFailedError, trials.TrialRequeuedError, trials.TrialTakenOverError)
             self._study.optimize(objective, n_trials=1, catch=caught)
-        except UserError as error:
-            worker_error = error
+        except UserError:
+            self._requeue_own(claimed)
+            raise
         except (ValueError, AssertionError, UpdateFinishedTrialError) as error:
             # Optuna rejects the result of a trial that another worker has taken over.
             if error in raised or not claimed or not self._trials()[claimed[0]].state.is_finished():
                 raise
         self._requeue_own(claimed)
-        if worker_error is not None:
-            raise worker_error
 
     def _run(self, trial: Trial, train: TrainTrial) -> float:
         """Optuna's objective."""
@@ -144,17 +132,19 @@ class Study:
         try:
             deaths = trials.num_deaths(self._trials(), claimed.number)
             if deaths >= MAX_DEATHS:
-                raise TrialFailedError(f"{deaths} workers died during it; most likely it ran out of memory")
+                raise trials.TrialFailedError(
+                    f"{deaths} workers died during it; most likely it ran out of memory"
+                )
             return train(claimed)
-        except (UserError, TrialRequeuedError):
+        except (UserError, trials.TrialRequeuedError):
             claimed.set_attribute(trials.REQUEUED, trial.number)
             raise
-        except TrialPrunedError as error:
+        except trials.TrialPrunedError as error:
             raise optuna.TrialPruned from error
-        except TrialFailedError as error:
+        except trials.TrialFailedError as error:
             claimed.set_attribute(trials.REASON, str(error))
             raise
-        except TrialTakenOverError:
+        except trials.TrialTakenOverError:
             raise
         except Exception as error:
             if storage.database_cause(error) is None:  # a bug, which would be raised again
@@ -162,7 +152,7 @@ class Study:
             raise
 
     def _claim(self, trial: Trial) -> ClaimedTrial:
-        """Record this worker with a trial; raise TrialTakenOverError if the trial is superfluous."""
+        """Record this worker with a trial; raise trials.TrialTakenOverError if the trial is superfluous."""
         # Before any attribute: a trial that is `STARTED` must have a heartbeat.
         database: Any = self._study._storage  # Optuna's cache of `storage.Storage`
         database.record_heartbeat(trial._trial_id)
@@ -171,10 +161,10 @@ class Study:
         claimed = ClaimedTrial(trial, trials.first_number(own), {}, set(own.intermediate_values))
         if trials.is_superfluous(stored, trial.number, self.num_trials):
             claimed.set_attribute(trials.SUPERFLUOUS, trial.number)
-            raise TrialTakenOverError
+            raise trials.TrialTakenOverError
         claimed.set_attribute(trials.WORKER, [socket.gethostname(), os.getpid()])
         claimed.set_attribute(trials.STARTED, trial.number)
-        with detect_takeover():
+        with trials.detect_takeover():
             claimed.point = self._point(trial, claimed.number)
         claimed.set_attribute(trials.POINT, claimed.point)
         return claimed
@@ -214,3 +204,93 @@ class Study:
     def _trials(self) -> list[FrozenTrial]:
         """All trials by number."""
         return retry(lambda: self._study.get_trials(deepcopy=False))
+
+
+def open_study(
+    url: str,
+    name: str,
+    sweep: Sweep,
+    points: list[Point],
+    *,
+    content: Mapping[str, Any],
+    objective: Objective,
+    versions: Mapping[str, str],
+    commit: str | None = None,
+    heartbeat_seconds: int,
+) -> Study:
+    """Create the study `name` in the database at `url`, or join it.
+
+    Args:
+        points: all points of a grid; empty for ranges.
+        content: values by key that every worker must have in common.
+        objective: the validation metric that decides.
+        versions: of the packages that results depend on, by name.
+        commit: of this software; None if unknown.
+
+    Raises:
+        UserError: the database cannot be reached, or the study has other settings: the message names them.
+    """
+    database, place = storage.connect(url, heartbeat_seconds), storage.hide_password(url)
+    settings = {"content": {**content, "objective": objective.metric}, "versions": dict(versions)}
+    settings |= {"heartbeat": heartbeat_seconds, "commit": commit}
+    settings = json.loads(json.dumps(settings))  # as the database returns it
+    direction = "maximize" if objective.direction == "max" else "minimize"
+    try:
+        with translate_storage_errors():
+            try:
+                study = optuna.create_study(storage=database, study_name=name, direction=direction)
+                there = None
+            except optuna.exceptions.DuplicatedStudyError:
+                study = optuna.load_study(storage=database, study_name=name)
+                there = _recorded_settings(study)
+            if there is None:
+                study.set_user_attr(SETTINGS, settings)
+            else:
+                _require_same_settings(there, settings, f"study {name} in {place}")
+    except storage.StudyStorageError as error:
+        raise UserError(f"--storage {place}: {error}") from error
+    study.pruner = _build_pruner(sweep.pruner)
+    created_by = (there or settings).get("commit")
+    differs = None not in (created_by, commit) and created_by != commit
+    return Study(study, sweep, points, heartbeat_seconds, created_by if differs else None)
+
+
+def _recorded_settings(study: optuna.Study) -> dict[str, Any] | None:
+    """What the creator of a study recorded; None if it died before it did."""
+    end = time.monotonic() + SETTINGS_TIMEOUT_SECONDS
+    while (settings := study.user_attrs.get(SETTINGS)) is None and time.monotonic() < end:
+        if study.get_trials(deepcopy=False):
+            raise UserError(
+                f"study {study.study_name}: not created by this version of rnn_jax; give another --study"
+            )
+        time.sleep(0.2)
+    return settings
+
+
+def _require_same_settings(there: dict[str, Any], here: dict[str, Any], study: str) -> None:
+    if versions := differences(there["versions"], here["versions"]):
+        raise UserError(
+            f"{study} has other versions: {versions}\n"
+            "its metrics would not be comparable; install those versions, or give another --study"
+        )
+    if content := differences(there["content"], here["content"]):
+        raise UserError(f"{study} has another sweep: {content}\ngive another --study, or that sweep")
+    if there["heartbeat"] != here["heartbeat"]:
+        raise UserError(
+            f"{study} has --heartbeat {there['heartbeat']}, not {here['heartbeat']}: "
+            "all workers need the same"
+        )
+
+
+def _build_pruner(pruner: Pruner | None) -> pruners.BasePruner:
+    if pruner is None:
+        return pruners.NopPruner()
+    if pruner.kind == "halving":
+        return pruners.SuccessiveHalvingPruner(min_resource=pruner.min_evaluations)
+    if pruner.kind == "hyperband":
+        return pruners.HyperbandPruner(min_resource=pruner.min_evaluations)
+    return pruners.PercentilePruner(
+        50.0 if pruner.percentile is None else pruner.percentile,
+        n_warmup_steps=pruner.min_evaluations,
+        interval_steps=pruner.interval_evaluations or 1,
+    )

@@ -1,4 +1,4 @@
-"""Which trials in a study's database count, which have finished, and which have lost their worker.
+"""The trials of a study: how one is claimed and ends, which count, and which have lost their worker.
 
 When a worker dies, its trial is failed and requeued: a new trial with the same point takes its place and
 records the number of the first one. That first number identifies the trial to users, however often it is
@@ -7,37 +7,85 @@ requeued twice or never, and one trial too many may be started. The functions he
 the stored trials alone, so that every worker comes to the same result.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from optuna.trial import FrozenTrial
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, Trial
 
+from rnn_jax.sweeping.study.search_space import Point
+from rnn_jax.sweeping.study.storage import retry
+
+# Optuna's system attributes of a requeued trial: the first trial it replaces, and all that it replaces.
 FIRST_NUMBER, HISTORY = "failed_trial", "retry_history"
-"""Optuna's system attributes of a requeued trial: the first trial it replaces, and all that it replaces."""
-REASON = "reason"
-"""User attribute of a trial that failed for good: it is not requeued."""
-WORKER = "worker"
-"""User attribute: host and process id of the worker."""
-POINT = "point"
+# User attributes: why a trial failed for good and is not requeued, host and process id of the worker, and
+# those that hold the trial's own number, since a requeued trial inherits all attributes.
+REASON, WORKER, POINT = "reason", "worker", "point"
 STARTED, REQUEUED, SUPERFLUOUS = "started", "requeued", "superfluous"
-"""User attributes that hold the trial's own number, since a requeued trial inherits all attributes."""
+
+
+class TrialFailedError(Exception):
+    """The trial has no result and is not repeated; the message gives the reason."""
+
+
+class TrialPrunedError(Exception):
+    """The study's pruner stopped the trial."""
+
+
+class TrialRequeuedError(Exception):
+    """The trial cannot finish here; another worker resumes it."""
+
+
+class TrialTakenOverError(Exception):
+    """This worker missed its heartbeats, and another worker has taken the trial over."""
+
+
+class ClaimedTrial:
+    """A trial that this worker has claimed."""
+
+    def __init__(self, trial: Trial, number: int, point: Point, reported: set[int]) -> None:
+        """Wrap Optuna's trial, whose first attempt has this number; earlier attempts reported `reported`."""
+        self.number, self.point = number, point
+        self._trial, self._reported = trial, reported
+
+    def set_attribute(self, name: str, value: Any) -> None:
+        """Store a plain value with the trial; raise TrialTakenOverError if another worker has it."""
+        with detect_takeover():
+            retry(lambda: self._trial.set_user_attr(name, value))
+
+    def report(self, evaluation: int, value: float) -> None:
+        """Report the objective at an evaluation, counted from 1; repeated reports are ignored.
+
+        TrialPrunedError is raised if the pruner stops the trial, TrialTakenOverError as by `set_attribute`.
+        """
+        if evaluation in self._reported:
+            return
+        self._reported.add(evaluation)
+        with detect_takeover():
+            retry(lambda: self._trial.report(value, evaluation))
+            if retry(self._trial.should_prune):
+                raise TrialPrunedError
+
+
+@contextmanager
+def detect_takeover() -> Iterator[None]:
+    """Raise TrialTakenOverError where another worker has ended the trial."""
+    try:
+        yield
+    except UpdateFinishedTrialError as error:
+        raise TrialTakenOverError from error
 
 
 class FinishedTrial(NamedTuple):
     """A trial that is complete, pruned, or failed for good."""
 
-    number: int
-    """Number of the first attempt."""
-    status: str
-    """'finished', 'pruned' or 'failed'."""
-    point: dict[str, Any]
-    """Values of the varied keys."""
-    value: float | None
-    """The objective; of a pruned trial, at its last evaluation."""
-    reason: str | None
-    """Why it failed."""
-    attributes: dict[str, Any]
-    """All other user attributes."""
+    number: int  # of the first attempt
+    status: str  # 'finished', 'pruned' or 'failed'
+    point: Point
+    value: float | None  # the objective; of a pruned trial, at its last evaluation
+    reason: str | None  # why it failed
+    attributes: dict[str, Any]  # all other user attributes
 
 
 def first_number(trial: FrozenTrial) -> int:
@@ -48,11 +96,6 @@ def first_number(trial: FrozenTrial) -> int:
 def first_numbers(trials: Sequence[FrozenTrial]) -> list[int]:
     """Return the sorted numbers of all trials that count, each by its first attempt."""
     return sorted({first_number(trial) for trial in trials if not _is_superfluous(trial)})
-
-
-def any_waiting(trials: Sequence[FrozenTrial]) -> bool:
-    """Whether a requeued trial waits for a worker."""
-    return any(trial.state.name == "WAITING" for trial in trials)
 
 
 def finished(trials: Sequence[FrozenTrial]) -> list[FinishedTrial]:

@@ -13,15 +13,14 @@ from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping import definition
 from rnn_jax.sweeping.study import storage, study, trials
-from rnn_jax.sweeping.study.claimed import (
+from rnn_jax.sweeping.study.storage import StudyStorageError
+from rnn_jax.sweeping.study.study import Study, open_study
+from rnn_jax.sweeping.study.trials import (
     ClaimedTrial,
     TrialFailedError,
     TrialRequeuedError,
     TrialTakenOverError,
 )
-from rnn_jax.sweeping.study.opening import open_study
-from rnn_jax.sweeping.study.storage import StudyStorageError
-from rnn_jax.sweeping.study.study import Study
 
 RANGES = {"a": {"log_uniform": (1e-3, 1.0)}, "b": {"choice": ("x", None, 3)}, "c": {"integer": (1, 9)}}
 HEARTBEAT_SECONDS = 100
@@ -366,7 +365,7 @@ def test_a_trial_that_kills_its_workers_fails(tmp_path: Path, monkeypatch: pytes
     for _ in range(3):
         dead = join(tmp_path, num_trials=1)
         dead._requeue_lost()
-        if not trials.any_waiting(stored(dead)):
+        if not any(trial.state.name == "WAITING" for trial in stored(dead)):
             dead._study._storage.create_new_trial(dead._study._study_id)
         else:
             dead._study._pop_waiting_trial_id()
@@ -403,7 +402,7 @@ def test_settings_of_a_dead_creator_are_recorded_and_a_foreign_study_is_an_error
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
-    monkeypatch.setattr("rnn_jax.sweeping.study.opening.SETTINGS_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("rnn_jax.sweeping.study.study.SETTINGS_TIMEOUT_SECONDS", 0.3)
     theirs = optuna.create_study(storage=url, study_name="s")
     assert join(tmp_path).run_next(train)
     with pytest.raises(UserError, match=r"model\.layers is 1 there and 7 here"):
