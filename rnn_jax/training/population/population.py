@@ -146,8 +146,9 @@ class Population(NamedTuple):
             part, carry = self.compiled.eval_step(parameters, carry, hyper, data, indices, active)
             parts.append(part)
         parts = placement.fetch(parts)
+        sums = jax.tree.map(lambda *leaves: sum(np.asarray(leaf, float) for leaf in leaves), *parts)
         return {
-            number: task.finalize(metrics.merge(self.member(part, place) for part in parts))
+            number: task.finalize(metrics.merge([self.member(sums, place)]))
             for number, place in self.running(state).items()
         }
 
