@@ -1,4 +1,4 @@
-"""Every key of a config, once, with its default. The other configs derive from this one:
+"""The base config: every key with its default. The other configs derive from it:
 
     from . import base
 
@@ -7,9 +7,9 @@
         config.update(dataset=dict(name="digits"), task=dict(name="classification"))
         return config
 
-`python -m rnn_jax.main --help` describes the keys. None means "not set": the mechanism is off, or there is
-no default and a value must be given where the key applies. Where a key does not apply, such as
-`forget_bias` to a GRU, its default is ignored.
+`python -m rnn_jax.main --help` describes the keys. None means "not set": either the mechanism is off, or the
+key has no default and a config must set it. A default is ignored if the key does not apply, for instance
+`forget_bias` with a GRU.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ DATASET = dict(
     batch_size=64,
     data_dir=None,
     manual_dir=None,
-    # Files of your own.
+    # Your own files.
     file=None,
     validation_file=None,
     test_file=None,
@@ -145,7 +145,7 @@ RUNTIME = dict(
 
 
 def get_config() -> ConfigDict:
-    """A small LSTM, AdamW and a cosine schedule; without a data set and a task, which have no default."""
+    """Return a config with a small LSTM, AdamW and a cosine schedule, but no data set and no task."""
     return create(
         dataset=DATASET,
         task=TASK,
@@ -159,7 +159,7 @@ def get_config() -> ConfigDict:
 
 
 def smoke(config: ConfigDict, **dataset: Any) -> None:
-    """Make a config seconds long: 32 units and 40 steps, on synthetic data with the spec of `template`."""
+    """Reduce a config to seconds: 32 units and 40 steps on synthetic data with the spec of `template`."""
     config.dataset = get_config().dataset
     config.update(
         dataset=dict(name="synthetic", examples=256, batch_size=32) | dataset,

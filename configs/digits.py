@@ -1,9 +1,9 @@
-"""The 1,797 handwritten digits that scikit-learn carries: an LSTM reads 8 rows of 8 pixels.
+"""The 1,797 handwritten digits of scikit-learn: an LSTM reads an image as 8 rows of 8 pixels.
 
     python -m rnn_jax.main --config configs/digits.py
 
-Nothing is downloaded. Expected: 97.6 % of the 360 test images after 77 epochs (1,513 steps), in about half a
-minute on two CPU cores.
+Nothing is downloaded. Expected: a test accuracy of 97.6 % (360 images) after 77 epochs (1,513 steps), about
+half a minute on two CPU cores.
 """
 
 from ml_collections import ConfigDict
@@ -12,7 +12,7 @@ from . import base
 
 
 def get_config() -> ConfigDict:
-    """The recommended recipe."""
+    """Return the recommended recipe."""
     config = base.get_config()
     config.update(
         dataset=dict(name="digits", batch_size=64),
@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
 
 
 def smoke(config: ConfigDict) -> None:
-    """Seconds long, without any data: a small network on synthetic images."""
+    """Train a small network on synthetic images in seconds."""
     base.smoke(config, template="digits")
 
 

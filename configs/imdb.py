@@ -1,11 +1,11 @@
-"""IMDB: an LSTM reads a review of a film, word by word, and predicts whether it is positive.
+"""IMDB: an LSTM reads a film review word by word and predicts whether it is positive.
 
     python -m rnn_jax.main --config configs/imdb.py
 
-Without a network: --config.dataset.manual_dir=DIR, a folder with the authors' archive aclImdb_v1.tar.gz, or
-with the folder aclImdb, or with any archive of that.
+Without a network connection, use --config.dataset.manual_dir=DIR, a folder that contains the authors' archive
+aclImdb_v1.tar.gz, the folder aclImdb, or any archive of that folder.
 
-Expected: a test accuracy of 88.6 % after 4 epochs (704 steps), in three minutes on two CPU cores.
+Expected: a test accuracy of 88.6 % after 4 epochs (704 steps), three minutes on two CPU cores.
 """
 
 from ml_collections import ConfigDict
@@ -14,7 +14,7 @@ from . import base
 
 
 def get_config() -> ConfigDict:
-    """The recommended recipe."""
+    """Return the recommended recipe."""
     config = base.get_config()
     config.update(
         dataset=dict(name="imdb", batch_size=128),
@@ -31,12 +31,12 @@ def get_config() -> ConfigDict:
 
 
 def padded(config: ConfigDict) -> None:
-    """Every batch padded to the longest review, to measure what buckets are worth."""
+    """Pad every batch to the longest review, to measure the gain of buckets."""
     config.task.buckets = 1
 
 
 def smoke(config: ConfigDict) -> None:
-    """Seconds long, without any data: a small network on synthetic texts."""
+    """Train a small network on synthetic texts in seconds."""
     base.smoke(config, template="imdb", batch_size=16)
     config.update(task=dict(buckets=1), model=dict(embedding_size=16))
 

@@ -1,16 +1,17 @@
-"""Texts of your own, each with a label, from a table: predict the label from the text.
+"""Your own labelled texts, from a table: predict the label from the text.
 
     python -m rnn_jax.main --config configs/labelled_text.py --config.dataset.file=FILE.tsv
 
-A table has a line for each text: .csv with commas (or semicolons) and double quotes, .tsv, .tab and .txt with
-tabs and no quotes. Its first line names the columns; without one, --config.dataset.has_header=False, and
-columns have numbers: --config.dataset.label_column=1 --config.dataset.text_column=2. For files that are not
-UTF-8: --config.dataset.encoding=latin-1. Without files of their own for validation and test
+A table has a line for each text. A .csv file has commas (or semicolons) and double quotes; .tsv, .tab and
+.txt files have tabs and no quotes. The first line names the columns. If it does not, use
+--config.dataset.has_header=False and give the columns by number: --config.dataset.label_column=1
+--config.dataset.text_column=2. For files that are not UTF-8, use for instance
+--config.dataset.encoding=latin-1. Unless validation and test have files of their own
 (dataset.validation_file, dataset.test_file), the data gets a stratified 80/10/10 split with a fixed seed.
 
-By characters, for scripts without spaces: configs/labelled_text.py:characters.
+For scripts without spaces, configs/labelled_text.py:characters reads texts by characters.
 
-Expected: it depends on the texts; 22,500 of 260 words take as long as with configs/imdb.py.
+Expected: the accuracy depends on the texts; 22,500 texts of 260 words take the time of configs/imdb.py.
 """
 
 from ml_collections import ConfigDict
@@ -19,7 +20,7 @@ from . import imdb
 
 
 def get_config() -> ConfigDict:
-    """Words, and the small network of configs/imdb.py: a start."""
+    """Return a recipe to start from: words, and the small network of configs/imdb.py."""
     config = imdb.get_config()
     config.update(
         dataset=dict(name="labelled_text", file="texts.tsv", batch_size=32, truncate="keep_first"),
@@ -32,13 +33,13 @@ def get_config() -> ConfigDict:
 
 
 def characters(config: ConfigDict) -> None:
-    """Character by character."""
+    """Read texts by characters."""
     if config.dataset.name == "labelled_text":
         config.dataset.update(tokenizer="characters", vocabulary_size=None, max_length=1_000)
 
 
 def smoke(config: ConfigDict) -> None:
-    """Seconds long, without any data: a small network on synthetic texts."""
+    """Train a small network on synthetic texts in seconds."""
     imdb.smoke(config)
 
 

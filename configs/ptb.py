@@ -1,13 +1,13 @@
-"""The Penn Treebank, the Wall Street Journal word by word: TensorFlow's tutorial, and a better recipe.
+"""Penn Treebank, a word language model: the models of TensorFlow's tutorial, and a better recipe.
 
     python -m rnn_jax.main --config configs/ptb.py:small
     python -m rnn_jax.main --config configs/ptb.py:tied
 
-Without a variant it is `small`. Three files of Mikolov's preprocessing are downloaded, or found in a folder:
+The default is `small`. The three files, with Mikolov's preprocessing, are downloaded, or read from the folder
 --config.dataset.manual_dir=DIR.
 
-Expected: `small`, a test perplexity of 114 after 13 epochs (30,212 steps), 48 minutes on one CPU core;
-`tied` 87 after 15 epochs (12,450 steps), two hours on that core.
+Expected: `small` has a test perplexity of 114 after 13 epochs (30,212 steps), 48 minutes on one CPU core;
+`tied` has 87 after 15 epochs (12,450 steps), two hours on one core.
 """
 
 from typing import Any
@@ -18,12 +18,12 @@ from . import base
 
 
 def get_config() -> ConfigDict:
-    """The small model of Zaremba et al. 2014 (arXiv 1409.2329) as TensorFlow's tutorial had it.
+    """Return the small model of Zaremba et al. 2014 (arXiv 1409.2329) as in TensorFlow's tutorial.
 
-    It differs from there: the last window of an epoch, which is shorter, is trained on too; the biases of
-    the output layer are 0 at first, there random; validation is read in one stream, as test is, there in
-    twenty; and the test split is evaluated with the parameters that were best on validation, there with the
-    last.
+    It differs from the tutorial in four details. The last window of an epoch, which is shorter, is used too.
+    The biases of the output layer are initialized with 0, in the tutorial randomly. Validation is one stream,
+    like test, in the tutorial twenty streams. The test split is evaluated with the parameters that were best
+    on validation, in the tutorial with the last ones.
     """
     config = base.get_config()
     init = dict(kernel_init="uniform", recurrent_init="uniform", dense_init="uniform", init_scale=0.1)
@@ -39,19 +39,19 @@ def get_config() -> ConfigDict:
 
 
 def _sgd(**changes: Any) -> dict[str, Any]:
-    """The tutorial's optimizer: SGD whose rate falls by a factor each epoch, from the fourth on."""
+    """Return the tutorial's optimizer: SGD whose learning rate decays each epoch, from the fourth on."""
     steps = dict(schedule="step", decay_from_epochs=4.0, decay_every_epochs=1.0, decay_factor=0.5)
     sgd = dict(name="sgd", learning_rate=1.0, weight_decay=None, clip_norm=5.0)
     return base.get_config().optimizer.to_dict() | steps | sgd | changes
 
 
 def small(config: ConfigDict) -> None:
-    """The config without a variant: 2 × 200 units, no dropout. The tutorial's test perplexity: 115.91."""
+    """Use the default: 2 × 200 units, no dropout. Perplexity of the tutorial: 115.91."""
     del config
 
 
 def medium(config: ConfigDict) -> None:
-    """The tutorial's medium model: 2 × 650 units, dropout 0.5, 39 epochs. Its test perplexity: 82.07."""
+    """Use the medium model: 2 × 650 units, dropout 0.5, 39 epochs. Perplexity of the tutorial: 82.07."""
     config.update(
         task=dict(bptt_steps=35),
         model=dict(hidden_size=650, dropout=0.5, input_dropout=0.5, output_dropout=0.5, init_scale=0.05),
@@ -61,7 +61,7 @@ def medium(config: ConfigDict) -> None:
 
 
 def large(config: ConfigDict) -> None:
-    """The tutorial's large model: 2 × 1,500 units, dropout 0.65, 55 epochs. Its test perplexity: 78.29."""
+    """Use the large model: 2 × 1,500 units, dropout 0.65, 55 epochs. Perplexity of the tutorial: 78.29."""
     config.update(
         task=dict(bptt_steps=35),
         model=dict(hidden_size=1_500, dropout=0.65, input_dropout=0.65, output_dropout=0.65, init_scale=0.04),
@@ -71,7 +71,7 @@ def large(config: ConfigDict) -> None:
 
 
 def tied(config: ConfigDict) -> None:
-    """Tied embeddings, the same dropout at every step, dropped weights, AdamW: our best in two hours."""
+    """Use tied embeddings, variational dropout, weight drop and AdamW: our best perplexity in two hours."""
     config.update(
         dataset=dict(batch_size=32),
         task=dict(bptt_steps=35, loss_per="token"),
@@ -97,7 +97,7 @@ def tied(config: ConfigDict) -> None:
 
 
 def smoke(config: ConfigDict) -> None:
-    """Seconds long, without any data: a small network on a synthetic text of as many words."""
+    """Train a small network on a synthetic text with the same vocabulary size in seconds."""
     base.smoke(config, template="ptb", batch_size=4)
     config.update(task=dict(bptt_steps=8), log=dict(sample_tokens=10))
 

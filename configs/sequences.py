@@ -1,14 +1,18 @@
-"""Measured sequences of your own, of any length: predict a class of each, or real numbers.
+"""Your own sequences of measurements, of any length: predict a class, or real values, for each sequence.
 
     python -m rnn_jax.main --config configs/sequences.py --config.dataset.file=FILE.npz
     python -m rnn_jax.main --config configs/sequences.py:regression --config.dataset.file=FILE.npz
 
-The file has x, float [examples, steps, features] with lengths [examples] where some are shorter, or float
-[steps, features], the sequences one after another, with their lengths; and y [examples], labels, or real
-numbers. Without files of their own for validation and test (dataset.validation_file, dataset.test_file), the
-data gets a stratified 80/10/10 split with a fixed seed.
+The file contains the arrays
 
-Expected: it depends on the sequences; a thousand of a hundred steps take a minute.
+    x           float [examples, steps, features], or [steps, features] with all sequences concatenated
+    lengths     int [examples], optional in the first case
+    y           [examples], labels or real values
+
+Unless validation and test have files of their own (dataset.validation_file, dataset.test_file), the data gets
+a stratified 80/10/10 split with a fixed seed.
+
+Expected: the accuracy depends on the sequences; a thousand sequences of a hundred steps take a minute.
 """
 
 from ml_collections import ConfigDict
@@ -17,7 +21,7 @@ from . import base
 
 
 def get_config() -> ConfigDict:
-    """Labels, and a small network: a start."""
+    """Return a recipe to start from: labels, and a small network."""
     config = base.get_config()
     config.update(
         dataset=dict(name="sequences", file="sequences.npz", batch_size=32),
@@ -31,14 +35,14 @@ def get_config() -> ConfigDict:
 
 
 def regression(config: ConfigDict) -> None:
-    """Real numbers instead of labels."""
+    """Predict real values instead of labels."""
     config.task.name = "sequence_regression"
     if config.dataset.name == "synthetic":
         config.dataset.template = "measurements"
 
 
 def smoke(config: ConfigDict) -> None:
-    """Seconds long, without any data: a small network on synthetic waves."""
+    """Train a small network on synthetic waves in seconds."""
     template = "measurements" if config.task.name == "sequence_regression" else "sequences"
     base.smoke(config, template=template, batch_size=16)
     config.task.buckets = 1

@@ -1,13 +1,13 @@
-"""Tiny Shakespeare, character by character: a million characters, 65 different ones.
+"""Tiny Shakespeare, a character language model: a million characters, 65 distinct ones.
 
     python -m rnn_jax.main --config configs/shakespeare.py
     python -m rnn_jax.generate --workdir DIR --prime "ROMEO:"
 
-One file is downloaded, or found in a folder: --config.dataset.manual_dir=DIR. The loss over `last_tenth`,
-validation and test together, compares with results of others who validate on the last tenth of the text.
+One file is downloaded, or read from the folder --config.dataset.manual_dir=DIR. The metric `last_tenth`, over
+validation and test together, is comparable with results of others who validate on the last tenth of the text.
 
-Expected: 1.43 nats a character over the last tenth after 20 epochs (2,460 steps), 40 minutes on one CPU core.
-`small`: 1.73 in two minutes.
+Expected: 1.43 nats per character on the last tenth after 20 epochs (2,460 steps), 40 minutes on one CPU core;
+`small` has 1.73 after two minutes.
 """
 
 from ml_collections import ConfigDict
@@ -16,7 +16,7 @@ from . import base
 
 
 def get_config() -> ConfigDict:
-    """The recommended recipe."""
+    """Return the recommended recipe."""
     config = base.get_config()
     config.update(
         dataset=dict(name="tiny_shakespeare", batch_size=64),
@@ -30,7 +30,7 @@ def get_config() -> ConfigDict:
 
 
 def small(config: ConfigDict) -> None:
-    """As large as nanoGPT's example for a CPU: 0.8 million parameters. There: 1.88 in three minutes."""
+    """Use 0.8 million parameters, as nanoGPT's CPU example, which has 1.88 nats after three minutes."""
     config.update(
         dataset=dict(batch_size=32),
         task=dict(bptt_steps=64),
@@ -40,7 +40,7 @@ def small(config: ConfigDict) -> None:
 
 
 def smoke(config: ConfigDict) -> None:
-    """Seconds long, without any data: a small network on a synthetic text."""
+    """Train a small network on a synthetic text in seconds."""
     base.smoke(config, template="tiny_shakespeare", batch_size=4)
     config.update(
         task=dict(bptt_steps=8),

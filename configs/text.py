@@ -1,4 +1,4 @@
-"""A text of your own: any UTF-8 file, in any script, by characters, bytes, words, or byte-pair encoding.
+"""A language model of your own text: any UTF-8 file, by characters, bytes, words or byte-pair encoding.
 
     python -m rnn_jax.main --config configs/text.py --config.dataset.file=my.txt
     python -m rnn_jax.main --config configs/text.py:words --config.dataset.file=my.txt
@@ -6,9 +6,9 @@
 
 The last two tenths of the file are the validation and the test split, unless these have files of their own:
 --config.dataset.validation_file=FILE --config.dataset.test_file=FILE. The tokens are stored in
---config.dataset.data_dir, by the SHA-256 of the file's contents.
+--config.dataset.data_dir, under the SHA-256 of the file's contents.
 
-Expected: it depends on the text; a million characters take as long as with configs/shakespeare.py.
+Expected: the loss depends on the text; a million characters take the time of configs/shakespeare.py.
 """
 
 from ml_collections import ConfigDict
@@ -17,28 +17,28 @@ from . import shakespeare
 
 
 def get_config() -> ConfigDict:
-    """The recipe of configs/shakespeare.py, for characters."""
+    """Return the recipe of configs/shakespeare.py for characters."""
     config = shakespeare.get_config()
     config.dataset.update(name="text", file="text.txt", batch_size=32, tokenizer="characters")
     return config
 
 
 def words(config: ConfigDict) -> None:
-    """Words, separated by spaces: the 10,000 most frequent ones."""
+    """Use the 10,000 most frequent words, separated by spaces."""
     if config.dataset.name == "text":
         config.dataset.update(tokenizer="words", vocabulary_size=10_000)
     config.update(task=dict(bptt_steps=35), log=dict(sample_tokens=60))
 
 
 def bpe(config: ConfigDict) -> None:
-    """Byte-pair encoding with 2,000 tokens, learned from the file: pip install -e '.[bpe]'."""
+    """Use byte-pair encoding with 2,000 tokens learned from the file; needs pip install -e '.[bpe]'."""
     if config.dataset.name == "text":
         config.dataset.update(tokenizer="bpe", vocabulary_size=2_000)
     config.update(task=dict(bptt_steps=64), log=dict(sample_tokens=120))
 
 
 def smoke(config: ConfigDict) -> None:
-    """Seconds long, without any data: a small network on a synthetic text."""
+    """Train a small network on a synthetic text in seconds."""
     of_words = config.dataset.tokenizer in ("words", "bpe")
     shakespeare.smoke(config)
     config.dataset.template = "ptb" if of_words else "tiny_shakespeare"

@@ -73,7 +73,7 @@ def prefer(driver: Chrome, scheme: str) -> None:
 
 
 def errors(driver: Chrome) -> list[str]:
-    """New error messages: exceptions, rejected requests, violations of the policy."""
+    """Return new error messages: exceptions, rejected requests, violations of the content security policy."""
     return [
         str(entry["message"])
         for entry in driver.get_log("browser")
@@ -82,7 +82,7 @@ def errors(driver: Chrome) -> list[str]:
 
 
 def requests(driver: Chrome) -> list[str]:
-    """The addresses of new requests to anything but the page itself."""
+    """Return the addresses of new requests to anything but the page itself."""
     found = []
     for entry in driver.get_log("performance"):
         message: dict[str, Any] = json.loads(entry["message"])["message"]

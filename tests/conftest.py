@@ -1,4 +1,4 @@
-"""What every test runs under: JAX on three CPU devices, strict about ranks, its compilations kept on disk."""
+"""Settings and fixtures of all tests: JAX on three CPU devices, strict ranks, a compilation cache on disk."""
 
 import gc
 import os
@@ -9,34 +9,34 @@ from typing import Any
 
 import pytest
 
-# Before JAX is imported. Three devices, so that a batch can be spread over 1, 2 and 3.
+# This must run before JAX is imported. With three devices, a batch can be sharded over 1, 2 and 3.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "3")
 os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".jax_cache"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-# A test mostly compiles, programs that run for milliseconds; with 0 they are compiled as for users.
+# Tests spend most of their time on compiling programs that run for milliseconds. 0 compiles as for users.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-# XLA's older emitters compile a test's programs in a third of the time. XLA aborts on a flag that it does not
-# know, as that of jaxlib 0.12 does on these.
+# XLA's older emitters compile the programs of tests in a third of the time. XLA aborts on unknown flags; in
+# jaxlib 0.12, these are unknown.
 QUICK = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1")
 if version("jaxlib").startswith("0.10.") and QUICK[0] not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = " ".join([*QUICK, os.environ.get("XLA_FLAGS", "")]).strip()
 
-# What JAX keeps of compiled programs is looked through at each collection, and none of it is ever garbage.
+# Each garbage collection traverses JAX's compiled programs, which are never garbage. So collect rarely.
 gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
 def prepared_real_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The one folder where real data are prepared, by the first of the workers: the others wait."""
+    """Return the folder of prepared real data, which all workers share; the first of them prepares it."""
     own = tmp_path_factory.getbasetemp()
     return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "prepared"
 
 
 @pytest.fixture(scope="session")
 def tiny() -> Callable[..., Any]:
-    """tiny({"train.seed": 1}): see `tiny.build_tiny`."""
+    """Return `tiny.build_tiny`, as in `tiny({"train.seed": 1})`."""
     from tiny import build_tiny
 
     return build_tiny
@@ -44,7 +44,7 @@ def tiny() -> Callable[..., Any]:
 
 @pytest.fixture
 def compiled_as_for_users() -> Iterator[None]:
-    """With all optimizations, which other tests run without."""
+    """Compile with all optimizations, which other tests disable."""
     import jax
 
     before = jax.config.read("jax_disable_most_optimizations")
@@ -55,7 +55,7 @@ def compiled_as_for_users() -> Iterator[None]:
 
 @pytest.fixture
 def unregistered() -> Iterator[None]:
-    """What a test registers in the catalogue leaves it after the test."""
+    """Remove the entries that a test registers in the catalogue."""
     from rnn_jax.catalogue import CELLS, DATASETS, TASKS
 
     tables: list[dict[str, Any]] = [CELLS, TASKS, DATASETS]

@@ -17,7 +17,7 @@ def write_lines(file: Path, rows: Sequence[Row]) -> None:
 
 
 def config_of(changes: Row) -> dict[str, Row]:
-    """The sections of a config, with changes by dotted key."""
+    """Return the sections of a config, with changes by dotted key."""
     keys = {
         "model.cell": "lstm",
         "model.hidden_size": 32,
@@ -36,7 +36,7 @@ def config_of(changes: Row) -> dict[str, Row]:
 
 
 def learning(steps: int, every: int, final: float, random: np.random.Generator) -> list[Row]:
-    """Logged metrics: train at every `every`-th step, validation at every fifth of these."""
+    """Return logged metrics: train at every `every`-th step, validation at every fifth of these."""
     rows = []
     for step in range(every, steps + 1, every):
         rise = 1 - math.exp(-5 * step / steps)

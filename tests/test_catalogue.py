@@ -1,4 +1,4 @@
-"""The catalogue: its facts are true, and entries from outside are checked when they are registered."""
+"""The catalogue: its facts are correct, and registering an entry from outside checks it."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -34,7 +34,7 @@ CONFIGS = {
 }
 
 
-def test_every_path_names_something() -> None:
+def test_every_path_of_the_catalogue_resolves() -> None:
     for entry in [*CELLS.values(), *TASKS.values(), *DATASETS.values()]:
         assert callable(resolve(entry.builder))
         options_of(entry)
@@ -111,7 +111,7 @@ DATASET: dict[str, Any] = {"builder": "rnn_jax.datasets.synthetic:load_generated
     ],
 )
 def test_wrong_registrations(register: Any, name: str, facts: dict[str, Any], lines: list[str]) -> None:
-    """All that is wrong is named at once, and the catalogue stays as it is."""
+    """The error lists all mistakes at once, and the catalogue does not change."""
     before = [dict(table) for table in (CELLS, TASKS, DATASETS)]
     with pytest.raises(UserError) as caught:
         register(name, **facts)
@@ -132,7 +132,7 @@ def test_the_same_file_may_register_again() -> None:
 
 
 class Mine(BaseModel):
-    """Keys of a task of one's own."""
+    """The keys of a custom task."""
 
     order: Literal["forward", "backward"] = Field("forward", description="the order of the pixels")
     margin: Annotated[float, Hyper] = Field(0.5, ge=0, description="margin of the loss")

@@ -1,4 +1,4 @@
-"""The four worked examples of CONTRIBUTING.md run as they are written, on a copy of the package."""
+"""The four worked examples of CONTRIBUTING.md run as written, on a copy of the package."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MOST_LINES = 48
+MAX_LINES = 48
 
 
 def section(name: str) -> str:
@@ -24,7 +24,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def change(root: Path, hunk: str) -> None:
-    """Applies one hunk: what is taken away, or stays, must be in the file, and only once."""
+    """Apply a hunk; its removed and unchanged lines must be in the file exactly once."""
     place, _, lines = hunk.partition("\n")
     before = "\n".join(line[1:] for line in lines.splitlines() if line[0] in " -")
     after = "\n".join(line[1:] for line in lines.splitlines() if line[0] in " +")
@@ -44,15 +44,15 @@ def change(root: Path, hunk: str) -> None:
     ],
 )
 @pytest.mark.matrix
-def test_an_example_works_as_it_is_written(name: str, edited: list[str], tmp_path: Path) -> None:
-    """It is one new file, and inside the package one new entry in the catalogue."""
+def test_an_example_works_as_written(name: str, edited: list[str], tmp_path: Path) -> None:
+    """An example adds one file, and inside the package one entry in the catalogue."""
     for folder in ("rnn_jax", "configs", "tests"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     text = section(name)
     (code,), (commands,) = (blocks(text, language) for language in ("python", "sh"))
     changes = "".join(blocks(text, "diff"))
-    assert len(code.splitlines()) + changes.count("\n+") < MOST_LINES
+    assert len(code.splitlines()) + changes.count("\n+") < MAX_LINES
     assert "\n-" not in changes
     places = re.findall(r"`([\w/]+\.py)`:\n", text)
     assert len(places) == 1
@@ -67,7 +67,7 @@ def test_an_example_works_as_it_is_written(name: str, edited: list[str], tmp_pat
     for command in commands.splitlines():
         environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
         words = shlex.split(command, comments=True)
-        if words[0] == "python":  # trains for longer than it compiles
+        if words[0] == "python":  # training takes longer than compiling
             words, environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = words[1:], "0"
         else:
             words = ["-m", *words]

@@ -1,4 +1,4 @@
-"""What docs/ says can be done as it is said: its YAML is Kubernetes', its commands are commands."""
+"""The YAML files and commands in docs/clusters.md are valid."""
 
 import re
 import shlex
@@ -26,24 +26,24 @@ def container(resource: dict) -> dict:
     return found
 
 
-def test_both_are_there() -> None:
+def test_both_examples_are_marked() -> None:
     assert sorted(MARKED) == ["run", "study"]
 
 
 @pytest.mark.parametrize("name", ["study", "run"])
-def test_the_yaml_is_what_kubernetes_takes(name: str) -> None:
+def test_the_yaml_is_valid_for_kubernetes(name: str) -> None:
     for resource in resources(name):
         kubernetes_validate.validate(resource, VERSION, strict=True)
 
 
-def test_a_misspelt_field_would_be_seen() -> None:
+def test_a_misspelt_field_is_detected() -> None:
     job = resources("study")[-1]
     job["spec"]["paralelism"] = 8
     with pytest.raises(kubernetes_validate.ValidationError, match="paralelism"):
         kubernetes_validate.validate(job, VERSION, strict=True)
 
 
-def test_names_in_the_yaml_are_those_of_others_there() -> None:
+def test_names_in_the_yaml_refer_to_its_other_resources() -> None:
     found = resources("study")
     by_kind = {(resource["kind"], resource["metadata"]["name"]): resource for resource in found}
     job, database = by_kind["Job", "mnist-sweep"], by_kind["StatefulSet", "database"]
@@ -61,7 +61,7 @@ def test_names_in_the_yaml_are_those_of_others_there() -> None:
     assert storage == "--storage=postgresql://study@database/study"
 
 
-def test_the_jobs_commands_are_ours() -> None:
+def test_the_commands_of_jobs_are_valid() -> None:
     study, run = container(resources("study")[-1]), container(resources("run")[-1])
     assert study["command"] == ["python", "-m", "rnn_jax.sweep"]
     assert sweeps.parse(study["args"]).study is not None
@@ -78,13 +78,13 @@ def test_the_jobs_commands_are_ours() -> None:
 
 
 def commands(language: str) -> list[list[str]]:
-    """The commands in blocks of a language, lines that go on put together, without what a shell does."""
+    """Return the commands in code blocks of a language, with continued lines joined."""
     text = "\n".join(re.findall(rf"```{language}\n(.*?)```", CLUSTERS, re.DOTALL)).replace("\\\n", " ")
     lines = [line for line in text.splitlines() if "-m rnn_jax." in line and "..." not in line]
     return [shlex.split(line[line.index("rnn_jax.") :], comments=True) for line in lines]
 
 
-def test_the_commands_are_ours() -> None:
+def test_the_commands_are_valid() -> None:
     found = commands("sh")
     assert len(found) >= 5
     for name, *arguments in found:

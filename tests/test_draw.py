@@ -1,4 +1,4 @@
-"""The command that opens a page to draw on: the input it rejects, and how it ends."""
+"""The command that serves the drawing page: rejected input and shutdown."""
 
 import contextlib
 import http.client
@@ -31,7 +31,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train_once(tmp_path_factory, "digits", *DIGITS)
 
 
-def ends(arguments: list[Any], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+def run_draw(arguments: list[Any], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
     capsys.readouterr()
     status = draw.main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
@@ -58,7 +58,7 @@ def ends(arguments: list[Any], capsys: pytest.CaptureFixture[str]) -> tuple[int,
 def test_wrong_flags_are_reported(
     arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, out, err = ends(arguments, capsys)
+    status, out, err = run_draw(arguments, capsys)
     assert (status, out, err.count("\n")) == (2, "", 1)
     for word in words:
         assert word in err
@@ -95,7 +95,7 @@ def test_runs_without_images_are_rejected_before_jax_starts(tmp_path: Path) -> N
 def test_a_taken_port_is_reported(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        status, out, err = ends(["--workdir", digits, "--port", port], capsys)
+        status, out, err = run_draw(["--workdir", digits, "--port", port], capsys)
     assert (status, out) == (2, "")
     assert err == f"error: --port={port}: Address already in use; omit it to use a free port\n"
 
@@ -104,17 +104,17 @@ def test_damaged_runs_are_reported(digits: Path, tmp_path: Path, capsys: pytest.
     run = tmp_path / "run"
     run.mkdir()
     (run / "config.json").write_bytes((digits / "config.json").read_bytes())
-    status, _, err = ends(["--workdir", run], capsys)
+    status, _, err = run_draw(["--workdir", run], capsys)
     assert status == 2
     assert "dataset.json: missing; resume the run" in err
     (run / "dataset.json").write_bytes((digits / "dataset.json").read_bytes())
-    status, out, err = ends(["--workdir", run], capsys)
+    status, out, err = run_draw(["--workdir", run], capsys)
     assert (status, out) == (4, "")
     assert err == f"error: {run}/checkpoints: no valid checkpoint\n"
-    known = json.loads((digits / "dataset.json").read_text())
-    known |= {"spec": {"kind": "numbers"}, "classes": []}
-    (run / "dataset.json").write_text(json.dumps(known))
-    status, _, err = ends(["--workdir", run], capsys)
+    info = json.loads((digits / "dataset.json").read_text())
+    info |= {"spec": {"kind": "numbers"}, "classes": []}
+    (run / "dataset.json").write_text(json.dumps(info))
+    status, _, err = run_draw(["--workdir", run], capsys)
     assert (status, err) == (2, f"error: {run}: dataset.json has data of kind 'numbers', must be 'image'\n")
 
 
@@ -123,7 +123,7 @@ def test_damaged_runs_are_reported(digits: Path, tmp_path: Path, capsys: pytest.
 
 @contextlib.contextmanager
 def started(run: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The command in its own process, and the port it prints."""
+    """Run the command in its own process; yield the process and the port that it prints."""
     command = [sys.executable, "-m", "rnn_jax.draw", "--workdir", str(run), *arguments]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}

@@ -21,7 +21,7 @@ SMALL = ["--config.train.duration_steps=20", "--config.log.tensorboard=False", "
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of a character model; its vocabulary has 0 and A, and no space."""
+    """Train a character model whose vocabulary has 0 and A, but no space."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     assert main.main(["--config", "configs/shakespeare.py:smoke", "--workdir", str(folder), *SMALL]) == 0
     return folder

@@ -29,7 +29,7 @@ def run_main(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run, which tests must not change but by evaluating it."""
+    """Train a run that tests may evaluate, but not change otherwise."""
     run = tmp_path_factory.mktemp("trained") / "run"
     assert main([*SMOKE, "--workdir", str(run)]) == 0
     return run

@@ -1,4 +1,4 @@
-"""A task from outside: ranked by its F1 score, best first, and explained when memory runs out."""
+"""A task from outside: sweeps rank it by its F1 score, and running out of memory is explained."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def assert_best_first(folder: Path) -> None:
-    """In results.jsonl the scores differ; report.md and the page have the better one first."""
+    """Assert that the scores in results.jsonl differ, and that report.md and the page have the best first."""
     rows = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
     scores = {row["point"]["optimizer.learning_rate"]: row["best"]["f1"] for row in rows}
     assert scores[1e-2] > scores[0.0]
@@ -104,7 +104,7 @@ def test_a_study_ranks_the_best_first(config: Path, tmp_path: Path) -> None:
 
 
 def test_running_out_of_memory_is_explained(config: Path) -> None:
-    """The entry names no key for its time steps."""
+    """The catalogue's entry has no key for the time steps."""
     resolved = validate(load_config(str(config)))[0]
     message = r"model\.layers = 1\nLower dataset\.batch_size"
     with pytest.raises(OutOfMemoryError, match=message), memory.explain_out_of_memory(resolved):

@@ -1,4 +1,4 @@
-"""A cell from a config file alone: what a run folder stores of it, and how it is loaded again."""
+"""A cell that only a config file defines: its plug-in in the run folder, and the commands that load it."""
 
 import json
 import os
@@ -69,7 +69,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(config: Path) -> Path:
-    """A run of two steps; its cell is not registered any more."""
+    """Train a run of two steps, then remove its cell from the catalogue."""
     run = config.parent / "run"
     cells = dict(CELLS)
     assert main.main(["--config", str(config), "--workdir", str(run), "--config.model.sharpness=2"]) == 0
@@ -79,7 +79,7 @@ def trained(config: Path) -> Path:
 
 
 def missing(config: Path, file: Path) -> str:
-    """The line that names what is missing."""
+    """Return the error that names the missing plug-in."""
     return (
         f"error: {file}: model.cell = 'ugrnn' comes from '{config.resolve()}'; "
         f"add --plugin '{config.resolve()}'\n"
@@ -132,7 +132,7 @@ COMMANDS = {
 def test_commands_load_the_plugin_again(
     name: str, config: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without it they exit with one line; with it they continue to the next error."""
+    """Without the plug-in, a command exits with one line; with it, it continues to the next error."""
     command, arguments, error = COMMANDS[name]
     arguments = ["--workdir", str(trained), *arguments]
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -153,7 +153,7 @@ def test_python_loads_it_after_load_plugins(config: Path, trained: Path) -> None
 
 
 def test_nothing_in_a_run_folder_is_run(trained: Path, tmp_path: Path) -> None:
-    """Whatever it names as a plug-in."""
+    """The plug-ins that config.json names are not loaded."""
     run, harm = tmp_path / "run", tmp_path / "harm.py"
     shutil.copytree(trained, run)
     harm.write_text("raise SystemExit('harmed')")
@@ -217,7 +217,7 @@ def test_a_population_is_resumed_with_its_file(
 
 @pytest.mark.matrix
 def test_workers_of_a_sweep_get_the_plugin(config: Path, tmp_path: Path) -> None:
-    """The cell is varied; the config itself has another."""
+    """The sweep varies the cell; the config has another one."""
     arguments = [
         *(
             "--config",

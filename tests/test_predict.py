@@ -1,4 +1,4 @@
-"""The command that predicts new inputs."""
+"""The command that predicts for new inputs."""
 
 import io
 import json
@@ -36,7 +36,7 @@ def train(config: str, folder: Path, *changes: str) -> Path:
 
 
 def evaluated(run: Path) -> Predictions:
-    """The predictions of `--mode eval` for the test split."""
+    """Return the predictions of `--mode eval` for the test split."""
     predictions = evaluate_run(read_config(run), run, "best").predictions
     assert predictions is not None
     return predictions
@@ -127,7 +127,7 @@ def test_unreadable_inputs_are_reported_and_the_rest_predicted(
 
 
 def text_of(number: int) -> str:
-    """A text of one to nine words, some of which depend on its class."""
+    """Return a text of one to nine words, some of which depend on its class."""
     label = sorted(WORDS)[number % len(WORDS)]
     words = [*WORDS[label].split(), "the", "film", "é", "was"]
     return " ".join(words[(number * step) % len(words)] for step in range(1, 2 + number % 9))
@@ -144,7 +144,7 @@ def table(path: Path, texts: list[str]) -> str:
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on a table in Latin-1 with texts truncated to six words, and tested on all of them."""
+    """Train on a Latin-1 table with texts truncated to six words; the test split is all of them."""
     folder = tmp_path_factory.mktemp("texts")
     file = table(folder / "a.tsv", TEXTS)
     return train(
@@ -200,7 +200,7 @@ def test_a_prediction_does_not_depend_on_the_rest_of_its_batch(
         assert one["probability"] == pytest.approx(other["probability"], abs=2e-6)
 
 
-def test_texts_are_read_before_the_last_is_written() -> None:
+def test_complete_lines_of_a_pipe_are_read_at_once() -> None:
     """A program may wait for a prediction before it writes the next text."""
     reading, writing = os.pipe()
     found = inputs._lines(reading, "utf-8", "a pipe")
@@ -215,7 +215,7 @@ def test_texts_are_read_before_the_last_is_written() -> None:
 
 
 def test_a_file_is_read_in_blocks_of_many_lines(tmp_path: Path) -> None:
-    """So that texts of similar lengths share batches, however few bytes are read at a time."""
+    """Texts of similar lengths can share batches, even if few bytes are read at a time."""
     (tmp_path / "a.txt").write_text(("word " * 60 + "\n") * 2_500)
     with (tmp_path / "a.txt").open("rb") as file:
         blocks = list(inputs._lines(file.fileno(), "utf-8", "a.txt"))

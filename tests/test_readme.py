@@ -1,4 +1,4 @@
-"""Code in the documentation runs, and its tables are those of the records."""
+"""The code in docs/ runs, and the tables of experiments are those of the records."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def example(name: str, page: str) -> str:
-    """The code block after `<!-- name -->` in a page of docs/."""
+    """Return the code block after `<!-- name -->` in a page of docs/."""
     text = (ROOT / "docs" / page).read_text()
     return text.partition(f"<!-- {name} -->\n```python\n")[2].partition("```")[0]
 
@@ -38,7 +38,7 @@ def test_the_python_example_runs(
     assert np.isfinite(names["output"]).all()
 
 
-def test_the_sweep_file_is_one() -> None:
+def test_the_sweep_file_is_valid() -> None:
     code = example("sweep", "sweeps.md")
     names: dict[str, Any] = {}
     exec(compile(code, "docs", "exec"), names)
@@ -47,10 +47,8 @@ def test_the_sweep_file_is_one() -> None:
 
 
 @pytest.mark.parametrize("shape", ["lengths vary", "one length"])
-def test_what_aeon_loads_becomes_sequences(
-    shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As its loader gives them: [channels, time] each, a list or one array, and labels as texts."""
+def test_data_of_aeon_become_sequences(shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loader of aeon returns a list of [channels, time] or one array, and labels as strings."""
     random = np.random.default_rng(0)
     lengths = [7] * 40 if shape == "one length" else random.integers(3, 9, size=40).tolist()
     series = [random.normal(size=(3, length)) for length in lengths]
@@ -71,7 +69,7 @@ def test_what_aeon_loads_becomes_sequences(
     np.testing.assert_allclose(found.steps[: lengths[0]], series[0].T, rtol=1e-6)
 
 
-def test_tables_are_what_the_records_give() -> None:
+def test_tables_are_those_of_the_records() -> None:
     done = subprocess.run(
         [sys.executable, "experiments/tables.py", "--check"], cwd=ROOT, capture_output=True, text=True
     )

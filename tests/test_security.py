@@ -1,4 +1,4 @@
-"""What SECURITY.md promises of the package as a whole; of single readers, see `tests/datasets`."""
+"""The promises of SECURITY.md for the whole package; `tests/datasets` tests those for single readers."""
 
 import ast
 import json
@@ -19,13 +19,13 @@ READS_CODE = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "r
 
 
 def called(tree: ast.AST) -> set[str]:
-    """The functions that are called, by the last part of their names."""
+    """Return the names of called functions, without their modules."""
     functions = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return {ast.unparse(function).rpartition(".")[2] for function in functions}
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """The packages that are imported, inside of functions too."""
+    """Return the imported packages, including imports inside functions."""
     names = set[str]()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -84,16 +84,16 @@ def run(*arguments: str) -> str:
 
 
 def test_nothing_in_a_run_folder_is_run(tmp_path: Path) -> None:
-    """Its checkpoint is restored, its model evaluated and asked, and no pickle is read meanwhile."""
+    """Restoring, evaluating and predicting run no code from the run folder and load no pickle."""
     folder = tmp_path / "run"
     command = ["--config", "configs/digits.py:smoke", "--workdir", str(folder)]
     run("-m", "rnn_jax.main", *command, "--config.train.duration_steps=2")
     for name in ("__init__.py", "sitecustomize.py", "numpy.py", "dataset.py", "config.py"):
         (folder / name).write_text("raise SystemExit('harmed')")
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(tmp_path / "a.png")
-    said = run("-c", WATCHED, str(folder), "--json", str(tmp_path / "a.png"))
-    assert said.splitlines()[-1] == "nothing was run"
-    assert json.loads(said.splitlines()[-2])["input"] == str(tmp_path / "a.png")
+    output = run("-c", WATCHED, str(folder), "--json", str(tmp_path / "a.png"))
+    assert output.splitlines()[-1] == "nothing was run"
+    assert json.loads(output.splitlines()[-2])["input"] == str(tmp_path / "a.png")
 
 
 def test_the_limits_are_those_of_the_code() -> None:

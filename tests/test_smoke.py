@@ -1,4 +1,4 @@
-"""Every config, and every variant of it, runs: on synthetic data, and briefly on real data, where it is."""
+"""Every config and variant runs on synthetic data, and briefly on real data if they are available."""
 
 import os
 from pathlib import Path
@@ -51,7 +51,7 @@ def written_pictures(folder: Path) -> Path:
     return folder / "images"
 
 
-# Anybody's own: by the config the key that names it, and what stands for it here.
+# For each config of a user's own data: the key that names them, and a function that returns an example.
 OWN = {
     "text": ("file", lambda folder: ROOT / "README.md"),
     "labelled_text": ("file", written_table),
@@ -60,17 +60,17 @@ OWN = {
 }
 
 
-@pytest.mark.skipif("RNN_JAX_DATA" not in os.environ, reason="RNN_JAX_DATA names no folder with real data")
+@pytest.mark.skipif("RNN_JAX_DATA" not in os.environ, reason="RNN_JAX_DATA is not set")
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 @pytest.mark.matrix
 def test_brief_on_real_data(path: Path, tmp_path: Path, prepared_real_data: Path) -> None:
     if path.stem == "fashion_mnist" and not (Path(os.environ["RNN_JAX_DATA"]) / path.stem).is_dir():
-        pytest.skip("the folder with real data has none of Fashion-MNIST")
+        pytest.skip("RNN_JAX_DATA has no folder fashion_mnist")
     steps = [
         "--config.train.duration_steps=3",
         "--config.log.every_steps=1",
         "--config.train.report_test=False",
-        "--config.model.hidden_size=32",  # what is looked at is the data
+        "--config.model.hidden_size=32",  # the test is about the data
     ]
     if path.stem in ("imdb", "labelled_text", "sequences"):
         steps.append("--config.task.buckets=2")

@@ -1,4 +1,4 @@
-"""Jobs small enough to be trained many times."""
+"""Configs of runs that are small enough to be trained many times."""
 
 from typing import Any
 
@@ -31,10 +31,10 @@ TINY_LANGUAGE_MODEL: dict[str, Any] = {
 
 
 def build_tiny(changes: dict[str, Any] | None = None) -> Config:
-    """A config of twelve steps in batches of twelve, on forty examples."""
+    """Return a config of twelve steps with batches of twelve out of forty examples."""
     return validate(load_config("configs/digits.py:smoke", TINY | (changes or {})))[0]
 
 
 def build_tiny_language_model(changes: dict[str, Any] | None = None) -> Config:
-    """A config of twelve steps of a language model, in windows of five tokens."""
+    """Return a config of a language model with twelve steps and BPTT windows of five tokens."""
     return validate(load_config("configs/shakespeare.py:smoke", TINY_LANGUAGE_MODEL | (changes or {})))[0]

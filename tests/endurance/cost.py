@@ -1,7 +1,7 @@
-"""What a save costs the loop, and what it takes to verify a checkpoint, on MNIST as its config has it.
+"""The cost of a save for the training loop, and of verifying a checkpoint, with configs/mnist.py.
 
-In one run, every second evaluation is not followed by a save: an epoch with a save beside it and one without
-are neighbours, and a slower hour of the machine is in both.
+In one run, only every second evaluation is followed by a save. Epochs with and without a save alternate, so
+that changes in the speed of the machine affect both alike.
 """
 
 import itertools
@@ -20,7 +20,7 @@ VERIFY_SECONDS = 0.2 * float(os.environ.get("PACE", "1"))
 
 
 def measure(scratch: Path, count: int) -> Outcome:
-    """Trains `count` epochs with a save, and as many without, in turns."""
+    """Train `count` epochs with a save and as many without, alternately."""
     outcome = Outcome(tried=count)
     with outcome.timed():
         found = call(lambda: _epochs(scratch / "run", count), scratch)
@@ -28,30 +28,30 @@ def measure(scratch: Path, count: int) -> Outcome:
         pairs = [100 * (a / b - 1) for a, b in zip(found["with"], found["without"], strict=True)]
         percent = 100 * (with_save / without - 1)
         outcome.measurements |= {
-            "seconds an epoch with a save": round(with_save, 3),
-            "seconds an epoch without": round(without, 3),
-            "percent": round(percent, 2),
-            "percent, median of neighbours": round(statistics.median(pairs), 2),
-            "loop waits, ms": round(1000 * statistics.median(found["waits"]), 2),
-            "verifying, ms": round(1000 * found["verify"], 2),
+            "seconds per epoch with a save": round(with_save, 3),
+            "seconds per epoch without a save": round(without, 3),
+            "slow-down in %": round(percent, 2),
+            "slow-down in %, median over neighbouring epochs": round(statistics.median(pairs), 2),
+            "ms per call of save": round(1000 * statistics.median(found["waits"]), 2),
+            "ms to verify a checkpoint": round(1000 * found["verify"], 2),
         }
-        outcome.check(percent <= ALLOWED_PERCENT, f"a save costs {percent:.2f} %")
+        outcome.check(percent <= ALLOWED_PERCENT, f"a save slows an epoch by {percent:.2f} %")
         outcome.check(found["verify"] <= VERIFY_SECONDS, f"verifying takes {found['verify']:.3f} s")
     return outcome
 
 
 def _epochs(folder: Path, count: int) -> dict[str, Any]:
-    """Seconds of each epoch, those of a call of `save`, and of verifying a checkpoint."""
+    """Return the seconds of each epoch, of each call of `save`, and of verifying a checkpoint."""
     from rnn_jax.checkpoints import store
     from rnn_jax.checkpoints.saver import Saver
     from rnn_jax.main import main
     from rnn_jax.reporting.console import Console
 
-    ends, waits, saved, save, evaluated = [], [], [], Saver.save, Console.log_evaluation
+    ends, waits, saved, save, log_evaluation = [], [], [], Saver.save, Console.log_evaluation
 
-    def note(console: Console, *arguments: Any) -> None:
+    def log_end(console: Console, *arguments: Any) -> None:
         ends.append(time.perf_counter())
-        evaluated(console, *arguments)
+        log_evaluation(console, *arguments)
 
     def save_every_second(saver: Saver, *arguments: Any, **more: Any) -> None:
         saved.append(len(ends) % 2 == 1)
@@ -60,13 +60,13 @@ def _epochs(folder: Path, count: int) -> dict[str, Any]:
             save(saver, *arguments, **more)
             waits.append(time.perf_counter() - began)
 
-    for owner, name, instead in ((Console, "log_evaluation", note), (Saver, "save", save_every_second)):
+    for owner, name, instead in ((Console, "log_evaluation", log_end), (Saver, "save", save_every_second)):
         setattr(owner, name, instead)
-    epochs = 2 * count + 3  # the first two pay for imports and compilations
+    epochs = 2 * count + 3  # the first two include imports and compilation
     overrides = {"train.duration_epochs": float(epochs), "train.report_test": False}
     arguments = ["--config", "configs/mnist.py", *typed(overrides), "--workdir", str(folder)]
     if main(arguments) != 0:
-        raise RuntimeError("the run did not end well")
+        raise RuntimeError("the run failed")
     times = [after - before for before, after in itertools.pairwise(ends[2:])]
     checkpoints = folder / "checkpoints"
     verifying = []

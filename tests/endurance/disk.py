@@ -1,8 +1,8 @@
-"""A disk that is full at any write: it is said, what was there stays, and once there is room the run goes on.
+"""A disk that is full at a random write: the error is reported, and the run can be resumed undamaged.
 
-The run folder lies on a small tmpfs, filled up but for a random rest, so that the write that fails is any of
-those of a run: config, data's description, metrics, checkpoints, summary, pictures. Where nothing may be
-mounted, the size that a file may have is limited instead.
+The run folder is on a small tmpfs that is full except for a random number of bytes. So any write of a run may
+fail: config, dataset info, metrics, checkpoints, summary, plots. Where mounting is not permitted, the size of
+files is limited instead.
 """
 
 import contextlib
@@ -30,18 +30,18 @@ OVERRIDES = SMALL | {
 
 
 def measure(scratch: Path, count: int) -> Outcome:
-    """Lets `count` runs end on a full disk, and go on."""
+    """Start `count` runs on a nearly full disk, then resume each with enough space."""
     outcome, chance = Outcome(), random.Random(0)
     environment = {"JAX_COMPILATION_CACHE_DIR": str(scratch / "compiled")}
     command = ["--config", "configs/digits.py:smoke", *typed(OVERRIDES), "--workdir"]
     with outcome.timed(), _small_disk(scratch / "disk") as is_mounted:
         straight = scratch / "straight"
         first = start([*command, str(straight)], scratch / "log", environment=environment)
-        if not outcome.check(first.wait() == 0, first.said()[-500:]):
+        if not outcome.check(first.wait() == 0, first.output()[-500:]):
             return outcome
         expected = call(lambda: digests(straight), scratch)
         largest = sum(path.stat().st_size + 4096 for path in straight.rglob("*"))
-        outcome.measurements["disk"] = "tmpfs" if is_mounted else "a limit on the size of files"
+        outcome.measurements["file system"] = "tmpfs" if is_mounted else "limited size of files"
         while outcome.tried < count:
             outcome.tried += 1
             folder = scratch / "disk" / "run"
@@ -53,39 +53,41 @@ def measure(scratch: Path, count: int) -> Outcome:
                     [*command, str(folder)], scratch / "log", environment=environment, before=before
                 )
                 status = process.wait()
-                said = process.said()
+                output = process.output()
                 kept = sorted(path.name for path in folder.glob("checkpoints/*"))
-            _look(status, said, left, folder, kept, outcome)
+            _check(status, output, left, folder, kept, outcome)
             again = start([*command, str(folder)], scratch / "log", environment=environment)
-            if outcome.check(again.wait() == 0, f"{left} bytes, again: {again.said()[-500:]}"):
+            if outcome.check(again.wait() == 0, f"{left} bytes, resumed: {again.output()[-500:]}"):
                 found = call(lambda folder=folder: digests(folder), scratch)
                 different = [name for name in expected if found[name] != expected[name]]
                 outcome.check(not different, f"{left} bytes: other bits: {', '.join(different)}")
     return outcome
 
 
-def _look(status: int, said: str, left: int, folder: Path, kept: list[str], outcome: Outcome) -> None:
-    """What a run says, and what it leaves, when its disk is full."""
+def _check(status: int, output: str, left: int, folder: Path, kept: list[str], outcome: Outcome) -> None:
+    """Check the message of a run whose disk is full, and its checkpoints."""
     from rnn_jax.checkpoints import store
 
     if status == 0:
         outcome.count("enough room")
         return
-    outcome.count("stopped by the full disk")
-    is_said = str(folder) in said and ("full" in said or "larger" in said or "cannot be written" in said)
+    outcome.count("ended by the full disk")
+    is_reported = str(folder) in output and (
+        "full" in output or "larger" in output or "cannot be written" in output
+    )
     outcome.check(
-        status == 5 and is_said and "Traceback" not in said, f"{left} bytes: {status} {said[-500:]}"
+        status == 5 and is_reported and "Traceback" not in output, f"{left} bytes: {status} {output[-500:]}"
     )
     outcome.check(not any("invalid" in name for name in kept), f"{left} bytes: {kept}")
     if store.steps(folder / "checkpoints"):
-        outcome.count("of these with a checkpoint")
+        outcome.count("of these, with a checkpoint")
         warnings = store.find(folder / "checkpoints").warnings
         outcome.check(not warnings, f"{left} bytes: {warnings}")
 
 
 @contextlib.contextmanager
 def _small_disk(place: Path) -> Iterator[bool]:
-    """A file system of `BYTES` bytes; False, and a plain folder, where none can be mounted."""
+    """Mount a file system of `BYTES` bytes at `place`; yield False if it stays a plain folder."""
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={BYTES}", "tmpfs", str(place)]
     try:
@@ -101,7 +103,7 @@ def _small_disk(place: Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def _fill(disk: Path, left: int) -> Iterator[Callable[[], None]]:
-    """Leaves so many bytes on a disk."""
+    """Fill a disk except for `left` bytes."""
     filler = disk / "filler"
     free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
     filler.write_bytes(bytes(max(0, free - left)))
@@ -113,7 +115,7 @@ def _fill(disk: Path, left: int) -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def _limited(left: int) -> Iterator[Callable[[], None]]:
-    """Limits the size of each file to some bytes."""
+    """Limit the size of each file, in proportion to `left`."""
 
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Checkpoints with a flipped bit, with a file that is cut, empty or gone: noticed, named, passed over."""
+"""Checkpoints with a flipped bit, or with a truncated, empty or missing file: reported and not used."""
 
 import functools
 import random
@@ -22,7 +22,7 @@ Damage = tuple[str, Callable[[Path], None]]
 
 
 def measure(scratch: Path, count: int) -> Outcome:
-    """Damages a checkpoint with `count` bit flips, one at a time, and each of its files in other ways."""
+    """Damage a checkpoint by `count` bit flips, one at a time, and each of its files in other ways."""
     outcome, chance = Outcome(), random.Random(0)
     command = ["--config", "configs/digits.py:smoke", *typed(OVERRIDES), "--workdir"]
     environment = {"JAX_COMPILATION_CACHE_DIR": str(scratch / "compiled")}
@@ -32,31 +32,31 @@ def measure(scratch: Path, count: int) -> Outcome:
         if not outcome.check(status == 0, (scratch / "log").read_text()[-500:]):
             return outcome
         newest = max((straight / "checkpoints").glob("[0-9]*"))
-        damages = [_flip(newest, chance) for _ in range(count)] + list(_losses(newest, chance))
+        damages = [_flip(newest, chance) for _ in range(count)] + list(_file_damages(newest, chance))
         for damage in damages:
-            _look(straight, newest.name, damage, scratch, outcome)
-        outcome.measurements["flips"] = count
-        outcome.measurements["other damages"] = len(damages) - count
+            _check(straight, newest.name, damage, scratch, outcome)
+        outcome.measurements["bit flips"] = count
+        outcome.measurements["other damage"] = len(damages) - count
         expected = call(lambda: digests(straight), scratch)
         for damage in chance.sample(damages, min(COMMANDS, max(1, count // 50))):
             folder = scratch / "resumed"
             _copy(straight, folder)
-            (folder / "summary.json").unlink()  # not finished any more
+            (folder / "summary.json").unlink()  # so that the run is unfinished
             damage[1](folder / "checkpoints" / newest.name)
             log = scratch / "resumed.log"
             status = start(["--workdir", str(folder)], log, environment=environment).wait()
-            said = log.read_text()
-            ends_well = status == 0 and f"invalid-{newest.name}" in said
-            if outcome.check(ends_well, f"{damage[0]}: exit {status}: {said[-500:]}"):
+            output = log.read_text()
+            ends_well = status == 0 and f"invalid-{newest.name}" in output
+            if outcome.check(ends_well, f"{damage[0]}: exit {status}: {output[-500:]}"):
                 found = call(lambda folder=folder: digests(folder), scratch)
                 different = [name for name in expected if found[name] != expected[name]]
                 outcome.check(not different, f"{damage[0]}: other bits: {', '.join(different)}")
-            outcome.count("resumed by command")
+            outcome.count("whole runs resumed")
     return outcome
 
 
-def _look(straight: Path, newest: str, damage: Damage, scratch: Path, outcome: Outcome) -> None:
-    """Whether one damage is noticed, and which checkpoint is found instead."""
+def _check(straight: Path, newest: str, damage: Damage, scratch: Path, outcome: Outcome) -> None:
+    """Check that the damage is reported and that an earlier checkpoint is found."""
     from rnn_jax.checkpoints import store
 
     outcome.tried += 1
@@ -64,12 +64,14 @@ def _look(straight: Path, newest: str, damage: Damage, scratch: Path, outcome: O
     _copy(straight / "checkpoints", folder)
     damage[1](folder / newest)
     found = store.find(folder)
-    is_noticed = len(found.warnings) == 1 and newest in found.warnings[0]
-    outcome.check(is_noticed and found.path.name < newest, f"{damage[0]}: {found.path.name} {found.warnings}")
+    is_reported = len(found.warnings) == 1 and newest in found.warnings[0]
+    outcome.check(
+        is_reported and found.path.name < newest, f"{damage[0]}: {found.path.name} {found.warnings}"
+    )
 
 
 def _flip(checkpoint: Path, chance: random.Random) -> Damage:
-    """One bit of one file, every file as likely as any other."""
+    """Return the flip of a random bit of a random file; all files are equally likely."""
     files = [path for path in sorted(checkpoint.rglob("*")) if path.is_file() and path.stat().st_size]
     path = chance.choice(files)
     name, place, bit = (
@@ -86,8 +88,8 @@ def _flip(checkpoint: Path, chance: random.Random) -> Damage:
     return f"bit {bit} of byte {place} of {name}", damage
 
 
-def _losses(checkpoint: Path, chance: random.Random) -> Iterator[Damage]:
-    """Every file cut, emptied and deleted."""
+def _file_damages(checkpoint: Path, chance: random.Random) -> Iterator[Damage]:
+    """Yield for every file its truncation, emptying and deletion."""
     for path in sorted(checkpoint.rglob("*")):
         if not path.is_file():
             continue
@@ -95,11 +97,11 @@ def _losses(checkpoint: Path, chance: random.Random) -> Iterator[Damage]:
         if size:
             shorter = chance.randrange(size)
             for kept in {0, shorter, size - 1}:
-                yield f"{name} cut to {kept} bytes", functools.partial(_cut, name, kept)
+                yield f"{name} truncated to {kept} bytes", functools.partial(_truncate, name, kept)
         yield f"{name} deleted", functools.partial(_delete, name)
 
 
-def _cut(name: Path, kept: int, folder: Path) -> None:
+def _truncate(name: Path, kept: int, folder: Path) -> None:
     (folder / name).write_bytes((folder / name).read_bytes()[:kept])
 
 

@@ -1,4 +1,4 @@
-"""kill -9 at random times, half of them in a save: the same command goes on and ends with the same bits."""
+"""Kills (`kill -9`) at random times, half of them during a save; the resumed run ends with the same bits."""
 
 import random
 import shutil
@@ -19,7 +19,7 @@ OVERRIDES = SMALL | {
 
 
 def measure(scratch: Path, count: int) -> Outcome:
-    """Kills `count` times; every second time as soon as a save is under way."""
+    """Kill `count` times, every second time as soon as a save has begun."""
     outcome, chance = Outcome(), random.Random(0)
     environment = {"JAX_COMPILATION_CACHE_DIR": str(scratch / "compiled")}
     command = ["--config", "configs/digits.py:smoke", *typed(OVERRIDES), "--workdir"]
@@ -29,7 +29,7 @@ def measure(scratch: Path, count: int) -> Outcome:
             outcome.check(False, f"the straight run: {(scratch / 'straight.log').read_text()[-500:]}")
             return outcome
         expected = call(lambda: digests(straight), scratch)
-        outcome.measurements |= {"inside a save": 0, "most steps lost": 0, "most steps lost outside saves": 0}
+        outcome.measurements |= {"during a save": 0, "max. steps lost": 0, "max. steps lost outside saves": 0}
         while outcome.tried < count:
             folder, log = scratch / "run", scratch / "run.log"
             shutil.rmtree(folder, ignore_errors=True)
@@ -45,12 +45,12 @@ def measure(scratch: Path, count: int) -> Outcome:
                 continue
             found = call(lambda folder=folder: digests(folder), scratch)
             different = [name for name in expected if found[name] != expected[name]]
-            outcome.check(not different, f"after {outcome.tried} kills other bits: {', '.join(different)}")
+            outcome.check(not different, f"after {outcome.tried} kills, other bits: {', '.join(different)}")
     return outcome
 
 
 def _kill(process: Process, folder: Path, outcome: Outcome, chance: random.Random) -> bool:
-    """Kills a run once it has made an update, and notes what is lost; False where it was finished before."""
+    """Kill a run after its first update, and check the lost steps; return False if it finished before."""
     began = last_step(folder)
     if not process.wait_for(lambda: last_step(folder) > began or (began == 0 and last_step(folder))):
         return False
@@ -63,21 +63,23 @@ def _kill(process: Process, folder: Path, outcome: Outcome, chance: random.Rando
         return False
     process.kill()
     outcome.tried += 1
-    is_inside = any(folder.glob("checkpoints/unfinished-*"))
-    outcome.count("inside a save", int(is_inside))
+    is_during_save = any(folder.glob("checkpoints/unfinished-*"))
+    outcome.count("during a save", int(is_during_save))
     latest = max((int(path.name) for path in folder.glob("checkpoints/[0-9]*")), default=0)
     reached = last_step(folder)
     lost = reached - latest
-    _note_most(outcome, "most steps lost", lost)
-    begun = (reached - 1) - (reached - 1) % EVERY_STEPS  # the save at `reached` itself may wait for that one
-    if is_inside or latest < begun:
+    _update_max(outcome, "max. steps lost", lost)
+    begun = (reached - 1) - (reached - 1) % EVERY_STEPS  # the save at `reached` may have to wait for this one
+    if is_during_save or latest < begun:
         allowed = latest >= begun - EVERY_STEPS
     else:
-        _note_most(outcome, "most steps lost outside saves", lost)
+        _update_max(outcome, "max. steps lost outside saves", lost)
         allowed = lost <= EVERY_STEPS
-    outcome.check(allowed, f"kill {outcome.tried} at step {reached}: back to step {latest}")
+    outcome.check(
+        allowed, f"kill {outcome.tried} at step {reached}: the latest checkpoint is of step {latest}"
+    )
     return True
 
 
-def _note_most(outcome: Outcome, name: str, lost: int) -> None:
+def _update_max(outcome: Outcome, name: str, lost: int) -> None:
     outcome.measurements[name] = max(int(outcome.measurements.get(name, 0)), lost)

@@ -1,4 +1,4 @@
-"""What a series of trials came to."""
+"""The outcome of a series of trials."""
 
 import time
 from collections.abc import Iterator
@@ -8,27 +8,27 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Outcome:
-    """Counts trials, and keeps a line for each that did not go as promised."""
+    """The number of trials, the violations with a line each, and measurements."""
 
     tried: int = 0
     violations: list[str] = field(default_factory=list)
     measurements: dict[str, float | int | str] = field(default_factory=dict)
-    """What else was measured, by what it is."""
+    """Other measurements by name."""
     seconds: float = 0.0
 
     def check(self, holds: bool, violation: str) -> bool:
-        """Notes a violation where something does not hold; returns whether it does."""
+        """Add a violation unless `holds`; return `holds`."""
         if not holds:
             self.violations.append(violation)
         return holds
 
     def count(self, name: str, by: int = 1) -> None:
-        """Adds to a figure."""
+        """Add to a measurement."""
         self.measurements[name] = int(self.measurements.get(name, 0)) + by
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Adds the seconds spent inside."""
+        """Add the seconds spent in the context."""
         began = time.perf_counter()
         try:
             yield

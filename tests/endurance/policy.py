@@ -85,7 +85,7 @@ def _fault(
     planned: list[bool],
     progress: Progress,
 ) -> str | None:
-    """Compare with what all events so far require, whatever happened between them."""
+    """Compare with the checkpoints that all events so far require, whatever interruptions happened."""
     by_rank: list[tuple[float, int]] = []
     for step, metric in enumerate(events, start=1):
         if metric is not None and math.isfinite(metric):

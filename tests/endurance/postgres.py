@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own, on a free port of the loopback: Debian's package, as an ordinary user."""
+"""A temporary PostgreSQL server (Debian's package), run by an ordinary user on a free local port."""
 
 import os
 import pwd
@@ -13,12 +13,12 @@ from pathlib import Path
 
 DEBIAN = Path("/usr/lib/postgresql")
 UNPRIVILEGED = ("postgres", "nobody")
-"""Whom it may run as where this process is root, whom PostgreSQL refuses."""
+"""Users for the server if this process is root: PostgreSQL does not run as root."""
 STARTS_IN_SECONDS = 60
 
 
 def programs() -> Path | None:
-    """The folder of `initdb` and `postgres`; None: not installed."""
+    """Return the folder of `initdb` and `postgres`; None if they are not installed."""
     found = shutil.which("initdb")
     if found is not None:
         return Path(found).parent
@@ -28,15 +28,15 @@ def programs() -> Path | None:
 
 @contextmanager
 def running() -> Iterator[str]:
-    """A server while inside: the URL of its empty database.
+    """Run a server in the context; yield the URL of its empty database.
 
     Raises:
-        RuntimeError: it is not installed, or does not start.
+        RuntimeError: PostgreSQL is not installed, or does not start.
     """
     folder = programs()
     if folder is None:
         raise RuntimeError("PostgreSQL is not installed (Debian's package postgresql)")
-    # Not in TMPDIR, into which that user may not look.
+    # Not in TMPDIR: the other user may not have access to it.
     place = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
     user = next(name for name in UNPRIVILEGED if _exists(name)) if os.getuid() == 0 else None
     if user is not None:
@@ -70,7 +70,7 @@ def _call(command: list[object], user: str | None, place: Path) -> None:
 
 
 def _wait(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    """Waits until it takes connections."""
+    """Wait until the server accepts connections."""
     import psycopg
 
     end = time.monotonic() + STARTS_IN_SECONDS

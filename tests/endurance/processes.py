@@ -1,7 +1,7 @@
-"""Runs as processes of their own that can be killed, without waiting seconds for imports each time.
+"""Runs in processes that can be killed, without waiting seconds for the imports of each.
 
-This process has imported what a run needs, and has not started JAX: every run is a fork of it, which does
-what `python -m rnn_jax.main` (or `.sweep`) does from there on.
+This process imports everything that a run needs, but does not initialize JAX. Every run is a fork of it that
+continues like `python -m rnn_jax.main` (or `.sweep`) after its imports.
 """
 
 import contextlib
@@ -29,42 +29,42 @@ TIMES = ("wall_seconds", "compile_seconds", "examples_per_second", "tokens_per_s
 
 
 class Process:
-    """A run under way."""
+    """A running process."""
 
     def __init__(self, pid: int, log: Path) -> None:
         self.pid, self.log, self._status = pid, log, None
 
     def poll(self) -> int | None:
-        """The exit status, negative for a signal that ended it; None while it runs."""
+        """Return the exit status, negative for a signal that ended the process; None while it runs."""
         if self._status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self._status = os.waitstatus_to_exitcode(status) if pid else None
         return self._status
 
     def wait(self, seconds: float = 300) -> int:
-        """Waits for its end; kills it, and raises TimeoutError, if that does not come."""
+        """Wait for the end and return the exit status; after `seconds`, kill it and raise TimeoutError."""
         end = time.monotonic() + seconds
         while (status := self.poll()) is None:
             if time.monotonic() > end:
                 self.kill()
-                raise TimeoutError(f"still running after {seconds} s: {self.said()[-500:]}")
+                raise TimeoutError(f"still running after {seconds} s: {self.output()[-500:]}")
             time.sleep(0.002)
         return status
 
     def send(self, number: signal.Signals) -> None:
-        """Sends a signal, if it still runs."""
+        """Send a signal if the process still runs."""
         with contextlib.suppress(ProcessLookupError):
             if self.poll() is None:
                 os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """kill -9, and waits."""
+        """Send SIGKILL (kill -9) and wait for the end."""
         self.send(signal.SIGKILL)
         if self._status is None:
             self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def wait_for(self, condition: Callable[[], object], seconds: float = 120) -> bool:
-        """Waits until something holds; False where the process ends before."""
+        """Wait until the condition holds; return False if the process or the time ends first."""
         end = time.monotonic() + seconds
         while not condition():
             if self.poll() is not None or time.monotonic() > end:
@@ -72,8 +72,8 @@ class Process:
             time.sleep(0.001)
         return True
 
-    def said(self) -> str:
-        """What it has printed so far."""
+    def output(self) -> str:
+        """Return what the process has printed so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
 
@@ -85,7 +85,7 @@ def start(
     environment: Mapping[str, str] | None = None,
     before: Callable[[], None] = lambda: None,
 ) -> Process:
-    """Starts `python -m rnn_jax.<command>`, whose output goes to a file; `before` is called in it first."""
+    """Start `python -m rnn_jax.<command>` with its output in `log`; the new process calls `before` first."""
     _import()
     pid = os.fork()
     if pid:
@@ -97,7 +97,7 @@ def start(
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.environ.update(environment or {})
-        _keep_compiled(os.environ.get("JAX_COMPILATION_CACHE_DIR"))
+        _set_compilation_cache(os.environ.get("JAX_COMPILATION_CACHE_DIR"))
         before()
         restore_default_sigint()
         status = _mains()[command](list(arguments))
@@ -111,7 +111,7 @@ def start(
 
 
 def call(function: Callable[[], Any], scratch: Path) -> Any:
-    """What a function returns (JSON) in a process of its own, which may start JAX."""
+    """Call a function in a process of its own, which may initialize JAX; return its result by JSON."""
     place = scratch / "returned.json"
     place.unlink(missing_ok=True)
 
@@ -121,23 +121,23 @@ def call(function: Callable[[], Any], scratch: Path) -> Any:
 
     process = start([], scratch / "call.log", before=run)
     if process.wait() != 0:
-        raise RuntimeError(process.said())
+        raise RuntimeError(process.output())
     return json.loads(place.read_text())
 
 
 def typed(overrides: Mapping[str, Any]) -> list[str]:
-    """Keys and values as a command line has them."""
+    """Return keys and values as command-line arguments."""
     return [f"--config.{key}={value}" for key, value in overrides.items()]
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a metrics.jsonl."""
+    """Return the rows of a metrics.jsonl, without an incomplete last line."""
     content = path.read_bytes() if path.exists() else b""
     return [json.loads(line) for line in content.split(b"\n")[:-1]]
 
 
 def last_row(folder: Path) -> dict[str, Any]:
-    """The last whole line that a run has logged: a step of 0 where there is none."""
+    """Return the last complete row that a run has logged; with step 0 if it has none."""
     with contextlib.suppress(OSError), (folder / "metrics.jsonl").open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - 1000))
         whole = file.read().split(b"\n")[-2:-1]
@@ -146,12 +146,12 @@ def last_row(folder: Path) -> dict[str, Any]:
 
 
 def last_step(folder: Path) -> int:
-    """The last step that a run has logged."""
+    """Return the last step that a run has logged."""
     return last_row(folder)["step"]
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of all that a finished run has come to: its state by parts, its progress, what it logged."""
+    """Return the SHA-256 of each part of a finished run: state, progress, logs and summary."""
     from rnn_jax.checkpoints import store
 
     checkpoints = folder / "checkpoints"
@@ -169,7 +169,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def _order(folder: Path, step: int) -> Any:
-    """The examples of the next batches."""
+    """Return the indices of the next five batches."""
     from rnn_jax.config.run_folder import read_config
     from rnn_jax.training.build import build
 
@@ -178,7 +178,7 @@ def _order(folder: Path, step: int) -> Any:
 
 
 def digest(part: Any) -> str:
-    """SHA-256 of a tree of arrays and plain values."""
+    """Return the SHA-256 of a tree of arrays and plain values."""
     import jax
     import numpy as np
 
@@ -196,7 +196,7 @@ def _read(path: Path) -> bytes:
 
 
 def _import() -> None:
-    """Imports all that a run needs, so that its forks need not."""
+    """Import the modules of a run, so that its forks need not."""
     import matplotlib.figure
     import optax
     import safetensors
@@ -208,8 +208,8 @@ def _import() -> None:
     del matplotlib, optax, safetensors, tensorflow_datasets, rnn_jax
 
 
-def _keep_compiled(folder: str | None) -> None:
-    """JAX has read its environment when it was imported."""
+def _set_compilation_cache(folder: str | None) -> None:
+    """Set the compilation cache in JAX's config: JAX read the environment when it was imported."""
     import jax
 
     jax.config.update("jax_compilation_cache_dir", folder)

@@ -1,11 +1,11 @@
 """Run series of endurance trials, and record their outcomes in experiments/reliability/results.jsonl.
 
-    python tests/endurance/run.py               # all, one after another
-    python tests/endurance/run.py kills flips   # some
+    python tests/endurance/run.py               # all series, one after another
+    python tests/endurance/run.py kills flips   # some series
     python tests/endurance/run.py kills --count 20 --no-record
 
-Each series is a file here or in inputs/ with `measure(scratch, count) -> Outcome` and its full `COUNT`. The
-exit status is 1 where a promise was violated.
+Each series is a file in this folder or in inputs/ with `measure(scratch, count) -> Outcome` and `COUNT`, the
+full number of trials. The exit status is 1 if there was a violation.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Workers of one study that are killed (kill -9) at random: every trial ends just once, and none is lost.
+"""Random kills (`kill -9`) of the workers of one study: every trial ends exactly once, and none is lost.
 
-In the full count the workers are `python -m rnn_jax.sweep`, and a trial is a small run. With fewer kills the
-workers are the same, and their trials cost nothing.
+With the full count, the workers are `python -m rnn_jax.sweep`, whose trials are small runs. With fewer kills,
+the workers call the same study functions, but their trials train nothing.
 """
 
 import json
@@ -20,11 +20,11 @@ from processes import SMALL, Process, call, digests, start, typed
 
 COUNT = 20
 TRIALS = 40
-TRIALS_A_KILL = 2
-"""Where there are fewer kills than in the full count."""
+TRIALS_PER_KILL = 2
+"""The number of trials per kill, with fewer kills than the full count."""
 HEARTBEAT_SECONDS = 1
 IN_COMMIT = 9
-"""Which of its commits the first worker dies in."""
+"""The number of the commit during which the first worker is killed."""
 STUDY = "shared"
 OVERRIDES = SMALL | {
     "train.duration_steps": 400,
@@ -40,28 +40,28 @@ def get_sweep():
 """
 
 Begin = Callable[[bool], Process]
-"""Starts a worker; whether it is to die in a commit."""
+"""Start a worker; True if it must kill itself during a commit."""
 
 
 def measure(scratch: Path, count: int, url: str, workers: int) -> Outcome:
-    """Kills `count` times, the first time within a commit; then lets the workers bring all to an end."""
+    """Kill `count` times, the first time during a commit; then wait until the workers end the study."""
     outcome, chance, is_full = Outcome(), random.Random(0), count >= COUNT
-    trials = TRIALS if is_full else TRIALS_A_KILL * count
+    trials = TRIALS if is_full else TRIALS_PER_KILL * count
     begin = (_real if is_full else _trivial)(scratch, url, trials)
     with outcome.timed():
-        at_work = [begin(number == 0) for number in range(workers)]
+        active = [begin(number == 0) for number in range(workers)]
         killed = list[int]()
         while outcome.tried < count:
             pause = chance.expovariate(1 / 3) if is_full else chance.uniform(0.0, 0.5)
-            number = _kill_one(at_work, pause, outcome, chance)
+            number = _kill_one(active, pause, outcome, chance)
             if not outcome.check(number is not None, f"the study ended after {outcome.tried} kills"):
                 break
             assert number is not None
-            killed.append(at_work[number].pid)
-            at_work[number] = begin(False)
-        for process in at_work:
+            killed.append(active[number].pid)
+            active[number] = begin(False)
+        for process in active:
             status = process.wait(1200)
-            outcome.check(status == 0, f"a worker ended with {status}: {process.said()[-700:]}")
+            outcome.check(status == 0, f"a worker ended with {status}: {process.output()[-700:]}")
         stored = call(lambda: _stored(url), scratch)
         _check(stored, killed, trials, outcome)
         if is_full:
@@ -70,20 +70,23 @@ def measure(scratch: Path, count: int, url: str, workers: int) -> Outcome:
     return outcome
 
 
-def _kill_one(at_work: list[Process], pause: float, outcome: Outcome, chance: random.Random) -> int | None:
-    """Kills a worker that has a trial, after a while; the first time, sees how one kills itself. Which?"""
+def _kill_one(active: list[Process], pause: float, outcome: Outcome, chance: random.Random) -> int | None:
+    """Kill a random worker that has a trial, after a pause; return its number, or None if all have ended.
+
+    The first time, wait for worker 0, which kills itself during a commit.
+    """
     if outcome.tried == 0:
-        if at_work[0].wait(120) != -signal.SIGKILL:
+        if active[0].wait(120) != -signal.SIGKILL:
             return None
-        outcome.count("within a commit")
+        outcome.count("during a commit")
         outcome.tried += 1
         return 0
     time.sleep(pause)
-    while alive := [number for number, process in enumerate(at_work) if process.poll() is None]:
-        busy = [number for number in alive if _has_begun(at_work[number])]
+    while alive := [number for number, process in enumerate(active) if process.poll() is None]:
+        busy = [number for number in alive if _has_begun(active[number])]
         if busy:
             number = chance.choice(busy)
-            at_work[number].kill()
+            active[number].kill()
             outcome.tried += 1
             return number
         time.sleep(0.05)
@@ -91,11 +94,11 @@ def _kill_one(at_work: list[Process], pause: float, outcome: Outcome, chance: ra
 
 
 def _has_begun(process: Process) -> bool:
-    return process.log.exists() and re.search(r"trial \d+:", process.said()) is not None
+    return process.log.exists() and re.search(r"trial \d+:", process.output()) is not None
 
 
 def _real(scratch: Path, url: str, trials: int) -> Begin:
-    """Workers that are commands."""
+    """Return a function that starts workers which are commands."""
     file = scratch / "sweep.py"
     file.write_text(SWEEP.replace("DRAWS", str(trials)))
     command = ["--config", "configs/digits.py:smoke", *typed(OVERRIDES), "--sweep", str(file)]
@@ -112,7 +115,7 @@ def _real(scratch: Path, url: str, trials: int) -> Begin:
 
 
 def _trivial(scratch: Path, url: str, trials: int) -> Begin:
-    """Workers whose trials last two seconds, and train nothing."""
+    """Return a function that starts workers whose trials last two seconds and train nothing."""
     logs = iter(scratch / f"worker-{number}.log" for number in range(10_000))
 
     def begin(dies: bool) -> Process:
@@ -147,10 +150,10 @@ def _open(url: str, trials: int) -> Any:
 
 
 def _work(url: str, trials: int) -> None:
-    """A worker of trivial trials."""
+    """Run trivial trials until the study has ended."""
 
     def run(trial: Any) -> float:
-        print(f"trial {trial.number}: begins", flush=True)
+        print(f"trial {trial.number}: started", flush=True)
         for evaluation in range(1, 11):
             time.sleep(0.2)
             trial.report(evaluation, trial.point["x"])
@@ -163,7 +166,7 @@ def _work(url: str, trials: int) -> None:
 
 
 def _die_in_a_commit() -> None:
-    """From here on the process kills itself in one of its commits, while the database is at work on it."""
+    """Make this process kill itself during one of its commits to the database."""
     import threading
 
     from sqlalchemy import Engine, event
@@ -180,7 +183,7 @@ def _die_in_a_commit() -> None:
 
 
 def _stored(url: str) -> list[dict[str, Any]]:
-    """All trials as the database has them."""
+    """Return all trials in the database."""
     import optuna
 
     from rnn_jax.sweeping.study import trials
@@ -194,40 +197,38 @@ def _stored(url: str) -> list[dict[str, Any]]:
             "state": trial.state.name,
             "value": trial.value,
             "notes": trial.user_attrs,
-            "superfluous": trial.user_attrs.get(trials.SUPERFLUOUS) == trial.number,
+            "surplus": trial.user_attrs.get(trials.SUPERFLUOUS) == trial.number,
         }
         for trial in study.get_trials()
     ]
 
 
 def _check(stored: list[dict[str, Any]], killed: list[int], trials: int, outcome: Outcome) -> None:
-    """That each trial ended once, and that none was taken from a worker that lived."""
+    """Check that each trial ended once, and that none was taken from a live worker."""
     done = [row for row in stored if row["state"] in ("COMPLETE", "PRUNED") or "reason" in row["notes"]]
     ends = Counter(row["origin"] for row in done)
     outcome.check(len(ends) == trials, f"{len(ends)} of {trials} trials have ended")
     twice = [number for number, count in ends.items() if count > 1]
     outcome.check(not twice, f"ended more than once: {twice}")
     left = [row["number"] for row in stored if row["state"] in ("RUNNING", "WAITING")]
-    outcome.check(not left, f"neither ended nor put back: {left}")
-    put_back = [
-        row for row in stored if row["state"] == "FAIL" and row not in done and not row["superfluous"]
-    ]
-    for row in put_back:
+    outcome.check(not left, f"neither ended nor requeued: {left}")
+    requeued = [row for row in stored if row["state"] == "FAIL" and row not in done and not row["surplus"]]
+    for row in requeued:
         worker = row["notes"].get("worker", [None, None])[1]
         is_own = row["notes"].get("started") == row["number"]
         outcome.check(not is_own or worker in killed, f"trial {row['number']} was taken from a live worker")
     for row in done:
         reason = row["notes"].get("reason") if row["state"] == "FAIL" else None
-        outcome.check(reason is None, f"trial {row['origin']} failed, which nothing asked for: {reason}")
+        outcome.check(reason is None, f"trial {row['origin']} failed: {reason}")
     outcome.measurements |= {
-        "put back": len(put_back),
-        "one too many": sum(row["superfluous"] for row in stored),
+        "requeued": len(requeued),
+        "surplus trials": sum(row["surplus"] for row in stored),
         "pruned": sum(row["state"] == "PRUNED" for row in done),
     }
 
 
 def _check_runs(stored: list[dict[str, Any]], scratch: Path, outcome: Outcome) -> None:
-    """That the study has what the runs came to, and results.jsonl what the study has."""
+    """Check that the study has the results of the runs, and results.jsonl the trials of the study."""
     for row in stored:
         if row["state"] != "COMPLETE":
             continue
@@ -239,31 +240,33 @@ def _check_runs(stored: list[dict[str, Any]], scratch: Path, outcome: Outcome) -
     rows = [json.loads(line) for line in (scratch / "sweep" / "results.jsonl").read_text().splitlines()]
     outcome.check(
         sorted(row["trial"] for row in rows)
-        == sorted({row["origin"] for row in stored if not row["superfluous"]}),
+        == sorted({row["origin"] for row in stored if not row["surplus"]}),
         "results.jsonl has other trials",
     )
-    outcome.check(sum(row["test"] is not None for row in rows) == 1, "not one test, the winner's")
+    outcome.check(
+        sum(row["test"] is not None for row in rows) == 1, "test was not evaluated for exactly one trial"
+    )
     _check_bits(stored, scratch, outcome)
 
 
 def _check_bits(stored: list[dict[str, Any]], scratch: Path, outcome: Outcome) -> None:
-    """That a trial which was put back and went on ended with the bits of one that nobody disturbed."""
-    continued = [
+    """Check that resumed trials have the same bits as uninterrupted runs."""
+    resumed = [
         row["notes"]["folder"]
         for row in stored
         if row["state"] == "COMPLETE"
         and "resuming after step" in (scratch / "sweep" / row["notes"]["folder"] / "output.txt").read_text()
     ]
-    outcome.measurements["went on from a checkpoint, and finished"] = len(continued)
-    for name in continued[:3]:
+    outcome.measurements["resumed from a checkpoint and completed"] = len(resumed)
+    for name in resumed[:3]:
         there, straight = scratch / "sweep" / name, scratch / "straight" / name
         straight.mkdir(parents=True)
         (straight / "config.json").write_bytes((there / "config.json").read_bytes())
         status = start(["--workdir", str(straight)], scratch / "straight.log").wait()
-        outcome.check(status == 0, f"undisturbed: exit {status}")
+        outcome.check(status == 0, f"uninterrupted run: exit {status}")
         found, expected = (
             call(lambda folder=folder: digests(folder), scratch) for folder in (there, straight)
         )
         different = [part for part in expected if found[part] != expected[part]]
         outcome.check(not different, f"{name}: other bits: {', '.join(different)}")
-        outcome.count("of these compared with an undisturbed run")
+        outcome.count("of these, compared with an uninterrupted run")

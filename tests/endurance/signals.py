@@ -1,7 +1,7 @@
-"""Every signal in every phase of a run on MNIST: the right exit status, soon, and a valid checkpoint.
+"""Every signal in every phase of a run on MNIST: the exit status is right and soon, the checkpoint valid.
 
-The limit of ten seconds is for a machine on which a step of a plain Flax LSTM takes 16 ms; it is longer by
-what that step takes here (PACE in the environment, in multiples of 16 ms; 1 if it is not set).
+The limit of ten seconds is for a machine on which a step of a plain Flax LSTM takes 16 ms. The
+environment variable PACE multiplies it: the time of that step on this machine divided by 16 ms (default 1).
 """
 
 import os
@@ -32,17 +32,17 @@ Phase = Callable[[Process, Path, random.Random], bool]
 
 
 def measure(scratch: Path, count: int) -> Outcome:
-    """Sends `count` signals, through all phases and signals in turn.
+    """Send `count` signals, cycling through all phases and signals.
 
-    The data come from `$RNN_JAX_DATA/mnist`, or are downloaded; they are prepared anew for each signal during
-    their preparation.
+    The data come from `$RNN_JAX_DATA/mnist`, or are downloaded. They are prepared again for each signal that
+    is sent during preparation.
     """
     outcome, chance = Outcome(), random.Random(0)
     prepared = scratch / "data"
     environment = {"JAX_COMPILATION_CACHE_DIR": str(scratch / "compiled")}
     with outcome.timed():
         first = start([*_arguments(scratch / "straight", prepared)], scratch / "log", environment=environment)
-        if not outcome.check(first.wait(600) == 0, first.said()[-500:]):
+        if not outcome.check(first.wait(600) == 0, first.output()[-500:]):
             return outcome
         pairs = [(name, number) for name in PHASES for number in SIGNALS]
         for trial in range(count):
@@ -56,10 +56,12 @@ def measure(scratch: Path, count: int) -> Outcome:
             folder = scratch / "run"
             shutil.rmtree(folder, ignore_errors=True)
             process = start(_arguments(folder, data), scratch / "log", environment=cache)
-            if not outcome.check(PHASES[name](process, folder, chance), f"{name}: it ended before"):
+            if not outcome.check(
+                PHASES[name](process, folder, chance), f"{name}: the run ended before the signal"
+            ):
                 continue
             _send(process, name, number, folder, outcome)
-        outcome.measurements["limit"] = LIMIT_SECONDS
+        outcome.measurements["limit in seconds"] = LIMIT_SECONDS
     return outcome
 
 
@@ -74,7 +76,7 @@ def _send(process: Process, name: str, number: signal.Signals, folder: Path, out
     outcome.tried += 1
     began = time.monotonic()
     process.send(number)
-    if name == "a second signal":
+    if name == "second signal":
         time.sleep(0.7)
         process.send(number)
     try:
@@ -83,24 +85,24 @@ def _send(process: Process, name: str, number: signal.Signals, folder: Path, out
         outcome.check(False, f"{name}, {number.name}: {error}")
         return
     seconds = time.monotonic() - began
-    longest = f"longest seconds, {name}"
+    longest = f"max. seconds, {name}"
     outcome.measurements[longest] = max(float(outcome.measurements.get(longest, 0)), round(seconds, 2))
     what = f"{name}, {number.name}: "
     outcome.check(seconds <= LIMIT_SECONDS, f"{what}{seconds:.1f} s")
-    if name == "starting":  # the signal's own default, until there is something to save
+    if name == "starting":  # the default effect of the signal, until the handlers are installed
         outcome.check(status in (128 + number, -number), f"{what}exit {status}")
         return
-    said = process.said()
-    outcome.check(status == 128 + number, f"{what}exit {status}: {said[-300:]}")
-    outcome.check("Traceback" not in said, f"{what}{said[-500:]}")
-    if name != "a second signal":
-        outcome.check("To resume:" in said, f"{what}does not print how to resume: {said[-300:]}")
+    output = process.output()
+    outcome.check(status == 128 + number, f"{what}exit {status}: {output[-300:]}")
+    outcome.check("Traceback" not in output, f"{what}{output[-500:]}")
+    if name != "second signal":
+        outcome.check("To resume:" in output, f"{what}does not print how to resume: {output[-300:]}")
         summary = (folder / "summary.json").read_text()
         outcome.check('"interrupted"' in summary, f"{what}{summary[:200]}")
     if any(row["step"] for row in lines(folder / "metrics.jsonl")):
         steps = store.steps(folder / "checkpoints")
         is_kept = bool(steps) and not store.find(folder / "checkpoints").warnings
-        may_be_none = name == "a second signal"  # before the first evaluation
+        may_be_none = name == "second signal"  # before the first evaluation
         outcome.check(is_kept or may_be_none, f"{what}no valid checkpoint after a step")
 
 
@@ -111,13 +113,13 @@ def _starting(process: Process, folder: Path, chance: random.Random) -> bool:
 
 def _preparation(process: Process, folder: Path, chance: random.Random) -> bool:
     del folder
-    begun = process.wait_for(lambda: "preparing" in process.said())
+    begun = process.wait_for(lambda: "preparing" in process.output())
     process.wait_for(lambda: False, seconds=chance.random() * 3)
     return begun and process.poll() is None
 
 
 def _compilation(process: Process, folder: Path, chance: random.Random) -> bool:
-    begun = process.wait_for(lambda: "training from" in process.said())
+    begun = process.wait_for(lambda: "training from" in process.output())
     process.wait_for(lambda: False, seconds=chance.random() * 0.5)
     return begun and not last_row(folder)["step"]
 
@@ -157,5 +159,5 @@ PHASES: dict[str, Phase] = {
     "evaluation": _evaluation,
     "saving": _saving,
     "test": _testing,
-    "a second signal": _training,
+    "second signal": _training,
 }

@@ -1,8 +1,8 @@
-"""Stops at random times, within epochs and within evaluations: what goes on is what was never stopped.
+"""Stops by signals at random times, also during evaluations: the resumed run equals the uninterrupted one.
 
-Three kinds of runs in turn: MNIST (the real one where `RNN_JAX_DATA` is set), a language model, a population.
-Each is stopped by signals until it ends, and then compared with a straight run: parameters, optimizer, key,
-data order, metrics, early stopping.
+There are three kinds of runs: MNIST (synthetic data unless `RNN_JAX_DATA` is set), a language model, and a
+population. Each run is stopped several times, then completed and compared with an uninterrupted run: its
+parameters, optimizer state, key, data order, metrics and early stopping.
 """
 
 import hashlib
@@ -19,26 +19,26 @@ from outcomes import Outcome
 from processes import SMALL, TIMES, Process, call, digest, digests, last_row, last_step, lines, start, typed
 
 COUNT = 60
-STOPS_A_RUN = 5
+STOPS_PER_RUN = 5
 EVALUATE_EVERY = 20
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class Kind(NamedTuple):
-    """What is stopped."""
+    """A kind of run."""
 
     command: str
     arguments: list[str]
     step: Callable[[Path], int]
-    """The last step that is logged in a folder."""
+    """Return the last step that is logged in a folder."""
     digests: Callable[[Path], dict[str, str]]
     steps: int
 
 
 def measure(scratch: Path, count: int) -> Outcome:
-    """Stops `count` times, a third of them each kind."""
+    """Stop runs `count` times, a third of them for each kind."""
     outcome, chance = Outcome(), random.Random(0)
-    outcome.measurements |= {"within an evaluation": 0, "runs": 0}
+    outcome.measurements |= {"during an evaluation": 0, "runs": 0}
     with outcome.timed():
         for number, (name, kind) in enumerate(_kinds(scratch).items()):
             share = count // 3 + (number < count % 3)
@@ -94,7 +94,7 @@ def _kinds(scratch: Path) -> dict[str, Kind]:
 
 
 def _stop(kind: Kind, name: str, count: int, scratch: Path, outcome: Outcome, chance: random.Random) -> None:
-    """Stops runs of one kind `count` times, and compares each with the straight one."""
+    """Stop runs of one kind `count` times, and compare each with the uninterrupted run."""
     scratch.mkdir(parents=True)
     environment = {"JAX_COMPILATION_CACHE_DIR": str(scratch.parent / "compiled")}
 
@@ -103,28 +103,28 @@ def _stop(kind: Kind, name: str, count: int, scratch: Path, outcome: Outcome, ch
         return start(arguments, scratch / "log", command=kind.command, environment=environment)
 
     straight, stopped = begin(scratch / "straight"), 0
-    if not outcome.check(straight.wait() == 0, f"{name}, straight: {straight.said()[-500:]}"):
+    if not outcome.check(straight.wait() == 0, f"{name}, uninterrupted: {straight.output()[-500:]}"):
         return
     expected = call(lambda: kind.digests(scratch / "straight"), scratch)
     while stopped < count:
         folder = scratch / "run"
         shutil.rmtree(folder, ignore_errors=True)
         outcome.count("runs")
-        for _ in range(min(STOPS_A_RUN, count - stopped)):
+        for _ in range(min(STOPS_PER_RUN, count - stopped)):
             if not _stop_once(kind, begin(folder), folder, outcome, chance, name):
                 break
             stopped += 1
         last = begin(folder)
-        if outcome.check(last.wait() == 0, f"{name}, resumed: {last.said()[-500:]}"):
+        if outcome.check(last.wait() == 0, f"{name}, resumed: {last.output()[-500:]}"):
             found = call(lambda folder=folder: kind.digests(folder), scratch)
             different = [part for part in expected if found.get(part) != expected[part]]
-            outcome.check(not different, f"{name}, after stop {stopped} others: {', '.join(different)}")
+            outcome.check(not different, f"{name}, after stop {stopped}, other bits: {', '.join(different)}")
 
 
 def _stop_once(
     kind: Kind, process: Process, folder: Path, outcome: Outcome, chance: random.Random, name: str
 ) -> bool:
-    """Sends a signal at a random time of a run's way; False where it was finished before."""
+    """Send a signal at a random step of a run; return False if it finished before."""
     began = kind.step(folder)
     target = began + chance.randrange(1, max(2, (kind.steps - began) // 3))
     if not process.wait_for(lambda: kind.step(folder) >= target):
@@ -140,15 +140,15 @@ def _stop_once(
         return False
     outcome.tried += 1
     outcome.check(
-        status == 128 + number, f"{name}: exit {status} after {number.name}: {process.said()[-300:]}"
+        status == 128 + number, f"{name}: exit {status} after {number.name}: {process.output()[-300:]}"
     )
-    outcome.check("To resume:" in process.said(), f"{name}: does not print how to resume")
-    outcome.count("within an evaluation", int(_is_within_evaluation(folder)))
+    outcome.check("To resume:" in process.output(), f"{name}: does not print how to resume")
+    outcome.count("during an evaluation", int(_was_during_evaluation(folder)))
     return True
 
 
-def _is_within_evaluation(folder: Path) -> bool:
-    """Whether the latest checkpoint was made instead of an evaluation that was due."""
+def _was_during_evaluation(folder: Path) -> bool:
+    """Return whether the latest checkpoint is of a step whose evaluation did not complete."""
     checkpoints = [path for path in folder.rglob("[0-9]*/progress.json") if "members" not in path.parts]
     if not checkpoints:
         return False
@@ -163,7 +163,7 @@ def _is_before_evaluation(folder: Path) -> bool:
 
 
 def _last_of_members(folder: Path) -> int:
-    """A population writes its members' measurements with its checkpoints alone."""
+    """Return the last step of a population, from its checkpoints: it logs metrics only with these."""
     places = folder.glob("programs/*/[0-9]*")
     return max((int(path.name) for path in places if path.name.isdigit()), default=0)
 

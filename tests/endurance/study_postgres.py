@@ -1,4 +1,4 @@
-"""Four workers of one study in PostgreSQL, killed at random: see `shared_study.py`."""
+"""Random kills of four workers of one study in PostgreSQL; see `shared_study.py`."""
 
 from pathlib import Path
 
@@ -11,6 +11,6 @@ __all__ = ["COUNT", "measure"]
 
 
 def measure(scratch: Path, count: int) -> Outcome:
-    """Kills a worker `count` times."""
+    """Kill a worker `count` times."""
     with postgres.running() as url:
         return shared_study.measure(scratch, count, url, workers=4)

@@ -1,4 +1,4 @@
-"""Two workers of one study in SQLite, killed at random: see `shared_study.py`."""
+"""Random kills of two workers of one study in SQLite; see `shared_study.py`."""
 
 from pathlib import Path
 
@@ -10,5 +10,5 @@ __all__ = ["COUNT", "measure"]
 
 
 def measure(scratch: Path, count: int) -> Outcome:
-    """Kills a worker `count` times."""
+    """Kill a worker `count` times."""
     return shared_study.measure(scratch, count, f"sqlite:///{scratch / 'study.db'}", workers=2)

@@ -1,6 +1,6 @@
-"""The short form of the endurance trials: the same, fewer of them.
+"""The short form of the endurance trials: the same series with fewer trials.
 
-Each is a process of its own, since the trials fork before JAX starts.
+Each series runs in a process of its own, since the trials fork before JAX is initialized.
 """
 
 import os
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.matrix
 def test_a_short_series_shows_no_violation(name: str, count: int, tmp_path: Path) -> None:
     command = [sys.executable, "tests/endurance/run.py", name, "--count", str(count), "--no-record"]
     environment = {**os.environ, "TMPDIR": str(tmp_path), "JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
-    environment.pop("RNN_JAX_DATA", None)  # its preparation is tested elsewhere
+    environment.pop("RNN_JAX_DATA", None)  # other tests cover the preparation of real data
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=500
     )

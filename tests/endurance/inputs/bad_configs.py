@@ -1,4 +1,4 @@
-"""Wrong configs and command lines, typed as a person would: refused soon, in words, with nothing left."""
+"""Wrong configs and command lines: each is rejected quickly, with a short message, and leaves no files."""
 
 import os
 import shutil
@@ -13,16 +13,16 @@ from wrong_commands import Wrong, cases
 from wrong_files import prepare
 
 COUNT = 0
-"""All of them."""
+"""All cases."""
 SECONDS = 3.0
-SLOWER = 2.0
-"""How many times as slow as the machine of that promise a machine may be that it is looked at on."""
+TOLERANCE = 2.0
+"""Factor on `SECONDS`, for machines that are slower than the one that the limit was set on."""
 LINES = 7
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def measure(scratch: Path, count: int) -> Outcome:
-    """Types every wrong command, or `count` of them, taken evenly."""
+    """Run every wrong command, or `count` of them at equal intervals."""
     outcome = Outcome()
     at, home = scratch / "files", scratch / "home"
     at.mkdir()
@@ -34,26 +34,26 @@ def measure(scratch: Path, count: int) -> Outcome:
     with outcome.timed():
         for wrong in chosen:
             taken.append(_try(wrong, at, home, outcome))
-    outcome.measurements["slowest_seconds"] = round(max(taken), 2)
-    outcome.measurements["median_seconds"] = round(sorted(taken)[len(taken) // 2], 2)
-    outcome.measurements["over_3_seconds"] = sum(seconds > SECONDS for seconds in taken)
+    outcome.measurements["max. seconds"] = round(max(taken), 2)
+    outcome.measurements["median seconds"] = round(sorted(taken)[len(taken) // 2], 2)
+    outcome.measurements["over 3 seconds"] = sum(seconds > SECONDS for seconds in taken)
     return outcome
 
 
 def _try(wrong: Wrong, at: Path, home: Path, outcome: Outcome) -> float:
-    """Types one command, and returns the seconds that it took."""
+    """Run one command, check it, and return the seconds that it took."""
     arguments = [argument.replace("{at}", str(at)) for argument in wrong.arguments]
     named = wrong.named.replace("{at}", str(at))
     began = time.perf_counter()
-    status, said = _type(wrong.command, arguments, home)
+    status, output = _run(wrong.command, arguments, home)
     seconds = time.perf_counter() - began
     case = f"{wrong.command} {' '.join(map(ascii, wrong.arguments))[:150]}"
     outcome.tried += 1
-    outcome.check(status == wrong.status, f"{case}: ends with {status}: {said[-300:]}")
-    outcome.check("Traceback" not in said, f"{case}: a traceback: {said[-200:]}")
-    outcome.check(named in said, f"{case}: does not name {named!r}: {said[-300:]}")
-    outcome.check(len(said.splitlines()) <= LINES, f"{case}: {len(said.splitlines())} lines")
-    outcome.check(seconds <= SECONDS * SLOWER, f"{case}: {seconds:.1f} s")
+    outcome.check(status == wrong.status, f"{case}: exit {status}: {output[-300:]}")
+    outcome.check("Traceback" not in output, f"{case}: a traceback: {output[-200:]}")
+    outcome.check(named in output, f"{case}: does not name {named!r}: {output[-300:]}")
+    outcome.check(len(output.splitlines()) <= LINES, f"{case}: {len(output.splitlines())} lines")
+    outcome.check(seconds <= SECONDS * TOLERANCE, f"{case}: {seconds:.1f} s")
     left = [str(path) for path in home.rglob("*.json")]
     outcome.check(not left, f"{case}: leaves {left}")
     for path in home.iterdir():
@@ -61,8 +61,8 @@ def _try(wrong: Wrong, at: Path, home: Path, outcome: Outcome) -> float:
     return seconds
 
 
-def _type(command: str, arguments: Sequence[str], home: Path) -> tuple[int | None, str]:
-    """The exit status of a command that is typed in a folder of one's own, and what it says of errors."""
+def _run(command: str, arguments: Sequence[str], home: Path) -> tuple[int | None, str]:
+    """Run a command in an empty folder; return its exit status (None after 30 s) and standard error."""
     without = ("JAX", "RNN_JAX", "XLA")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(without)}
     try:

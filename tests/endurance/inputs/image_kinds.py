@@ -1,4 +1,4 @@
-"""Small valid files of images: IDX files, pictures."""
+"""Small valid files of images: IDX, PNG and JPEG."""
 
 import gzip
 import io
@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import byte_changes
 import numpy as np
-import spoiling
+from byte_changes import Change
 from kind import Files, Kind, Wrong, build, change_first
-from spoiling import Change
 
 from rnn_jax.datasets import idx
 from rnn_jax.datasets.user_files import pictures
@@ -31,7 +31,7 @@ SPEC = idx.image_spec(4, 3, CLASSES)
 
 
 def gzipped_within(data: bytes, change: Change, number: int) -> bytes:
-    """Changes what a gzip file holds."""
+    """Change the decompressed contents of a gzip file."""
     del number
     return gzip.compress(change(gzip.decompress(data)), mtime=0)
 
@@ -43,8 +43,8 @@ def _read_pair(folder: Path) -> Any:
     return {name: array.tolist() for name, array in read.items()}
 
 
-def _head(number: int, file: str) -> Callable[[Files], Files]:
-    """Another number in the head of an IDX file: its magic number, or the length of an axis."""
+def _header(number: int, file: str) -> Callable[[Files], Files]:
+    """Return a change of a number in the header of an IDX file: the magic number or the length of an axis."""
 
     def change(files: Files) -> Files:
         data = bytearray(files[file])
@@ -64,17 +64,17 @@ def _label(files: Files, number: int) -> Files:
 
 
 IDX_WRONG: Wrong = {
-    "the head of the images": lambda files, number: _head(number, "images")(files),
-    "the head of the labels": lambda files, number: _head(number, "labels")(files),
+    "the header of the images": lambda files, number: _header(number, "images")(files),
+    "the header of the labels": lambda files, number: _header(number, "labels")(files),
     "a label out of range": _label,
-    "a label too few": lambda files, number: {**files, "labels": _idx(LABELS[:-1])},
-    "an image too many": lambda files, number: {
+    "one label too few": lambda files, number: {**files, "labels": _idx(LABELS[:-1])},
+    "one image too many": lambda files, number: {
         **files,
         "images": _idx(np.concatenate([IMAGES, IMAGES[:1]])),
     },
-    "cut off": lambda files, number: {**files, "images": files["images"][: number % len(files["images"])]},
-    "something behind": lambda files, number: {**files, "images": files["images"] + bytes(1 + number % 9)},
-    "changed places": lambda files, number: {"images": files["labels"], "labels": files["images"]},
+    "truncated": lambda files, number: {**files, "images": files["images"][: number % len(files["images"])]},
+    "bytes after the end": lambda files, number: {**files, "images": files["images"] + bytes(1 + number % 9)},
+    "swapped": lambda files, number: {"images": files["labels"], "labels": files["images"]},
     "empty": lambda files, number: {**files, "labels": b""},
 }
 
@@ -108,17 +108,17 @@ def _picture(number: int, ending: str) -> bytes:
 def _read_picture(name: str) -> Callable[[Path], Any]:
     def read(folder: Path) -> Any:
         found = pictures.read(folder / name)
-        assert found.ndim == 2, "no grey picture"
-        assert found.dtype == np.uint8, "no bytes"
+        assert found.ndim == 2, "not a grey image"
+        assert found.dtype == np.uint8, "not uint8"
         fitted = pictures.fit(found, 8, 8, 255, "dark")
-        assert fitted.shape == (8, 8), "of another size"
+        assert fitted.shape == (8, 8), "the size is wrong"
         return found.tolist()
 
     return read
 
 
 def _chunk_within(data: bytes, change: Change, number: int) -> bytes:
-    """One part of a PNG file is changed, and its checksum is right again."""
+    """Change one chunk of a PNG file and recompute its checksum."""
     parts, at = [], 8
     while at < len(data):
         size = int.from_bytes(data[at : at + 4], "big")
@@ -133,19 +133,19 @@ def _chunk_within(data: bytes, change: Change, number: int) -> bytes:
 
 
 PNG_WRONG: Wrong = {
-    "of a terabyte": lambda files, number: change_first(
+    "dimensions of a terabyte": lambda files, number: change_first(
         files,
-        lambda data: _chunk_within(data, spoiling.overwrite(0, struct.pack(">II", 1 << 20, 1 << 20)), 0),
+        lambda data: _chunk_within(data, byte_changes.overwrite(0, struct.pack(">II", 1 << 20, 1 << 20)), 0),
     ),
-    "a flipped bit": lambda files, number: change_first(files, spoiling.flip(number)),
-    "cut off": lambda files, number: change_first(files, lambda data: data[: number % len(data)]),
+    "a flipped bit": lambda files, number: change_first(files, byte_changes.flip(number)),
+    "truncated": lambda files, number: change_first(files, lambda data: data[: number % len(data)]),
 }
 
 
 def kinds() -> dict[str, Kind]:
-    """Every kind, by its name."""
+    """Return every kind by name."""
     packed = {name: gzip.compress(data, mtime=0) for name, data in IDX.items()}
-    also = {"changed places"}  # as what they are is seen by the other kinds' names alone
+    skipped = {"swapped"}  # only in the plain files
     return {
         "IDX": Kind(IDX, _read_pair, wrong=IDX_WRONG),
         "IDX labels": Kind(dict(reversed(IDX.items())), _read_pair),
@@ -154,7 +154,7 @@ def kinds() -> dict[str, Kind]:
             _read_pair,
             within=gzipped_within,
             is_exact=True,
-            wrong={name: _packed(change) for name, change in IDX_WRONG.items() if name not in also},
+            wrong={name: _packed(change) for name, change in IDX_WRONG.items() if name not in skipped},
         ),
         "own IDX": Kind(OWN_IDX, lambda folder: build("idx", folder, folder=str(folder))),
         "PNG": Kind(

@@ -1,4 +1,4 @@
-"""A kind of files that are read as data, and what their readers share."""
+"""A kind of data file, and functions that the kinds share."""
 
 import hashlib
 import json
@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from byte_changes import Change
 from hypothesis import strategies
-from spoiling import Change
 
 from rnn_jax import datasets
 from rnn_jax.datasets.dataset import Dataset
@@ -19,41 +19,41 @@ Wrong = Mapping[str, Callable[[Files, int], Files]]
 
 
 class Kind(NamedTuple):
-    """A kind of files."""
+    """A kind of data file: an example, its reader, and changes."""
 
     files: Files
-    """By their names, the one that is spoilt first."""
+    """The contents by name; the first file is the one to damage."""
     read: Callable[[Path], Any]
-    """Reads a folder with such files."""
+    """Read a folder with such files."""
     also: Sequence[strategies.SearchStrategy[Change]] = ()
-    """Changes that belong to such files."""
+    """Additional changes for such files."""
     within: Callable[[bytes, Change, int], bytes] = lambda data, change, number: change(data)
-    """Changes what is packed inside, so that it is well packed again."""
+    """Apply a change to the decoded contents, and encode them again."""
     is_exact: bool = False
-    """Whether checksums or the like show every change: it is refused, or nothing is different."""
+    """Whether every change is detected, for instance by a checksum: it is rejected or without effect."""
     wrong: Wrong = MappingProxyType({})
-    """Changes that must be refused, by their names; the number is any."""
+    """Changes that must be rejected, by name; their integer argument is random."""
 
 
 def first_of(files: Files) -> str:
-    """The name of the file that is spoilt."""
+    """Return the name of the file to damage."""
     return next(iter(files))
 
 
 def change_first(files: Files, change: Change) -> Files:
-    """The files, of which the first is changed."""
+    """Return the files with a change of the first."""
     return {**files, first_of(files): change(files[first_of(files)])}
 
 
 def change_json(files: Files, change: Callable[[Any], Any]) -> Files:
-    """The files, of which the first, a JSON file, says something else."""
-    said = json.loads(files[first_of(files)])
-    change(said)
-    return {**files, first_of(files): json.dumps(said).encode()}
+    """Return the files with a change of the contents of the first, a JSON file."""
+    content = json.loads(files[first_of(files)])
+    change(content)
+    return {**files, first_of(files): json.dumps(content).encode()}
 
 
 def check_dataset(data: Dataset) -> list[Any]:
-    """Asserts that a data set makes sense; its arrays, to be compared."""
+    """Assert that a data set is valid; return its classes and arrays for comparison."""
     found: list[Any] = [data.classes]
     for arrays in data.splits.values():
         first = next(iter(arrays.values()))
@@ -63,21 +63,23 @@ def check_dataset(data: Dataset) -> list[Any]:
                 assert 0 <= array.min() <= array.max() < data.spec["classes"], "a label is out of range"
             if name in ("targets", "lengths"):
                 assert len(array) == len(first), "counts differ"
-            assert np.isfinite(array).all(), "a number is not finite"
+            assert np.isfinite(array).all(), "a value is not finite"
             found.append(array.tolist())
         if "steps" in arrays:
             assert arrays["lengths"].min() >= 0, "a negative length"
-            assert int(arrays["lengths"].sum()) == len(arrays["steps"]), "lengths are not those of the steps"
-    assert len(data.classes) == data.spec.get("classes", 0), "the classes are not as many as said"
+            assert int(arrays["lengths"].sum()) == len(arrays["steps"]), (
+                "the lengths do not sum to the number of steps"
+            )
+    assert len(data.classes) == data.spec.get("classes", 0), "the number of classes is not that of the spec"
     return found
 
 
 def build(name: str, place: Path, **keys: Any) -> list[Any]:
-    """Builds a data set from the files in a folder, and checks it."""
+    """Build a data set from the files in a folder, and check it."""
     data_dir = str(place.parent / "data")
     return check_dataset(datasets.build_dataset(name=name, batch_size=2, data_dir=data_dir, **keys))
 
 
 def digest_of(read: Any) -> str:
-    """What tells things that were read from others."""
+    """Return a digest of a value that was read."""
     return hashlib.sha256(repr(read).encode("utf-8", "surrogatepass")).hexdigest()

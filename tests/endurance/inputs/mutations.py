@@ -1,9 +1,9 @@
-"""Data files that are spoilt: whatever is done to them, they are refused in a line or make sense.
+"""Damaged data files: each is rejected with a short error, or read as valid data.
 
-A trial takes small valid files of one kind, changes one of them, and reads them as a run would. Nothing but
-UserError may be raised, in a line or two that name a file, no warning shown, nothing unpickled; a wrong magic
-number, count or label must be refused; it takes seconds at most, and no gigabyte. What was read must make
-sense: labels in their range, counts as the arrays have them, finite numbers.
+A trial takes small valid files of one kind, changes one of them, and reads them as a run does. Reading may
+raise only UserError, with a message of one or two lines that names a file. It must not warn, unpickle, take
+more than a few seconds, or use a gigabyte of memory. A wrong magic number, count or label must be rejected.
+Data that is read must be valid: labels in range, consistent counts, finite values.
 """
 
 import collections
@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import byte_changes
 import image_kinds
 import run_kinds
 import sequence_kinds
-import spoiling
 import text_kinds
 from hypothesis import HealthCheck, given, seed, settings, strategies
 from kind import Files, Kind, digest_of, first_of
@@ -34,16 +34,16 @@ COUNT = 5000
 SEED = 20_261_126
 SECONDS = 5.0
 MEBIBYTES = 700
-"""By which the memory of the process may grow in one trial."""
+"""The limit on the growth of the process's memory in one trial."""
 _unpickled: list[str] = []
 
 
 class Overtime(BaseException):
-    """A trial takes too long."""
+    """Raised in a trial that takes longer than `SECONDS`."""
 
 
 def measure(scratch: Path, count: int) -> Outcome:
-    """Spoils files so many times, each kind about equally often."""
+    """Run `count` trials, about equally many of each kind."""
     outcome = Outcome(measurements={"seed": SEED})
     seconds: collections.Counter[str] = collections.Counter()
     _watch_pickles()
@@ -56,25 +56,27 @@ def measure(scratch: Path, count: int) -> Outcome:
             began = time.perf_counter()
             _series(scratch / str(number), name, kind, share, SEED + number, outcome)
             seconds[name] = round(1000 * (time.perf_counter() - began) / max(1, share))
-    outcome.measurements["slowest_kind"] = ", ".join(
-        f"{name}: {ms} ms" for name, ms in seconds.most_common(1)
+    outcome.measurements["slowest kind"] = ", ".join(
+        f"{name}, {ms} ms" for name, ms in seconds.most_common(1)
     )
     return outcome
 
 
-def _series(scratch: Path, name: str, kind: Kind, count: int, drawn_by: int, outcome: Outcome) -> None:
-    """The trials of one kind."""
+def _series(scratch: Path, name: str, kind: Kind, count: int, seed_of_kind: int, outcome: Outcome) -> None:
+    """Run the trials of one kind."""
     if count == 0:
         return
-    sound = _once(scratch, kind, kind.files)
-    expects = sound[0] == "read" or name.startswith("IMDB")
-    outcome.check(expects, f"{name}: the valid files are refused: {sound[1]}")
-    ways = [strategies.tuples(strategies.just(""), strategies.integers(0, 9), spoiling.changes(kind.also))]
+    valid = _try(scratch, kind, kind.files)
+    expects = valid[0] == "accepted" or name.startswith("IMDB")
+    outcome.check(expects, f"{name}: the valid files are rejected: {valid[1]}")
+    ways = [
+        strategies.tuples(strategies.just(""), strategies.integers(0, 9), byte_changes.changes(kind.also))
+    ]
     if kind.wrong:
         chosen = strategies.sampled_from(sorted(kind.wrong))
-        ways.append(strategies.tuples(chosen, spoiling.PLACES, strategies.just([])))
+        ways.append(strategies.tuples(chosen, byte_changes.PLACES, strategies.just([])))
 
-    @seed(drawn_by)
+    @seed(seed_of_kind)
     @settings(
         max_examples=count,
         database=None,
@@ -82,28 +84,28 @@ def _series(scratch: Path, name: str, kind: Kind, count: int, drawn_by: int, out
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )
     @given(strategies.one_of(*ways))
-    def trial(way: tuple[str, int, list[spoiling.Change]]) -> None:
-        files = kind.wrong[way[0]](kind.files, way[1]) if way[0] else _spoil(kind, way[1], way[2])
+    def trial(way: tuple[str, int, list[byte_changes.Change]]) -> None:
+        files = kind.wrong[way[0]](kind.files, way[1]) if way[0] else _damage(kind, way[1], way[2])
         outcome.tried += 1
         if files == kind.files:
             outcome.count("unchanged")
             return
-        verdict, said = _once(scratch, kind, files)
+        verdict, result = _try(scratch, kind, files)
         outcome.count(verdict)
-        where = f"{name}, {way[0] or 'spoilt'}: {_shown(files, kind)}"
-        if verdict not in ("read", "refused"):
-            outcome.check(False, f"{where}: {said}")
+        where = f"{name}, {way[0] or 'damaged'}: {_shown(files, kind)}"
+        if verdict not in ("accepted", "rejected"):
+            outcome.check(False, f"{where}: {result}")
         elif way[0]:
-            outcome.check(verdict == "refused", f"{where}: was accepted")
-        elif kind.is_exact and way[1] < 5 and verdict == "read":
-            same = digest_of(said) == digest_of(sound[1])
-            outcome.check(same, f"{where}: was accepted, and is not what it was")
+            outcome.check(verdict == "rejected", f"{where}: was accepted")
+        elif kind.is_exact and way[1] < 5 and verdict == "accepted":
+            same = digest_of(result) == digest_of(valid[1])
+            outcome.check(same, f"{where}: was accepted, and has other contents")
 
     trial()
 
 
-def _spoil(kind: Kind, number: int, changes: list[spoiling.Change]) -> Files:
-    """The files with one of them changed: every other time inside of what is packed."""
+def _damage(kind: Kind, number: int, changes: list[byte_changes.Change]) -> Files:
+    """Return the files with the first one changed: its bytes, or half of the time its decoded contents."""
     name = first_of(kind.files)
     data = kind.files[name]
     for change in changes:
@@ -111,15 +113,15 @@ def _spoil(kind: Kind, number: int, changes: list[spoiling.Change]) -> Files:
     return {**kind.files, name: data}
 
 
-def _within(kind: Kind, data: bytes, change: spoiling.Change, number: int) -> bytes:
+def _within(kind: Kind, data: bytes, change: byte_changes.Change, number: int) -> bytes:
     try:
         return kind.within(data, change, number)
-    except Exception:  # an earlier change has left nothing to unpack
+    except Exception:  # an earlier change made the file impossible to decode
         return change(data)
 
 
-def _once(scratch: Path, kind: Kind, files: Files) -> tuple[str, Any]:
-    """Reads some files: what came of it, and what was read or said."""
+def _try(scratch: Path, kind: Kind, files: Files) -> tuple[str, Any]:
+    """Write and read files; return a verdict, and what was read or the message."""
     shutil.rmtree(scratch, ignore_errors=True)
     folder = scratch / "files"
     for name, data in files.items():
@@ -130,7 +132,7 @@ def _once(scratch: Path, kind: Kind, files: Files) -> tuple[str, Any]:
     verdict = _verdict(lambda: kind.read(folder), scratch)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) >> 10
     if grown > MEBIBYTES:
-        return "greedy", f"{grown:,} MiB"
+        return "too much memory", f"{grown:,} MiB"
     return ("unpickled", str(_unpickled)) if _unpickled else verdict
 
 
@@ -138,26 +140,26 @@ def _verdict(read: Callable[[], Any], scratch: Path) -> tuple[str, Any]:
     try:
         with warnings.catch_warnings(), _limited():
             warnings.simplefilter("error")
-            return "read", read()
+            return "accepted", read()
     except StorageError as error:
         return "out of memory", str(error)
     except UserError as error:
-        said = str(error)
-        fits = said.count("\n") < 2 and len(said) < 1_000 and str(scratch) in said
-        return ("refused", said) if fits else ("no error for people", said[:2_000])
+        message = str(error)
+        fits = message.count("\n") < 2 and len(message) < 1_000 and str(scratch) in message
+        return ("rejected", message) if fits else ("bad message", message[:2_000])
     except Overtime:
         return "slow", f"more than {SECONDS} s"
     except AssertionError as error:
-        return "senseless", str(error)
+        return "invalid data", str(error)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a library in Rust panics with one of those
+    except BaseException as error:  # a panic of a library in Rust is a BaseException
         return "traceback", f"{type(error).__name__}: {error}"[:300]
 
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """Ends what takes too long, where that can be done."""
+    """Raise `Overtime` after `SECONDS`, in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -175,23 +177,23 @@ def _limited() -> Iterator[None]:
 
 
 def _watch_pickles() -> None:
-    """Notes whatever is looked up by a pickle that is read."""
+    """Record every class that a pickle looks up."""
     global _watching
     if not _watching:
-        sys.addaudithook(_note)
+        sys.addaudithook(_record)
         _watching = True
 
 
 _watching = False
 
 
-def _note(event: str, details: tuple[Any, ...]) -> None:
+def _record(event: str, details: tuple[Any, ...]) -> None:
     if event == "pickle.find_class":
         _unpickled.append(str(details))
 
 
 def _shown(files: Files, kind: Kind) -> str:
-    """What differs of a file: enough to make a test of it."""
+    """Describe the difference from the valid file, in enough detail to write a test."""
     for name, data in files.items():
         if data != kind.files[name]:
             old = kind.files[name]

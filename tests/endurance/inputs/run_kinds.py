@@ -1,15 +1,15 @@
-"""What is kept, and what a run folder has of its data: vocabularies, dataset.json, prepared data."""
+"""Small valid files of run folders and of prepared data: vocabularies, dataset.json, arrays."""
 
 import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import byte_changes
 import numpy as np
-import spoiling
+from byte_changes import Change
 from image_kinds import IMAGES, SPEC
 from kind import Files, Kind, Wrong, change_first, change_json, check_dataset
-from spoiling import Change
 from text_kinds import TEXT, read_table, table_of
 
 from rnn_jax import datasets
@@ -27,31 +27,31 @@ from rnn_jax.datasets.vocabulary import (
 def _read_vocabulary(folder: Path) -> Any:
     known = Vocabulary.load(folder / "vocabulary.json")
     numbers = known.encode("the cat\n") if known.unit in ("byte", "piece", "plain_word") else np.zeros(1, int)
-    assert 0 <= numbers.min() <= numbers.max() < len(known), "a number is out of range"
+    assert 0 <= numbers.min() <= numbers.max() < len(known), "an index is out of range"
     known.decode(range(min(len(known), 300))).encode()
-    assert known.unit == "plain_word" or 0 <= known.start < len(known), "the start is out of range"
+    assert known.unit == "plain_word" or 0 <= known.start < len(known), "the start index is out of range"
     return known.tokens
 
 
 VOCABULARY_WRONG: Wrong = {
     "a token twice": lambda files, number: change_json(
-        files, lambda said: said["tokens"].append(said["tokens"][0])
+        files, lambda content: content["tokens"].append(content["tokens"][0])
     ),
     "a number as a token": lambda files, number: change_json(
-        files, lambda said: said["tokens"].append(number)
+        files, lambda content: content["tokens"].append(number)
     ),
-    "half a character": lambda files, number: change_json(
-        files, lambda said: said["tokens"].append("\ud800")
+    "a lone surrogate": lambda files, number: change_json(
+        files, lambda content: content["tokens"].append("\ud800")
     ),
-    "no tokens": lambda files, number: change_json(files, lambda said: said.pop("tokens")),
-    "another unit": lambda files, number: change_json(files, lambda said: said.update(unit="letter")),
-    "lists in lists": lambda files, number: change_first(files, lambda data: b'{"a":' + b"[" * 9_000),
+    "no tokens": lambda files, number: change_json(files, lambda content: content.pop("tokens")),
+    "another unit": lambda files, number: change_json(files, lambda content: content.update(unit="letter")),
+    "nested lists": lambda files, number: change_first(files, lambda data: b'{"a":' + b"[" * 9_000),
 }
 
 
 def _vocabulary(known: vocabulary.Vocabulary) -> bytes:
-    said = {"unit": known.unit, "version": "1", "tokens": list(known.tokens), "pieces": known.bpe}
-    return json.dumps({key: value for key, value in said.items() if value}).encode()
+    content = {"unit": known.unit, "version": "1", "tokens": list(known.tokens), "pieces": known.bpe}
+    return json.dumps({key: value for key, value in content.items() if value}).encode()
 
 
 WORDS = learn_words([TEXT])
@@ -85,32 +85,36 @@ OF_SEQUENCES = {
 }
 
 
-def _read_known(folder: Path) -> Any:
+def _read_info(folder: Path) -> Any:
     from rnn_jax.datasets import dataset_info
 
     known = dataset_info.load(folder)
     spec = known.spec
-    assert len(known.classes) == spec.get("classes", 0), "the classes are not as many as said"
+    assert len(known.classes) == spec.get("classes", 0), "the number of classes is not that of the spec"
     if spec["kind"] == "image":
         image = pictures.fit(IMAGES[0], spec["height"], spec["width"], spec["maximum"], known.background)
-        assert image.max() <= spec["maximum"], "too white"
+        assert image.max() <= spec["maximum"], "a pixel is above the maximum"
     if spec["kind"] == "sequences":
-        assert (np.array(spec["deviations"]) > 0).all(), "a deviation of nothing"
+        assert (np.array(spec["deviations"]) > 0).all(), "a standard deviation is not positive"
     if known.vocabulary is not None and "vocabulary" in spec:
-        assert len(known.vocabulary) == spec["vocabulary"], "another vocabulary"
+        assert len(known.vocabulary) == spec["vocabulary"], "the vocabulary has another size"
     return spec
 
 
-KNOWN_WRONG: Wrong = {
-    "a class too many": lambda files, number: change_json(files, lambda said: said["classes"].append("z")),
-    "no kind": lambda files, number: change_json(files, lambda said: said["spec"].pop("kind")),
-    "another kind": lambda files, number: change_json(files, lambda said: said["spec"].update(kind="sound")),
-    "no spec": lambda files, number: change_json(files, lambda said: said.update(spec=[number])),
+INFO_WRONG: Wrong = {
+    "one class too many": lambda files, number: change_json(
+        files, lambda content: content["classes"].append("z")
+    ),
+    "no kind": lambda files, number: change_json(files, lambda content: content["spec"].pop("kind")),
+    "another kind": lambda files, number: change_json(
+        files, lambda content: content["spec"].update(kind="sound")
+    ),
+    "no spec": lambda files, number: change_json(files, lambda content: content.update(spec=[number])),
 }
 
 
-def _kept() -> Files:
-    """What is kept of a table of labelled texts, in the folder it is kept in."""
+def _stored() -> Files:
+    """Return the files that the package stores for a table of labelled texts."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "files"
         folder.mkdir()
@@ -123,7 +127,7 @@ def _kept() -> Files:
         }
 
 
-def _read_kept(folder: Path) -> Any:
+def _read_stored(folder: Path) -> Any:
     (folder / "a.tsv").write_bytes(table_of("\t"))
     keys = {"label_column": "label", "text_column": "text", "has_header": True, "encoding": "utf-8"}
     data = datasets.build_dataset(
@@ -139,36 +143,38 @@ def _read_kept(folder: Path) -> Any:
 
 
 def _pieces_within(data: bytes, change: Change, number: int) -> bytes:
-    """What the library reads is changed, and is a text in a JSON file again."""
+    """Change the tokenizer of the `tokenizers` library inside the JSON file."""
     del number
-    said = json.loads(data)
-    said["pieces"] = change(said["pieces"].encode()).decode("utf-8", "replace")
-    return json.dumps(said).encode()
+    content = json.loads(data)
+    content["pieces"] = change(content["pieces"].encode()).decode("utf-8", "replace")
+    return json.dumps(content).encode()
 
 
 def kinds() -> dict[str, Kind]:
-    """Every kind, by its name."""
+    """Return every kind by name."""
     found = {}
     known = {"word": WORDS, "plain word": PLAIN, "character": learn_characters([TEXT])}
     for unit, of in known.items():
         files = {"vocabulary.json": _vocabulary(of)}
-        found[f"vocabulary, {unit}"] = Kind(files, _read_vocabulary, spoiling.OF_JSON, wrong=VOCABULARY_WRONG)
+        found[f"vocabulary, {unit}"] = Kind(
+            files, _read_vocabulary, byte_changes.OF_JSON, wrong=VOCABULARY_WRONG
+        )
     pieces = learn_bpe(iter([TEXT]), 280)
     found["vocabulary, piece"] = Kind(
-        {"vocabulary.json": _vocabulary(pieces)}, _read_vocabulary, spoiling.OF_JSON, _pieces_within
+        {"vocabulary.json": _vocabulary(pieces)}, _read_vocabulary, byte_changes.OF_JSON, _pieces_within
     )
-    for name, said in (("images", OF_IMAGES), ("texts", OF_TEXTS), ("sequences", OF_SEQUENCES)):
+    for name, content in (("images", OF_IMAGES), ("texts", OF_TEXTS), ("sequences", OF_SEQUENCES)):
         files = {
-            "dataset.json": json.dumps(said).encode(),
+            "dataset.json": json.dumps(content).encode(),
             "vocabulary.json": _vocabulary(PLAIN),
         }
         if name != "texts":
             files.pop("vocabulary.json")
-        found[f"dataset.json of {name}"] = Kind(files, _read_known, spoiling.OF_JSON, wrong=KNOWN_WRONG)
-    kept = _kept()
-    for number, name in enumerate(sorted(kept)):
-        files = dict(sorted(kept.items(), key=lambda item: item[0] != name))
-        also_json = spoiling.OF_JSON if name.endswith(".json") else []
+        found[f"dataset.json of {name}"] = Kind(files, _read_info, byte_changes.OF_JSON, wrong=INFO_WRONG)
+    stored = _stored()
+    for number, name in enumerate(sorted(stored)):
+        files = dict(sorted(stored.items(), key=lambda item: item[0] != name))
+        also_json = byte_changes.OF_JSON if name.endswith(".json") else []
         exact = not name.endswith("manifest.json")
-        found[f"kept {Path(name).name} ({number})"] = Kind(files, _read_kept, also_json, is_exact=exact)
+        found[f"stored {Path(name).name} ({number})"] = Kind(files, _read_stored, also_json, is_exact=exact)
     return found

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from byte_changes import Change
 from kind import Files, Kind, Wrong, build
-from spoiling import Change
 
 from rnn_jax.datasets.user_files import inputs
 from rnn_jax.datasets.user_files.sequences import read_sequences
@@ -23,14 +23,14 @@ ARRAYS: dict[str, np.ndarray] = {
 
 
 def npz(**arrays: np.ndarray) -> bytes:
-    """The file of some arrays."""
+    """Return the bytes of an .npz file of these arrays."""
     file, named = io.BytesIO(), dict[str, Any](arrays)
     np.savez(file, **named)
     return file.getvalue()
 
 
 def _zipped_within(data: bytes, change: Change, number: int) -> bytes:
-    """One array's own file is changed, and all zipped anew."""
+    """Change the .npy file of one array inside the .npz file."""
     with zipfile.ZipFile(io.BytesIO(data)) as old:
         members = {name: old.read(name) for name in old.namelist()}
     chosen = sorted(members)[number % len(members)]
@@ -44,13 +44,13 @@ def _zipped_within(data: bytes, change: Change, number: int) -> bytes:
 def _read_sequences(folder: Path) -> Any:
     blocks = inputs.read_input_sequences([str(folder / "a.npz")], {"features": 2})
     for block in blocks:
-        for asked in block:
-            assert (asked.value is None) != (asked.error is None), "neither an answer nor an error"
+        for entry in block:
+            assert (entry.value is None) != (entry.error is None), "neither a value nor an error"
     found = read_sequences(folder / "a.npz")
     assert found.targets is not None
     assert len(found.lengths) == len(found.targets) == len(found.rows), "counts differ"
-    assert len(found.steps) == int(found.lengths.sum()), "lengths are not those of the steps"
-    assert np.isfinite(found.steps).all(), "a number is not finite"
+    assert len(found.steps) == int(found.lengths.sum()), "the lengths do not sum to the number of steps"
+    assert np.isfinite(found.steps).all(), "a value is not finite"
     return build("sequences", folder, file=str(folder / "a.npz"), truncate="keep_first")
 
 
@@ -75,7 +75,7 @@ def _length(files: Files, number: int) -> Files:
 
 
 def _claim(files: Files, number: int) -> Files:
-    """A head that says another count."""
+    """Change the length in the header of an .npy file."""
     count = (10**4, 10**9, 10**13, 10**30, -1)[number % 5]
 
     def change(data: bytes) -> bytes:
@@ -90,7 +90,7 @@ def _claim(files: Files, number: int) -> Files:
 
 
 def _of_bytes(files: Files, number: int) -> Files:
-    """Texts of what is no code point."""
+    """Return labels with an invalid code point."""
     del files
     codes = np.full((30, 2), 65, np.uint32)
     codes[number % 30, 1] = (0x110000, 0xD800, 0xFFFFFFFF)[number % 3]
@@ -101,18 +101,18 @@ NPZ_WRONG: Wrong = {
     "pickled objects": _pickled,
     "a wrong length": _length,
     "a wrong count": _claim,
-    "not a text": _of_bytes,
+    "an invalid code point": _of_bytes,
     "no y": lambda files, number: {"a.npz": npz(x=ARRAYS["x"], lengths=ARRAYS["lengths"])},
-    "a label too few": _arrays(y=ARRAYS["y"][:-1]),
+    "one label too few": _arrays(y=ARRAYS["y"][:-1]),
     "not finite": _arrays(x=np.full_like(ARRAYS["x"], np.inf)),
     "too large a target": _arrays(y=np.full(30, 1e300)),
     "no features": _arrays(x=ARRAYS["x"][:, :0]),
     "no targets": _arrays(y=np.zeros((30, 0))),
-    "nothing at all": _arrays(x=np.zeros(0), lengths=np.zeros(0, int), y=np.zeros(0)),
+    "empty arrays": _arrays(x=np.zeros(0), lengths=np.zeros(0, int), y=np.zeros(0)),
 }
 
 
 def kinds() -> dict[str, Kind]:
-    """Every kind, by its name."""
+    """Return every kind by name."""
     file = {"a.npz": npz(**ARRAYS)}
     return {"sequences": Kind(file, _read_sequences, within=_zipped_within, wrong=NPZ_WRONG)}

@@ -1,4 +1,4 @@
-"""Wrong configs and command lines: all that is found by reading them, in this process, and a few as typed."""
+"""Wrong configs and command lines: all that parsing detects, in this process, and a few as commands."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,13 +22,13 @@ PARSERS: dict[str, Callable[[Sequence[str]], Any]] = {
     "generate": generate.parse,
 }
 pytestmark = pytest.mark.matrix
-FOUND_BY_READING = 430
-"""Of all cases; the others are about data, and what only shows when a model is built."""
+FOUND_BY_PARSING = 430
+"""The minimum number of cases that parsing detects; the others need the data or the model."""
 
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The files and folders that wrong commands are about; the working directory is empty."""
+    """Prepare the files and folders of the wrong commands; change to an empty working directory."""
     (tmp_path / "files").mkdir()
     wrong_files.prepare(tmp_path / "files")
     (tmp_path / "home").mkdir()
@@ -37,8 +37,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "files"
 
 
-def refusal(wrong: Wrong, files: Path) -> str | None:
-    """What a command is refused with; None where reading it finds nothing."""
+def error_of(wrong: Wrong, files: Path) -> str | None:
+    """Return the error of parsing a command; None if it has none."""
     try:
         PARSERS[wrong.command]([argument.replace("{at}", str(files)) for argument in wrong.arguments])
     except UserError as error:
@@ -46,17 +46,17 @@ def refusal(wrong: Wrong, files: Path) -> str | None:
     return None
 
 
-def test_wrong_commands_are_refused_in_words(files: Path) -> None:
-    found = {wrong: refusal(wrong, files) for wrong in wrong_commands.cases()}
-    told = {wrong: said for wrong, said in found.items() if said is not None}
-    for wrong, said in told.items():
-        assert wrong.named.replace("{at}", str(files)) in said, wrong
-        assert len(said.splitlines()) <= bad_configs.LINES, wrong
-    assert len(told) >= FOUND_BY_READING
+def test_wrong_commands_are_rejected_with_a_short_message(files: Path) -> None:
+    found = {wrong: error_of(wrong, files) for wrong in wrong_commands.cases()}
+    errors = {wrong: message for wrong, message in found.items() if message is not None}
+    for wrong, message in errors.items():
+        assert wrong.named.replace("{at}", str(files)) in message, wrong
+        assert len(message.splitlines()) <= bad_configs.LINES, wrong
+    assert len(errors) >= FOUND_BY_PARSING
     assert not any(files.with_name("home").iterdir())
 
 
-def test_wrong_commands_as_they_are_typed(tmp_path: Path) -> None:
+def test_wrong_commands_in_a_process_of_their_own(tmp_path: Path) -> None:
     outcome = bad_configs.measure(tmp_path, 5)
     assert outcome.tried == 5
     assert not outcome.violations

@@ -19,18 +19,18 @@ def _own_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RNN_JAX_DATA", raising=False)
 
 
-def test_damaged_files_are_refused_or_make_sense(tmp_path: Path) -> None:
+def test_damaged_files_are_rejected_or_valid(tmp_path: Path) -> None:
     outcome = mutations.measure(tmp_path, 150)
     assert outcome.tried >= 150
     assert outcome.violations == []
-    assert int(outcome.measurements["refused"]) > 75
+    assert int(outcome.measurements["rejected"]) > 75
 
 
-def refuse(folder: Path) -> Any:
+def reject(folder: Path) -> Any:
     raise UserError(f"{folder}: no")
 
 
-def grumble(folder: Path) -> Any:
+def omit_the_file(folder: Path) -> Any:
     raise UserError("something is wrong" if (folder / "a").read_bytes() != b"right" else f"{folder}: no")
 
 
@@ -40,16 +40,16 @@ def fail(folder: Path) -> Any:
 
 READERS: Mapping[str, tuple[Callable[[Path], Any], str]] = {
     "accepts everything": (lambda folder: 0, "was accepted"),
-    "refuses everything": (refuse, "the valid files are refused"),
-    "does not say where": (grumble, "something is wrong"),
+    "rejects everything": (reject, "the valid files are rejected"),
+    "does not name the file": (omit_the_file, "something is wrong"),
     "fails": (fail, "KeyError"),
     "waits": (lambda folder: [None for _ in iter(int, 1)], "more than 0.1 s"),
 }
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_bad_reader_is_noticed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trials themselves are tried: on readers that do what none may."""
+def test_a_bad_reader_is_reported(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trials report readers that break a rule."""
     monkeypatch.setattr(mutations, "SECONDS", 0.1)
     reader, message = READERS[name]
     outcome = Outcome()

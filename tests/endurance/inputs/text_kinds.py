@@ -1,4 +1,4 @@
-"""Small valid files of texts: plain ones, tables of labelled ones, archives of reviews."""
+"""Small valid files of texts: plain text, tables of labelled texts, archives of reviews."""
 
 import io
 import tarfile
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import spoiling
+import byte_changes
 from image_kinds import gzipped_within
 from kind import Kind, Wrong, build, change_first
 
@@ -23,13 +23,13 @@ def _read_text(tokenizer: str, encoding: str = "utf-8") -> Callable[[Path], Any]
 
 
 def table_of(separator: str) -> bytes:
-    """Forty texts of three classes."""
+    """Return a table of forty texts of three classes."""
     rows = [f"{n % 3}{separator}text {n} of class {n % 3}" for n in range(40)]
     return "\n".join([f"label{separator}text", *rows]).encode() + b"\n"
 
 
 def read_table(ending: str, tokenizer: str) -> Callable[[Path], Any]:
-    """Reads such a table."""
+    """Return a function that reads such a table."""
 
     def read(folder: Path) -> Any:
         keys = {"label_column": "label", "text_column": "text", "has_header": True, "encoding": "utf-8"}
@@ -60,15 +60,15 @@ TABLE_WRONG: Wrong = {
     "no column of labels": lambda files, number: change_first(
         files, lambda data: data.replace(b"label", b"other", 1)
     ),
-    "a name twice": lambda files, number: change_first(
+    "a column name twice": lambda files, number: change_first(
         files, lambda data: data.replace(b"text", b"label", 1)
     ),
-    "a column too many": lambda files, number: change_first(
+    "one column too many": lambda files, number: change_first(
         files, lambda data: _in_line(data, 1 + number % 40, b"\tx" if b"\t" in data else b",x")
     ),
-    "not UTF-8": lambda files, number: change_first(files, spoiling.insert(number, b"\xff")),
+    "not UTF-8": lambda files, number: change_first(files, byte_changes.insert(number, b"\xff")),
     "empty": lambda files, number: change_first(files, lambda data: b""),
-    "its head alone": lambda files, number: change_first(files, lambda data: data.split(b"\n")[0]),
+    "only the header": lambda files, number: change_first(files, lambda data: data.split(b"\n")[0]),
 }
 
 
@@ -95,20 +95,20 @@ def _read_imdb(folder: Path) -> Any:
 
 
 def kinds() -> dict[str, Kind]:
-    """Every kind, by its name."""
+    """Return every kind by name."""
     found = {
         "IMDB, tar": Kind({"a.tar": _tar("")}, _read_imdb),
         "IMDB, tar.gz": Kind({"a.tar.gz": _tar("gz")}, _read_imdb, within=gzipped_within),
     }
     for tokens in ("words", "characters", "bytes"):
-        found[f"text, {tokens}"] = Kind({"a.txt": TEXT.encode()}, _read_text(tokens), spoiling.OF_TEXTS)
+        found[f"text, {tokens}"] = Kind({"a.txt": TEXT.encode()}, _read_text(tokens), byte_changes.OF_TEXTS)
     found["text, UTF-16"] = Kind(
-        {"a.txt": TEXT.encode("utf-16")}, _read_text("words", "utf-16"), spoiling.OF_TEXTS
+        {"a.txt": TEXT.encode("utf-16")}, _read_text("words", "utf-16"), byte_changes.OF_TEXTS
     )
     for ending, separator in ((".tsv", "\t"), (".csv", ",")):
         table = {f"a{ending}": table_of(separator)}
-        found[f"rows of {ending}"] = Kind(table, _read_rows(ending), spoiling.OF_TEXTS)
+        found[f"rows of {ending}"] = Kind(table, _read_rows(ending), byte_changes.OF_TEXTS)
         for tokens in ("words", "bytes"):
             read = read_table(ending, tokens)
-            found[f"table {ending}, {tokens}"] = Kind(table, read, spoiling.OF_TEXTS, wrong=TABLE_WRONG)
+            found[f"table {ending}, {tokens}"] = Kind(table, read, byte_changes.OF_TEXTS, wrong=TABLE_WRONG)
     return found

@@ -1,6 +1,6 @@
-"""Command lines that are wrong, and the files that they are wrong about.
+"""Wrong command lines, with the key or file that the error must name.
 
-`{at}` in an argument stands for the folder that `wrong_files.prepare` fills.
+`{at}` in an argument stands for the folder in which `wrong_files.prepare` writes files.
 """
 
 from typing import NamedTuple
@@ -12,18 +12,18 @@ SHAKESPEARE = "configs/shakespeare.py:smoke"
 
 
 class Wrong(NamedTuple):
-    """A command that must be refused."""
+    """A command that must be rejected."""
 
     command: str
     """`main`, `sweep`, `predict` or `generate`."""
     arguments: tuple[str, ...]
     named: str
-    """What the message must name: the key, or the file."""
+    """The key or file that the message must name."""
     status: int = 2
 
 
 def _of(config: str, named: str, *values: str) -> list[Wrong]:
-    """A key (or whatever `named` is) of a config with each of these values."""
+    """Return a command per value, each with a wrong value of the key `named`."""
     return [Wrong("main", ("--config", config, f"--config.{named}={value}"), named) for value in values]
 
 
@@ -32,7 +32,7 @@ def _typed(config: str, named: str, *arguments: str) -> Wrong:
 
 
 def values() -> list[Wrong]:
-    """Values of the wrong type, out of range, not finite, not there."""
+    """Return commands with values that are missing, not finite, out of range or of the wrong type."""
     real = ("-1", "nan", "inf", "-inf", "many", "[]", "[1e-3]", "1e-3,1e-2", "1e400", "0x", "True", "{}")
     whole = ("0", "-3", "1.5", "many", "[8]", "8,9", "nan", "1e400", "9" * 30, "1" + "0" * 5_000, "None")
     found = _of(DIGITS, "optimizer.learning_rate", *real, "None", "''", "(1", "1e-3e", "μ", "0.1 0.2")
@@ -60,7 +60,7 @@ def values() -> list[Wrong]:
 
 
 def names() -> list[Wrong]:
-    """Names of choices, keys, sections, variants and files that do not exist."""
+    """Return commands with choices, keys, sections, variants and files that do not exist."""
     found = []
     for key in ("model.cell", "optimizer.name", "task.name", "model.implementation", "optimizer.schedule"):
         found += _of(DIGITS, key, "lsmt", "''", "None", "3")
@@ -90,7 +90,7 @@ def names() -> list[Wrong]:
 
 
 def contradictions() -> list[Wrong]:
-    """Options that the kind lacks, and keys that do not go together."""
+    """Return commands with keys that the chosen kind does not have, and with keys that exclude each other."""
     lacking = {
         ("--config.model.cell=gru", "--config.model.forget_bias=1"): "model.forget_bias",
         ("--config.model.cell=lru", "--config.model.recurrent_dropout=0.1"): "model.recurrent_dropout",
@@ -141,7 +141,7 @@ def contradictions() -> list[Wrong]:
 
 
 def files() -> list[Wrong]:
-    """Config files that are wrong."""
+    """Return commands with wrong config files."""
     found = [Wrong("main", ("--config", f"{{at}}/{name}"), name) for name in FILES]
     found += [Wrong("main", ("--config", f"{{at}}/{name}"), named) for name, (_, named) in CHANGED.items()]
     found += [
@@ -155,7 +155,7 @@ def files() -> list[Wrong]:
 
 
 def folders() -> list[Wrong]:
-    """Folders of runs that are none, or damaged, or another run's."""
+    """Return commands with folders that are not run folders, damaged, or of another run."""
     found = []
     for name in DAMAGED:
         at = f"{{at}}/damaged/{name}"
@@ -181,7 +181,7 @@ def folders() -> list[Wrong]:
         Wrong("main", ("--config", "configs/ptb.py:smoke", "--workdir", "{at}/digits"), "{at}/digits"),
         Wrong("main", ("--workdir", "{at}/digits", "--config.model.hidden_size=5"), "model.hidden_size"),
         Wrong("main", ("--workdir", "{at}/directory"), "{at}/directory"),
-        Wrong("main", ("--workdir", "{at}/spoilt_summary"), "summary.json"),
+        Wrong("main", ("--workdir", "{at}/damaged_summary"), "summary.json"),
         Wrong("main", ("--workdir", "{at}/nowhere"), "{at}/nowhere"),
         Wrong("main", (*evaluated, "{at}/nowhere"), "{at}/nowhere"),
         Wrong("main", (*evaluated, "{at}/others"), "{at}/others"),
@@ -194,7 +194,7 @@ def folders() -> list[Wrong]:
 
 
 def flags() -> list[Wrong]:
-    """Flags that do not exist, have no value, or the wrong one."""
+    """Return commands with flags that do not exist, have no value or a wrong one."""
     typed = {
         ("--workdri", "x"): "--workdri",
         ("--workdir",): "--workdir",
@@ -274,7 +274,7 @@ def sweeps() -> list[Wrong]:
 
 
 def data() -> list[Wrong]:
-    """Data that is not there, or not what it should be."""
+    """Return commands with missing or wrong data."""
     mnist, text = "configs/mnist.py", "configs/text.py"
     at_mnist = ("--config.dataset.data_dir={at}/data", "--config.dataset.manual_dir")
     own = {
@@ -299,7 +299,7 @@ def data() -> list[Wrong]:
         _typed(mnist, "nowhere", f"{at_mnist[0]}", f"{at_mnist[1]}={{at}}/nowhere"),
         _typed(mnist, "hollow", f"{at_mnist[0]}", f"{at_mnist[1]}={{at}}/hollow"),
         _typed(mnist, "a_file", f"{at_mnist[0]}", f"{at_mnist[1]}={{at}}/a_file"),
-        _typed(mnist, "spoilt_mnist", f"{at_mnist[0]}", f"{at_mnist[1]}={{at}}/spoilt_mnist"),
+        _typed(mnist, "damaged_mnist", f"{at_mnist[0]}", f"{at_mnist[1]}={{at}}/damaged_mnist"),
         _typed("configs/ptb.py", "hollow", f"{at_mnist[0]}", f"{at_mnist[1]}={{at}}/hollow"),
         _typed("configs/imdb.py", "hollow", f"{at_mnist[0]}", f"{at_mnist[1]}={{at}}/hollow"),
         _typed(mnist, "data_dir", "--config.dataset.data_dir=gs://bucket/data"),
@@ -317,8 +317,8 @@ def data() -> list[Wrong]:
     ]
 
 
-def answers() -> list[Wrong]:
-    """Questions to runs that cannot be answered."""
+def inference() -> list[Wrong]:
+    """Return wrong commands of `predict` and `generate`."""
     digits, letters = ("--workdir", "{at}/digits"), ("--workdir", "{at}/letters")
     ranges = {
         "temperature": ("-1", "nan", "inf", "hot", ""),
@@ -362,6 +362,6 @@ def answers() -> list[Wrong]:
 
 
 def cases() -> list[Wrong]:
-    """All of them."""
-    kinds = (values, names, contradictions, files, folders, flags, sweeps, data, answers)
+    """Return all wrong commands."""
+    kinds = (values, names, contradictions, files, folders, flags, sweeps, data, inference)
     return [case for kind in kinds for case in kind()]

@@ -1,4 +1,4 @@
-"""Files and folders that are wrong: configs, sweeps, runs, data."""
+"""Wrong files and folders: configs, sweeps, run folders and data."""
 
 import os
 from collections.abc import Mapping
@@ -135,7 +135,7 @@ DAMAGED = {
     "nan": '{"train": {"seed": NaN}}',
     "other": '{"name": "left-pad", "version": "1.0.0"}',
 }
-"""What config.json of a run folder may hold."""
+"""Damaged contents of a config.json or sweep.json, by name."""
 
 
 HEAD = """from . import digits
@@ -144,11 +144,11 @@ def get_config():
     config = digits.get_config()
     digits.smoke(config)
 """
-"""Of a config file, which a line may spoil."""
+"""The first lines of a config file; `prepare` appends a wrong line."""
 
 
 def prepare(at: Path) -> None:
-    """Makes all files and folders that wrong commands are about."""
+    """Write all files and folders of the wrong commands."""
     texts = {
         **FILES,
         **SWEEPS,
@@ -166,7 +166,7 @@ def prepare(at: Path) -> None:
         **{f"damaged/{name}/config.json": text for name, text in DAMAGED.items()},
         **{f"damaged_sweeps/{name}/sweep.json": text for name, text in DAMAGED.items()},
         **{
-            f"spoilt_mnist/{part}-{kind}-ubyte.gz": b"\x1f\x8b spoilt"
+            f"damaged_mnist/{part}-{kind}-ubyte.gz": b"\x1f\x8b damaged"
             for part in ("train", "t10k")
             for kind in ("images-idx3", "labels-idx1")
         },
@@ -178,13 +178,13 @@ def prepare(at: Path) -> None:
 
     os.mkfifo(at / "pipe.py")
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(at / "picture.png")
-    for name in ("digits", "spoilt_summary", "file_for_checkpoints"):
+    for name in ("digits", "damaged_summary", "file_for_checkpoints"):
         _begin(at / name, "configs/digits.py:smoke")
     _begin(at / "letters", "configs/shakespeare.py:smoke")
     _write(
         at,
         {
-            "spoilt_summary/summary.json": "{",
+            "damaged_summary/summary.json": "{",
             "file_for_checkpoints/checkpoints": "",
         },
     )
@@ -197,6 +197,6 @@ def _write(at: Path, texts: Mapping[str, str | bytes]) -> None:
 
 
 def _begin(workdir: Path, config: str) -> None:
-    """The folder of a run before its first checkpoint."""
+    """Write the folder of a run before its first checkpoint."""
     found = parse(["--config", config]).config
     dataset_info.save(build(found).data, open_run(workdir, found), has_checkpoint=False)

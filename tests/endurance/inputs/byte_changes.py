@@ -1,4 +1,4 @@
-"""Changes that spoil a file's bytes: strategies of hypothesis, each a function from bytes to bytes."""
+"""Random damage to the bytes of a file: Hypothesis strategies of functions from bytes to bytes."""
 
 import json
 import random
@@ -58,7 +58,7 @@ def _at(data: bytes, place: int) -> int:
 
 
 def flip(place: int) -> Change:
-    """One bit."""
+    """Return a change that flips one bit."""
 
     def change(data: bytes) -> bytes:
         if not data:
@@ -70,32 +70,32 @@ def flip(place: int) -> Change:
 
 
 def cut(place: int) -> Change:
-    """Everything from some place on."""
+    """Return a change that truncates the file at a position."""
     return lambda data: data[: _at(data, place)]
 
 
 def remove(place: int, size: int) -> Change:
-    """A part."""
+    """Return a change that removes a part."""
     return lambda data: data[: _at(data, place)] + data[_at(data, place) + size :]
 
 
 def insert(place: int, piece: bytes) -> Change:
-    """Something more."""
+    """Return a change that inserts bytes."""
     return lambda data: data[: _at(data, place)] + piece + data[_at(data, place) :]
 
 
 def overwrite(place: int, piece: bytes) -> Change:
-    """Something else."""
+    """Return a change that overwrites bytes."""
     return lambda data: data[: _at(data, place)] + piece + data[_at(data, place) + len(piece) :]
 
 
 def repeat(place: int, size: int) -> Change:
-    """A part once more."""
+    """Return a change that repeats a part."""
     return lambda data: data[: _at(data, place) + size] + data[_at(data, place) :]
 
 
 def swap(place: int, other: int, size: int) -> Change:
-    """Two parts."""
+    """Return a change that swaps two parts."""
 
     def change(data: bytes) -> bytes:
         first, second = sorted((_at(data, place), _at(data, other)))
@@ -106,12 +106,12 @@ def swap(place: int, other: int, size: int) -> Change:
 
 
 def recode(encoding: str) -> Change:
-    """The same text in another encoding."""
+    """Return a change to another encoding of the same text."""
     return lambda data: data.decode("latin-1").encode(encoding)
 
 
 def shuffle_columns(number: int) -> Change:
-    """A column twice, or missing, or another one in its place, in some lines or all."""
+    """Return a change of a table that repeats, removes or reorders columns, in one line or in all."""
 
     def change(data: bytes) -> bytes:
         generator, lines = random.Random(number), data.split(b"\n")
@@ -135,7 +135,7 @@ def shuffle_columns(number: int) -> Change:
 
 
 def alter_json(number: int, value: Any) -> Change:
-    """Another value somewhere in a JSON file, or lists in lists in lists."""
+    """Return a change of a JSON file that replaces or removes a random value, or has deeply nested lists."""
 
     def change(data: bytes) -> bytes:
         try:
@@ -185,5 +185,5 @@ OF_JSON = [strategies.builds(alter_json, PLACES, strategies.sampled_from(VALUES)
 
 
 def changes(also: Sequence[strategies.SearchStrategy[Change]]) -> strategies.SearchStrategy[list[Change]]:
-    """One to three changes, one after another."""
+    """Return a strategy of lists of one to three changes."""
     return strategies.lists(strategies.one_of(*COMMON, *also), min_size=1, max_size=3)
