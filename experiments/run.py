@@ -193,9 +193,8 @@ def _names_a_folder(option: str) -> bool:
 def _call(command: Sequence[str]) -> int:
     """Run a command and return its exit status; on a signal it writes a checkpoint and exits."""
     with subprocess.Popen(command, cwd=ROOT) as process:
-        signal.signal(
-            signal.SIGINT, lambda *_: None
-        )  # Ctrl-C reaches the command too: it is in the same process group
+        # Ctrl-C reaches the command too: it is in the same process group.
+        signal.signal(signal.SIGINT, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         return process.wait()
 

@@ -233,7 +233,7 @@ def flags() -> list[Wrong]:
 
 
 def sweeps() -> list[Wrong]:
-    """Sweeps over what is no key, or has no such value."""
+    """Return commands with wrong grids, seeds, sweep files or flags of a sweep."""
     grids = {
         "optimizer.learing_rate=1,2": "optimizer.learing_rate",
         "optimizer.learning_rate=1e-3,x": "optimizer.learning_rate",
