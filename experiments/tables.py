@@ -61,8 +61,9 @@ def index() -> str:
 
 
 def _paragraph(text: str, word: str) -> str:
-    """Return the text after a bold word of a README, to the end of the paragraph."""
-    return text.partition(f"**{word}.** ")[2].partition("\n\n")[0].rstrip("\n")
+    """Return the paragraph after a bold word of a README, with links relative to the index."""
+    found = text.partition(f"**{word}.** ")[2].partition("\n\n")[0].rstrip("\n")
+    return found.replace("](../", "](")
 
 
 def _run(report: Path) -> dict[str, Any]:
