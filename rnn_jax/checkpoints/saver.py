@@ -66,12 +66,8 @@ class Saver:
     ) -> None:
         """Wait for the previous checkpoint, then start to write one.
 
-        Args:
-            step: updates made.
-            tree: JAX arrays, which may be donated once this returns.
-            progress: what JSON stores beside them.
-            before: called in the thread before the checkpoint exists, to flush what it depends on.
-            after: called in the thread once the checkpoint exists.
+        The tree has JAX arrays, which may be donated once this returns. The thread calls `before` to flush
+        what the checkpoint depends on, and `after` once it exists.
 
         Raises:
             StorageError: the previous one could not be written.

@@ -20,6 +20,7 @@ any moment leaves whole checkpoints only. Of `progress.json` four fields are rea
 import contextlib
 import itertools
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,9 +28,8 @@ from typing import Any, Literal, NamedTuple
 
 from rnn_jax.checkpoints import manifest
 from rnn_jax.checkpoints.format import arrange_like, nested, read_arrays, write_arrays
-from rnn_jax.checkpoints.retention import SavedCheckpoint, expired
-from rnn_jax.config import sections
 from rnn_jax.config.objective import Objective
+from rnn_jax.config.sections import Checkpoint as Settings
 from rnn_jax.runtime.errors import CheckpointError, UserError
 from rnn_jax.runtime.files import flush, read_json
 
@@ -103,7 +103,31 @@ def remove_unfinished(folder: Path) -> None:
             shutil.rmtree(leftover)
 
 
-def remove_expired(folder: Path, settings: sections.Checkpoint, objective: Objective) -> None:
+class SavedCheckpoint(NamedTuple):
+    """What the retention policy needs of a checkpoint."""
+
+    step: int
+    metric: float | None
+    """The objective on validation at this step; None: it was not evaluated, or is not finite."""
+    is_planned: bool = True
+    """Whether the config alone asks for a checkpoint at this step: a diverged run rolls back to it."""
+
+
+def expired(saved: Sequence[SavedCheckpoint], settings: Settings, objective: Objective) -> list[int]:
+    """Return the steps of the checkpoints to remove; `saved` has each step once, in any order.
+
+    Retained are the `keep_latest` latest, from which the run resumes, the latest planned one, and the
+    `keep_best` best of those with a metric; of equal ones the earlier. A latest one never makes room for
+    a best one, nor the other way round. Only what is on the disk counts, not what a process remembers.
+    """
+    latest = sorted(each.step for each in saved)[-settings.keep_latest :]
+    planned = sorted(each.step for each in saved if each.is_planned)[-1:]
+    ranked = sorted((objective.sort_key(each.metric), each.step) for each in saved)
+    best = [step for key, step in ranked[: settings.keep_best] if math.isfinite(key)]
+    return sorted({each.step for each in saved} - {*latest, *planned, *best})
+
+
+def remove_expired(folder: Path, settings: Settings, objective: Objective) -> None:
     """Remove the checkpoints that the config section `checkpoint` does not retain."""
     for step in expired([_saved(folder, step) for step in steps(folder)], settings, objective):
         _remove(folder, step)

@@ -6,7 +6,7 @@ for block in generator.generate(state, key, Sampling(temperature=0.8)): ...
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -78,9 +78,8 @@ class TextGenerator:
     def generate(self, state: DecodingState, key: jax.Array, sampling: Sampling) -> Iterator[np.ndarray]:
         """Yield blocks [BLOCK_TOKENS] of new tokens, without end."""
         while True:
-            tokens, carry = self._generate(
-                self._parameters, state.carry, state.token, key, np.int32(state.generated), sampling=sampling
-            )
+            start, generated = (state.carry, state.token), np.int32(state.generated)
+            carry, tokens = self._generate(sampling, self._parameters, start, key, generated)
             state = DecodingState(carry, tokens[-1], state.generated + len(tokens))
             yield np.asarray(tokens)
 
@@ -88,12 +87,6 @@ class TextGenerator:
         """Return the first `count` tokens generated after the token `start`."""
         blocks = self.generate(self.start(start), key, sampling)
         return np.concatenate([next(blocks) for _ in range(-(-count // BLOCK_TOKENS))])[:count]
-
-
-@functools.lru_cache(maxsize=8)  # training makes a new TextGenerator of the same network at each evaluation
-def _compiled(network: Network) -> tuple[Any, Any]:
-    generate = jax.jit(functools.partial(_generate, network), static_argnames=("sampling",))
-    return jax.jit(functools.partial(_score, network)), generate
 
 
 def sample_token(logits: jax.Array, key: jax.Array, sampling: Sampling) -> jax.Array:
@@ -113,33 +106,31 @@ def sample_token(logits: jax.Array, key: jax.Array, sampling: Sampling) -> jax.A
     return jax.random.categorical(key, logits).astype(jnp.int32)
 
 
-def _score(
-    network: Network, parameters: Any, carry: Any, token: jax.Array, tokens: jax.Array, count: jax.Array
-) -> tuple[jax.Array, Any, jax.Array]:
-    """The losses [time] of tokens [time], of which `count` are not padding; the last token and its carry."""
-    inputs = jnp.concatenate([token[None], tokens[:-1]])[None]
-    logits, carry = network.apply(parameters, inputs, count[None], carry, {}, None)
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits[0], tokens)
-    return losses, carry, tokens[count - 1]
+@functools.lru_cache(maxsize=8)  # training makes a new TextGenerator of the same network at each evaluation
+def _compiled(network: Network) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return the compiled steps of `TextGenerator.score` and `TextGenerator.generate`."""
 
+    @jax.jit
+    def score(parameters: Any, carry: Any, token: jax.Array, tokens: jax.Array, count: jax.Array) -> Any:
+        """The losses [time] of tokens [time], of which `count` are not padding; the carry, the last token."""
+        inputs = jnp.concatenate([token[None], tokens[:-1]])[None]
+        logits, carry = network.apply(parameters, inputs, count[None], carry, {}, None)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits[0], tokens)
+        return losses, carry, tokens[count - 1]
 
-def _generate(
-    network: Network,
-    parameters: Any,
-    carry: Any,
-    token: jax.Array,
-    key: jax.Array,
-    generated: jax.Array,
-    *,
-    sampling: Sampling,
-) -> tuple[jax.Array, Any]:
-    """The next tokens [BLOCK_TOKENS], and the carry before the last of them."""
+    @functools.partial(jax.jit, static_argnums=0)
+    def generate(
+        sampling: Sampling, parameters: Any, start: Any, key: jax.Array, generated: jax.Array
+    ) -> Any:
+        """The carry before the last new token, and the new tokens [BLOCK_TOKENS]."""
 
-    def step(state: tuple[Any, jax.Array], number: jax.Array) -> tuple[tuple[Any, jax.Array], jax.Array]:
-        carry, token = state
-        logits, carry = network.apply(parameters, token[None, None], None, carry, {}, None)
-        token = sample_token(logits[0, 0], jax.random.fold_in(key, number), sampling)
-        return (carry, token), token
+        def step(state: tuple[Any, jax.Array], number: jax.Array) -> Any:
+            carry, token = state
+            logits, carry = network.apply(parameters, token[None, None], None, carry, {}, None)
+            token = sample_token(logits[0, 0], jax.random.fold_in(key, number), sampling)
+            return (carry, token), token
 
-    (carry, _), tokens = jax.lax.scan(step, (carry, token), generated + jnp.arange(BLOCK_TOKENS))
-    return tokens, carry
+        (carry, _), tokens = jax.lax.scan(step, start, generated + jnp.arange(BLOCK_TOKENS))
+        return carry, tokens
+
+    return score, generate

@@ -17,22 +17,16 @@ def fold_in(keys: Array | None, number: int) -> Array | None:
 
 
 def dropout(values: Array, keys: Array | None, rate: Array | None, *, variational: bool = False) -> Array:
-    """Set each value to 0 with probability `rate` and scale the others (Srivastava et al. 2014).
+    """Set each value [batch, ...] to 0 with probability `rate` and scale the others (Srivastava et al. 2014).
 
-    Args:
-        values: [batch, ...]; with `variational` [batch, time, features].
-        keys: [batch], one per row; None: no dropout.
-        rate: the probability; None: no dropout.
-        variational: use the same mask at every time step (Gal and Ghahramani 2016, arXiv 1512.05287).
+    `keys` [batch] has one key per row; without keys or a rate there is no dropout. If `variational`, values
+    [batch, time, features] have the same mask at every step (Gal and Ghahramani 2016, arXiv 1512.05287).
     """
     if keys is None or rate is None:
         return values
     shape = (1, *values.shape[2:]) if variational else values.shape[1:]
-
-    def keep(key: Array) -> Array:
-        return jax.random.bernoulli(key, 1 - rate, shape)
-
-    return jnp.where(jax.vmap(keep)(keys), values / (1 - rate).astype(values.dtype), 0)
+    kept = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, shape))(keys)
+    return jnp.where(kept, values / (1 - rate).astype(values.dtype), 0)
 
 
 def token_mask(tokens: Array, keys: Array | None, rate: Array | None) -> Array | None:
@@ -57,13 +51,8 @@ def drop_weights(
 ) -> Parameters:
     """Drop weights of the kernels that multiply the hidden state, the same ones in all rows and steps.
 
-    Merity et al. 2018, arXiv 1708.02182, section 2 (DropConnect, Wan et al. 2013).
-
-    Args:
-        parameters: of a stack, by the names of its recurrences.
-        kernels: the names of the layers, in each recurrence.
-        key: one key.
-        rate: the probability; None: no dropout.
+    Merity et al. 2018, arXiv 1708.02182, section 2 (DropConnect, Wan et al. 2013). `parameters` are those of
+    a stack, by the names of its recurrences; `kernels` are the names of the layers in each.
     """
     if rate is None:
         return parameters

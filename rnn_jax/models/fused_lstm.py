@@ -29,6 +29,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.models import linear
+from rnn_jax.models.scans import where_rows
 from rnn_jax.models.types import Array, InputMap, Padding, Parameters
 
 GATES = "ifgo"
@@ -41,14 +42,17 @@ Carry = tuple[Array, Array]
 def run(
     parameters: Parameters,
     carry: Carry,
-    inputs: Array,
-    padding: Padding,
+    steps: tuple[Array, Padding],
     reverse: bool,
     input_map: InputMap,
     mask: Array | None,
 ) -> tuple[Carry, Array]:
-    """Run over inputs [batch, time, features] and return the carry and the outputs; see `unroll`."""
-    input_weights, state_weights = join_gates(parameters)
+    """Run over inputs [batch, time, features] and their padding; return the carry and outputs as `unroll`."""
+    inputs, padding = steps
+    of_input = jnp.concatenate([parameters[f"i{gate}"]["kernel"] for gate in GATES], axis=1)
+    bias = jnp.concatenate([parameters[f"h{gate}"]["bias"] for gate in GATES])
+    state_weights = jnp.concatenate([parameters[f"h{gate}"]["kernel"] for gate in GATES], axis=1)
+    input_weights = jnp.concatenate([of_input, bias[None]])
     if input_map is not None:
         inputs, input_weights = _fold(input_map, inputs, input_weights)
     inputs = jnp.pad(inputs, ((0, 0), (0, 0), (0, 1)), constant_values=1).swapaxes(0, 1)
@@ -61,14 +65,6 @@ def run(
     result: Any = _core(reverse, weights, Steps(inputs, added, is_padding), carry, mask)
     after, outputs = result
     return after, outputs.swapaxes(0, 1)
-
-
-def join_gates(parameters: Parameters) -> tuple[Array, Array]:
-    """Return [W_x; b] [features + 1, 4·hidden] and W_h [hidden, 4·hidden] of `nn.LSTMCell`'s parameters."""
-    of_input = jnp.concatenate([parameters[f"i{gate}"]["kernel"] for gate in GATES], axis=1)
-    bias = jnp.concatenate([parameters[f"h{gate}"]["bias"] for gate in GATES])
-    of_state = jnp.concatenate([parameters[f"h{gate}"]["kernel"] for gate in GATES], axis=1)
-    return jnp.concatenate([of_input, bias[None]]), of_state
 
 
 def _fold(layer: dict[str, Array], inputs: Array, weights: Array) -> tuple[Array, Array]:
@@ -104,11 +100,9 @@ def _forward(
         i, f, g, o = jnp.split(z, 4, axis=1)
         i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
         new_c = f * c + i * g
-        new_h = output = o * jnp.tanh(new_c)
-        if now.is_padding is not None:
-            new_c, new_h = jnp.where(now.is_padding, c, new_c), jnp.where(now.is_padding, h, new_h)
-            output = jnp.where(now.is_padding, 0, output)
-        return (new_c, new_h), (output, (i, f, g, o, c, joined))
+        new_h = o * jnp.tanh(new_c)
+        carry = where_rows(now.is_padding, c, new_c), where_rows(now.is_padding, h, new_h)
+        return carry, (where_rows(now.is_padding, 0, new_h), (i, f, g, o, c, joined))
 
     after, (outputs, stored) = jax.lax.scan(step, carry, steps, reverse=reverse)
     return (after, outputs), (weights, steps, mask, stored, after[0])
@@ -134,21 +128,15 @@ def _backward(reverse: bool, residuals: Any, gradients: tuple[Carry, Array]) -> 
             d_new_c * i * (1 - g * g),
             d_new_h * t * o * (1 - o),
         )
-        d_z = jnp.concatenate(gates, axis=1)
-        if is_padding is not None:
-            d_z = jnp.where(is_padding, 0, d_z)
-        before_h = d_z @ of_state
-        if mask is not None:
-            before_h = before_h * mask
-        before_c = d_new_c * f
-        if is_padding is not None:
-            before_c, before_h = jnp.where(is_padding, d_c, before_c), jnp.where(is_padding, d_h, before_h)
+        d_z = where_rows(is_padding, 0, jnp.concatenate(gates, axis=1))
+        before_h = d_z @ of_state if mask is None else (d_z @ of_state) * mask
+        before_h = where_rows(is_padding, d_h, before_h)
+        before_c = where_rows(is_padding, d_c, d_new_c * f)
         if in_loop:
             return (before_c, before_h, c, d_weights + joined.T @ d_z), d_z @ of_input
         return (before_c, before_h, c, d_weights), d_z
 
-    start = (d_c, d_h, last_c, jnp.zeros_like(weights))
-    now = (d_outputs, steps.is_padding, stored)
+    start, now = (d_c, d_h, last_c, jnp.zeros_like(weights)), (d_outputs, steps.is_padding, stored)
     (d_c, d_h, _, d_weights), of_steps = jax.lax.scan(step, start, now, reverse=not reverse)
     if in_loop:
         d_steps = Steps(of_steps, None, None)

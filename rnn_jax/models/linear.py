@@ -1,14 +1,19 @@
 """Linear layers with a backward pass of matrix products that XLA computes fast on a CPU."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
 from rnn_jax.models.types import Array
 
+Layer = dict[str, Array]
 
-def affine(layer: dict[str, Array], inputs: Array) -> Array:
+
+@jax.custom_vjp
+def affine(layer: Layer, inputs: Array) -> Array:
     """Apply a linear layer, `kernel` [features, outputs] and `bias` [outputs], to inputs [..., features]."""
-    return _affine(layer["kernel"], layer["bias"], inputs)
+    return inputs @ layer["kernel"] + jnp.expand_dims(layer["bias"], range(inputs.ndim - 1))
 
 
 @jax.custom_vjp
@@ -23,8 +28,7 @@ def kernel_gradient(inputs: Array, gradients: Array) -> Array:
     The barrier makes XLA transpose the inputs separately. Otherwise it emits one contraction, which its fast
     CPU routines do not cover, or transposes the gradients, which may be fifty times as large.
     """
-    transposed = jax.lax.optimization_barrier(_rows(inputs).T)
-    return transposed @ _rows(gradients)
+    return jax.lax.optimization_barrier(_rows(inputs).T) @ _rows(gradients)
 
 
 def bias_gradient(gradients: Array) -> Array:
@@ -34,17 +38,8 @@ def bias_gradient(gradients: Array) -> Array:
     return (ones @ rows)[0]
 
 
-@jax.custom_vjp
-def _affine(kernel: Array, bias: Array, inputs: Array) -> Array:
-    return inputs @ kernel + jnp.expand_dims(bias, range(inputs.ndim - 1))
-
-
 def _rows(array: Array) -> Array:
     return array.reshape(-1, array.shape[-1])
-
-
-def _product_forward(kernel: Array, inputs: Array) -> tuple[Array, tuple[Array, Array]]:
-    return product(kernel, inputs), (kernel, inputs)
 
 
 def _product_backward(residuals: tuple[Array, Array], gradients: Array) -> tuple[Array, Array]:
@@ -52,14 +47,10 @@ def _product_backward(residuals: tuple[Array, Array], gradients: Array) -> tuple
     return kernel_gradient(inputs, gradients), gradients @ kernel.T
 
 
-def _affine_forward(kernel: Array, bias: Array, inputs: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _affine(kernel, bias, inputs), (kernel, inputs)
-
-
-def _affine_backward(residuals: tuple[Array, Array], gradients: Array) -> tuple[Array, Array, Array]:
+def _affine_backward(residuals: Any, gradients: Array) -> tuple[Layer, Array]:
     d_kernel, d_inputs = _product_backward(residuals, gradients)
-    return d_kernel, bias_gradient(gradients), d_inputs
+    return {"kernel": d_kernel, "bias": bias_gradient(gradients)}, d_inputs
 
 
-product.defvjp(_product_forward, _product_backward)
-_affine.defvjp(_affine_forward, _affine_backward)
+product.defvjp(lambda kernel, inputs: (product(kernel, inputs), (kernel, inputs)), _product_backward)
+affine.defvjp(lambda layer, inputs: (affine(layer, inputs), (layer["kernel"], inputs)), _affine_backward)

@@ -8,14 +8,16 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.config.sections import Model
-from rnn_jax.models.dropout import OUTPUTS, dropout, fold_in
-from rnn_jax.models.embedding import embed, init_embedding
-from rnn_jax.models.initializers import INITIALIZERS, init_dense, scale_matrices
+from rnn_jax.models.dropout import INPUTS, OUTPUTS, dropout, fold_in, token_mask
+from rnn_jax.models.initializers import INITIALIZERS, init_dense
 from rnn_jax.models.linear import affine
-from rnn_jax.models.pooling import POOLS
+from rnn_jax.models.recurrence import choose_implementation
 from rnn_jax.models.stacks import Stack, Unrolled
-from rnn_jax.models.types import Array, ArrayLike, Carry, Hyper, Keys, Lengths, Parameters
+from rnn_jax.models.types import Array, ArrayLike, Carry, Hyper, InputMap, Keys, Lengths, Parameters
 from rnn_jax.runtime.errors import UserError
+
+SMALL_VOCABULARY = 256
+"""The largest vocabulary whose embedding is a product with one-hot rows: see `embed`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,20 +36,26 @@ class Network:
         return self.stack.name
 
     def init(self, key: Array, hyper: Hyper) -> Parameters:
-        """Return {'params': {'input' or 'embedding', 'recurrence_0', ..., 'output'}}, float32."""
+        """Return {'params': {'input' or 'embedding', 'recurrence_0', ..., 'output'}}, float32.
+
+        Every matrix is multiplied by `hyper['init_scale']`, if present; vectors (biases, gains) stay.
+        """
         settings, spec, stack = self.settings, self.spec, self.stack
         dense_init = INITIALIZERS[settings.dense_init]
         input_key, recurrent_key, output_key = jax.random.split(key, 3)
         layers = stack.init(recurrent_key, hyper)
         if "vocabulary" in spec:
-            sizes = spec["vocabulary"], stack.input_size
-            layers["embedding"] = init_embedding(dense_init, input_key, *sizes, hyper)
+            embedding = dense_init(input_key, (spec["vocabulary"], stack.input_size), jnp.float32)
+            layers["embedding"] = {"embedding": embedding * hyper.get("embedding_scale", 1.0)}
         elif settings.input_projection_size:
             layers["input"] = init_dense(dense_init, input_key, spec["input_size"], stack.input_size, hyper)
         layers["output"] = init_dense(dense_init, output_key, stack.output_size, spec["output_size"], hyper)
         if settings.tied_embedding:  # Press and Wolf 2017, arXiv 1608.05859
             del layers["output"]["kernel"]
-        return {"params": scale_matrices(layers, hyper)}
+        scale = hyper.get("init_scale")
+        if scale is not None:
+            layers = jax.tree.map(lambda leaf: leaf * scale if leaf.ndim > 1 else leaf, layers)
+        return {"params": layers}
 
     def apply(
         self,
@@ -77,7 +85,7 @@ class Network:
         if self.spec["head"] == "step":
             features, variational = hidden.outputs, bool(self.settings.variational_dropout)
         else:
-            features = POOLS[str(self.settings.pool)](hidden.outputs, hidden.last, lengths)
+            features = pool(str(self.settings.pool), hidden.outputs, hidden.last, lengths)
         rate = hyper.get("output_dropout")
         features = dropout(features, fold_in(rows, OUTPUTS), rate, variational=variational)
         tied = self.settings.tied_embedding
@@ -93,16 +101,9 @@ class Network:
         return self.stack.initial_carry(rows)
 
     def _unroll(
-        self,
-        layers: Parameters,
-        inputs: ArrayLike,
-        lengths: Lengths,
-        carry: Carry,
-        hyper: Hyper,
-        keys: Keys | None,
+        self, layers: Parameters, inputs: Any, lengths: Lengths, carry: Carry, hyper: Hyper, keys: Keys | None
     ) -> Unrolled:
-        inputs = jnp.asarray(inputs)
-        input_map = layers.get("input")
+        inputs, input_map = jnp.asarray(inputs), layers.get("input")
         if "vocabulary" in self.spec:
             rows, variational = None if keys is None else keys.rows, bool(self.settings.variational_dropout)
             embedding = layers["embedding"]["embedding"]
@@ -113,12 +114,10 @@ class Network:
 
 
 def build_network(settings: Model, spec: Mapping[str, Any]) -> Network:
-    """Build the network for a task.
+    """Build the network for a task from the config section `model` and the spec of the task.
 
-    Args:
-        settings: the config section `model`.
-        spec: of the task: `input_size` or, if the inputs are tokens, `vocabulary`; `output_size`; and `head`,
-            'sequence' for one output per sequence, from pooled hidden states, or 'step' for one per step.
+    The spec has `input_size` or, if the inputs are tokens, `vocabulary`; `output_size`; and `head`,
+    'sequence' for one output per sequence, from pooled hidden states, or 'step' for one per step.
 
     Raises:
         UserError: the implementation does not fit the cell, or a tied embedding not the output layer.
@@ -127,10 +126,51 @@ def build_network(settings: Model, spec: Mapping[str, Any]) -> Network:
         stack = Stack(settings, settings.embedding_size or settings.hidden_size)
     else:
         stack = Stack(settings, settings.input_projection_size or int(spec["input_size"]))
-    stack.check()
+    choose_implementation(stack.cell_of(0), settings.implementation)  # is an error if it does not fit
     if settings.tied_embedding and stack.input_size != stack.output_size:
         raise UserError(
             f"model.embedding_size = {stack.input_size}: with model.tied_embedding it must be the number of "
             f"inputs of the output layer, {stack.output_size}, or None"
         )
     return Network(settings, spec, stack)
+
+
+def embed(
+    embedding: Array, tokens: Array, keys: Array | None, hyper: Hyper, *, variational: bool
+) -> tuple[Array, InputMap]:
+    """Return the recurrence's inputs [batch, time, features] for tokens, and its input map, if any.
+
+    With a small vocabulary the inputs are one-hot rows and the embedding is the input map: the LSTM
+    multiplies it into its input weights once per training step, and its gradient is a matrix product. With a
+    large vocabulary, or with `input_dropout`, which drops features of the embedding, it is looked up.
+    `embedding_dropout` drops tokens; `variational` is about `input_dropout`, as in `dropout`.
+    """
+    mask = token_mask(tokens, keys, hyper.get("embedding_dropout"))
+    input_map = None
+    if len(embedding) > SMALL_VOCABULARY or "input_dropout" in hyper:
+        inputs = embedding[tokens]
+    else:
+        inputs = jax.nn.one_hot(tokens, len(embedding), dtype=embedding.dtype)
+        input_map = {"kernel": embedding, "bias": jnp.zeros(embedding.shape[1], embedding.dtype)}
+    if mask is not None:
+        inputs = inputs * mask[:, :, None]
+    rate = hyper.get("input_dropout")
+    return dropout(inputs, fold_in(keys, INPUTS), rate, variational=variational), input_map
+
+
+def pool(kind: str, hidden: Array, last: Array, lengths: Lengths) -> Array:
+    """Pool hidden [batch, time, features] over the real steps of each row to [batch, features].
+
+    'last' is the output at each direction's last step, `last`, which for an empty row is its initial carry's;
+    'mean' and 'max' of an empty row are zeros.
+    """
+    if kind == "last":
+        return last
+    if lengths is None:
+        return hidden.mean(axis=1) if kind == "mean" else hidden.max(axis=1)
+    lengths = jnp.maximum(lengths, 1)
+    if kind == "mean":
+        return hidden.sum(axis=1) / lengths[:, None].astype(hidden.dtype)
+    # An empty row keeps its first step, which is zeros: the maximum over no steps would be -inf.
+    is_real = jnp.arange(hidden.shape[1])[None, :] < lengths[:, None]
+    return jnp.where(is_real[:, :, None], hidden, -jnp.inf).max(axis=1)

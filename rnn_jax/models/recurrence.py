@@ -1,6 +1,6 @@
 """A cell over time: `unroll` runs any cell over a batch of sequences, with any implementation."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +9,11 @@ from flax import linen as nn
 from jax.core import Tracer
 
 from rnn_jax.models import fused_lstm
-from rnn_jax.models.cells import LSTM, LinearRecurrence
+from rnn_jax.models.cells.linear_recurrence import LinearRecurrence
+from rnn_jax.models.cells.lstm import LSTM
 from rnn_jax.models.linear import affine
-from rnn_jax.models.scans import scan_cell, scan_chunks, scan_linear
-from rnn_jax.models.types import Array, Carry, InputMap, Lengths, Padding, Parameters
+from rnn_jax.models.scans import Steps, scan_cell, scan_chunks, scan_linear
+from rnn_jax.models.types import Array, Carry, InputMap, Lengths, Parameters
 from rnn_jax.runtime.errors import UserError
 
 Implementation = Literal["auto", "scan", "fused", "parallel"]
@@ -25,27 +26,26 @@ def implementations(cell: nn.RNNCellBase) -> tuple[Implementation, ...]:
     return ("scan", "fused") if isinstance(cell, LSTM) else ("scan",)
 
 
-def check_implementation(cell: nn.RNNCellBase, implementation: Implementation) -> None:
-    """Raise UserError if the implementation does not fit the cell."""
-    fitting = implementations(cell)
-    if implementation not in ("auto", *fitting):
-        raise UserError(
-            f"model.implementation = {implementation}: does not fit the cell {type(cell).__name__}; "
-            f"use auto or {' or '.join(fitting)}"
-        )
-
-
 def choose_implementation(cell: nn.RNNCellBase, implementation: Implementation) -> Implementation:
     """Resolve 'auto' to the implementation that experiments/speed found fastest; return others as they are.
 
     On a CPU a loop that stores little is fastest. On an accelerator, where a loop leaves most of the device
     idle, a linear recurrence is computed in parallel; that has not been measured here yet.
+
+    Raises:
+        UserError: the implementation does not fit the cell.
     """
-    if implementation != "auto":
-        return implementation
-    if isinstance(cell, LinearRecurrence) and jax.default_backend() != "cpu":
-        return "parallel"
-    return "fused" if "fused" in implementations(cell) else "scan"
+    fitting = implementations(cell)
+    if implementation == "auto":
+        if "parallel" in fitting and jax.default_backend() != "cpu":
+            return "parallel"
+        return "fused" if "fused" in fitting else "scan"
+    if implementation not in fitting:
+        raise UserError(
+            f"model.implementation = {implementation}: does not fit the cell {type(cell).__name__}; "
+            f"use auto or {' or '.join(fitting)}"
+        )
+    return implementation
 
 
 def unroll(
@@ -88,9 +88,8 @@ def unroll(
         UserError: the implementation does not fit the cell, lengths are negative or exceed time, or the
             carry differs from the cell's own in structure, shape or dtype.
     """
-    check_implementation(cell, implementation)
-    implementation = choose_implementation(cell, implementation)
-    padding = None if lengths is None else _padding(lengths, inputs.shape[1])
+    implementation, time = choose_implementation(cell, implementation), inputs.shape[1]
+    padding = None if lengths is None else _padding(lengths, time)
     if padding is not None:
         # Before anything is computed from padding: 0 · nan would reach the gradients through a later mask.
         inputs = jnp.where(padding[:, :, None], 0, inputs)
@@ -99,17 +98,17 @@ def unroll(
         inputs = affine(input_map, inputs)
     carry = _initial_carry(cell, inputs, carry)
 
-    def run(carry: Carry, inputs: Array, padding: Padding) -> tuple[Carry, Array]:
+    def run(carry: Carry, steps: Steps) -> tuple[Carry, Array]:
         if is_fused_lstm:
-            return fused_lstm.run(parameters, carry, inputs, padding, reverse, input_map, mask)
+            return fused_lstm.run(parameters, carry, steps, reverse, input_map, mask)
         if implementation == "scan" or not isinstance(cell, LinearRecurrence):
-            return scan_cell(cell, parameters, carry, inputs, padding, reverse, mask)
-        return scan_linear(cell, parameters, carry, inputs, padding, reverse, implementation == "parallel")
+            return scan_cell(cell, parameters, carry, steps, reverse, mask)
+        return scan_linear(cell, parameters, carry, steps, reverse, implementation == "parallel")
 
-    if remat_steps is None or remat_steps >= inputs.shape[1]:
-        carry, outputs = run(carry, inputs, padding)
+    if remat_steps is None or remat_steps >= time:
+        carry, outputs = run(carry, (inputs, padding))
     else:
-        carry, outputs = scan_chunks(jax.checkpoint(run), carry, inputs, padding, reverse, remat_steps)
+        carry, outputs = scan_chunks(jax.checkpoint(run), carry, (inputs, padding), reverse, remat_steps)
     return outputs, carry
 
 
@@ -124,10 +123,11 @@ def _padding(lengths: Array, time: int) -> Array:
 
 
 def _initial_carry(cell: nn.RNNCellBase, inputs: Array, carry: Carry) -> Carry:
-    """Return the cell's own carry for None; check that a given one is like it."""
+    """Return the cell's own carry for None, in the inputs' precision; check that a given one is like it."""
     # Flax's interface asks for a key, which no cell uses: the carry is zeros.
     own = cell.initialize_carry(jax.random.key(0), (inputs.shape[0], inputs.shape[2]))
-    own = jax.tree.map(lambda part: part.astype(_with_precision(part.dtype, inputs.dtype)), own)
+    real, pair = inputs.dtype, jnp.complex128 if inputs.dtype == jnp.float64 else jnp.complex64
+    own = jax.tree.map(lambda part: part.astype(pair if jnp.iscomplexobj(part) else real), own)
     if carry is None:
         return own
     expected, found = (
@@ -136,10 +136,3 @@ def _initial_carry(cell: nn.RNNCellBase, inputs: Array, carry: Carry) -> Carry:
     if expected != found:
         raise UserError(f"carry is {found}: {type(cell).__name__} takes {expected}")
     return carry
-
-
-def _with_precision(dtype: Any, inputs: Any) -> Any:
-    """The dtype of the carry with the precision of the inputs: complex if the carry is."""
-    if not jnp.issubdtype(dtype, jnp.complexfloating):
-        return inputs
-    return jnp.complex128 if inputs == jnp.float64 else jnp.complex64

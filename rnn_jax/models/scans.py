@@ -14,42 +14,52 @@ from flax import linen as nn
 from rnn_jax.models.cells.linear_recurrence import LinearRecurrence, compose
 from rnn_jax.models.types import Array, Carry, Padding, Parameters
 
+Steps = tuple[Array, Padding]
+"""Inputs [batch, time, features], and which of their steps are padding."""
+
 
 def scan_cell(
     cell: nn.RNNCellBase,
     parameters: Parameters,
     carry: Carry,
-    inputs: Array,
-    padding: Padding,
+    steps: Steps,
     reverse: bool,
     mask: Array | None,
 ) -> tuple[Carry, Array]:
     """Scan any cell with `nn.scan`."""
 
-    def step(cell: nn.RNNCellBase, carry: Carry, inputs: tuple[Array, ...]) -> tuple[Carry, Array]:
-        arguments = (carry, inputs[0]) if mask is None else (carry, inputs[0], mask)
-        stepped, output = cell(*arguments)
-        if len(inputs) == 1:
-            return stepped, output
-        is_padding = inputs[1]
+    def step(cell: nn.RNNCellBase, carry: Carry, now: Steps) -> tuple[Carry, Array]:
+        inputs, is_padding = now
+        stepped, output = cell(carry, inputs) if mask is None else cell(carry, inputs, mask)
         kept = jax.tree.map(lambda new, old: where_rows(is_padding, old, new), stepped, carry)
-        return kept, where_rows(is_padding, jnp.zeros_like(output), output)
+        return kept, where_rows(is_padding, 0, output)
 
-    return _scan(step, cell, parameters, carry, inputs, padding, reverse)
+    return _scan(step, cell, parameters, carry, steps, reverse)
 
 
 def scan_linear(
-    cell: LinearRecurrence,
-    parameters: Parameters,
-    carry: Array,
-    inputs: Array,
-    padding: Padding,
-    reverse: bool,
-    parallel: bool,
+    cell: LinearRecurrence, parameters: Parameters, carry: Array, steps: Steps, reverse: bool, parallel: bool
 ) -> tuple[Array, Array]:
-    """Scan a linear recurrence for its states, in parallel or sequentially, then compute all outputs."""
-    states_of = _parallel_states if parallel else _sequential_states
-    carry, states = states_of(cell, parameters, carry, inputs, padding, reverse)
+    """Scan a linear recurrence for its states, then compute all outputs.
+
+    In parallel it is an associative scan of logarithmic depth. Sequentially it is a loop that stores nothing
+    but the states: the backward pass recomputes the coefficients and sums the parameters' gradients in the
+    loop, so that no other array [batch, time, hidden] is ever written.
+    """
+    inputs, padding = steps
+    if parallel:
+        coefficients: Any = cell.apply({"params": parameters}, inputs, method="coefficients")
+        a, b = where_rows(padding, 1, coefficients[0]), where_rows(padding, 0, coefficients[1])
+        a, b = jax.lax.associative_scan(compose, (a, b), reverse=reverse, axis=1)
+        states = a * carry[:, None] + b
+        carry = states[:, 0 if reverse else -1]
+    else:
+
+        def step(cell: LinearRecurrence, carry: Array, now: Steps) -> tuple[Array, Array]:
+            state = where_rows(now[1], carry, cell.advance(carry, now[0]))
+            return state, state
+
+        carry, states = _scan(nn.remat(step, prevent_cse=False), cell, parameters, carry, steps, reverse)
     return carry, linear_outputs(cell, parameters, states, inputs, padding)
 
 
@@ -58,48 +68,7 @@ def linear_outputs(
 ) -> Array:
     """Return the outputs of a linear recurrence at states [..., hidden]; zero at padding."""
     outputs: Any = cell.apply({"params": parameters}, states, inputs, method="output")
-    return outputs if padding is None else where_rows(padding, jnp.zeros_like(outputs), outputs)
-
-
-def _sequential_states(
-    cell: LinearRecurrence,
-    parameters: Parameters,
-    carry: Array,
-    inputs: Array,
-    padding: Padding,
-    reverse: bool,
-) -> tuple[Array, Array]:
-    """The states, from a loop that stores nothing else for the backward pass.
-
-    The backward pass recomputes the coefficients and sums the parameters' gradients in the loop, so that no
-    other array [batch, time, hidden] is ever written.
-    """
-
-    def step(cell: LinearRecurrence, carry: Array, inputs: tuple[Array, ...]) -> tuple[Array, Array]:
-        state = cell.advance(carry, inputs[0])
-        if len(inputs) == 2:
-            state = where_rows(inputs[1], carry, state)
-        return state, state
-
-    return _scan(nn.remat(step, prevent_cse=False), cell, parameters, carry, inputs, padding, reverse)
-
-
-def _parallel_states(
-    cell: LinearRecurrence,
-    parameters: Parameters,
-    carry: Array,
-    inputs: Array,
-    padding: Padding,
-    reverse: bool,
-) -> tuple[Array, Array]:
-    """The states, from an associative scan of logarithmic depth."""
-    coefficients: Any = cell.apply({"params": parameters}, inputs, method="coefficients")
-    a, b = coefficients
-    if padding is not None:
-        a, b = where_rows(padding, jnp.ones_like(a), a), where_rows(padding, jnp.zeros_like(b), b)
-    a, b = jax.lax.associative_scan(compose, (a, b), reverse=reverse, axis=1)
-    states = a * carry[:, None] + b
-    return states[:, 0 if reverse else -1], states
+    return where_rows(padding, 0, outputs)
 
 
 def _scan(
@@ -107,51 +76,41 @@ def _scan(
     cell: nn.RNNCellBase,
     parameters: Parameters,
     carry: Carry,
-    inputs: Array,
-    padding: Padding,
+    steps: Steps,
     reverse: bool,
 ) -> tuple[Carry, Array]:
-    scan = nn.scan(
-        step,
-        variable_broadcast="params",
-        split_rngs={"params": False},
-        in_axes=1,
-        out_axes=1,
-        reverse=reverse,
+    axes: Any = {"in_axes": 1, "out_axes": 1, "variable_broadcast": "params", "split_rngs": {"params": False}}
+    carry, outputs = nn.apply(nn.scan(step, reverse=reverse, **axes), cell)(
+        {"params": parameters}, carry, steps
     )
-    steps = (inputs,) if padding is None else (inputs, padding)
-    carry, outputs = nn.apply(scan, cell)({"params": parameters}, carry, steps)
     return carry, outputs
 
 
 def scan_chunks(
-    run: Callable[..., tuple[Carry, Array]],
-    carry: Carry,
-    inputs: Array,
-    padding: Padding,
-    reverse: bool,
-    length: int,
+    run: Callable[[Carry, Steps], tuple[Carry, Array]], carry: Carry, steps: Steps, reverse: bool, length: int
 ) -> tuple[Carry, Array]:
     """Scan `run` over chunks of `length` steps; the last steps in time may be a shorter chunk."""
-    count, rest = divmod(inputs.shape[1], length)
-    steps = (inputs, padding)
+    rows, time = steps[0].shape[:2]
+    count, rest = divmod(time, length)
     last = jax.tree.map(lambda part: part[:, count * length :], steps)
-    chunks = jax.tree.map(
-        lambda part: (
-            part[:, : count * length].reshape(len(part), count, length, *part.shape[2:]).swapaxes(0, 1)
-        ),
-        steps,
-    )
-    last_outputs = None
+
+    def divide(part: Array) -> Array:
+        return part[:, : count * length].reshape(rows, count, length, *part.shape[2:]).swapaxes(0, 1)
+
+    last_outputs = []
     if rest and reverse:
-        carry, last_outputs = run(carry, *last)
-    carry, outputs = jax.lax.scan(lambda carry, chunk: run(carry, *chunk), carry, chunks, reverse=reverse)
-    outputs = outputs.swapaxes(0, 1).reshape(len(inputs), count * length, -1)
+        carry, outputs = run(carry, last)
+        last_outputs = [outputs]
+    carry, outputs = jax.lax.scan(run, carry, jax.tree.map(divide, steps), reverse=reverse)
+    outputs = outputs.swapaxes(0, 1).reshape(rows, count * length, -1)
     if rest and not reverse:
-        carry, last_outputs = run(carry, *last)
-    return carry, outputs if last_outputs is None else jnp.concatenate([outputs, last_outputs], axis=1)
+        carry, after = run(carry, last)
+        last_outputs = [after]
+    return carry, jnp.concatenate([outputs, *last_outputs], axis=1)
 
 
-def where_rows(rows: Array, true: Array, false: Array) -> Array:
-    """`jnp.where` with a condition over the leading axes."""
-    return jnp.where(rows.reshape(rows.shape + (1,) * (true.ndim - rows.ndim)), true, false)
+def where_rows(rows: Array | None, true: Array | int, false: Array) -> Array:
+    """`jnp.where` with a condition over the leading axes; None: true nowhere."""
+    if rows is None:
+        return false
+    return jnp.where(rows.reshape(rows.shape + (1,) * (false.ndim - rows.ndim)), true, false)

@@ -21,28 +21,24 @@ _MAX_SIZES = 1_000  # distinct lengths that the search for bounds considers
 _SCHEDULE_SEED = 20_261_125  # of the order of batches in an epoch, the same for all models
 
 
-class Schedule:
-    """The bucket of each training batch, and the number of the batch in its bucket."""
+def bucket_at(step: int, counts: list[int], batch_size: int) -> tuple[int, int]:
+    """Return the bucket of a training step, and the number of earlier batches of that bucket.
 
-    def __init__(self, counts: list[int], batch_size: int) -> None:
-        """`counts` has the number of rows in each bucket."""
-        self._counts, self._batch_size = counts, batch_size
+    `counts` has the number of rows in each bucket.
+    """
 
-    def at(self, step: int) -> tuple[int, int]:
-        """Return the bucket of a step, and the number of earlier batches of that bucket."""
-        # Rounded up, an epoch may begin later than its exact place, by less than a batch for each bucket.
-        epoch = step * self._batch_size // sum(self._counts)
-        while sum(self._batches_before(epoch)) > step:
-            epoch -= 1
-        before, after = self._batches_before(epoch), self._batches_before(epoch + 1)
-        order = _order_of_batches(tuple(np.subtract(after, before).tolist()), epoch)
-        place = step - sum(before)
-        bucket = int(order[place])
-        return bucket, before[bucket] + int((order[:place] == bucket).sum())
+    def batches_before(epoch: int) -> list[int]:
+        return [-(-epoch * count // batch_size) for count in counts]
 
-    def _batches_before(self, epoch: int) -> list[int]:
-        """Return the batches of each bucket before an epoch, rounded up."""
-        return [-(-epoch * count // self._batch_size) for count in self._counts]
+    # Rounded up, an epoch may begin later than its exact place, by less than a batch for each bucket.
+    epoch = step * batch_size // sum(counts)
+    while sum(batches_before(epoch)) > step:
+        epoch -= 1
+    before, after = batches_before(epoch), batches_before(epoch + 1)
+    order = _order_of_batches(tuple(np.subtract(after, before).tolist()), epoch)
+    place = step - sum(before)
+    bucket = int(order[place])
+    return bucket, before[bucket] + int((order[:place] == bucket).sum())
 
 
 @functools.lru_cache(maxsize=8)
@@ -66,7 +62,7 @@ def build_select(splits: Splits, batch_size: int, buckets: int) -> tuple[Select,
         split: [np.flatnonzero(found == number) for number in range(len(bounds))]
         for split, found in numbers.items()
     }
-    schedule = Schedule([len(rows) for rows in members["train"]], batch_size)
+    counts = [len(rows) for rows in members["train"]]
     evaluated = {  # the last batch of each bucket is padded with -1
         split: [
             (bound, batch)
@@ -80,7 +76,7 @@ def build_select(splits: Splits, batch_size: int, buckets: int) -> tuple[Select,
 
     def select(split: str, seed: int, step: int) -> np.ndarray:
         if split == "train":
-            number, batch = schedule.at(step)
+            number, batch = bucket_at(step, counts, batch_size)
             bound, rows = bounds[number], members[split][number]
             rows = rows[ordering.training_batch(len(rows), batch_size, (seed, number), batch)]
         else:

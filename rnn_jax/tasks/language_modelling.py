@@ -46,16 +46,11 @@ def build_language_modelling(
     eval_batch_size: int,
     loss_per: str,
 ) -> Task:
-    """Build the task for a text.
+    """Build the task for a text with `tokens` [tokens] in each split.
 
-    Args:
-        data_spec: `unit` and `vocabulary` of the text.
-        splits: `tokens` [tokens] of each split.
-        batch_size: rows of a training batch.
-        bptt_steps: steps of a training window, the BPTT window: gradients stop at its start.
-        eval_batch_size: rows of an evaluation batch; with 1, all previous tokens of the split are context.
-        loss_per: the optimized loss is a mean over each 'token', or over each 'row' with a sum over the steps
-            of the window (Zaremba et al. 2014).
+    A training window has `bptt_steps`, and gradients stop at its start. With `eval_batch_size` 1, all
+    previous tokens of a split are context when it is evaluated. The optimized loss is a mean over each
+    'token', or over each 'row' with a sum over the steps of the window (Zaremba et al. 2014).
 
     Raises:
         UserError: the training text is shorter than a batch, or another split than its rows.

@@ -4,25 +4,24 @@ import contextlib
 import math
 import time
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
 
-from rnn_jax.checkpoints import retention
-from rnn_jax.checkpoints.retention import SavedCheckpoint
+from rnn_jax.checkpoints import store
 from rnn_jax.checkpoints.saver import Saver
+from rnn_jax.checkpoints.store import SavedCheckpoint
 from rnn_jax.config.objective import Direction, Objective
 from rnn_jax.config.sections import Checkpoint
 
 
 def test_when_checkpoints_are_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def saver(**settings: Any) -> contextlib.closing[Saver]:
-        checkpoint = Checkpoint(keep_latest=1, keep_best=1, **settings)
+    def saver(steps: int | None, seconds: float | None) -> contextlib.closing[Saver]:
+        checkpoint = Checkpoint(every_steps=steps, every_seconds=seconds, keep_latest=1, keep_best=1)
         objective, synchronizer = Objective.of("metric", "max"), mock.Mock(is_single=True)
         return contextlib.closing(Saver(tmp_path, checkpoint, objective, synchronizer))
 
-    with saver(every_steps=5, every_seconds=60.0) as both, saver() as neither:
+    with saver(5, 60.0) as both, saver(None, None) as neither:
         assert [step for step in range(1, 12) if both.is_due(step)] == [5, 10]
         later = time.perf_counter() + 60
         monkeypatch.setattr(time, "perf_counter", lambda: later)
@@ -35,8 +34,8 @@ def expired(
     metrics: list[float | None], *, latest: int, best: int, direction: Direction = "max"
 ) -> list[int]:
     saved = [SavedCheckpoint(step, metric) for step, metric in enumerate(metrics)]
-    settings = Checkpoint(keep_latest=latest, keep_best=best)
-    return retention.expired(saved, settings, Objective.of("metric", direction))
+    settings = Checkpoint(every_steps=None, every_seconds=None, keep_latest=latest, keep_best=best)
+    return store.expired(saved, settings, Objective.of("metric", direction))
 
 
 def test_the_latest_and_the_best_are_retained() -> None:
@@ -47,8 +46,8 @@ def test_the_latest_and_the_best_are_retained() -> None:
 
 def test_the_latest_planned_one_is_retained() -> None:
     saved = [SavedCheckpoint(step, None, is_planned=step in (1, 2)) for step in range(1, 6)]
-    settings = Checkpoint(keep_latest=1, keep_best=1)
-    assert retention.expired(saved, settings, Objective.of("metric", "max")) == [1, 3, 4]
+    settings = Checkpoint(every_steps=None, every_seconds=None, keep_latest=1, keep_best=1)
+    assert store.expired(saved, settings, Objective.of("metric", "max")) == [1, 3, 4]
 
 
 def test_of_equal_ones_the_earlier_is_the_best() -> None:

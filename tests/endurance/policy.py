@@ -7,7 +7,7 @@ from pathlib import Path
 
 from outcomes import Outcome
 
-from rnn_jax.checkpoints.retention import SavedCheckpoint, expired
+from rnn_jax.checkpoints.store import SavedCheckpoint, expired
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.sections import Checkpoint
 from rnn_jax.training.progress import Progress
@@ -38,7 +38,7 @@ def measure(scratch: Path, count: int) -> Outcome:
 def _play(chance: random.Random, outcome: Outcome) -> str | None:
     """Run one history with random interruptions; return the violation, or None."""
     latest, best = chance.randint(1, 4), chance.randint(1, 3)
-    policy = Checkpoint(keep_latest=latest, keep_best=best)
+    policy = Checkpoint(every_steps=None, every_seconds=None, keep_latest=latest, keep_best=best)
     objective = Objective.of("metric", chance.choice(("max", "min")))
     events = [chance.choice(METRICS) if chance.random() < 0.7 else None for _ in range(chance.randint(1, 25))]
     planned = [chance.random() < 0.3 for _ in events]

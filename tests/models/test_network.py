@@ -17,9 +17,12 @@ from networks import (
     build_language_model,
 )
 
+from rnn_jax.config.messages import choices_of
+from rnn_jax.config.schema import keys
 from rnn_jax.models import Network
-from rnn_jax.models.pooling import POOLS
+from rnn_jax.models.network import pool
 
+POOLS = choices_of(keys()["model.pool"].annotation)
 TOKENS = np.random.default_rng(1).integers(0, VOCABULARY, (BATCH, TIME))
 
 
@@ -93,9 +96,9 @@ def test_other_keys_give_other_parameters() -> None:
     assert (first["output"]["kernel"] != second["output"]["kernel"]).any()
 
 
-@pytest.mark.parametrize("pool", POOLS)
-def test_an_output_per_sequence_is_computed_from_the_pooled_states_of_real_steps(pool: str) -> None:
-    network = build_classifier(pool=pool, bidirectional=True, residual=True)
+@pytest.mark.parametrize("kind", POOLS)
+def test_an_output_per_sequence_is_computed_from_the_pooled_states_of_real_steps(kind: str) -> None:
+    network = build_classifier(pool=kind, bidirectional=True, residual=True)
     parameters = {"params": init(network)}
     inputs, lengths = jax.random.normal(jax.random.key(2), (BATCH, TIME, FEATURES)), np.array([TIME, 3, 0])
 
@@ -114,18 +117,18 @@ def test_an_output_per_sequence_is_computed_from_the_pooled_states_of_real_steps
         if length:
             ends = np.concatenate([hidden[length - 1, :6], hidden[0, 6:]])
             real = hidden[:length]
-            features = {"last": ends, "mean": real.mean(axis=0), "max": real.max(axis=0)}[pool]
+            features = {"last": ends, "mean": real.mean(axis=0), "max": real.max(axis=0)}[kind]
         np.testing.assert_allclose(outputs[row], features @ head["kernel"] + head["bias"], atol=1e-6)
 
 
 def test_pools_of_known_values() -> None:
     hidden = jnp.array([[[1.0, -5.0], [3.0, -2.0], [9.0, 9.0]]])
     last, lengths = jnp.array([[3.0, -2.0]]), jnp.array([2])
-    assert POOLS["mean"](hidden.at[:, 2].set(0), last, lengths).tolist() == [[2.0, -3.5]]
-    assert POOLS["max"](hidden, last, lengths).tolist() == [[3.0, -2.0]]
-    assert POOLS["last"](hidden, last, lengths).tolist() == [[3.0, -2.0]]
-    np.testing.assert_allclose(POOLS["mean"](hidden, last, None), [[13 / 3, 2 / 3]], rtol=1e-6)
-    assert POOLS["max"](hidden, last, None).tolist() == [[9.0, 9.0]]
+    assert pool("mean", hidden.at[:, 2].set(0), last, lengths).tolist() == [[2.0, -3.5]]
+    assert pool("max", hidden, last, lengths).tolist() == [[3.0, -2.0]]
+    assert pool("last", hidden, last, lengths).tolist() == [[3.0, -2.0]]
+    np.testing.assert_allclose(pool("mean", hidden, last, None), [[13 / 3, 2 / 3]], rtol=1e-6)
+    assert pool("max", hidden, last, None).tolist() == [[9.0, 9.0]]
 
 
 def test_an_output_per_step_is_computed_from_the_steps_so_far() -> None:

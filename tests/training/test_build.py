@@ -8,9 +8,7 @@ import pytest
 
 from rnn_jax import datasets, tasks
 from rnn_jax.catalogue import CELLS, DATASETS, TASKS, options_of, resolve
-from rnn_jax.config.messages import choices_of
 from rnn_jax.config.schema import Hyper, keys
-from rnn_jax.models.pooling import POOLS
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.processes import processes_of
 
@@ -59,7 +57,3 @@ def test_builders_take_the_options_of_their_entries() -> None:
             builder = resolve(entry.builder)
             # Loaders of a user's files take the other keys together, as a section of the config.
             assert keywords(builder) == (options - set(options_of(entry)) if takes_rest(builder) else options)
-
-
-def test_the_pools_are_the_choices() -> None:
-    assert set(choices_of(keys()["model.pool"].annotation)) == set(POOLS)

@@ -52,8 +52,14 @@ def init_cell(settings: Model, input_size: int, key: Array, hyper: Hyper) -> Par
         uniform = jax.random.uniform(jax.random.fold_in(key, 1), (cell.features,))
         log_steps = jnp.log(1.0 + uniform * (hyper["chrono_steps"] - 2.0))
         biases |= dict.fromkeys(entry.chrono_keep, log_steps) | dict.fromkeys(entry.chrono_write, -log_steps)
-    for gate, values in biases.items():
-        parameters = _with_bias(parameters, gate, settings.hidden_size, values)
+    for gate, values in biases.items():  # "layer" or "layer.part"
+        name, _, part = gate.partition(".")
+        bias = parameters[name]["bias"]
+        if part:
+            bias = bias.reshape(-1, cell.features).at[int(part)].set(values).reshape(-1)
+        else:
+            bias = jnp.broadcast_to(values, bias.shape)
+        parameters[name] = {**parameters[name], "bias": bias}
     return parameters
 
 
@@ -65,15 +71,3 @@ def _check_layers(name: str, layers: Iterable[str], part: str, parameters: Param
                 f"the cell {name} has no layer {layer!r} with a {part}, which its catalogue entry names; "
                 f"it has {', '.join(known)}"
             )
-
-
-def _with_bias(parameters: Parameters, gate: str, units: int, values: Array) -> Parameters:
-    """Set a gate's bias, "layer" or "layer.part", to values [hidden], or to one value."""
-    name, _, part = gate.partition(".")
-    layer = parameters[name]
-    bias = layer["bias"]
-    if part:
-        bias = bias.reshape(-1, units).at[int(part)].set(values).reshape(-1)
-    else:
-        bias = jnp.broadcast_to(values, bias.shape)
-    return {**parameters, name: {**layer, "bias": bias}}

@@ -14,11 +14,27 @@ Mask = jax.Array | None
 sigmoid, tanh = nn.sigmoid, nn.tanh
 
 
-class Cell(nn.RNNCellBase):
-    """A cell whose carry is h [batch, hidden], and whose kernels multiply the input or h."""
+class CellBase(nn.RNNCellBase):
+    """A cell whose initial carry is zeros [batch, hidden]."""
 
     features: int
     kernel_init: Initializer = nn.initializers.lecun_normal()
+    carry_dtype = jnp.float32
+
+    @nn.nowrap
+    def initialize_carry(self, rng: jax.Array, input_shape: tuple[int, ...]) -> Any:
+        """Zeros."""
+        del rng
+        return jnp.zeros((*input_shape[:-1], self.features), self.carry_dtype)
+
+    @property
+    def num_feature_axes(self) -> int:
+        return 1
+
+
+class Cell(CellBase):
+    """A cell whose carry is h [batch, hidden], and whose kernels multiply the input or h."""
+
     recurrent_kernel_init: Initializer = nn.initializers.orthogonal()
 
     @nn.nowrap
@@ -35,16 +51,6 @@ class Cell(nn.RNNCellBase):
     def dense_both(self, name: str, inputs: jax.Array, state: jax.Array) -> jax.Array:
         """x W_i{name} + h W_h{name} + b_{name}, with the bias in the layer h{name}, as in Flax's LSTM."""
         return self.dense_input(f"i{name}", inputs) + self.dense_state(f"h{name}", state, use_bias=True)
-
-    @nn.nowrap
-    def initialize_carry(self, rng: jax.Array, input_shape: tuple[int, ...]) -> Any:
-        """Zeros."""
-        del rng
-        return jnp.zeros((*input_shape[:-1], self.features), jnp.float32)
-
-    @property
-    def num_feature_axes(self) -> int:
-        return 1
 
 
 class CellWithMemory(Cell):

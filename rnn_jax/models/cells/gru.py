@@ -18,7 +18,6 @@ class GRU(Cell):
 
     @nn.compact
     def __call__(self, carry: jax.Array, inputs: jax.Array, mask: Mask = None) -> tuple[jax.Array, jax.Array]:
-        """One step."""
         state = masked(carry, mask)
         r = sigmoid(self.dense_input("ir", inputs, use_bias=True) + self.dense_state("hr", state))
         z = sigmoid(self.dense_input("iz", inputs, use_bias=True) + self.dense_state("hz", state))
@@ -40,7 +39,6 @@ class MGU(Cell):
 
     @nn.compact
     def __call__(self, carry: jax.Array, inputs: jax.Array, mask: Mask = None) -> tuple[jax.Array, jax.Array]:
-        """One step."""
         state = masked(carry, mask)
         f = sigmoid(self.dense_input("if", inputs, use_bias=True) + self.dense_state("hf", state))
         reset = f * self.dense_state("hn", state, use_bias=True)

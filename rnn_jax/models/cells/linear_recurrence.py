@@ -4,28 +4,22 @@ Since a and b do not depend on the state, all steps can be computed in parallel:
 is (a₂ ∘ a₁, a₂ ∘ b₁ + b₂), an associative operation (Blelloch 1990; Martin and Cundy 2018, arXiv 1709.04057).
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from rnn_jax.models.types import Initializer
-
-Array = jax.Array
+from rnn_jax.models.cells.cell import CellBase
+from rnn_jax.models.types import Array, Initializer
 
 # The ring in which the eigenvalues of an LRU are initialized: long memories, any frequency.
 MIN_RADIUS, MAX_RADIUS, MAX_PHASE = 0.9, 0.999, 2 * jnp.pi
 
 
-class LinearRecurrence(nn.RNNCellBase):
+class LinearRecurrence(CellBase):
     """A cell in two parts: `coefficients`, a and b of an input, and `output`, computed from a state.
 
     The carry is the state [batch, hidden]. Subclasses define `setup` and `coefficients`.
     """
-
-    features: int
-    kernel_init: Initializer = nn.initializers.lecun_normal()
 
     def coefficients(self, inputs: Array) -> tuple[Array, Array]:
         """Return a and b, each [..., hidden], of inputs [..., features]."""
@@ -42,19 +36,8 @@ class LinearRecurrence(nn.RNNCellBase):
         return a * carry + b
 
     def __call__(self, carry: Array, inputs: Array) -> tuple[Array, Array]:
-        """One step."""
         state = self.advance(carry, inputs)
         return state, self.output(state, inputs)
-
-    @nn.nowrap
-    def initialize_carry(self, rng: Array, input_shape: tuple[int, ...]) -> Any:
-        """Zeros."""
-        del rng
-        return jnp.zeros((*input_shape[:-1], self.features), jnp.float32)
-
-    @property
-    def num_feature_axes(self) -> int:
-        return 1
 
 
 class MinGRU(LinearRecurrence):
@@ -100,6 +83,8 @@ class LRU(LinearRecurrence):
     puts between its layers: without it a network of one layer would be linear.
     """
 
+    carry_dtype = jnp.complex64
+
     def setup(self) -> None:
         def init_nu(key: Array, shape: tuple[int, ...]) -> Array:
             squared = jax.random.uniform(key, shape, jnp.float32, minval=MIN_RADIUS**2, maxval=MAX_RADIUS**2)
@@ -135,12 +120,6 @@ class LRU(LinearRecurrence):
         """y of the state h'."""
         real = self.C_real(jnp.real(state)) - self.C_imaginary(jnp.imag(state))
         return nn.gelu(real + self.D(inputs))
-
-    @nn.nowrap
-    def initialize_carry(self, rng: Array, input_shape: tuple[int, ...]) -> Any:
-        """Zeros, complex."""
-        del rng
-        return jnp.zeros((*input_shape[:-1], self.features), jnp.complex64)
 
 
 def compose(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:

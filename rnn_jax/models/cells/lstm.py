@@ -37,7 +37,6 @@ class PeepholeLSTM(CellWithMemory):
 
     @nn.compact
     def __call__(self, carry: Any, inputs: jax.Array, mask: Mask = None) -> tuple[Any, jax.Array]:
-        """One step."""
         c, h = carry
         state = masked(h, mask)
 
@@ -65,7 +64,6 @@ class CoupledLSTM(CellWithMemory):
 
     @nn.compact
     def __call__(self, carry: Any, inputs: jax.Array, mask: Mask = None) -> tuple[Any, jax.Array]:
-        """One step."""
         c, h = carry
         state = masked(h, mask)
         f = sigmoid(self.dense_both("f", inputs, state))
@@ -94,7 +92,6 @@ class LayerNormLSTM(CellWithMemory):
 
     @nn.compact
     def __call__(self, carry: Any, inputs: jax.Array, mask: Mask = None) -> tuple[Any, jax.Array]:
-        """One step."""
         c, h = carry
         state = masked(h, mask)
         of_input = jnp.concatenate([self.dense_input(f"i{name}", inputs) for name in "ifgo"], axis=-1)
@@ -118,7 +115,6 @@ class JANET(Cell):
 
     @nn.compact
     def __call__(self, carry: jax.Array, inputs: jax.Array, mask: Mask = None) -> tuple[jax.Array, jax.Array]:
-        """One step."""
         state = masked(carry, mask)
         s = self.dense_both("f", inputs, state)
         g = tanh(self.dense_both("g", inputs, state))

@@ -16,6 +16,5 @@ class SimpleRNN(Cell):
 
     @nn.compact
     def __call__(self, carry: jax.Array, inputs: jax.Array, mask: Mask = None) -> tuple[jax.Array, jax.Array]:
-        """One step."""
         h = tanh(self.dense_input("i", inputs, use_bias=True) + self.dense_state("h", masked(carry, mask)))
         return h, h
