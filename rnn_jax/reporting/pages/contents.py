@@ -7,7 +7,7 @@ from typing import Any
 
 from rnn_jax.catalogue import TASKS
 from rnn_jax.reporting.charts import scale_of
-from rnn_jax.reporting.pages import attachments, comparison, facts, tables
+from rnn_jax.reporting.pages import attachments, collection, facts, tables
 from rnn_jax.reporting.pages.attachments import BUDGET, MAX_CURVES, Budget, Curves
 from rnn_jax.reporting.pages.collection import Collection
 from rnn_jax.reporting.pages.reading import Run
@@ -26,11 +26,11 @@ def build_contents(collected: Collection, command: str, now: datetime) -> Conten
     `command` reproduces the page, `now` is the date to show.
     """
     found, curves, is_thinned = _read_curves(collected)
-    common, runs = comparison.split_settings(found.runs)
+    common, runs = collection.split_settings(found.runs)
     found = found._replace(runs=runs)
-    keys = comparison.differing_keys(runs)
-    columns = comparison.compared_keys(runs, keys)
-    groups = comparison.group_seeds(runs, found.objective)
+    keys = collection.differing_keys(runs)
+    columns = collection.compared_keys(runs, keys)
+    groups = collection.group_seeds(runs, found.objective)
     parameters = _parameters(runs, columns, found.metric)
     budget = dict(BUDGET)
     return {
@@ -138,7 +138,7 @@ def _parameters(runs: Sequence[Run], columns: Sequence[str], metric: str) -> lis
     found = []
     for key in columns:
         values = [run.value(key) for run in known]
-        if key != comparison.SEED and len(set(map(str, values))) > 1:
+        if key != collection.SEED and len(set(map(str, values))) > 1:
             all_values = [run.value(key) for run in runs]
             found.append({"key": key, "scale": scale_of(values), "values": all_values})
     return found

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_jax.reporting.formatting import format_rate, format_seconds, format_spread, in_order
-from rnn_jax.reporting.pages.collection import Collection
-from rnn_jax.reporting.pages.comparison import SEED, group_seeds
+from rnn_jax.reporting.pages.collection import SEED, Collection, group_seeds
 from rnn_jax.reporting.pages.folders import SWEEP, read_object
 from rnn_jax.reporting.pages.reading import TEST_SPLITS, Run, is_number
 from rnn_jax.runtime.errors import UserError

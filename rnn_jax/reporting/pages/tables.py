@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.formatting import format_seconds, in_order
-from rnn_jax.reporting.pages.comparison import SEED
+from rnn_jax.reporting.pages.collection import SEED
 from rnn_jax.reporting.pages.facts import format_value, spread
 from rnn_jax.reporting.pages.reading import TEST_SPLITS, Run, is_number
 
@@ -41,16 +41,29 @@ class Table(NamedTuple):
 
 def table_of_runs(runs: Sequence[Run], keys: Sequence[str], objective: Objective | None) -> Table:
     """A row per run, in their order; the objective comes first, then status and keys."""
+
+    def name(group: Group) -> Cell:
+        own = group[0].name
+        return own, int(own) if own.isdecimal() else own
+
+    def status(group: Group) -> Cell:
+        run = group[0]
+        return run.status if run.reason is None else f"{run.status}: {run.reason}", run.status
+
+    def time(group: Group) -> Cell:
+        seconds = group[0].summary.get("wall_seconds")
+        return (format_seconds(seconds), seconds) if is_number(seconds) else EMPTY
+
     first, others = _metric_columns(runs, objective)
     columns = [
-        Column("run", "run", _name),
+        Column("run", "run", name),
         *first,
-        Column("status", "text", _status),
+        Column("status", "text", status),
         *_key_columns(runs, keys),
         *others,
         Column("best step", "number", _best_step),
         Column("step", "number", lambda group: _step(group[0].step)),
-        Column("time", "number", _time),
+        Column("time", "number", time),
     ]
     return _table(columns, [[run] for run in runs], list(range(len(runs))))
 
@@ -93,16 +106,6 @@ def _key_columns(runs: Sequence[Run], keys: Sequence[str]) -> list[Column]:
     ]
 
 
-def _name(group: Group) -> Cell:
-    name = group[0].name
-    return name, int(name) if name.isdecimal() else name
-
-
-def _status(group: Group) -> Cell:
-    run = group[0]
-    return run.status if run.reason is None else f"{run.status}: {run.reason}", run.status
-
-
 def _statuses(group: Group) -> Cell:
     counts = Counter(run.status for run in group)
     return ", ".join(f"{count} {status}" for status, count in counts.items()), len(group)
@@ -127,8 +130,3 @@ def _best_step(group: Group) -> Cell:
 
 def _step(step: int | None) -> Cell:
     return EMPTY if step is None else (f"{step:,}", step)
-
-
-def _time(group: Group) -> Cell:
-    seconds = group[0].summary.get("wall_seconds")
-    return (format_seconds(seconds), seconds) if is_number(seconds) else EMPTY

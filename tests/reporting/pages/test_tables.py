@@ -9,8 +9,9 @@ from run_folders import write_run
 from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.charts import scale_of
 from rnn_jax.reporting.pages import tables
-from rnn_jax.reporting.pages.collection import Collection, collect
-from rnn_jax.reporting.pages.comparison import (
+from rnn_jax.reporting.pages.collection import (
+    Collection,
+    collect,
     compared_keys,
     differing_keys,
     group_seeds,
