@@ -30,9 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with run_command(arguments, long_running=True) as command:
         command.exit_status = _run(command.arguments)
     if arguments is None:
-        exit_now(
-            command.exit_status
-        )  # a thread of an open connection may be in C++ code, which exiting aborts
+        # A thread of an open connection may be in C++ code, which exiting aborts.
+        exit_now(command.exit_status)
     return command.exit_status
 
 

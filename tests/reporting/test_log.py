@@ -27,7 +27,10 @@ def logs(tmp_path: Path) -> Iterator[list[Log]]:
 
 def open_log(folder: Path, logs: list[Log], *, tensorboard: bool = False) -> Log:
     console = build_console(io.StringIO())
-    log = Log(RunFolder(folder), console, sections.Log(every_steps=5, tensorboard=tensorboard))
+    settings = sections.Log(
+        every_steps=5, batch_accuracy_every_steps=None, sample_tokens=None, tensorboard=tensorboard
+    )
+    log = Log(RunFolder(folder), console, settings)
     logs.append(log)
     return log
 
