@@ -126,7 +126,7 @@ def build_network(settings: Model, spec: Mapping[str, Any]) -> Network:
         stack = Stack(settings, settings.embedding_size or settings.hidden_size)
     else:
         stack = Stack(settings, settings.input_projection_size or int(spec["input_size"]))
-    choose_implementation(stack.cell_of(0), settings.implementation)  # is an error if it does not fit
+    choose_implementation(stack.cell_of(0), settings.implementation)  # raises if it does not fit
     if settings.tied_embedding and stack.input_size != stack.output_size:
         raise UserError(
             f"model.embedding_size = {stack.input_size}: with model.tied_embedding it must be the number of "

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from rnn_jax.models.cells.cell import Mask
 from rnn_jax.models.cells.linear_recurrence import LinearRecurrence, compose
 from rnn_jax.models.types import Array, Carry, Padding, Parameters
 
@@ -19,12 +20,7 @@ Steps = tuple[Array, Padding]
 
 
 def scan_cell(
-    cell: nn.RNNCellBase,
-    parameters: Parameters,
-    carry: Carry,
-    steps: Steps,
-    reverse: bool,
-    mask: Array | None,
+    cell: nn.RNNCellBase, parameters: Parameters, carry: Carry, steps: Steps, reverse: bool, mask: Mask
 ) -> tuple[Carry, Array]:
     """Scan any cell with `nn.scan`."""
 

@@ -63,13 +63,16 @@ def build_select(splits: Splits, batch_size: int, buckets: int) -> tuple[Select,
         for split, found in numbers.items()
     }
     counts = [len(rows) for rows in members["train"]]
-    evaluated = {  # the last batch of each bucket is padded with -1
+
+    def batches_of(rows: np.ndarray) -> np.ndarray:
+        """The batches [batches, batch_size] of a bucket; the last is padded with -1."""
+        return np.pad(rows, (0, -len(rows) % batch_size), constant_values=-1).reshape(-1, batch_size)
+
+    evaluated = {
         split: [
             (bound, batch)
             for bound, rows in zip(bounds, of_bounds, strict=True)
-            for batch in np.pad(rows, (0, -len(rows) % batch_size), constant_values=-1).reshape(
-                -1, batch_size
-            )
+            for batch in batches_of(rows)
         ]
         for split, of_bounds in members.items()
     }
