@@ -27,6 +27,13 @@ from rnn_jax.runtime.files import write_json
 Options = Imdb | LabelledText
 _FORMAT = 1  # part of the version of the data: increase it when the same files are read differently
 _MAX_CHARACTERS = 0x110000
+# New texts may have tokens that no training text has: there is an unknown token, except for bytes.
+_VOCABULARIES: dict[str, Callable[[list[str], int | None], Vocabulary]] = {
+    "words": learn_plain_words,
+    "characters": lambda texts, size: learn_characters(texts, size or _MAX_CHARACTERS),
+    "bytes": lambda texts, size: Vocabulary("byte"),
+    "bpe": learn_bpe,
+}
 _SEPARATORS = {".csv": "commas", ".tsv": "tabs", ".tab": "tabs", ".txt": "tabs"}
 
 
@@ -156,7 +163,7 @@ def tokenize(
 
 def _prepare(read: Callable[[], Examples], options: Imdb | LabelledText, folder: Path, version: str) -> None:
     examples = read()
-    vocabulary = _learn(examples.texts["train"], options.tokenizer, options.vocabulary_size)
+    vocabulary = _VOCABULARIES[options.tokenizer](examples.texts["train"], options.vocabulary_size)
     splits = {}
     for split, texts in examples.texts.items():
         tokens = [vocabulary.encode(text).astype(np.int32) for text in texts]
@@ -164,12 +171,3 @@ def _prepare(read: Callable[[], Examples], options: Imdb | LabelledText, folder:
     prepared.save_arrays(folder / "arrays.npz", splits)
     vocabulary.save(folder / "vocabulary.json", version)
     write_json(folder / "about.json", {"classes": examples.classes, "notes": examples.notes})
-
-
-def _learn(texts: list[str], tokenizer: str, size: int | None) -> Vocabulary:
-    """Learn a vocabulary with an unknown token, except for bytes: new texts may have other tokens."""
-    if tokenizer == "words":
-        return learn_plain_words(texts, size)
-    if tokenizer == "characters":
-        return learn_characters(texts, size or _MAX_CHARACTERS)
-    return learn_bpe(texts, size) if tokenizer == "bpe" else Vocabulary("byte")
