@@ -21,7 +21,8 @@ from random_cells import (
     step,
 )
 
-from rnn_jax.catalogue import CELLS
+from rnn_jax.catalogue import CELLS, CellEntry, resolve
+from rnn_jax.models import cells
 
 
 def sigmoid(x: Any) -> Any:
@@ -178,3 +179,10 @@ def test_initial_biases(name: str) -> None:
     for time in times:
         assert 1 <= time.min() < time.max() <= 99
         np.testing.assert_allclose(time, times[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("entry", CELLS.values(), ids=CELLS)
+def test_cells_are_imported_from_one_package(entry: CellEntry) -> None:
+    cell = resolve(entry.builder)
+    assert getattr(cells, cell.__name__) is cell
+    assert cell.__name__ in cells.__all__

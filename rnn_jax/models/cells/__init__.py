@@ -10,5 +10,28 @@ these products and nowhere else. One mask for all steps is the recurrent dropout
 """
 
 from rnn_jax.models.cells.cell import Cell, CellWithMemory, Mask, masked, sigmoid, tanh
+from rnn_jax.models.cells.gru import GRU, MGU
+from rnn_jax.models.cells.linear_recurrence import LRU, LinearRecurrence, MinGRU, MinLSTM
+from rnn_jax.models.cells.lstm import JANET, LSTM, CoupledLSTM, LayerNormLSTM, PeepholeLSTM
+from rnn_jax.models.cells.simple_rnn import SimpleRNN
 
-__all__ = ["Cell", "CellWithMemory", "Mask", "masked", "sigmoid", "tanh"]
+__all__ = [
+    "GRU",
+    "JANET",
+    "LRU",
+    "LSTM",
+    "MGU",
+    "Cell",
+    "CellWithMemory",
+    "CoupledLSTM",
+    "LayerNormLSTM",
+    "LinearRecurrence",
+    "Mask",
+    "MinGRU",
+    "MinLSTM",
+    "PeepholeLSTM",
+    "SimpleRNN",
+    "masked",
+    "sigmoid",
+    "tanh",
+]
