@@ -8,15 +8,17 @@ from typing import NamedTuple
 import numpy as np
 
 from rnn_jax.checkpoints import store
+from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import make_folder, open_run
 from rnn_jax.config.schema import split_hyper
 from rnn_jax.datasets import dataset_info
+from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.reporting import ranking
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.provenance import hardware
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import Devices
-from rnn_jax.runtime.errors import StorageError
+from rnn_jax.runtime.errors import StorageError, UserError
 from rnn_jax.runtime.files import finite, write_json
 from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.signals import StopSignal
@@ -24,11 +26,10 @@ from rnn_jax.sweeping import members, results
 from rnn_jax.sweeping.command import Command
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
-from rnn_jax.sweeping.jobs import build_jobs, with_objective
 from rnn_jax.sweeping.members import Member
 from rnn_jax.sweeping.results import Results, Row
 from rnn_jax.training import memory
-from rnn_jax.training.build import Job
+from rnn_jax.training.build import Job, build
 from rnn_jax.training.plan import Plan
 from rnn_jax.training.population.display import SweepDisplay
 from rnn_jax.training.population.pruning import Halving, Rung
@@ -99,6 +100,28 @@ def _train_all(
     finally:
         console.stop()
     return sorted(rows, key=lambda row: row["member"])
+
+
+def build_jobs(groups: Sequence[Sequence[Member]]) -> list[Job]:
+    """Build the job of each program from the config of its first member; equal data are read once."""
+    jobs, data = list[Job](), dict[str, Dataset]()
+    for config in (group[0].config for group in groups):
+        dataset = config.dataset.model_dump_json()
+        jobs.append(build(config, data.get(dataset)))
+        data[dataset] = jobs[-1].data
+    return jobs
+
+
+def with_objective(job: Job, metric: str | None) -> Job:
+    """Return the job with one of its task's metrics as the objective; None keeps the task's own."""
+    task = job.task
+    if metric is None or metric == task.objective.metric:
+        return job
+    if metric not in task.metrics:
+        raise UserError(
+            f"objective = {metric!r}: validation has no such metric; it has {', '.join(task.metrics)}"
+        )
+    return job._replace(task=task._replace(objective=Objective.of(metric, task.metrics[metric])))
 
 
 def _groups(command: Command) -> list[Group]:

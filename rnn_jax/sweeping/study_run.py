@@ -22,8 +22,8 @@ from rnn_jax.runtime.signals import Interrupted, StopSignal
 from rnn_jax.sweeping import members, results
 from rnn_jax.sweeping.command import Command, StudyOptions, parse, without
 from rnn_jax.sweeping.folder import SweepFolder, comparable_values, sweep_content
-from rnn_jax.sweeping.jobs import build_jobs, with_objective
 from rnn_jax.sweeping.results import Results, Row
+from rnn_jax.sweeping.run import build_jobs, with_objective
 from rnn_jax.sweeping.study.storage import hide_password
 from rnn_jax.sweeping.study.study import Study, open_study
 from rnn_jax.sweeping.study.trials import FinishedTrial
