@@ -7,7 +7,7 @@ imports, `register_cell`, `register_task` and `register_dataset` add the entry:
 
     from rnn_jax.catalogue import register_cell
 
-    register_cell("ugrnn", "my_cells:UGRNN", gates=2, output="carry", state_kernels=("hz", "hc"))
+    register_cell("ugrnn", "my_cells:UGRNN", gates=2, state_kernels=("hz", "hc"))
 
 No module here imports JAX.
 """

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: written whole or not at all, verified when found, never silently another.
+"""The checkpoints of a run: written whole or not at all, verified when they are opened.
 
 A checkpoint is a folder named by its step:
 

@@ -25,10 +25,11 @@ class Dataset(NamedTuple):
 
     - "image" (`height`, `width`, `classes`, `maximum`: the pixel value of white): `inputs`, uint8 [examples,
       height, width], and `targets`, int32 [examples];
-    - "labelled_text" (`unit`, `vocabulary`: the number of tokens, `classes`) and "sequences" (`features`, and
-      `classes` or `outputs`: `targets` are then float32 [examples, outputs]): `lengths`, int32 [examples],
-      `targets`, and `steps`, the concatenated steps of all examples: tokens, int32 [steps], or float32
-      [steps, features];
+    - "labelled_text" (`unit`, `vocabulary`: the number of tokens, `classes`): `lengths`, int32 [examples],
+      `targets`, int32 [examples], and `steps`, int32 [steps], the concatenated tokens of all examples;
+    - "sequences" (`features`, their `means` and `deviations`, and `classes`; of a regression `outputs`,
+      `target_means` and `target_deviations`): the same, with `steps` float32 [steps, features], and of a
+      regression `targets` float32 [examples, outputs];
     - "text" (`unit`: 'word', 'character', 'byte' or 'piece', `vocabulary`): `tokens`, integers [tokens],
       which may be on disk (`numpy.memmap`);
     - "numbers": `numbers`, int32 [examples], from which the task draws each example.

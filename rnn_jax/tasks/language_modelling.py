@@ -48,7 +48,8 @@ def build_language_modelling(
 ) -> Task:
     """Build the task for a text with `tokens` [tokens] in each split.
 
-    A training window has `bptt_steps`, and gradients stop at its start. With `eval_batch_size` 1, all
+    A training window has `bptt_steps` tokens; gradients stop at its start, since the training step
+    differentiates one window at a time. With `eval_batch_size` 1, all
     previous tokens of a split are context when it is evaluated. The optimized loss is a mean over each
     'token', or over each 'row' with a sum over the steps of the window (Zaremba et al. 2014).
 

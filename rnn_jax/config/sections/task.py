@@ -62,7 +62,9 @@ class Copying(Section):
 class LanguageModelling(Section):
     """Keys of language modelling."""
 
-    bptt_steps: int = Field(ge=1, description="window of truncated back-propagation through time")
+    bptt_steps: int = Field(
+        ge=1, description="tokens in a window of truncated back-propagation; only the carry passes on"
+    )
     eval_batch_size: int = Field(ge=1, description="the number of streams that a text is evaluated in")
     loss_per: Literal["token", "row"] = Field(
         description="the loss is a mean over tokens, or over rows of the sum over their steps"

@@ -3,8 +3,8 @@
     x        [examples, steps, features], or [examples, steps] of one feature, padded to the longest sequence;
              or the concatenated steps of all sequences [steps, features]
     lengths  [examples], whole numbers: required if sequences have different lengths
-    y        [examples] or [examples, 1], labels: whole numbers, strings or bools; or real numbers [examples]
-             or [examples, outputs]
+    y        labels [examples] or [examples, 1]: whole numbers, strings or bools;
+             or real numbers [examples] or [examples, outputs]
 
 Files with pickled objects are an error.
 """

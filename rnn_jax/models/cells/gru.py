@@ -1,4 +1,4 @@
-"""Gated recurrent units: GRU and MGU."""
+"""Gated recurrent units: GRU and MGU. The package's docstring explains the symbols, and `mask`."""
 
 import jax
 from flax import linen as nn
@@ -7,7 +7,9 @@ from rnn_jax.models.cells.cell import Cell, Mask, masked, sigmoid, tanh
 
 
 class GRU(Cell):
-    """The gated recurrent unit of Cho et al. 2014 (arXiv 1406.1078), with the reset gate after the product.
+    """The gated recurrent unit of Cho et al. 2014 (arXiv 1406.1078).
+
+    The reset gate is applied after the recurrent matrix product, as in cuDNN and Flax:
 
         r = σ(x W_ir + b_r + h W_hr)      z = σ(x W_iz + b_z + h W_hz)
         n = tanh(x W_in + b_in + r ∘ (h W_hn + b_hn))
@@ -28,7 +30,9 @@ class GRU(Cell):
 
 
 class MGU(Cell):
-    """The minimal gated unit of Zhou et al. 2016 (arXiv 1603.09420), with the reset gate after the product.
+    """The minimal gated unit of Zhou et al. 2016 (arXiv 1603.09420).
+
+    The gate is applied after the recurrent matrix product, as in Flax:
 
         f = σ(x W_if + b_f + h W_hf)
         n = tanh(x W_in + b_in + f ∘ (h W_hn + b_hn))
