@@ -40,7 +40,7 @@ def build_zeros(data_spec, splits, batch_size):
         f1 = 2 * (found * is_zero).sum(), found.sum() + is_zero.sum()
         return total, count, {"loss": metrics["loss"], "f1": f1}
 
-    return task._replace(objective=Objective.of("f1", "max"), metrics={"loss": "min", "f1": "max"}, loss=loss)
+    return task._replace(objective=Objective("f1", "max"), metrics={"loss": "min", "f1": "max"}, loss=loss)
 
 
 register_task("zeros", build_zeros, data="image", reads="features", predicts="sequence")
@@ -75,7 +75,7 @@ def assert_best_first(folder: Path) -> None:
     report = (folder / "report.md").read_text()
     assert "--config.optimizer.learning_rate=0.01" in report  # the command of the winner
     found = collect([folder])
-    assert found.objective == Objective.of("f1", "max")
+    assert found.objective == Objective("f1", "max")
     assert [run.point["optimizer.learning_rate"] for run in found.runs] == [1e-2, 0.0]
 
 

@@ -139,7 +139,7 @@ def _task(workload: Workload) -> Task:
 
     return Task(
         spec=spec,
-        objective=Objective.of("loss", "min"),
+        objective=Objective("loss", "min"),
         metrics={"loss": "min"} if words else {"loss": "min", "accuracy": "max"},
         batches={"train": Fraction(1)},
         select=lambda split, seed, step: np.arange(workload.batch, dtype=np.int32),

@@ -41,6 +41,8 @@ _OF_LAYER_NORM: dict[str, Any] = dict(
     forget_bias="norm_hidden.1", chrono_keep=("norm_hidden.1",), chrono_write=("norm_hidden.0",)
 )
 _OF_COUPLED: dict[str, Any] = dict(state_kernels=("hf", "hg", "ho"), chrono_write=())
+_OF_JANET: dict[str, Any] = dict(output="carry", state_kernels=("hf", "hg"), chrono_write=())
+_OF_MINLSTM: dict[str, Any] = dict(forget_bias="f", chrono_keep=("f",), chrono_write=("i",))
 
 CELLS: dict[str, CellEntry] = {
     "rnn": CellEntry(f"{_CELLS}.simple_rnn:SimpleRNN", gates=1, output="carry", state_kernels=("h",)),
@@ -52,22 +54,8 @@ CELLS: dict[str, CellEntry] = {
         f"{_GRU}:GRU", gates=3, output="carry", state_kernels=("hr", "hz", "hn"), chrono_keep=("iz",)
     ),
     "mgu": CellEntry(f"{_GRU}:MGU", gates=2, output="carry", state_kernels=("hf", "hn"), chrono_keep=("if",)),
-    "janet": CellEntry(
-        f"{_LSTM}:JANET",
-        gates=2,
-        output="carry",
-        state_kernels=("hf", "hg"),
-        forget_bias="hf",
-        chrono_keep=("hf",),
-    ),
+    "janet": CellEntry(f"{_LSTM}:JANET", gates=2, **_OF_LSTM | _OF_JANET),
     "mingru": CellEntry(f"{_LINEAR}:MinGRU", gates=2, output="carry", chrono_write=("z",)),
-    "minlstm": CellEntry(
-        f"{_LINEAR}:MinLSTM",
-        gates=3,
-        output="carry",
-        forget_bias="f",
-        chrono_keep=("f",),
-        chrono_write=("i",),
-    ),
+    "minlstm": CellEntry(f"{_LINEAR}:MinLSTM", gates=3, output="carry", **_OF_MINLSTM),
     "lru": CellEntry(f"{_LINEAR}:LRU", gates=1),
 }

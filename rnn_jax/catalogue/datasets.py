@@ -32,8 +32,11 @@ class DatasetEntry(Entry):
 _PUBLISHED, _USER = "rnn_jax.datasets.published", "rnn_jax.datasets.user_files"
 _IMAGES, _TEXTS, _IMDB = f"{_PUBLISHED}.images", f"{_PUBLISHED}.texts", f"{_PUBLISHED}.imdb"
 _SYNTHETIC, _KEYS = "rnn_jax.datasets.synthetic", "rnn_jax.config.sections.dataset"
+_SEQUENCES = f"{_USER}.sequences:load_sequences"
 _ORIGINAL: dict[str, Any] = {"options": f"{_KEYS}:Original", "takes_data_dir": True}
 _MNIST: dict[str, Any] = {"data": "image", "template": f"{_IMAGES}:MNIST_SPEC", **_ORIGINAL}
+_TEXT: dict[str, Any] = {"data": "text", **_ORIGINAL}
+_LABELLED: dict[str, Any] = {"data": "labelled_text", "takes_data_dir": True}
 
 DATASETS: dict[str, DatasetEntry] = {
     # LeCun et al. 1998, section III.A: 20 × 20, placed in 28 × 28.
@@ -42,49 +45,30 @@ DATASETS: dict[str, DatasetEntry] = {
     "digits": DatasetEntry(  # they fill all eight rows
         f"{_IMAGES}:load_digits", data="image", template=f"{_IMAGES}:DIGITS_SPEC", writing_box=1.0
     ),
-    "ptb": DatasetEntry(f"{_TEXTS}:load_ptb", data="text", template=f"{_TEXTS}:PTB_SPEC", **_ORIGINAL),
+    "ptb": DatasetEntry(f"{_TEXTS}:load_ptb", template=f"{_TEXTS}:PTB_SPEC", **_TEXT),
     "tiny_shakespeare": DatasetEntry(
-        f"{_TEXTS}:load_tiny_shakespeare",
-        data="text",
-        template=f"{_TEXTS}:SHAKESPEARE_SPEC",
-        has_last_tenth=True,
-        **_ORIGINAL,
+        f"{_TEXTS}:load_tiny_shakespeare", template=f"{_TEXTS}:SHAKESPEARE_SPEC", has_last_tenth=True, **_TEXT
     ),
     "imdb": DatasetEntry(
-        f"{_IMDB}:load_imdb",
-        options=f"{_KEYS}:Imdb",
-        data="labelled_text",
-        template=f"{_IMDB}:SPEC",
-        takes_data_dir=True,
+        f"{_IMDB}:load_imdb", options=f"{_KEYS}:Imdb", template=f"{_IMDB}:SPEC", **_LABELLED
     ),
     "text": DatasetEntry(
         f"{_USER}.text_files:load_text", options=f"{_KEYS}:Text", data="text", takes_data_dir=True
     ),
     "labelled_text": DatasetEntry(
-        f"{_USER}.labelled_texts:load_labelled_text",
-        options=f"{_KEYS}:LabelledText",
-        data="labelled_text",
-        takes_data_dir=True,
+        f"{_USER}.labelled_texts:load_labelled_text", options=f"{_KEYS}:LabelledText", **_LABELLED
     ),
     "sequences": DatasetEntry(
-        f"{_USER}.sequences:load_sequences",
-        options=f"{_KEYS}:Sequences",
-        data="sequences",
-        template=f"{_SYNTHETIC}:SEQUENCES_SPEC",
+        _SEQUENCES, options=f"{_KEYS}:Sequences", data="sequences", template=f"{_SYNTHETIC}:SEQUENCES_SPEC"
     ),
     "measurements": DatasetEntry(
-        f"{_USER}.sequences:load_sequences",
-        data="sequences",
-        template=f"{_SYNTHETIC}:MEASUREMENTS_SPEC",
-        is_choice=False,
+        _SEQUENCES, data="sequences", template=f"{_SYNTHETIC}:MEASUREMENTS_SPEC", is_choice=False
     ),
     "idx": DatasetEntry(f"{_USER}.image_files:load_idx", options=f"{_KEYS}:Images", data="image"),
     "image_folder": DatasetEntry(
         f"{_USER}.image_files:load_image_folder", options=f"{_KEYS}:Images", data="image", takes_data_dir=True
     ),
-    "tfds": DatasetEntry(
-        f"{_PUBLISHED}.images:load_tfds_images", data="image", takes_name=True, takes_data_dir=True
-    ),
+    "tfds": DatasetEntry(f"{_IMAGES}:load_tfds_images", data="image", takes_name=True, takes_data_dir=True),
     "synthetic": DatasetEntry(f"{_SYNTHETIC}:load_synthetic", options=f"{_KEYS}:Synthetic", data=None),
     "generated": DatasetEntry(f"{_SYNTHETIC}:load_generated", options=f"{_KEYS}:Generated", data="numbers"),
 }

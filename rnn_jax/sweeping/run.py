@@ -121,7 +121,7 @@ def with_objective(job: Job, metric: str | None) -> Job:
         raise UserError(
             f"objective = {metric!r}: validation has no such metric; it has {', '.join(task.metrics)}"
         )
-    return job._replace(task=task._replace(objective=Objective.of(metric, task.metrics[metric])))
+    return job._replace(task=task._replace(objective=Objective(metric, task.metrics[metric])))
 
 
 def _groups(command: Command) -> list[Group]:

@@ -27,7 +27,7 @@ def build_adding(data_spec: Mapping[str, Any], splits: Splits, batch_size: int, 
     select, batches = ordering.build_select(splits, batch_size)
     return Task(
         spec={"input_size": 2, "time_steps": time_steps, "output_size": 1, "head": "sequence"},
-        objective=Objective.of("loss", "min"),
+        objective=Objective("loss", "min"),
         metrics={"loss": "min", "accuracy": "max"},
         batches=batches,
         select=select,

@@ -77,7 +77,7 @@ def classification_task(
     """Return the task with one class per sequence, cross-entropy loss and accuracy; see `Task`."""
     return Task(
         spec={**spec, "head": "sequence"},
-        objective=Objective.of("accuracy", "max"),
+        objective=Objective("accuracy", "max"),
         metrics={"loss": "min", "accuracy": "max"},
         batches=batches,
         select=select,

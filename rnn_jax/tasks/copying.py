@@ -53,7 +53,7 @@ def build_copying(
             "output_size": alphabet_size + 1,
             "head": "step",
         },
-        objective=Objective.of("loss", "min"),
+        objective=Objective("loss", "min"),
         metrics={"loss": "min", "accuracy": "max"},
         batches=batches,
         select=select,

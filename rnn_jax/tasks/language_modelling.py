@@ -88,7 +88,7 @@ def build_language_modelling(
 
     return Task(
         spec=sizes | {"time_steps": bptt_steps, "head": "step"},
-        objective=Objective.of(UNIT_METRICS[unit][0], "min"),
+        objective=Objective(UNIT_METRICS[unit][0], "min"),
         metrics={"loss": "min"},
         batches={split: Fraction(each.windows) for split, each in streams.items()},
         select=select,

@@ -85,7 +85,7 @@ def build_sequence_regression(
     select, batches = bucketing.build_select(splits, batch_size, buckets)
     return Task(
         spec={**_sizes(data_spec, splits), "head": "sequence"},
-        objective=Objective.of("loss", "min"),
+        objective=Objective("loss", "min"),
         metrics={"loss": "min", "mean_squared_error": "min", "mean_absolute_error": "min"},
         batches=batches,
         select=select,

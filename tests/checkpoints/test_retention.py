@@ -18,7 +18,7 @@ from rnn_jax.config.sections import Checkpoint
 def test_when_checkpoints_are_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def saver(steps: int | None, seconds: float | None) -> contextlib.closing[Saver]:
         checkpoint = Checkpoint(every_steps=steps, every_seconds=seconds, keep_latest=1, keep_best=1)
-        objective, synchronizer = Objective.of("metric", "max"), mock.Mock(is_single=True)
+        objective, synchronizer = Objective("metric", "max"), mock.Mock(is_single=True)
         return contextlib.closing(Saver(tmp_path, checkpoint, objective, synchronizer))
 
     with saver(5, 60.0) as both, saver(None, None) as neither:
@@ -35,7 +35,7 @@ def expired(
 ) -> list[int]:
     saved = [SavedCheckpoint(step, metric) for step, metric in enumerate(metrics)]
     settings = Checkpoint(every_steps=None, every_seconds=None, keep_latest=latest, keep_best=best)
-    return store.expired(saved, settings, Objective.of("metric", direction))
+    return store.expired(saved, settings, Objective("metric", direction))
 
 
 def test_the_latest_and_the_best_are_retained() -> None:
@@ -47,7 +47,7 @@ def test_the_latest_and_the_best_are_retained() -> None:
 def test_the_latest_planned_one_is_retained() -> None:
     saved = [SavedCheckpoint(step, None, is_planned=step in (1, 2)) for step in range(1, 6)]
     settings = Checkpoint(every_steps=None, every_seconds=None, keep_latest=1, keep_best=1)
-    assert store.expired(saved, settings, Objective.of("metric", "max")) == [1, 3, 4]
+    assert store.expired(saved, settings, Objective("metric", "max")) == [1, 3, 4]
 
 
 def test_of_equal_ones_the_earlier_is_the_best() -> None:

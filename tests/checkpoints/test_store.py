@@ -25,7 +25,7 @@ def save(folder: Path, step: int, **progress: Any) -> None:
     """Write a checkpoint; retain the two latest and the best."""
     store.write(folder, step, tree_at(step), progress)
     settings = Checkpoint(every_steps=None, every_seconds=None, keep_latest=2, keep_best=1)
-    store.remove_expired(folder, settings, Objective.of("metric", "max"))
+    store.remove_expired(folder, settings, Objective("metric", "max"))
 
 
 def names(folder: Path) -> list[str]:
@@ -36,7 +36,7 @@ def test_an_error_before_a_checkpoint_keeps_its_message(tmp_path: Path) -> None:
     """A ValueError of the checkpoint itself names the checkpoint."""
     settings = Checkpoint(every_steps=None, every_seconds=None, keep_latest=2, keep_best=1)
     synchronizer = mock.Mock(is_coordinator=True)
-    saver = Saver(tmp_path / "checkpoints", settings, Objective.of("metric", "max"), synchronizer)
+    saver = Saver(tmp_path / "checkpoints", settings, Objective("metric", "max"), synchronizer)
 
     def fail(error: Exception) -> str:
         def raise_error() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from rnn_jax.config.objective import Objective
 
-ACCURACY, F1, LOSS = Objective.of("accuracy", "max"), Objective.of("f1", "max"), Objective.of("loss", "min")
+ACCURACY, F1, LOSS = Objective("accuracy", "max"), Objective("f1", "max"), Objective("loss", "min")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def _play(chance: random.Random, outcome: Outcome) -> str | None:
     """Run one history with random interruptions; return the violation, or None."""
     latest, best = chance.randint(1, 4), chance.randint(1, 3)
     policy = Checkpoint(every_steps=None, every_seconds=None, keep_latest=latest, keep_best=best)
-    objective = Objective.of("metric", chance.choice(("max", "min")))
+    objective = Objective("metric", chance.choice(("max", "min")))
     events = [chance.choice(METRICS) if chance.random() < 0.7 else None for _ in range(chance.randint(1, 25))]
     planned = [chance.random() < 0.3 for _ in events]
     folder, progress, step = Folder({}), Progress(devices=1), 0

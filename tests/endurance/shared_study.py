@@ -143,7 +143,7 @@ def _open(url: str, trials: int) -> Any:
         sweep,
         [],
         content={"sweep": "trivial"},
-        objective=Objective.of("loss", "min"),
+        objective=Objective("loss", "min"),
         versions={},
         heartbeat_seconds=HEARTBEAT_SECONDS,
     )

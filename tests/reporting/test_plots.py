@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from rnn_jax.config.objective import Objective
 from rnn_jax.reporting import charts, plots
 
-ACCURACY = Objective.of("accuracy", "max")
+ACCURACY = Objective("accuracy", "max")
 UPPER_RIGHT, LOWER_RIGHT = 1, 4
 VALIDATION = plots.SPLIT_COLOURS["validation"]
 
@@ -91,7 +91,7 @@ def test_the_test_metric_is_within_the_axis(tmp_path: Path, monkeypatch: pytest.
 def test_the_earliest_of_equal_steps_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = record_figures(monkeypatch)
     rows = [{"step": step, "split": "validation", "error": error} for step, error in ((1, 3), (2, 2), (3, 2))]
-    plots.curves(write_run(tmp_path, rows), Objective.of("error", "min"))
+    plots.curves(write_run(tmp_path, rows), Objective("error", "min"))
     (axes,) = made[0].axes
     assert axes.get_legend().get_texts()[-1].get_text() == "best, step 2: 2.0000"
 
@@ -197,6 +197,6 @@ def test_language_models_have_a_panel_for_perplexity(tmp_path: Path, monkeypatch
         for step, value in ((10, 900.0), (20, 80.0), (30, 85.0))
         for split in ("train", "validation")
     ]
-    plots.curves(write_run(tmp_path, rows), Objective.of("perplexity", "min"))
+    plots.curves(write_run(tmp_path, rows), Objective("perplexity", "min"))
     assert [axes.get_ylabel() for axes in made[0].axes] == ["loss", "perplexity"]
     assert made[0].axes[1].get_yscale() == "log"

@@ -16,7 +16,7 @@ def row(rate: float, accuracy: float | None, status: str = "finished") -> dict[s
 
 
 def order(rows: list[dict[str, Any]], direction: Literal["max", "min"] = "max") -> list[float]:
-    return [found.point["rate"] for found in rank_points(rows, Objective.of("accuracy", direction))]
+    return [found.point["rate"] for found in rank_points(rows, Objective("accuracy", direction))]
 
 
 def test_the_best_mean_comes_first() -> None:
@@ -40,9 +40,9 @@ def test_points_with_unfinished_members_are_behind_all_others(status: str) -> No
     ],
 )
 def test_diverged_and_failed_members_have_no_result(statuses: list[str], expected: bool) -> None:
-    (found,) = rank_points([row(1, 0.9, status) for status in statuses], Objective.of("accuracy", "max"))
+    (found,) = rank_points([row(1, 0.9, status) for status in statuses], Objective("accuracy", "max"))
     assert found.has_result is expected
-    (found,) = rank_points([row(1, None, status) for status in statuses], Objective.of("accuracy", "max"))
+    (found,) = rank_points([row(1, None, status) for status in statuses], Objective("accuracy", "max"))
     assert found.has_result is False
 
 

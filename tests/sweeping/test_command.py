@@ -12,7 +12,7 @@ from rnn_jax.sweeping.command import parse, without
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import groups
 
-ACCURACY = Objective.of("accuracy", "max")
+ACCURACY = Objective("accuracy", "max")
 CONFIG = ["--config", "configs/digits.py:smoke"]
 RATES = ["--grid", "optimizer.learning_rate=1e-3,3e-3,1e-2"]
 

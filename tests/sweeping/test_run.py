@@ -302,7 +302,7 @@ def build_f1_task(*arguments: Any, **options: Any) -> Task:
         total, count, metrics = task.loss(*inputs)
         return total, count, {"loss": metrics["loss"], "f1": metrics["accuracy"]}
 
-    objective, metrics = Objective.of("f1", "max"), {"loss": "min", "f1": "max"}
+    objective, metrics = Objective("f1", "max"), {"loss": "min", "f1": "max"}
     return task._replace(objective=objective, metrics=metrics, loss=loss)
 
 
@@ -324,7 +324,7 @@ def test_a_registered_task_is_ranked_by_the_direction_that_it_declares(tmp_path:
     assert better["test"] is not None
     assert worse["test"] is None
     found = collect([tmp_path / "sweep"])
-    assert found.objective == Objective.of("f1", "max")
+    assert found.objective == Objective("f1", "max")
     assert [run.name for run in found.runs] == [str(better["member"]), str(worse["member"])]
 
 

@@ -63,7 +63,7 @@ class Recorded:
 def settings(tmp_path: Path) -> TrialSettings:
     grid = ["--grid", f"{RATE}=1e-3,1e-2", "--storage", "sqlite:///x.db"]
     command = parse(["--config", "configs/digits.py:smoke", *grid])
-    folder, objective = SweepFolder(tmp_path / "sweep"), Objective.of("accuracy", "max")
+    folder, objective = SweepFolder(tmp_path / "sweep"), Objective("accuracy", "max")
     return TrialSettings(folder, command.base, command.sweep, objective, True, command.members[0].config)
 
 

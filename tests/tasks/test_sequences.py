@@ -34,7 +34,7 @@ def test_texts_are_padded_tokens() -> None:
     spec = {"kind": "labelled_text", "unit": "plain_word", "vocabulary": 10, "classes": 2}
     task = make_task(spec, {"train": split, "test": split}, 4, name="text_classification", buckets=1)
     assert dict(task.spec) == {"vocabulary": 10, "output_size": 2, "time_steps": 2, "head": "sequence"}
-    assert task.objective == Objective.of("accuracy", "max")
+    assert task.objective == Objective("accuracy", "max")
     batch, order = fetch(task, split)
     assert batch.inputs.shape == (4, 3)
     assert batch.lengths[order].tolist() == [1, 2, 3, 0]
@@ -59,7 +59,7 @@ def test_the_loss_is_in_standard_deviations_and_the_metrics_in_units_of_the_data
     targets = np.array([[10.0, 0.0], [15.0, 2.0], [20.0, -4.0]], np.float32)
     split = arrays(targets)
     task = make_task(REAL, {"train": split, "test": split}, 3, name="sequence_regression", buckets=1)
-    assert task.objective == Objective.of("loss", "min")
+    assert task.objective == Objective("loss", "min")
     batch, order = fetch(task, split)
     # Exact but for the first output of the longest row, off by 5, one standard deviation.
     outputs = (np.asarray(batch.targets) - np.array([10, 0], np.float32)) / np.array([5, 2], np.float32)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rnn_jax.config.objective import Objective
 from rnn_jax.training.progress import MemberStatus, Progress
 
-ACCURACY, LOSS = Objective.of("accuracy", "max"), Objective.of("loss", "min")
+ACCURACY, LOSS = Objective("accuracy", "max"), Objective("loss", "min")
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -8,7 +8,7 @@ from rnn_jax.config.objective import Objective
 from rnn_jax.training.population.pruning import Halving, Rung
 from rnn_jax.training.progress import DIVERGED, PRUNED, RUNNING, MemberStatus
 
-LOSS = Objective.of("loss", "min")
+LOSS = Objective("loss", "min")
 
 
 def point(*losses: float) -> list[MemberStatus]:

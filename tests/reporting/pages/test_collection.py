@@ -10,7 +10,7 @@ from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.pages.collection import collect
 from rnn_jax.runtime.errors import UserError
 
-ACCURACY, LOSS = Objective.of("accuracy", "max"), Objective.of("loss", "min")
+ACCURACY, LOSS = Objective("accuracy", "max"), Objective("loss", "min")
 RATES = [{"optimizer.learning_rate": rate} for rate in (1e-3, 3e-3, 1e-1)]
 
 
@@ -71,7 +71,7 @@ def test_a_sweep_without_members_is_an_error(tmp_path: Path) -> None:
         collect([tmp_path])
 
 
-@pytest.mark.parametrize("objective", [LOSS, Objective.of("f1", "max"), Objective.of("accuracy", "min")])
+@pytest.mark.parametrize("objective", [LOSS, Objective("f1", "max"), Objective("accuracy", "min")])
 def test_runs_are_ranked_by_the_objective_in_their_summaries(objective: Objective, tmp_path: Path) -> None:
     folders = []
     for number, value in enumerate((0.3, 0.1, 0.2)):

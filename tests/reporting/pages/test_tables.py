@@ -140,7 +140,7 @@ def test_task_and_dataset_are_compared_first(tmp_path: Path) -> None:
     assert keys == ["task.name", "dataset.name", "model.cell", "model.layers"]
 
 
-@pytest.mark.parametrize("objective", [Objective.of("accuracy", "max"), Objective.of("loss", "min"), None])
+@pytest.mark.parametrize("objective", [Objective("accuracy", "max"), Objective("loss", "min"), None])
 def test_a_maximized_objective_sorts_descending(objective: Objective | None, tmp_path: Path) -> None:
     table = tables.table_of_runs(collected(tmp_path, {}).runs, [], objective)
     descending = {name for name, _, is_descending in table.columns if is_descending}

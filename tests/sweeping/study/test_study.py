@@ -32,7 +32,7 @@ def join(folder: Path, *, heartbeat: int = HEARTBEAT_SECONDS, points: Any = (), 
     settings: dict[str, Any] = {
         "content": {"model.layers": 1},
         "versions": {"jax": "1"},
-        "objective": Objective.of("loss", "min"),
+        "objective": Objective("loss", "min"),
     }
     settings |= {name: more.pop(name) for name in [*settings, "commit"] if name in more}
     fields = (
@@ -386,7 +386,7 @@ def test_a_trial_that_kills_its_workers_fails(tmp_path: Path, monkeypatch: pytes
     [
         ({"content": {"model.layers": 2}}, "model.layers is 1 there and 2 here"),
         ({"versions": {"jax": "2"}}, "has other versions: jax is '1' there and '2' here"),
-        ({"objective": Objective.of("accuracy", "max")}, "objective is 'loss' there and 'accuracy' here"),
+        ({"objective": Objective("accuracy", "max")}, "objective is 'loss' there and 'accuracy' here"),
         ({"heartbeat": 5}, "has --heartbeat 100, not 5"),
     ],
 )
