@@ -21,7 +21,7 @@ def statuses(members: tuple[MemberStatus, ...]) -> list[str]:
 
 
 def test_the_points_with_the_worst_means_are_pruned() -> None:
-    good, fair, bad = point(0.1, 0.5), point(0.2, 0.6), point(0.3, 0.9)
+    good, fair, bad = point(0.1, 0.5), point(0.2, 0.6), point(0.05, 1.2)
     found = Halving([Rung(4, 2), Rung(8, 1)], seeds=2).prune([*bad, *good, *fair], 4, LOSS)
     assert statuses(found) == [PRUNED, PRUNED, RUNNING, RUNNING, RUNNING, RUNNING]
 
