@@ -1,7 +1,7 @@
-"""Optimizers: parts of Optax, chained inside the step from numbers that are arguments of it.
+"""Optimizers: chains of Optax transformations that are built inside the training step.
 
-So one compiled program serves every learning rate, decay and clipping norm: Optax's own ready-made optimizers
-and schedules take such numbers as constants only.
+Learning rate, decay and clipping norm are arguments of the step (`hyper`), so that one compiled program
+serves all of their values: Optax's ready-made optimizers and schedules take them as constants only.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,8 @@ class Optimizer(NamedTuple):
 def build_optimizer(settings: sections.Optimizer, plan: Plan) -> Optimizer:
     """Build the optimizer of the config section `optimizer`, which describes its keys.
 
-    The learning rate of a step is `hyper["learning_rate"]`, the peak, times the schedule.
+    The learning rate of a step is `hyper["learning_rate"]`, the peak, times the schedule. After a roll-back
+    the peak is lower, see `train.divergence`.
     """
     schedule = build_schedule(settings, plan)
 
@@ -46,7 +47,7 @@ def build_optimizer(settings: sections.Optimizer, plan: Plan) -> Optimizer:
         return optax.chain(*parts, optax.scale(-rate))
 
     def init(parameters: Any, hyper: Hyper) -> Any:
-        return chain(0.0, hyper).init(parameters)
+        return chain(0.0, hyper).init(parameters)  # the state does not depend on the rate
 
     def update(gradients: Any, state: Any, parameters: Any, step: jax.Array, hyper: Hyper) -> tuple[Any, Any]:
         rate = hyper["learning_rate"] * schedule(step)

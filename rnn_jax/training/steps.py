@@ -110,7 +110,7 @@ def is_finite(state: State) -> jax.Array:
 def pass_on(carry: Any, fresh: jax.Array | None) -> Any:
     """Return the carry [batch, ...] that a batch begins with: that of the batch before, zeros in fresh rows.
 
-    Back-propagation through time is truncated here and nowhere else: no gradient reaches the batches before.
+    No gradient reaches the batches before: back-propagation through time is truncated at `task.bptt_steps`.
     `fresh` [batch], bool; None: no row is.
     """
     carry = jax.lax.stop_gradient(carry)
