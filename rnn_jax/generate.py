@@ -19,7 +19,7 @@ from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.reporting.console import build_console
 from rnn_jax.reporting.formatting import printable
 from rnn_jax.reporting.terminal import print_tokens
-from rnn_jax.runtime.command import run_command, warn
+from rnn_jax.runtime.command import run_command
 from rnn_jax.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,7 +48,33 @@ RANGES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     with run_command(arguments) as command:
-        command.exit_status = _run(command.arguments)
+        options = parse(command.arguments)
+        config = read_config(options.workdir)
+        if not TASKS[config.task.name].language_model:
+            raise UserError(
+                f"{options.workdir}: task.name = {config.task.name}: generate needs a language model"
+            )
+        info = dataset_info.load(options.workdir)
+        vocabulary = info.vocabulary
+        assert vocabulary is not None
+        # A text that cannot be encoded is found before JAX starts.
+        if options.score is None:
+            tokens = _encode(vocabulary, options.prime, "--prime")
+        else:
+            tokens = _encode(vocabulary, _read_text(options.score, config), options.score)
+            if len(tokens) == 0:
+                raise UserError(f"{options.score}: empty, there is nothing to score")
+        from rnn_jax.inference.loading import load_trained
+        from rnn_jax.models.decoding import TextGenerator
+
+        with load_trained(config, info, options.workdir, options.checkpoint) as trained:
+            generator = TextGenerator(trained.network, trained.parameters)
+            if options.score is None:
+                _generate(generator, vocabulary, tokens, options)
+            else:
+                _score(
+                    generator, vocabulary, tokens, f"{options.checkpoint} checkpoint, step {trained.step:,}"
+                )
     return command.exit_status
 
 
@@ -74,38 +100,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         if value is not None and not is_allowed(value):
             raise UserError(f"--{name} {value}: must be {allowed}")
     return options
-
-
-def _run(arguments: Sequence[str]) -> int:
-    options = parse(arguments)
-    config = read_config(options.workdir)
-    if not TASKS[config.task.name].language_model:
-        raise UserError(f"{options.workdir}: task.name = {config.task.name}: generate needs a language model")
-    info = dataset_info.load(options.workdir)
-    vocabulary = info.vocabulary
-    assert vocabulary is not None
-    # A text that cannot be encoded is found before JAX starts.
-    if options.score is None:
-        tokens = _encode(vocabulary, options.prime, "--prime")
-    else:
-        tokens = _encode(vocabulary, _read_text(options.score, config), options.score)
-        if len(tokens) == 0:
-            raise UserError(f"{options.score}: empty, there is nothing to score")
-    import jax
-
-    from rnn_jax.inference.loading import load_trained
-    from rnn_jax.models.decoding import TextGenerator
-
-    with jax.default_matmul_precision(config.runtime.matmul_precision):
-        trained = load_trained(config, info, options.workdir, options.checkpoint)
-        for line in trained.warnings:
-            warn(line)
-        generator = TextGenerator(trained.network, trained.parameters)
-        if options.score is None:
-            _generate(generator, vocabulary, tokens, options)
-        else:
-            _score(generator, vocabulary, tokens, f"{options.checkpoint} checkpoint, step {trained.step:,}")
-    return 0
 
 
 def _read_text(name: str, config: Config) -> str:

@@ -15,7 +15,7 @@ from rnn_jax.datasets.dataset_info import DatasetInfo
 from rnn_jax.datasets.user_files import inputs
 from rnn_jax.datasets.user_files.inputs import Input
 from rnn_jax.reporting.formatting import printable
-from rnn_jax.runtime.command import run_command, warn
+from rnn_jax.runtime.command import run_command
 from rnn_jax.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,7 +45,31 @@ MAX_WIDTH = 60
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     with run_command(arguments) as command:
-        command.exit_status = _run(command.arguments)
+        options = parser().parse(command.arguments)
+        config = read_config(options.workdir)
+        kinds = {
+            name: entry.data
+            for name, entry in TASKS.items()
+            if entry.predicts == "sequence" and (entry.data in FILES or entry.data == "labelled_text")
+        }
+        kind = kinds.get(config.task.name)
+        if kind is None:
+            tasks = ", ".join(kinds)
+            raise UserError(
+                f"{options.workdir}: task.name = {config.task.name}: predict needs one of {tasks}"
+            )
+        # Before JAX starts.
+        if kind in FILES:
+            inputs.check_files(options.inputs, FILES[kind])
+        else:
+            inputs.check_texts(options.inputs)
+        info = dataset_info.load(options.workdir)
+        from rnn_jax.inference.loading import load_trained
+        from rnn_jax.inference.predictor import Predictor
+
+        with load_trained(config, info, options.workdir, options.checkpoint) as trained:
+            blocks = _read(kind, options.inputs, info, config.dataset.encoding or "utf-8")
+            return _predict(blocks, kind, Predictor(trained), info.classes, as_json=options.json)
     return command.exit_status
 
 
@@ -56,37 +80,6 @@ def parser() -> Parser:
     parser.add_argument("--json", action="store_true", help="print one JSON object per input")
     parser.add_argument("inputs", nargs="*", metavar="INPUT", help="what to predict: see below")
     return parser
-
-
-def _run(arguments: Sequence[str]) -> int:
-    options = parser().parse(arguments)
-    config = read_config(options.workdir)
-    kinds = {
-        name: entry.data
-        for name, entry in TASKS.items()
-        if entry.predicts == "sequence" and (entry.data in FILES or entry.data == "labelled_text")
-    }
-    kind = kinds.get(config.task.name)
-    if kind is None:
-        tasks = ", ".join(kinds)
-        raise UserError(f"{options.workdir}: task.name = {config.task.name}: predict needs one of {tasks}")
-    # Before JAX starts.
-    if kind in FILES:
-        inputs.check_files(options.inputs, FILES[kind])
-    else:
-        inputs.check_texts(options.inputs)
-    info = dataset_info.load(options.workdir)
-    import jax
-
-    from rnn_jax.inference.loading import load_trained
-    from rnn_jax.inference.predictor import Predictor
-
-    with jax.default_matmul_precision(config.runtime.matmul_precision):
-        trained = load_trained(config, info, options.workdir, options.checkpoint)
-        for line in trained.warnings:
-            warn(line)
-        blocks = _read(kind, options.inputs, info, config.dataset.encoding or "utf-8")
-        return _predict(blocks, kind, Predictor(trained), info.classes, as_json=options.json)
 
 
 def _read(kind: str, names: Sequence[str], info: DatasetInfo, encoding: str) -> Iterator[list[Input]]:

@@ -31,24 +31,20 @@ exit status: 0 finished, 1 a bug, or some runs could not be read, 2 wrong input,
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     with run_command(arguments) as command:
-        command.exit_status = _run(command.arguments)
+        folders, out = _parse(command.arguments)
+        found = collect(folders)
+        _check_out(out)
+        typed = shlex.join(["python", "-m", "rnn_jax.report", *command.arguments])
+        contents = build_contents(found, typed, datetime.now().astimezone())
+        names = [folder.absolute().name for folder in folders]
+        title = f"Report: {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        size = page.write(contents, title, out)
+        for line in contents["damaged"]:
+            warn(f"{line}; left out")
+        runs = len(contents["runs"])
+        print(f"{out}: {runs:,} {'run' if runs == 1 else 'runs'}, {size / 1e6:.1f} MB")
+        return 1 if contents["damaged"] else 0
     return command.exit_status
-
-
-def _run(arguments: Sequence[str]) -> int:
-    folders, out = _parse(arguments)
-    found = collect(folders)
-    _check_out(out)
-    command = shlex.join(["python", "-m", "rnn_jax.report", *arguments])
-    contents = build_contents(found, command, datetime.now().astimezone())
-    names = [folder.absolute().name for folder in folders]
-    title = f"Report: {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    size = page.write(contents, title, out)
-    for line in contents["damaged"]:
-        warn(f"{line}; left out")
-    runs = len(contents["runs"])
-    print(f"{out}: {runs:,} {'run' if runs == 1 else 'runs'}, {size / 1e6:.1f} MB")
-    return 1 if contents["damaged"] else 0
 
 
 def _parse(arguments: Sequence[str]) -> tuple[list[Path], Path]:

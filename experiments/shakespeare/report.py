@@ -7,7 +7,7 @@ import records
 from records import Column, Record
 
 from rnn_jax.reporting.charts import new_figure, styled
-from rnn_jax.reporting.samples import read_samples
+from rnn_jax.reporting.log import read_samples
 
 SAMPLES = Path(__file__).parent / "samples"
 SHOWN = (1, 2, 5)  # epochs; the last one is shown too

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from rnn_jax.checkpoints.store import Which
@@ -13,7 +12,6 @@ from rnn_jax.datasets.dataset_info import DatasetInfo
 from rnn_jax.drawing import preprocessing
 from rnn_jax.inference.image_reading import ImageReader
 from rnn_jax.inference.loading import load_trained
-from rnn_jax.runtime.command import warn
 
 
 class DrawingPredictor:
@@ -55,16 +53,8 @@ class DrawingPredictor:
 
 
 def load(config: Config, workdir: Path, which: Which) -> DrawingPredictor:
-    """Load and compile the network of a run; damaged checkpoints are reported on standard error.
-
-    Raises:
-        UserError: the run's data are not images.
-        CheckpointError: there is no valid checkpoint of that kind.
-    """
+    """Load and compile the network of a run; raises as `dataset_info.load` and `load_trained`."""
     info = dataset_info.load(workdir)
-    with jax.default_matmul_precision(config.runtime.matmul_precision):
-        trained = load_trained(config, info, workdir, which)
-        for line in trained.warnings:
-            warn(line)
+    with load_trained(config, info, workdir, which) as trained:
         about = f"{trained.network.name}, {which} checkpoint, step {trained.step:,}"
         return DrawingPredictor(ImageReader(trained), info, about, bidirectional=config.model.bidirectional)

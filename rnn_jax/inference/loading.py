@@ -1,9 +1,11 @@
 """Load the trained model of a run folder; its dataset is not needed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from rnn_jax import tasks
@@ -15,6 +17,7 @@ from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.datasets.dataset_info import DatasetInfo
 from rnn_jax.models import Network, build_network
 from rnn_jax.runtime import devices
+from rnn_jax.runtime.command import warn
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks.task import Task
 from rnn_jax.training.state import evaluated_parameters
@@ -29,11 +32,14 @@ class Trained(NamedTuple):
     network: Network
     parameters: Any  # the network's, of the checkpoint, on one device
     step: int  # of the checkpoint
-    warnings: Sequence[str] = ()  # one for each damaged checkpoint that was skipped
 
 
-def load_trained(config: Config, info: DatasetInfo, workdir: Path, which: Which) -> Trained:
+@contextmanager
+def load_trained(config: Config, info: DatasetInfo, workdir: Path, which: Which) -> Iterator[Trained]:
     """Load a checkpoint of a run folder for one device, whatever devices it was trained on.
+
+    Within the context, JAX computes with the precision of the run. Damaged checkpoints are reported on
+    standard error.
 
     Raises:
         CheckpointError: there is no valid checkpoint of that kind.
@@ -53,7 +59,10 @@ def load_trained(config: Config, info: DatasetInfo, workdir: Path, which: Which)
         if rows != tokens:
             file = RunFolder(workdir).vocabulary
             raise UserError(f"{file}: has {tokens:,} tokens, but the model's embedding has {rows:,}")
-    return Trained(config, info, task, network, parameters, checkpoint.step, checkpoint.warnings)
+    for line in checkpoint.warnings:
+        warn(line)
+    with jax.default_matmul_precision(config.runtime.matmul_precision):
+        yield Trained(config, info, task, network, parameters, checkpoint.step)
 
 
 def placeholder_targets(spec: dict[str, Any], rows: int) -> np.ndarray:

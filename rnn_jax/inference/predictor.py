@@ -1,7 +1,7 @@
 """Prediction for new inputs with a trained model.
 
-predictor = Predictor(load_trained(config, info, workdir, "best"))
-probabilities = predictor.predict_images(images)
+with load_trained(config, info, workdir, "best") as trained:
+    probabilities = Predictor(trained).predict_images(images)
 
 Inputs are preprocessed as in training, by the task's own `fetch`.
 """

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import Any
 from rnn_jax.config import sections
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.console import Console
-from rnn_jax.reporting.samples import Samples
-from rnn_jax.runtime.files import finite, replacing, write_all, writing
+from rnn_jax.runtime.files import finite, flush, replacing, write_all, write_text, writing
 
 TRAINING_SPLITS = ("train", "batch")
 """Splits whose metrics are logged with the updates, not by an evaluation."""
 REPEATABLE_SPLITS = (*TRAINING_SPLITS, "validation")
 """Splits that are not evaluated again when a run is resumed from its last step; test splits are."""
+HEADING = re.compile(r"^── step ([\d,]+) ──$", re.MULTILINE)
+"""The line before each sample in samples.txt."""
 
 
 class Log:
@@ -134,6 +136,32 @@ class Lines:
         self._file.close()
 
 
+class Samples:
+    """samples.txt: text sampled from a language model at each evaluation, below a `HEADING`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def append(self, step: int, text: str) -> None:
+        """Append the sample of a step."""
+        with writing(self._path), self._path.open("ab", buffering=0) as file:
+            write_all(file, f"── step {step:,} ──\n{text}\n\n".encode())
+
+    def flush(self) -> None:
+        """Wait until the samples are on the disk."""
+        if self._path.exists():
+            with writing(self._path):
+                flush(self._path)
+
+    def keep_up_to(self, step: int) -> None:
+        """Drop the samples of later steps, and one that a crash tore."""
+        text = _read_text(self._path)
+        later = (found.start() for found in HEADING.finditer(text) if _step(found[1]) > step)
+        end = next(later, text.rfind("\n\n") + 2)
+        if end < len(text):
+            write_text(self._path, text[:end])
+
+
 class Events:
     """One TensorBoard event file, written step by step, without TensorFlow and without a thread.
 
@@ -169,6 +197,21 @@ class Events:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The objects of a metrics.jsonl or timing.jsonl without damaged lines; [] if the file does not exist."""
     return [row for _, row in _rows(path.read_bytes())] if path.exists() else []
+
+
+def read_samples(path: Path) -> dict[int, str]:
+    """The samples of a samples.txt by their steps; {} if it does not exist."""
+    parts = HEADING.split(_read_text(path))[1:]
+    return {_step(step): text.strip("\n") for step, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def _read_text(path: Path) -> str:
+    """The text as written, with every `\\r`, '' without a file; the end may be torn within a character."""
+    return path.read_bytes().decode("utf-8", errors="replace") if path.exists() else ""
+
+
+def _step(text: str) -> int:
+    return int(text.replace(",", ""))
 
 
 def _plain(metrics: Mapping[str, float]) -> dict[str, int | float | None]:

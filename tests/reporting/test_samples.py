@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rnn_jax.reporting.samples import Samples, read_samples
+from rnn_jax.reporting.log import Samples, read_samples
 
 
 def test_samples_are_kept_up_to_a_step(tmp_path: Path) -> None:

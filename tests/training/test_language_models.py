@@ -21,7 +21,7 @@ from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.inference.evaluation import evaluate_run
 from rnn_jax.models.decoding import TextGenerator
 from rnn_jax.reporting.console import Console
-from rnn_jax.reporting.samples import read_samples
+from rnn_jax.reporting.log import read_samples
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks import language_modelling
