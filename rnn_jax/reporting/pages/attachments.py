@@ -17,8 +17,7 @@ from rnn_jax.catalogue import TASKS
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.charts import Series
 from rnn_jax.reporting.log import read_samples
-from rnn_jax.reporting.pages.folders import check_file, read_object, read_rows
-from rnn_jax.reporting.pages.reading import Run, is_number, to_step
+from rnn_jax.reporting.pages.reading import Run, check_file, is_number, read_object, read_rows, to_step
 from rnn_jax.runtime.errors import UserError
 
 MAX_CURVES = 200  # runs with curves

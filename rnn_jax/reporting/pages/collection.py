@@ -4,15 +4,23 @@ import json
 import os
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.reporting.formatting import in_order
-from rnn_jax.reporting.pages import folders
-from rnn_jax.reporting.pages.folders import PARENTS, SWEEP, Found
-from rnn_jax.reporting.pages.reading import Benchmark, Run, read_objective, read_run
+from rnn_jax.reporting.pages import reading
+from rnn_jax.reporting.pages.reading import (
+    PARENTS,
+    SWEEP,
+    Benchmark,
+    Found,
+    Run,
+    read_objective,
+    read_run,
+    values_of,
+)
 from rnn_jax.runtime.errors import UserError
 
 STATUS_ORDER = {"pruned": 1, "diverged": 2, "failed": 2}
@@ -38,15 +46,38 @@ class Collection(NamedTuple):
 def collect(given: Sequence[Path]) -> Collection:
     """Read all runs in run and sweep folders; UserError if a folder is neither, or no run is valid."""
     for folder in given:
-        folders.check_folder(folder)
+        reading.check_folder(folder)
+    found, damaged = _read(given)
+    if not found:
+        names = ", ".join(map(str, given))
+        raise UserError("\n".join(damaged[:2]) or f"{names}: no member has started yet")
+    runs = _complete_benchmarks(found)
+    groups: dict[Benchmark, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.benchmark, []).append(run)
+    benchmarks = {benchmark: _objective_of(group) for benchmark, group in groups.items()}
+    objective = _objective_of(runs)
+    metrics = in_order(name for run in runs for name in run.metrics["validation"])
+    metric = objective.metric if objective is not None else next(iter(metrics), "loss")
+    places = {benchmark: place for place, benchmark in enumerate(benchmarks)}
+
+    def key(run: Run) -> tuple[Any, ...]:
+        status, *rest = _sort_key([run], benchmarks[run.benchmark])
+        return status, places[run.benchmark], *rest
+
+    return Collection(list(given), sorted(runs, key=key), benchmarks, objective, metric, damaged)
+
+
+def _read(given: Sequence[Path]) -> tuple[list[Run], list[str]]:
+    """All runs, each once, and a message for each that cannot be read."""
     damaged, found = list[str](), dict[str, Run]()
     # Sweeps first: a member that is also given by itself belongs to its sweep.
-    for folder in sorted(given, key=lambda folder: not folders.is_sweep(folder)):
+    for folder in sorted(given, key=lambda folder: not reading.is_sweep(folder)):
         inside, sweep, objective = [Found(folder, None)], None, None
         try:
-            if folders.is_sweep(folder) and not folders.is_run(folder):
-                inside, sweep = folders.find_runs(folder), folder
-                objective = read_objective(folders.read_object(folder / SWEEP), folder / SWEEP)
+            if reading.is_sweep(folder) and not reading.is_run(folder):
+                inside, sweep = reading.find_runs(folder), folder
+                objective = read_objective(reading.read_object(folder / SWEEP), folder / SWEEP)
         except UserError as error:
             damaged.append(str(error))
             continue
@@ -57,18 +88,7 @@ def collect(given: Sequence[Path]) -> Collection:
                     found[place] = read_run(each, _name(each, sweep, given), sweep, objective)
             except UserError as error:
                 damaged.append(str(error))
-    if not found:
-        names = ", ".join(map(str, given))
-        raise UserError("\n".join(damaged[:2]) or f"{names}: no member has started yet")
-    runs = _complete_benchmarks(list(found.values()))
-    groups: dict[Benchmark, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(run.benchmark, []).append(run)
-    benchmarks = {benchmark: _objective_of(group) for benchmark, group in groups.items()}
-    objective = _objective_of(runs)
-    metrics = in_order(name for run in runs for name in run.metrics["validation"])
-    metric = objective.metric if objective is not None else next(iter(metrics), "loss")
-    return Collection(list(given), _rank(runs, benchmarks), benchmarks, objective, metric, damaged)
+    return list(found.values()), damaged
 
 
 def _name(found: Found, sweep: Path | None, given: Sequence[Path]) -> str:
@@ -94,10 +114,10 @@ def _complete_benchmarks(runs: Sequence[Run]) -> list[Run]:
     complete = {run.benchmark for run in runs if "" not in run.benchmark}
     if len(complete) != 1:
         return list(runs)
-    (only,) = complete
+    (task, data), *_ = complete
     return [
-        run._replace(benchmark=only)
-        if all(own in ("", known) for own, known in zip(run.benchmark, only, strict=True))
+        run._replace(benchmark=(task, data))
+        if run.benchmark[0] in ("", task) and run.benchmark[1] in ("", data)
         else run
         for run in runs
     ]
@@ -109,20 +129,6 @@ def _objective_of(runs: Sequence[Run]) -> Objective | None:
     return recorded.most_common(1)[0][0] if recorded else None
 
 
-def _rank(runs: Sequence[Run], benchmarks: Mapping[Benchmark, Objective | None]) -> list[Run]:
-    """The runs of one benchmark after another, best first and those without a value last.
-
-    Diverged and failed runs are last of all. Without an objective, runs keep their order.
-    """
-    places = {benchmark: place for place, benchmark in enumerate(benchmarks)}
-
-    def key(run: Run) -> tuple[int, int, float]:
-        cost = _cost([run], benchmarks[run.benchmark])
-        return STATUS_ORDER.get(run.status, 0), places[run.benchmark], cost
-
-    return sorted(runs, key=key)
-
-
 def group_seeds(runs: Sequence[Run], objective: Objective | None) -> list[list[Run]]:
     """Groups of runs that differ in the seed only, ranked by their means if there is an objective."""
     groups: dict[str, list[Run]] = {}
@@ -130,19 +136,17 @@ def group_seeds(runs: Sequence[Run], objective: Objective | None) -> list[list[R
         point = {k: v for k, v in run.own.items() if k != SEED and not k.startswith(MINOR_KEYS)}
         groups.setdefault(json.dumps(point, sort_keys=True), []).append(run)
 
-    def key(group: Sequence[Run]) -> tuple[int, bool, float]:
-        lacks_values = objective is not None and any(run.metric(objective.metric) is None for run in group)
-        return max(STATUS_ORDER.get(run.status, 0) for run in group), lacks_values, _cost(group, objective)
-
-    return sorted(groups.values(), key=key)
+    return sorted(groups.values(), key=lambda group: _sort_key(group, objective))
 
 
-def _cost(runs: Sequence[Run], objective: Objective | None) -> float:
-    """The sort key of the runs' mean objective."""
+def _sort_key(group: Sequence[Run], objective: Objective | None) -> tuple[int, bool, float]:
+    """Sorts by the mean objective, best first; runs without a value and `STATUS_ORDER` come last."""
+    status = max(STATUS_ORDER.get(run.status, 0) for run in group)
     if objective is None:
-        return 0.0
-    values = [value for run in runs if (value := run.metric(objective.metric)) is not None]
-    return objective.sort_key(statistics.mean(values) if values else None)
+        return status, False, 0.0
+    values = values_of(group, objective.metric)
+    mean = statistics.mean(values) if values else None
+    return status, len(values) < len(group), objective.sort_key(mean)
 
 
 def split_settings(runs: Sequence[Run]) -> tuple[dict[str, Any], list[Run]]:

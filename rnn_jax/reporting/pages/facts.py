@@ -8,8 +8,7 @@ from typing import Any
 
 from rnn_jax.reporting.formatting import format_rate, format_seconds, format_spread, in_order
 from rnn_jax.reporting.pages.collection import SEED, Collection, group_seeds
-from rnn_jax.reporting.pages.folders import SWEEP, read_object
-from rnn_jax.reporting.pages.reading import TEST_SPLITS, Run, is_number
+from rnn_jax.reporting.pages.reading import SWEEP, TEST_SPLITS, Run, is_number, read_object, values_of
 from rnn_jax.runtime.errors import UserError
 
 Facts = list[tuple[str, str]]
@@ -64,17 +63,12 @@ def _result(runs: Sequence[Run], name: str, keys: Sequence[str]) -> str:
         when = "" if run.best_step is None else f" at step {run.best_step:,}"
     else:
         who, when = f"{point or run.name}, {len(runs)} seeds", ""
-    text = f"{who}: validation {name} {spread(runs, 'validation', name)}{when}"
+    text = f"{who}: validation {name} {format_spread(name, values_of(runs, name))}{when}"
     for split in TEST_SPLITS:
         if names := in_order(key for run in runs for key in run.metrics[split]):
-            values = ", ".join(f"{key} {spread(runs, split, key)}" for key in names)
+            values = ", ".join(f"{key} {format_spread(key, values_of(runs, key, split))}" for key in names)
             text += f"; {split.replace('_', ' ')} {values}"
     return text
-
-
-def spread(runs: Sequence[Run], split: str, name: str) -> str:
-    """Mean ± standard deviation of a metric over the runs that have it."""
-    return format_spread(name, [value for run in runs if (value := run.metric(name, split)) is not None])
 
 
 def format_value(value: Any) -> str:
@@ -99,7 +93,7 @@ def facts_of(run: Run) -> Facts:
     software = sorted(versions.items()) if isinstance(versions, dict) else ()
     facts = [
         ("folder", str(run.folder)),
-        ("status", run.status if run.reason is None else f"{run.status}: {run.reason}"),
+        ("status", run.outcome),
         ("steps", "" if run.step is None else f"{run.step:,}"),
         ("parameters", f"{parameters:,}" if isinstance(parameters, int) else ""),
         ("data", _data(data) if isinstance(data, dict) else ""),

@@ -2,15 +2,14 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rnn_jax.config.objective import Objective
-from rnn_jax.reporting.formatting import format_seconds, in_order
+from rnn_jax.reporting.formatting import format_seconds, format_spread, in_order
 from rnn_jax.reporting.pages.collection import SEED
-from rnn_jax.reporting.pages.facts import format_value, spread
-from rnn_jax.reporting.pages.reading import TEST_SPLITS, Run, is_number
+from rnn_jax.reporting.pages.facts import format_value
+from rnn_jax.reporting.pages.reading import TEST_SPLITS, Run, is_number, values_of
 
 MAX_KEYS = 8
 """Number of columns with config keys; the table of differences has all."""
@@ -27,7 +26,7 @@ class Column(NamedTuple):
 
     heading: str
     kind: str  # 'number', 'text', or 'run' for a link to the run's details
-    cell: Callable[[Group], Cell]
+    cells: list[Cell]
     descending: bool = False
 
 
@@ -35,97 +34,89 @@ class Table(NamedTuple):
     """A table of the page."""
 
     columns: list[tuple[str, str, bool]]  # heading, kind and `descending` of each
-    rows: list[list[Cell]]
+    rows: list[tuple[Cell, ...]]
     numbers: list[int]  # of each row, the index of its run; [] if rows are groups
 
 
 def table_of_runs(runs: Sequence[Run], keys: Sequence[str], objective: Objective | None) -> Table:
     """A row per run, in their order; the objective comes first, then status and keys."""
-
-    def name(group: Group) -> Cell:
-        own = group[0].name
-        return own, int(own) if own.isdecimal() else own
-
-    def status(group: Group) -> Cell:
-        run = group[0]
-        return run.status if run.reason is None else f"{run.status}: {run.reason}", run.status
-
-    def time(group: Group) -> Cell:
-        seconds = group[0].summary.get("wall_seconds")
-        return (format_seconds(seconds), seconds) if is_number(seconds) else EMPTY
-
-    first, others = _metric_columns(runs, objective)
+    groups = [[run] for run in runs]
+    first, others = _metric_columns(groups, objective)
+    seconds = [run.summary.get("wall_seconds") for run in runs]
+    names = [(run.name, int(run.name) if run.name.isdecimal() else run.name) for run in runs]
     columns = [
-        Column("run", "run", name),
+        Column("run", "run", names),
         *first,
-        Column("status", "text", status),
-        *_key_columns(runs, keys),
+        Column("status", "text", [(run.outcome, run.status) for run in runs]),
+        *_key_columns(groups, keys),
         *others,
-        Column("best step", "number", _best_step),
-        Column("step", "number", lambda group: _step(group[0].step)),
-        Column("time", "number", time),
+        _best_steps(groups),
+        Column("step", "number", [_step(run.step) for run in runs]),
+        Column("time", "number", [(format_seconds(s), s) if is_number(s) else EMPTY for s in seconds]),
     ]
-    return _table(columns, [[run] for run in runs], list(range(len(runs))))
+    return _table(columns, list(range(len(runs))))
 
 
 def table_of_groups(groups: Sequence[Group], keys: Sequence[str], objective: Objective | None) -> Table:
     """A row per group of runs that differ in the seed only, in their order: mean ± deviation."""
-    runs = [run for group in groups for run in group]
-    first, others = _metric_columns(runs, objective)
+    first, others = _metric_columns(groups, objective)
+    counts = [Counter(run.status for run in group) for group in groups]
+    statuses = [", ".join(f"{number} {status}" for status, number in count.items()) for count in counts]
     columns = [
         *first,
-        *_key_columns(runs, [key for key in keys if key != SEED]),
-        Column("runs", "text", _statuses),
+        *_key_columns(groups, [key for key in keys if key != SEED]),
+        Column("runs", "text", [(text, len(group)) for text, group in zip(statuses, groups, strict=True)]),
         *others,
-        Column("best step", "number", _best_step),
+        _best_steps(groups),
     ]
-    return _table(columns, groups, [])
+    return _table(columns, [])
 
 
-def _table(columns: Sequence[Column], groups: Sequence[Group], numbers: list[int]) -> Table:
-    rows = [[column.cell(group) for column in columns] for group in groups]
+def _table(columns: Sequence[Column], numbers: list[int]) -> Table:
+    rows = list(zip(*(column.cells for column in columns), strict=True))
     return Table([(column.heading, column.kind, column.descending) for column in columns], rows, numbers)
 
 
-def _metric_columns(runs: Sequence[Run], objective: Objective | None) -> tuple[list[Column], list[Column]]:
+def _metric_columns(
+    groups: Sequence[Group], objective: Objective | None
+) -> tuple[list[Column], list[Column]]:
     """The column of the objective, if any run has it, and those of all other metrics."""
     first, others = list[Column](), list[Column]()
     for split in ("validation", *TEST_SPLITS):
-        for name in in_order(name for run in runs for name in run.metrics[split]):
+        for name in in_order(name for group in groups for run in group for name in run.metrics[split]):
             direction = objective.direction if objective is not None and name == objective.metric else None
-            cell = partial(_mean, split=split, name=name)
-            column = Column(f"{split} {name}".replace("_", " "), "number", cell, direction == "max")
+            cells = [_mean(group, split, name) for group in groups]
+            column = Column(f"{split} {name}".replace("_", " "), "number", cells, direction == "max")
             (first if direction is not None and split == "validation" else others).append(column)
     return first, others
 
 
-def _key_columns(runs: Sequence[Run], keys: Sequence[str]) -> list[Column]:
-    are_numbers = {key: all(is_number(run.value(key)) for run in runs) for key in keys[:MAX_KEYS]}
-    return [
-        Column(key, "number" if are_numbers[key] else "text", partial(_value, key=key)) for key in are_numbers
-    ]
-
-
-def _statuses(group: Group) -> Cell:
-    counts = Counter(run.status for run in group)
-    return ", ".join(f"{count} {status}" for status, count in counts.items()), len(group)
-
-
 def _mean(group: Group, split: str, name: str) -> Cell:
-    values = [value for run in group if (value := run.metric(name, split)) is not None]
-    return (spread(group, split, name), statistics.mean(values)) if values else EMPTY
+    values = values_of(group, name, split)
+    return (format_spread(name, values), statistics.mean(values)) if values else EMPTY
 
 
-def _value(group: Group, key: str) -> Cell:
-    run, value = group[0], group[0].value(key)
+def _key_columns(groups: Sequence[Group], keys: Sequence[str]) -> list[Column]:
+    columns = []
+    for key in keys[:MAX_KEYS]:
+        is_numeric = all(is_number(run.value(key)) for group in groups for run in group)
+        cells = [_value(group[0], key) for group in groups]
+        columns.append(Column(key, "number" if is_numeric else "text", cells))
+    return columns
+
+
+def _value(run: Run, key: str) -> Cell:
     if key not in run.config and key not in run.point:
         return EMPTY
+    value = run.value(key)
     return format_value(value), value if is_number(value) else str(value)
 
 
-def _best_step(group: Group) -> Cell:
-    steps = [run.best_step for run in group if run.best_step is not None]
-    return _step(round(statistics.mean(steps)) if steps else None)
+def _best_steps(groups: Sequence[Group]) -> Column:
+    """The best step of each group, the mean over its runs."""
+    known = [[run.best_step for run in group if run.best_step is not None] for group in groups]
+    cells = [_step(round(statistics.mean(steps)) if steps else None) for steps in known]
+    return Column("best step", "number", cells)
 
 
 def _step(step: int | None) -> Cell:

@@ -15,8 +15,7 @@ from rnn_jax.reporting.charts import Series
 from rnn_jax.reporting.log import Samples
 from rnn_jax.reporting.pages import attachments
 from rnn_jax.reporting.pages.attachments import BUDGET, read_curves, thin
-from rnn_jax.reporting.pages.folders import Found
-from rnn_jax.reporting.pages.reading import Run, read_run
+from rnn_jax.reporting.pages.reading import Found, Run, read_run
 from rnn_jax.runtime.errors import UserError
 
 COUNTS = {"classes": ["a", "b"], "matrix": [[3, 1], [0, 2]], "split": "test", "step": 7}

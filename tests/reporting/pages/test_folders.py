@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from run_folders import write_lines, write_run, write_sweep
 
-from rnn_jax.reporting.pages.folders import find_runs
+from rnn_jax.reporting.pages.reading import find_runs
 from rnn_jax.runtime.errors import UserError
 
 RATES = [{"optimizer.learning_rate": rate} for rate in (1e-3, 3e-3, 1e-2)]

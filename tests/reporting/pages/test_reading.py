@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from run_folders import write_run
 
-from rnn_jax.reporting.pages import folders, reading
-from rnn_jax.reporting.pages.folders import Found
-from rnn_jax.reporting.pages.reading import Run, read_run
+from rnn_jax.reporting.pages import reading
+from rnn_jax.reporting.pages.reading import Found, Run, read_run
 from rnn_jax.runtime.errors import UserError
 
 
@@ -66,13 +65,13 @@ def test_deeply_nested_configs_are_damaged(tmp_path: Path, monkeypatch: pytest.M
     deep: dict[str, object] = {"a": 1}
     for _ in range(5_000):
         deep = {"a": deep}
-    monkeypatch.setattr(folders, "read_json", lambda file: deep if file.name == "config.json" else {})
+    monkeypatch.setattr(reading, "read_json", lambda file: deep if file.name == "config.json" else {})
     with pytest.raises(UserError, match=r"config\.json: damaged"):
         read(write_run(tmp_path))
 
 
 def test_giant_files_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "MAX_OBJECT_BYTES", 100)
+    monkeypatch.setattr(reading, "MAX_OBJECT_BYTES", 100)
     with pytest.raises(UserError, match="MiB, must be at most"):
         read(write_run(tmp_path))
 
