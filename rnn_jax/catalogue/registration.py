@@ -30,15 +30,11 @@ _TABLES: dict[str, tuple[dict[str, Any], type[Entry]]] = {
 
 
 def register_cell(name: str, builder: Builder, **facts: Any) -> None:
-    """Add a cell, which `model.cell` may then name.
+    """Add a cell, which `model.cell` may then name; `facts` are the other fields of `CellEntry`.
 
-    Args:
-        name: letters, digits and underscores.
-        builder: the Flax module, or its path, `module:name`; a module `.other` stands beside the caller's.
-        facts: the other fields of `CellEntry`.
-
-    Raises:
-        UserError: the name is taken, the path is wrong, or facts are missing, unknown or wrong; all at once.
+    The name has letters, digits and underscores. The builder is the Flax module, or its path, `module:name`;
+    a module `.other` stands beside the caller's. Raises UserError, with all errors at once, if the name is
+    taken, the path is wrong, or facts are missing, unknown or wrong.
     """
     _register("cell", name, builder, facts)
 

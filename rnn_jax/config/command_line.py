@@ -18,7 +18,7 @@ from rnn_jax.config.messages import join_lines, nearest, nearest_key
 from rnn_jax.config.plugins import load_plugins
 from rnn_jax.config.run_folder import RunFolder, check_run, read_settings
 from rnn_jax.config.schema import SECTIONS, Config, examine, keys, validate, wrong_key
-from rnn_jax.config.values import plain, read_value
+from rnn_jax.config.values import overridden, read_value
 from rnn_jax.runtime.errors import UserError
 
 CHOICES = {"mode": ("train", "eval"), "checkpoint": ("best", "latest")}
@@ -43,10 +43,8 @@ class CommandLine(NamedTuple):
 def parse(arguments: Sequence[str]) -> CommandLine:
     """Parse and check a command line (`sys.argv[1:]`).
 
-    Raises:
-        UserError: one or two lines for each error in the flags, the config file or the keys; or the run
-            folder cannot be used, or holds another run.
-        SystemExit: with status 0, after `--help` was printed.
+    Raises UserError, with one or two lines for each error in the flags, the config file or the keys, or if
+    the run folder cannot be used or holds another run; SystemExit with status 0 after `--help` was printed.
     """
     given, texts, errors = read_arguments(arguments, FLAGS)
     if {"--help", "-h"} & set(arguments):
@@ -54,7 +52,7 @@ def parse(arguments: Sequence[str]) -> CommandLine:
             load_plugins([*given.get("plugin", ()), *given.get("config", ())])
         print(help_text(), end="")
         raise SystemExit(0)
-    flags = {name: values[-1] for name, values in given.items()}
+    flags: dict[str, Any] = {name: values[-1] for name, values in given.items()}
     for name, choices in CHOICES.items():
         if flags.get(name, choices[0]) not in choices:
             errors.append(f"--{name} {flags[name]}: must be one of {', '.join(choices)}")
@@ -78,26 +76,17 @@ def parse(arguments: Sequence[str]) -> CommandLine:
     workdir = Path(flags["workdir"]) if "workdir" in flags else None
     if workdir is not None:
         check_run(workdir, examined.config)
-    return CommandLine(
-        config=examined.config,
-        notes=examined.notes,
-        source=flags.get("config"),
-        workdir=workdir,
-        mode="eval" if flags.get("mode") == "eval" else "train",
-        checkpoint="latest" if flags.get("checkpoint") == "latest" else "best",
-        typed=frozenset(typed),
-    )
+    mode, checkpoint = flags.get("mode", "train"), flags.get("checkpoint", "best")
+    source, keys_typed = flags.get("config"), frozenset(typed)
+    return CommandLine(examined.config, examined.notes, source, workdir, mode, checkpoint, keys_typed)
 
 
 def load_config(source: str, overrides: Mapping[str, Any] | None = None) -> ConfigDict:
     """Load a config, with every key, from Python.
 
-    Args:
-        source: `configs/mnist.py`, `configs/mnist.py:seed,smoke`, or `mnist`, a packaged config.
-        overrides: other values for some keys, `{"optimizer.learning_rate": 1e-3}`.
-
-    Raises:
-        UserError: there is no such file or variant; or one line for each error in the config.
+    `source` is `configs/mnist.py`, `configs/mnist.py:seed,smoke`, or `mnist`, a packaged config; `overrides`
+    are other values for some keys, `{"optimizer.learning_rate": 1e-3}`. Raises UserError if there is no such
+    file or variant, or with one line for each error in the config.
     """
     overrides, base = overrides or {}, config_files.load(source)
     if unknown := [wrong_key(key).line((), None) for key in overrides if key not in keys()]:
@@ -109,11 +98,7 @@ def load_config(source: str, overrides: Mapping[str, Any] | None = None) -> Conf
 def read_arguments(
     arguments: Sequence[str], known: Sequence[str]
 ) -> tuple[dict[str, list[str]], dict[str, str], list[str]]:
-    """Split a command line with the flags `known`.
-
-    Returns:
-        All texts of each flag, the last text of each key behind `--config.`, and the errors.
-    """
+    """All texts of each flag in `known`, the last text of each key behind `--config.`, and the errors."""
     flags: dict[str, list[str]] = {}
     texts, errors = {}, []
     rest = list(arguments)
@@ -135,16 +120,6 @@ def read_arguments(
         else:
             texts[name.removeprefix("config.")] = text
     return flags, texts, errors
-
-
-def overridden(base: Mapping[str, Any] | ConfigDict, values: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a config with other values for some keys, `section.key`."""
-    config = plain(base)
-    for key, value in values.items():
-        section, _, name = key.partition(".")
-        if isinstance(config.setdefault(section, {}), dict):
-            config[section][name] = value
-    return config
 
 
 def _hint(name: str, known: Sequence[str]) -> str:

@@ -71,10 +71,8 @@ def describe(path: str) -> Description:
 def load(source: str) -> ConfigDict:
     """Run a config file and apply the variants from left to right; absent keys get their defaults.
 
-    A relative path is looked up in the working directory, then among the packaged configs.
-
-    Raises:
-        UserError: there is no such file or variant, or the file fails.
+    A relative path is looked up in the working directory, then among the packaged configs. Raises UserError
+    if there is no such file or variant, or the file fails.
     """
     path, variants = split_source(source)
     with run_file(_find(path), path) as module:

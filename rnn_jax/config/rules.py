@@ -70,10 +70,8 @@ def drop_inapplicable(
 ) -> tuple[list[str], list[Problem]]:
     """Set the keys that do not apply to what is chosen to None, in place; those that were typed are problems.
 
-    A key that has its default is dropped without a note: every config has it from `configs/base.py`.
-
-    Returns:
-        The notes, one line for each reason, and the problems.
+    Returns the notes, one line for each reason, and the problems. A key that has its default is dropped
+    without a note: every config has it from `configs/base.py`.
     """
     dropped: dict[str, list[str]] = {}
     problems = []

@@ -14,7 +14,7 @@ from rnn_jax.config.messages import Problem, choices_of, expected, in_bounds, jo
 from rnn_jax.config.rules import RULES, drop_inapplicable, fill_defaults
 from rnn_jax.config.sections import Checkpoint, Dataset, Log, Model, Optimizer, Runtime, Task, Train
 from rnn_jax.config.sections.section import Hyper, Section
-from rnn_jax.config.values import flatten, plain
+from rnn_jax.config.values import flatten, overridden, plain
 from rnn_jax.runtime.errors import UserError
 
 OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
@@ -84,20 +84,12 @@ def validate(
 def check(
     config: Mapping[str, Any] | ConfigDict, typed: Collection[str] = (), origin: str | None = None
 ) -> tuple[Config, list[str]]:
-    """Check a config as it stands; an absent key is None, or an error where it cannot be None.
+    """Return a config as it stands, checked, and the notes; an absent key is None, or an error.
 
-    Args:
-        config: sections of keys.
-        typed: the keys (`section.key`) that were typed on the command line. A typed key that does not apply
-            to what is chosen is an error, one from the file is ignored, with a note. A typed key
-            (`train.duration_steps`) replaces its counterpart in the file (`train.duration_epochs`).
-        origin: the file of the other keys, for messages.
-
-    Returns:
-        The config with every key, and the notes.
-
-    Raises:
-        UserError: one line for each problem: the key, its value, and what is allowed.
+    `typed` are the keys (`section.key`) that were typed on the command line: one that does not apply to what
+    is chosen is an error, where one from the file is ignored, with a note; and a typed key
+    (`train.duration_steps`) replaces its counterpart in the file (`train.duration_epochs`). `origin` is the
+    file of the other keys. Raises UserError, one line for each problem: the key, its value, what is allowed.
     """
     examined = examine(config, typed)
     if examined.problems:
@@ -118,14 +110,10 @@ def examine(config: Mapping[str, Any] | ConfigDict, typed: Collection[str]) -> E
     values = {key: value for key, value in flatten(sections).items() if key in fields}
     notes, found = drop_inapplicable(values, typed, fields, flatten(defaults()))
     fill_defaults(values, fields)
-    known = {name: {} for name in SECTIONS if isinstance(sections.get(name), dict)}
-    for key, value in values.items():
-        section, _, name = key.partition(".")
-        if section in known:
-            known[section][name] = value
+    given: dict[str, Any] = {name: {} for name in SECTIONS if isinstance(sections.get(name), dict)}
     checked = None
     try:
-        checked = model.model_validate(known)
+        checked = model.model_validate(overridden(given, values))
     except ValidationError as error:
         found += [_problem(item["type"], item["loc"], item["input"]) for item in error.errors()]
     found += [problem for rule in RULES for problem in rule(values, fields)]
@@ -167,11 +155,7 @@ def _problem(kind: str, place: tuple[int | str, ...], value: Any) -> Problem:
 
 
 def split_hyper(config: Config) -> tuple[dict[str, dict[str, Any]], dict[str, float]]:
-    """Separate the keys marked `Hyper` from their sections.
-
-    Returns:
-        The sections without these keys, and those of the keys that are set, by their names, which are unique.
-    """
+    """The sections without the keys marked `Hyper`, and those of them that are set, by their unique names."""
     sections = config.model_dump()
     hyper = {}
     for key, field in keys().items():

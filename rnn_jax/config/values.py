@@ -55,6 +55,16 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
+def overridden(base: Mapping[str, Any] | ConfigDict, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a config with other values for some keys, `section.key`."""
+    config = plain(base)
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        if isinstance(config.setdefault(section, {}), dict):
+            config[section][name] = value
+    return config
+
+
 def flatten(sections: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a config's sections by `section.key`."""
     return {

@@ -10,10 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from typing import Any
 
 CLOSED = (errno.EPIPE, errno.EIO)
 """Errors of writing to a pipe without a reader and to a closed terminal."""
@@ -58,7 +55,7 @@ def exit_on_closed_output() -> Iterator[None]:
 class _DiscardingFile(io.FileIO):
     """A file that discards what is written to it once its reader is gone."""
 
-    def write(self, data: "ReadableBuffer", /) -> int:
+    def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except OSError as error:

@@ -59,7 +59,8 @@ def run_command(arguments: Sequence[str] | None = None, *, long_running: bool = 
                 raise
             print(f"error: {expected}", file=sys.stderr)
             command.exit_status = expected.exit_status
-            if _has_joined_processes():  # they may be waiting for this one
+            jax = sys.modules.get("jax")  # not imported here: most errors come before JAX starts
+            if jax is not None and jax.distributed.is_initialized():  # other processes may wait for this one
                 exit_now(expected.exit_status)
 
 
@@ -73,8 +74,3 @@ def exit_now(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
-
-
-def _has_joined_processes() -> bool:
-    jax = sys.modules.get("jax")  # not imported here: most errors come before JAX starts
-    return jax is not None and jax.distributed.is_initialized()

@@ -3,7 +3,6 @@
 Environment variables set by the user are never overridden.
 """
 
-import collections
 import contextlib
 import logging
 import os
@@ -64,11 +63,8 @@ def build_devices(
     """Start JAX and return the mesh of devices, of all processes if several have joined.
 
     The keywords are the config section `runtime`. Without `devices`, the mesh has every accelerator, or
-    `cores` CPU cores of each process, see `worthwhile_cores`.
-
-    Raises:
-        UserError: there are fewer devices; JAX cannot start on the platform of JAX_PLATFORMS; or the
-            processes are not known.
+    `cores` CPU cores of each process, see `worthwhile_cores`. Raises UserError if there are fewer devices,
+    JAX cannot start on the platform of JAX_PLATFORMS, or the processes are not known.
     """
     # Drop JAX's log records on platforms that are installed but not present, such as a TPU.
     logging.getLogger("jax._src.xla_bridge").addFilter(_is_about_present_platforms)  # added once
@@ -83,9 +79,9 @@ def build_devices(
     except RuntimeError as error:
         platforms = os.environ.get("JAX_PLATFORMS") or _jax_option("jax_platforms")
         raise UserError(f"JAX_PLATFORMS={platforms}: {str(error).splitlines()[0]}") from error
-    by_process = collections.defaultdict[int, list[Any]](list)
+    by_process: dict[int, list[Any]] = {}
     for device in sorted(available, key=lambda device: (device.process_index, device.id)):
-        by_process[device.process_index].append(device)
+        by_process.setdefault(device.process_index, []).append(device)
     fewest = min(map(len, by_process.values()))  # hosts may differ
     on_cpu = available[0].platform == "cpu"
     if devices is None:

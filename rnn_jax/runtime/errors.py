@@ -7,7 +7,7 @@ its traceback (exit status 1).
 import errno
 import os
 
-_FULL = {
+FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the quota on this disk is used up",
     errno.EFBIG: "the file would be larger than is allowed here",
@@ -45,9 +45,9 @@ class StorageError(UserError):
 def storage_error(place: object, error: Exception) -> UserError:
     """Return the StorageError for a failed write to a path, whichever library raised the error."""
     text = str(error)
-    for code in _FULL:
+    for code in FULL:
         if getattr(error, "errno", None) == code or os.strerror(code) in text:
-            return StorageError(f"{place}: {_FULL[code]}; free some space and start again")
+            return StorageError(f"{place}: {FULL[code]}; free some space and start again")
     reason = getattr(error, "strerror", None) or next(
         (os.strerror(code) for code in _REFUSED if os.strerror(code) in text),
         text.strip().partition("\n")[0][:200],
@@ -63,7 +63,7 @@ def as_user_error(error: BaseException) -> UserError | None:
     """Return the UserError for an exception; None if it is a bug."""
     if isinstance(error, UserError):
         return error
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError) and error.errno in FULL:
         return storage_error(error.filename or "the run folder", error)
     if isinstance(error, OSError) and error.errno in UNREACHABLE and error.filename is not None:
         return UserError(f"{error.filename}: cannot be reached ({error.strerror})")

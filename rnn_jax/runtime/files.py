@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rnn_jax.runtime.errors import StorageError, UserError, as_user_error
+from rnn_jax.runtime.errors import FULL, StorageError, UserError, storage_error
 
 
 class UnwritableError(UserError):
@@ -24,10 +24,8 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(path)  # a failed write has no file name
-        full = as_user_error(error)
-        if isinstance(full, StorageError):
-            raise full from error
+        if error.errno in FULL:
+            raise storage_error(error.filename or path, error) from error  # a failed write has no file name
         raise UnwritableError(f"{path}: cannot be written ({error.strerror})") from error
 
 

@@ -62,7 +62,7 @@ def is_locked(folder: Path) -> bool:
 
 
 @contextmanager
-def waiting_lock(path: Path, between: Callable[[], None] | None = None) -> Iterator[None]:
+def waiting_lock(path: Path, between: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Wait for the lock of a file, which stays, and hold it; the system releases that of a process that ends.
 
     `between` is called several times a second while this process waits, and may raise.
@@ -71,10 +71,7 @@ def waiting_lock(path: Path, between: Callable[[], None] | None = None) -> Itera
     with path.open("a") as file:
         if not _takes(file):
             _logger.info("waiting for another process, which holds %s", path)
-            if between is None:
-                fcntl.flock(file, fcntl.LOCK_EX)
-            else:
-                wait_while(lambda: not _takes(file), between)
+            wait_while(lambda: not _takes(file), between)
         yield
 
 

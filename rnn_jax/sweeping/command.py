@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnn_jax.config import config_files
-from rnn_jax.config.command_line import overridden, read_arguments
+from rnn_jax.config.command_line import read_arguments
 from rnn_jax.config.messages import format_value
 from rnn_jax.config.plugins import load_plugins, plugin_flags, plugins_of
 from rnn_jax.config.python_files import call_function
 from rnn_jax.config.run_folder import default_workdir, run_name
 from rnn_jax.config.schema import keys, wrong_key
-from rnn_jax.config.values import read_value
+from rnn_jax.config.values import overridden, read_value
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping import definition
 from rnn_jax.sweeping.definition import ONLY_RANGES, Sweep

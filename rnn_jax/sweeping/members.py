@@ -11,9 +11,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from rnn_jax.config.command_line import overridden
 from rnn_jax.config.messages import format_value, join_lines
 from rnn_jax.config.schema import Config, Hyper, examine, keys, split_hyper, wrong_key
+from rnn_jax.config.values import overridden
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.study.search_space import Point, sample

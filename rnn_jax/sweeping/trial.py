@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from rnn_jax.config.command_line import overridden
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.plugins import plugin_flags, plugins_of
 from rnn_jax.config.run_folder import RunFolder, fixed_values, open_run
 from rnn_jax.config.schema import Config
+from rnn_jax.config.values import overridden
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.formatting import format_metric
 from rnn_jax.reporting.provenance import hardware

@@ -48,7 +48,7 @@ def test_a_bug_keeps_its_traceback() -> None:
 def test_an_error_of_one_of_several_processes_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """JAX's own exit handler would wait for the other processes, and lose the status."""
     ended: list[int] = []
-    monkeypatch.setattr(command, "_has_joined_processes", lambda: True)
+    monkeypatch.setattr("jax.distributed.is_initialized", lambda: True)
     monkeypatch.setattr(command.os, "_exit", ended.append)
     status_of(CheckpointError("no checkpoint"))
     assert ended == [4]
