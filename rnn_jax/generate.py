@@ -111,10 +111,8 @@ def _read_text(name: str, config: Config) -> str:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
     except (OSError, RuntimeError) as error:  # RuntimeError: `~user` of no user
         raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    try:
+    with safe_reading.decoding(Path(name), encoding, data):
         return safe_reading.open_text(io.BytesIO(data), tokenizer, encoding).read()
-    except UnicodeError as error:
-        raise UserError(f"{name}: {safe_reading.decoding_problem(data, encoding, error)}") from error
 
 
 def _encode(vocabulary: Vocabulary, text: str, name: str) -> np.ndarray:

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--data-dir", help="the folder of prepared data")
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args(arguments)
-    reviews = imdb.read_examples(chosen.data_dir).texts["test"]
+    reviews = imdb.read_examples(chosen.data_dir).splits["test"]["texts"]
     lines = [" ".join(review.split()) for review in reviews]
     with tempfile.TemporaryDirectory() as scratch:
         files = {"all": Path(scratch) / "all.txt", "one": Path(scratch) / "one.txt"}

@@ -18,15 +18,10 @@ __all__ = ["Dataset", "build_dataset"]
 def build_dataset(*, name: str, batch_size: int, data_dir: str | None = None, **options: Any) -> Dataset:
     """Load a data set, and prepare it first if there is no prepared data.
 
-    Args:
-        name: a key of `catalogue.DATASETS`, or `tfds:NAME`.
-        batch_size: rows of a training batch.
-        data_dir: the folder of prepared data; None: TFDS's own.
-        options: the other keys of the config section `dataset`; those of other data sets must be None.
-
-    Raises:
-        UserError: wrong input, or data that is missing or invalid.
-        StorageError: the disk is full.
+    `name` is a key of `catalogue.DATASETS`, or `tfds:NAME`; `batch_size` the rows of a training batch;
+    `data_dir` the folder of prepared data, None for TFDS's own. `options` are the other keys of the config
+    section `dataset`; those of other data sets must be None. Raises UserError for wrong input, and data that
+    is missing or invalid; StorageError if the disk is full.
     """
     key, _, other = name.partition(":")
     entry = DATASETS.get(key)

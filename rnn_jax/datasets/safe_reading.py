@@ -108,31 +108,29 @@ def open_text(binary: BinaryIO, tokenizer: str, encoding: str) -> TextIO:
 
 def decode_file(path: Path, encoding: str) -> str:
     """Return the text of a file; raise UserError if it cannot be read or is not in the encoding."""
+    with decoding(path, encoding):
+        text = path.read_bytes().decode(_without_mark(encoding))
+        text.encode()  # raises for lone surrogates, to which some encodings decode
+        return text
+
+
+@contextlib.contextmanager
+def decoding(path: Path, encoding: str, data: bytes | None = None) -> Iterator[None]:
+    """Turn errors of reading and decoding part of a text into a UserError; `data` is all of it if read."""
     with reading(path):
-        data = path.read_bytes()
-    try:
-        return require_text(data.decode(_without_mark(encoding)))
-    except UnicodeError as error:
-        raise UserError(f"{path}: {decoding_problem(data, encoding, error)}") from error
-
-
-def require_text(text: str) -> str:
-    """Return the text; raise UnicodeError for lone surrogates, to which some encodings decode."""
-    text.encode()
-    return text
-
-
-def decoding_problem(data: bytes, encoding: str, error: UnicodeError) -> str:
-    """Describe why data is not in an encoding, and where; `error` may be about a part of it."""
-    problem = str(error)
-    try:
-        data.decode(encoding)
-    except UnicodeDecodeError as whole:
-        line = data.count(b"\n", 0, whole.start) + 1
-        problem = f"byte {whole.start:,}, in line {line:,}, is 0x{data[whole.start]:02x}"
-    except UnicodeError:
-        pass
-    return f"not {encoding}: {problem}; set dataset.encoding to the file's encoding"
+        try:
+            yield
+        except UnicodeError as error:
+            problem, data = str(error), path.read_bytes() if data is None else data
+            try:
+                data.decode(encoding)
+            except UnicodeDecodeError as whole:
+                line = data.count(b"\n", 0, whole.start) + 1
+                problem = f"byte {whole.start:,}, in line {line:,}, is 0x{data[whole.start]:02x}"
+            except UnicodeError:
+                pass
+            remedy = "set dataset.encoding to the file's encoding"
+            raise UserError(f"{path}: not {encoding}: {problem}; {remedy}") from error
 
 
 def _without_mark(encoding: str) -> str:

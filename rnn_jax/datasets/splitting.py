@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -49,36 +49,26 @@ def number_classes(
     return tuple(names), found
 
 
-def split_rows(
-    targets: np.ndarray, classes: Sequence[str], present: Collection[str], origin: object
-) -> dict[str, np.ndarray]:
-    """Split training examples: each split that is not present gets a stratified tenth, train keeps the rest.
+def add_missing_splits(splits: Splits, classes: Sequence[str], origin: object) -> Splits:
+    """Add each missing split, a tenth of the training examples, stratified if the targets are class numbers.
 
-    `targets` are class numbers [examples], or any constant if there are no `classes`. Returns the example
-    numbers of 'train' and of each missing split, in increasing order. Raises UserError, with the file or
-    folder `origin`, if a missing split would be empty, or a class has one example.
+    Examples keep their order. Raises UserError, with the file or folder `origin`, if a missing split would be
+    empty, or one of the `classes` has one example.
     """
-    counts = {split: round(share * len(targets)) for split, share in _SHARES.items() if split not in present}
-    single = [classes[label] for label, count in enumerate(np.bincount(targets)) if classes and count == 1]
+    targets = splits["train"]["targets"]
+    labels = targets if targets.dtype.kind == "i" else np.zeros(len(targets), np.int32)
+    counts = {split: round(share * len(labels)) for split, share in _SHARES.items() if split not in splits}
+    single = [classes[label] for label, count in enumerate(np.bincount(labels)) if classes and count == 1]
     if counts and single:
         more = f" (and {len(single) - 1:,} more classes)" if len(single) > 1 else ""
         problem = f"the class {single[0]!r} has one example{more}"
         raise UserError(f"{origin}: {problem}: must have at least two, to train and to test")
     if counts and min(counts.values()) == 0:
         problem = f"too few to split off a tenth for {next(iter(counts))}"
-        raise UserError(f"{origin}: has {len(targets):,} examples: {problem}")
-    order = stratified_order(targets)
-    *parts, rest = np.split(order, np.cumsum(list(counts.values()), dtype=int))
-    rows = {"train": rest, **dict(zip(counts, parts, strict=True))}
-    return {split: np.sort(part) for split, part in rows.items()}
-
-
-def add_missing_splits(splits: Splits, classes: Sequence[str], origin: object) -> Splits:
-    """Take the splits that are missing from train by `split_rows`, at random if its targets are no labels."""
-    targets = splits["train"]["targets"]
-    labels = targets if targets.dtype.kind == "i" else np.zeros(len(targets), np.int32)
-    rows = split_rows(labels, classes, splits, origin)
-    splits = splits | {split: take(splits["train"], own) for split, own in rows.items()}
+        raise UserError(f"{origin}: has {len(labels):,} examples: {problem}")
+    parts = np.split(stratified_order(labels), np.cumsum(list(counts.values()), dtype=int))
+    rows = zip([*counts, "train"], parts, strict=True)
+    splits = splits | {split: take(splits["train"], np.sort(own)) for split, own in rows}
     return {split: splits[split] for split in SPLITS}
 
 

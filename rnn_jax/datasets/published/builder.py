@@ -142,9 +142,8 @@ def _class_names(content: Any) -> Iterator[Any]:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Suppress TFDS's progress bars, messages and warnings."""
-    silent = io.StringIO()
-    with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    out, err = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+    with out, err, warnings.catch_warnings(action="ignore"):
         yield
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from rnn_jax.config.sections.dataset import Imdb
 from rnn_jax.datasets import archives, splitting
-from rnn_jax.datasets.dataset import Dataset, Spec, Splits
+from rnn_jax.datasets.dataset import Dataset, Spec, Splits, take
 from rnn_jax.datasets.published import builder, sources
 from rnn_jax.datasets.published.sources import Feature, Source
 from rnn_jax.datasets.safe_reading import decode_utf8, reading, require_inside
@@ -47,17 +47,15 @@ def load_imdb(*, data_dir: str | None = None, **keys: Any) -> Dataset:
 def read_examples(data_dir: str | None = None, manual_dir: str | None = None) -> Examples:
     """Return the reviews as texts: 2,500 of train, stratified, are for validation. See `load_imdb`."""
     folder = builder.folder_of(_SOURCE, data_dir)
-    texts, targets = {}, {}
+    splits: Splits = {}
     for split, arrays in builder.load_splits(_SOURCE, data_dir, manual_dir).items():
         reviews = np.split(arrays["text"], np.cumsum(arrays["text_lengths"])[:-1])
-        texts[split] = [decode_utf8(review.tobytes(), folder) for review in reviews]
-        targets[split] = arrays["targets"]
-    order = splitting.stratified_order(targets["train"])
-    train, labels = texts["train"], targets["train"]
-    for split, part in (("train", order[_VALIDATION:]), ("validation", order[:_VALIDATION])):
-        rows = np.sort(part)
-        texts[split], targets[split] = [train[row] for row in rows], labels[rows]
-    return Examples(texts, targets, CLASSES)
+        texts: Any = [decode_utf8(review.tobytes(), folder) for review in reviews]
+        splits[split] = {"texts": np.array(texts, object), "targets": arrays["targets"]}
+    train = splits["train"]
+    validation, rest = np.split(splitting.stratified_order(train["targets"]), [_VALIDATION])
+    splits |= {"train": take(train, np.sort(rest)), "validation": take(train, np.sort(validation))}
+    return Examples(splits, CLASSES)
 
 
 def _find(folder: Path) -> dict[str, Path] | None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from rnn_jax.datasets import idx, prepared
-from rnn_jax.datasets.dataset import Dataset, take
+from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.datasets.safe_reading import existing_path, require_inside, sha256
-from rnn_jax.datasets.splitting import hold_out_first, number_classes, split_rows
+from rnn_jax.datasets.splitting import add_missing_splits, hold_out_first, number_classes
 from rnn_jax.datasets.user_files import pictures
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
@@ -111,31 +111,26 @@ def _prepare(
 ) -> None:
     labels = {split: [path.parent.name for path in paths] for split, paths in found.items()}
     classes, targets = number_classes(labels, dict.fromkeys(found, place))
-    rows = _split_rows(targets, classes, validation_examples, place)
     paths = [path for own in found.values() for path in own]
+    numbers = np.split(np.arange(len(paths)), np.cumsum([len(own) for own in found.values()])[:-1])
+    splits = {
+        split: {"inputs": own, "targets": targets[split]} for split, own in zip(found, numbers, strict=True)
+    }
+    if validation_examples is None:
+        splits |= add_missing_splits(splits, classes, place)
+    elif found.keys() == {"train", "test"}:
+        _check_validation(validation_examples, len(found["train"]), place)
+        splits |= hold_out_first(splits["train"], validation_examples)
+    else:
+        key = f"dataset.validation_examples = {validation_examples}"
+        raise UserError(f"{key}: must be None, unless {place} has train and test, and no validation")
     images = pictures.read_all(paths)
     height, width = images[0].shape
     for path, image in zip(paths, images, strict=True):
         if image.shape != (height, width):
             size = f"{image.shape[1]}x{image.shape[0]}"
             raise UserError(f"{path}: has {size} pixels: must be {width}x{height}, the size of {paths[0]}")
-    parts = np.split(np.stack(images), np.cumsum([len(own) for own in found.values()])[:-1])
-    inputs = dict(zip(found, parts, strict=True))
-    splits = {split: {"inputs": inputs[split], "targets": targets[split]} for split in found}
-    splits |= {split: take(splits["train"], own) for split, own in rows.items()}
+    pixels = np.stack(images)
+    splits = {split: {**arrays, "inputs": pixels[arrays["inputs"]]} for split, arrays in splits.items()}
     prepared.save_arrays(folder / "arrays.npz", splits)
     write_json(folder / "about.json", {"classes": classes})
-
-
-def _split_rows(
-    targets: dict[str, np.ndarray], classes: tuple[str, ...], validation_examples: int | None, place: Path
-) -> dict[str, np.ndarray]:
-    """Return the rows of train for training, and for the splits that have no folder."""
-    if validation_examples is None:
-        return split_rows(targets["train"], classes, targets, place)
-    if targets.keys() != {"train", "test"}:
-        key = f"dataset.validation_examples = {validation_examples}"
-        raise UserError(f"{key}: must be None, unless {place} has train and test, and no validation")
-    rows = np.arange(len(targets["train"]))
-    _check_validation(validation_examples, len(rows), place)
-    return {"train": rows[validation_examples:], "validation": rows[:validation_examples]}

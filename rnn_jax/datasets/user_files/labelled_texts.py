@@ -17,9 +17,9 @@ import numpy as np
 
 from rnn_jax.config.sections.dataset import Imdb, LabelledText
 from rnn_jax.datasets import prepared
-from rnn_jax.datasets.dataset import Dataset, join_sequences, truncate_sequences
+from rnn_jax.datasets.dataset import Dataset, Splits, join_sequences, truncate_sequences
 from rnn_jax.datasets.safe_reading import check_encoding, decode_file, sha256, split_paths
-from rnn_jax.datasets.splitting import number_classes, split_rows
+from rnn_jax.datasets.splitting import add_missing_splits, number_classes
 from rnn_jax.datasets.vocabulary import Vocabulary, learn_bpe, learn_characters, learn_plain_words
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
@@ -40,8 +40,7 @@ _SEPARATORS = {".csv": "commas", ".tsv": "tabs", ".tab": "tabs", ".txt": "tabs"}
 class Examples(NamedTuple):
     """Labelled texts, before tokenization."""
 
-    texts: Mapping[str, list[str]]  # of each split
-    targets: Mapping[str, np.ndarray]  # class numbers of each split, int32 [examples]
+    splits: Splits  # each with `texts`, strings [examples], and `targets`, int32 [examples], class numbers
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()  # what was left out, for display
 
@@ -71,14 +70,15 @@ def load_labelled_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
 
 def _read(paths: Mapping[str, Path], columns: tuple[str, str, bool], encoding: str) -> Examples:
     tables = {split: read_table(path, *columns, encoding) for split, path in paths.items()}
-    texts = {split: table.texts for split, table in tables.items()}
     classes, targets = number_classes({split: table.labels for split, table in tables.items()}, paths)
-    train, labels = texts["train"], targets["train"]
-    for split, rows in split_rows(labels, classes, paths, paths["train"]).items():
-        texts[split], targets[split] = [train[row] for row in rows], labels[rows]
+    splits: Splits = {
+        split: {"texts": np.array(table.texts, object), "targets": targets[split]}
+        for split, table in tables.items()
+    }
+    splits |= add_missing_splits(splits, classes, paths["train"])
     left_out = sum(table.left_out for table in tables.values())
     notes = (f"{left_out:,} rows without a text or a label left out",) if left_out else ()
-    return Examples(texts, targets, classes, notes)
+    return Examples(splits, classes, notes)
 
 
 def _separator_of(path: Path) -> str:
@@ -163,11 +163,11 @@ def tokenize(
 
 def _prepare(read: Callable[[], Examples], options: Imdb | LabelledText, folder: Path, version: str) -> None:
     examples = read()
-    vocabulary = _VOCABULARIES[options.tokenizer](examples.texts["train"], options.vocabulary_size)
-    splits = {}
-    for split, texts in examples.texts.items():
-        tokens = [vocabulary.encode(text).astype(np.int32) for text in texts]
-        splits[split] = join_sequences(tokens, examples.targets[split])
+    texts = examples.splits["train"]["texts"].tolist()
+    vocabulary, splits = _VOCABULARIES[options.tokenizer](texts, options.vocabulary_size), {}
+    for split, arrays in examples.splits.items():
+        tokens = [vocabulary.encode(text).astype(np.int32) for text in arrays["texts"]]
+        splits[split] = join_sequences(tokens, arrays["targets"])
     prepared.save_arrays(folder / "arrays.npz", splits)
     vocabulary.save(folder / "vocabulary.json", version)
     write_json(folder / "about.json", {"classes": examples.classes, "notes": examples.notes})

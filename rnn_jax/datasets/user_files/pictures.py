@@ -27,8 +27,8 @@ def read(path: Path) -> np.ndarray:
 
 def read_all(paths: Sequence[Path]) -> list[np.ndarray]:
     """Read pictures, several at a time: uint8 [height, width], in grey; transparent pixels become white."""
-    with warnings.catch_warnings():  # here, since it is not safe in threads
-        warnings.simplefilter("ignore")  # about damaged metadata, such as the time of a photograph
+    # About damaged metadata, such as the time of a photograph. Here, since it is not safe in threads.
+    with warnings.catch_warnings(action="ignore"):
         if len(paths) == 1:
             return [_read(paths[0])]
         with ThreadPoolExecutor() as pool:

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from rnn_jax.config.sections.dataset import Text
-from rnn_jax.datasets import prepared, safe_reading
+from rnn_jax.datasets import prepared
 from rnn_jax.datasets.dataset import SPLITS, Dataset
+from rnn_jax.datasets.safe_reading import check_encoding, decoding, open_text, reading, sha256, split_paths
 from rnn_jax.datasets.vocabulary import Vocabulary, learn_bpe, learn_characters, learn_words, split_words
 from rnn_jax.runtime.errors import UserError
 
@@ -28,16 +29,16 @@ def load_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
     """Load a user's text, with the keys of the config section `Text`; raise UserError for an invalid file."""
     options = Text.model_construct(**keys)
     if options.tokenizer != "bytes":
-        safe_reading.check_encoding(options.encoding)
-    paths = safe_reading.split_paths(options)
-    contents = {split: safe_reading.sha256(path) for split, path in paths.items()}
+        check_encoding(options.encoding)
+    paths = split_paths(options)
+    contents = {split: sha256(path) for split, path in paths.items()}
     values = [_FORMAT, contents, [options.tokenizer, options.vocabulary_size, options.encoding]]
     origin = ", ".join(map(str, paths.values()))
     folder, version = prepared.prepare("text", values, data_dir, origin, partial(_prepare, paths, options))
     vocabulary = Vocabulary.load(folder / "vocabulary.json")
     splits = {}
     for split in SPLITS:
-        with safe_reading.reading(path := folder / f"{split}.tokens"):
+        with reading(path := folder / f"{split}.tokens"):
             splits[split] = {"tokens": np.memmap(path, vocabulary.dtype, mode="r")}
     spec = {"kind": "text", "unit": vocabulary.unit, "vocabulary": len(vocabulary)}
     return Dataset(version, spec, splits, vocabulary)
@@ -102,22 +103,16 @@ class _Part:
     block: int = _BLOCK
 
     def __iter__(self) -> Iterator[str]:
-        position, tokenizer, encoding = 0, self.options.tokenizer, self.options.encoding
-        try:
-            with self.path.open("rb") as binary, safe_reading.open_text(binary, tokenizer, encoding) as file:
-                while position < self.end and (text := file.read(self.block)):
-                    if not text.endswith("\n"):
-                        text += file.readline(self.block)
-                    if tokenizer in ("words", "bpe"):
-                        while not text[-1].isspace() and (more := file.read(1)):
-                            text += more
-                    if tokenizer != "bytes":
-                        safe_reading.require_text(text)
-                    if position >= self.start:
-                        yield text
-                    position += len(text)
-        except UnicodeError as error:
-            problem = safe_reading.decoding_problem(self.path.read_bytes(), encoding, error)
-            raise UserError(f"{self.path}: {problem}") from error
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot be read: {error.strerror}") from error
+        position, path, tokenizer, encoding = 0, self.path, self.options.tokenizer, self.options.encoding
+        with decoding(path, encoding), path.open("rb") as data, open_text(data, tokenizer, encoding) as file:
+            while position < self.end and (text := file.read(self.block)):
+                if not text.endswith("\n"):
+                    text += file.readline(self.block)
+                if tokenizer in ("words", "bpe"):
+                    while not text[-1].isspace() and (more := file.read(1)):
+                        text += more
+                if tokenizer != "bytes":
+                    text.encode()  # raises for lone surrogates, to which some encodings decode
+                if position >= self.start:
+                    yield text
+                position += len(text)
