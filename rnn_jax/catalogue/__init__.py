@@ -12,24 +12,9 @@ imports, `register_cell`, `register_task` and `register_dataset` add the entry:
 No module here imports JAX.
 """
 
-from rnn_jax.catalogue.cells import CELLS, CellEntry
-from rnn_jax.catalogue.datasets import DATASETS, DatasetEntry
-from rnn_jax.catalogue.entry import DATA, Entry, options_of, resolve
+from rnn_jax.catalogue.cells import CELLS
+from rnn_jax.catalogue.datasets import DATASETS
 from rnn_jax.catalogue.registration import register_cell, register_dataset, register_task
-from rnn_jax.catalogue.tasks import TASKS, TaskEntry
+from rnn_jax.catalogue.tasks import TASKS
 
-__all__ = [
-    "CELLS",
-    "DATA",
-    "DATASETS",
-    "TASKS",
-    "CellEntry",
-    "DatasetEntry",
-    "Entry",
-    "TaskEntry",
-    "options_of",
-    "register_cell",
-    "register_dataset",
-    "register_task",
-    "resolve",
-]
+__all__ = ["CELLS", "DATASETS", "TASKS", "register_cell", "register_dataset", "register_task"]

@@ -32,6 +32,15 @@ class Entry:
     origin: str | None = None
     """The module or the file that registered it; None: this package."""
 
+    @property
+    def option_fields(self) -> Mapping[str, FieldInfo]:
+        """The config keys of its own: the fields of its options."""
+        return {} if self.options is None else resolve(self.options).model_fields
+
+    def build(self, *arguments: Any, **keywords: Any) -> Any:
+        """Call the builder."""
+        return resolve(self.builder)(*arguments, **keywords)
+
 
 def resolve(target: Any) -> Any:
     """Import the object that a path, `module:name`, names; return anything else as it is."""
@@ -39,8 +48,3 @@ def resolve(target: Any) -> Any:
         return target
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
-
-
-def options_of(entry: Entry) -> Mapping[str, FieldInfo]:
-    """The config keys of an entry's own: the fields of its options."""
-    return {} if entry.options is None else resolve(entry.options).model_fields

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, create_model
 from pydantic.fields import FieldInfo
 
-from rnn_jax.catalogue import CELLS, DATASETS, TASKS, Entry, options_of
+from rnn_jax.catalogue import CELLS, DATASETS, TASKS
+from rnn_jax.catalogue.entry import Entry
 from rnn_jax.config.messages import KINDS, Prefix, choices_of, format_value, kind_of
 from rnn_jax.config.rules import Only, only_of
 from rnn_jax.config.sections.section import CatalogueName, Hyper, Section
@@ -75,7 +76,7 @@ def _option_fields(naming_key: str, catalogue: Mapping[str, Entry], model: type[
     names: dict[str, list[str]] = {}
     fields: dict[str, FieldInfo] = {}
     for name, entry in catalogue.items():
-        for key, field in options_of(entry).items():
+        for key, field in entry.option_fields.items():
             if problem := _problem(key, field, fields.get(key), model, naming_key):
                 raise UserError(f"{entry.origin}: the options of {name}: {key}: {problem}")
             names.setdefault(key, []).append(name)

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from annotated_types import Le, Lt
 from pydantic.fields import FieldInfo
 
-from rnn_jax.catalogue import DATA, DATASETS, TASKS, DatasetEntry
+from rnn_jax.catalogue import DATASETS, TASKS
+from rnn_jax.catalogue.datasets import DatasetEntry
+from rnn_jax.catalogue.entry import DATA
 from rnn_jax.config.messages import Problem, choices_of, expected, format_value, is_choice, kind_of
 from rnn_jax.runtime.processes import parse_address
 

@@ -7,7 +7,7 @@
 
 from typing import Any
 
-from rnn_jax.catalogue import DATASETS, options_of, resolve
+from rnn_jax.catalogue import DATASETS
 from rnn_jax.datasets import specs
 from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.runtime.errors import UserError
@@ -28,7 +28,7 @@ def build_dataset(*, name: str, batch_size: int, data_dir: str | None = None, **
     if entry is None or not entry.is_choice or bool(other) != entry.takes_name:
         known = [known for known, entry in DATASETS.items() if entry.is_choice]
         raise UserError(f"dataset.name = {name}: unknown; must be one of {', '.join(known)} (as tfds:NAME)")
-    own = options_of(entry)
+    own = entry.option_fields
     for option, value in options.items():
         if option not in own and value is not None:
             raise UserError(f"dataset.{option} = {value}: not a key of {name}")
@@ -40,6 +40,6 @@ def build_dataset(*, name: str, batch_size: int, data_dir: str | None = None, **
         arguments["data_dir"] = data_dir
     if entry.takes_name:
         arguments["name"] = other
-    data = resolve(entry.builder)(**arguments)
+    data = entry.build(**arguments)
     specs.check_arrays(data, f"dataset.name = {name}")
     return data._replace(name=name, batch_size=batch_size)

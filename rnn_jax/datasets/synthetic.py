@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from rnn_jax.catalogue import DATASETS, resolve
+from rnn_jax.catalogue import DATASETS
+from rnn_jax.catalogue.entry import resolve
 from rnn_jax.datasets.dataset import SPLITS, Arrays, Dataset, Spec, join_sequences
 from rnn_jax.datasets.published.texts import with_last_tenth
 from rnn_jax.datasets.vocabulary import synthetic_vocabulary

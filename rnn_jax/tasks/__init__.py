@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rnn_jax.catalogue import TASKS, options_of, resolve
+from rnn_jax.catalogue import TASKS
 from rnn_jax.tasks.task import Batch, Splits, Task
 
 __all__ = ["Batch", "Task", "build_task"]
@@ -20,5 +20,5 @@ def build_task(
         UserError: the data do not fit the task, or are too few for a batch.
     """
     entry = TASKS[name]
-    own = {key: options[key] for key in options_of(entry) if key in options}
-    return resolve(entry.builder)(data_spec, splits, batch_size, **own)
+    own = {key: options[key] for key in entry.option_fields if key in options}
+    return entry.build(data_spec, splits, batch_size, **own)

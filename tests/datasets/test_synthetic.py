@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 
-from rnn_jax import catalogue, datasets
+from rnn_jax import datasets
+from rnn_jax.catalogue import DATASETS
+from rnn_jax.catalogue.entry import resolve
 from rnn_jax.runtime.errors import UserError
 
-SPECS = {
-    name: catalogue.resolve(entry.template)
-    for name, entry in catalogue.DATASETS.items()
-    if entry.template is not None
-}
+SPECS = {name: resolve(entry.template) for name, entry in DATASETS.items() if entry.template is not None}
 IMAGES = [name for name, spec in SPECS.items() if spec["kind"] == "image"]
 
 

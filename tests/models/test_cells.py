@@ -21,7 +21,9 @@ from random_cells import (
     step,
 )
 
-from rnn_jax.catalogue import CELLS, CellEntry, resolve
+from rnn_jax.catalogue import CELLS
+from rnn_jax.catalogue.cells import CellEntry
+from rnn_jax.catalogue.entry import resolve
 from rnn_jax.models import cells
 
 

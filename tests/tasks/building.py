@@ -17,7 +17,7 @@ def make_task(
 ) -> tasks.Task:
     """Build a task with unset keys as None. `splits` has arrays, or just the number of examples."""
     entry = catalogue.TASKS[keys["name"]]
-    unset = {key: None for key, field in catalogue.options_of(entry).items() if Hyper not in field.metadata}
+    unset = {key: None for key, field in entry.option_fields.items() if Hyper not in field.metadata}
     arrays = {
         split: {"numbers": np.zeros(found)} if isinstance(found, int) else found
         for split, found in splits.items()

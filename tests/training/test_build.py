@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from rnn_jax import datasets, tasks
-from rnn_jax.catalogue import CELLS, DATASETS, TASKS, options_of, resolve
+from rnn_jax.catalogue import CELLS, DATASETS, TASKS
+from rnn_jax.catalogue.entry import resolve
 from rnn_jax.config.schema import Hyper, keys
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.processes import processes_of
@@ -33,7 +34,7 @@ def takes_rest(builder: Callable[..., Any]) -> bool:
 
 # The keys that the options of the catalogue's entries bring.
 OPTIONS = {
-    section: {key for entry in catalogue.values() for key in options_of(entry)}
+    section: {key for entry in catalogue.values() for key in entry.option_fields}
     for section, catalogue in (("dataset", DATASETS), ("task", TASKS), ("model", CELLS))
 }
 
@@ -48,12 +49,13 @@ def test_the_schema_equals_the_builders_signatures(section: str) -> None:
 
 def test_builders_take_the_options_of_their_entries() -> None:
     for entry in TASKS.values():
-        options = {key for key, field in options_of(entry).items() if Hyper not in field.metadata}
+        options = {key for key, field in entry.option_fields.items() if Hyper not in field.metadata}
         assert keywords(resolve(entry.builder)) == options
     for entry in DATASETS.values():
         if entry.is_choice:
             given = [("data_dir", entry.takes_data_dir), ("name", entry.takes_name)]
-            options = {*options_of(entry), *(key for key, is_given in given if is_given)}
+            options = {*entry.option_fields, *(key for key, is_given in given if is_given)}
             builder = resolve(entry.builder)
             # Loaders of a user's files take the other keys together, as a section of the config.
-            assert keywords(builder) == (options - set(options_of(entry)) if takes_rest(builder) else options)
+            expected = options - set(entry.option_fields) if takes_rest(builder) else options
+            assert keywords(builder) == expected

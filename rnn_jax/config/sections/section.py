@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import BaseModel
 from pydantic import ConfigDict as ModelConfig
 
-from rnn_jax.catalogue import Entry
+from rnn_jax.catalogue.entry import Entry
 
 
 class Hyper:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from rnn_jax.catalogue import CELLS, options_of, resolve
+from rnn_jax.catalogue import CELLS
 from rnn_jax.config.sections import Model
 from rnn_jax.models.initializers import choose_initializer
 from rnn_jax.models.types import Array, Hyper, Initializer, Parameters
@@ -20,10 +20,10 @@ def build_cell(settings: Model, input_size: int) -> nn.RNNCellBase:
     def initializer(name: str) -> Initializer:
         return choose_initializer(name, input_size, units, entry.gates)
 
-    arguments = {key: getattr(settings, key) for key in options_of(entry)}
+    arguments = {key: getattr(settings, key) for key in entry.option_fields}
     if settings.recurrent_init is not None and entry.state_kernels:
         arguments["recurrent_kernel_init"] = initializer(settings.recurrent_init)
-    return resolve(entry.builder)(units, kernel_init=initializer(settings.kernel_init), **arguments)
+    return entry.build(units, kernel_init=initializer(settings.kernel_init), **arguments)
 
 
 def init_cell(settings: Model, input_size: int, key: Array, hyper: Hyper) -> Parameters:
