@@ -28,7 +28,25 @@ MAX_PORT = 65_535
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     with run_command(arguments, long_running=True) as command:
-        command.exit_status = _run(command.arguments)
+        options = parser().parse(command.arguments)
+        config = read_config(options.workdir)
+        fitting = [name for name, task in TASKS.items() if task.data == "image" and task.names_classes]
+        if config.task.name not in fitting:
+            wrong = f"{options.workdir}: task.name = {config.task.name}"
+            raise UserError(f"{wrong}: draw needs one of {', '.join(fitting)}")
+        with Server(options.port) as server:
+            # JAX is imported after all checks of the command line, and before a signal could interrupt it.
+            from rnn_jax.drawing.predictor import load
+
+            with StopSignal() as stop:
+                try:
+                    with stop.raising():
+                        predictor = load(config, options.workdir, options.checkpoint)
+                        print(f"http://{ADDRESS}:{server.port}/  ready; Ctrl-C stops it", flush=True)
+                        server.serve(predictor)
+                except Interrupted:
+                    server.finish()
+                    raise
     if arguments is None:
         # A thread of an open connection may be in C++ code, which exiting aborts.
         exit_now(command.exit_status)
@@ -47,30 +65,6 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= MAX_PORT):
         raise argparse.ArgumentTypeError(f"{text!r} must be a number from 0 to {MAX_PORT:,}")
     return int(text)
-
-
-def _run(arguments: Sequence[str]) -> int:
-    options = parser().parse(arguments)
-    config = read_config(options.workdir)
-    fitting = [name for name, task in TASKS.items() if task.data == "image" and task.names_classes]
-    if config.task.name not in fitting:
-        raise UserError(
-            f"{options.workdir}: task.name = {config.task.name}: draw needs one of {', '.join(fitting)}"
-        )
-    with Server(options.port) as server:
-        # JAX is imported here, after all checks of the command line and before a signal could interrupt it.
-        from rnn_jax.drawing.predictor import load
-
-        with StopSignal() as stop:
-            try:
-                with stop.raising():
-                    predictor = load(config, options.workdir, options.checkpoint)
-                    print(f"http://{ADDRESS}:{server.port}/  ready; Ctrl-C stops it", flush=True)
-                    server.serve(predictor)
-            except Interrupted:
-                server.finish()
-                raise
-    return 0
 
 
 if __name__ == "__main__":

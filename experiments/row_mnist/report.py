@@ -25,7 +25,6 @@ RECIPES = {  # colours on the left side of the figure
     "configs/mnist.py": "#3b6fb6",
     "configs/mnist.py:shifted": "#2f9e6e",
 }
-SPLITS = {"batch": "#9fb4cf", "train": "#3b6fb6", "validation": "#e0752d"}
 
 
 def table(rows: Sequence[Record]) -> str:
@@ -44,7 +43,7 @@ def draw(folder: Path) -> Path:
     of_seed = [row for row in curves if row["config"] == "configs/mnist.py:seed" and row["seed"] == 0]
     series = {row["split"]: _series(row) for row in of_seed}
     if series:
-        draw_metric(axes, "accuracy", series, SPLITS, faint="batch")
+        draw_metric(axes, "accuracy", series)
         add_legend(axes)
     axes.set_title("the seed recipe, 100,000 steps")
     path = folder / "figure.png"

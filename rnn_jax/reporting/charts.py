@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOG_SCALE_FACTOR = 5  # positive numbers with a larger ratio get a logarithmic axis
-LEVEL_COLOUR = "#444444"
+SPLIT_COLOURS = {"train": "#3b6fb6", "validation": "#e0752d", "batch": "#9fb4cf", "test": "#444444"}
 STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.titlesize": 13,
@@ -73,48 +73,35 @@ def series_of(rows: Sequence[Mapping[str, Any]], split: str, name: str) -> Serie
     return Series(np.array([row["step"] for row in found], dtype=int), np.array(values, dtype=float))
 
 
-def draw_metric(
-    axes: "Axes",
-    name: str,
-    series: Mapping[str, Series],
-    colours: Mapping[str, str],
-    *,
-    faint: str | None = None,
-    level: float | None = None,
-) -> None:
-    """Draw a metric over the steps, one line per series, with axes fitted to the final values.
+def draw_metric(axes: "Axes", name: str, series: Mapping[str, Series], test: float | None = None) -> None:
+    """Draw a metric over the steps, one line per split, with axes fitted to the final values.
 
-    `series` and `colours` are by label. The series `faint` is drawn as small dots in the background, the
-    test value `level` as a dashed line.
+    The series 'batch' is drawn as small dots in the background, the `test` value as a dashed line.
     """
-    for label, line in series.items():
-        if not np.isfinite(line.values).any():
-            continue
-        values = scaled(name, line.values)
-        if label == faint:
-            axes.plot(line.steps, values, ".", color=colours[label], label=label, markersize=3, zorder=1)
-        else:
+    for split, line in series.items():
+        if np.isfinite(line.values).any():
             marker = "o" if len(line.steps) <= 30 else ""
-            axes.plot(line.steps, values, color=colours[label], label=label, marker=marker, markersize=3.5)
-    if level is not None:
-        label = f"test {format_metric(name, level)}"
-        axes.axhline(scaled(name, level), color=LEVEL_COLOUR, linestyle="--", linewidth=1.2, label=label)
-    axes.set_title(name)
-    axes.set_ylabel(axis_label(name))
-    axes.set_xlabel("step")
+            style: dict[str, Any] = {"marker": marker, "markersize": 3.5}
+            if split == "batch":
+                style = {"marker": ".", "linestyle": "", "markersize": 3, "zorder": 1}
+            axes.plot(line.steps, scaled(name, line.values), color=SPLIT_COLOURS[split], label=split, **style)
+    if test is not None:
+        label, colour = f"test {format_metric(name, test)}", SPLIT_COLOURS["test"]
+        axes.axhline(scaled(name, test), color=colour, linestyle="--", linewidth=1.2, label=label)
+    axes.set(title=name, xlabel="step", ylabel=axis_label(name))
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    fit_range(axes, name, [line for label, line in series.items() if label != faint], level)
+    fit_range(axes, name, [line for split, line in series.items() if split != "batch"], test)
 
 
 def add_legend(axes: "Axes", *, is_reversed: bool = False) -> None:
     """Add a legend in the right corner that rising or falling curves leave free; none without curves."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        order = -1 if is_reversed else 1
         curves = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
         ends = [values[np.isfinite(values)][[0, -1]] for values in curves if np.isfinite(values).any()]
         rises = sum(last - first for first, last in ends) > 0
-        axes.legend(handles[::order], labels[::order], loc="lower right" if rises else "upper right")
+        place = "lower right" if rises else "upper right"
+        axes.legend(handles, labels, loc=place, reverse=is_reversed)
 
 
 def fit_range(axes: "Axes", name: str, series: Sequence[Series], level: float | None = None) -> None:

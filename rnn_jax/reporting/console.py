@@ -100,10 +100,11 @@ class Console:
 def result_cells(rows: Results) -> list[list[str]]:
     """The closing table as text: a heading row with the metrics' names, then a row per label."""
     names = formatting.in_order(name for _, metrics in rows for name in metrics)
-    cells = [
-        [formatting.format_metric(name, m[name]) if name in m else "" for name in names] for _, m in rows
-    ]
-    return [["", *names], *([label, *texts] for (label, _), texts in zip(rows, cells, strict=True))]
+    cells = [["", *names]]
+    for label, values in rows:
+        texts = [formatting.format_metric(name, values[name]) if name in values else "" for name in names]
+        cells.append([label, *texts])
+    return cells
 
 
 class _ConsoleHandler(logging.Handler):

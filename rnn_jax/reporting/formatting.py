@@ -75,13 +75,9 @@ def align(rows: Sequence[Sequence[str]], *, first: str = ">", width: int = 0) ->
 
     Every column but the first is at least `width` wide.
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    widths = [widths[0], *(max(width, own) for own in widths[1:])]
-    sides = [first, *(">" * (len(widths) - 1))]
-    return [
-        "  ".join(f"{cell:{side}{own}}" for cell, side, own in zip(row, sides, widths, strict=True))
-        for row in rows
-    ]
+    heads, *columns = zip(*rows, strict=True)
+    sides = [f"{first}{max(map(len, heads))}", *(f">{max(width, *map(len, each))}" for each in columns)]
+    return ["  ".join(map(format, row, sides)) for row in rows]
 
 
 def confusion_lines(matrix: np.ndarray, names: Sequence[str]) -> list[str]:
@@ -90,7 +86,6 @@ def confusion_lines(matrix: np.ndarray, names: Sequence[str]) -> list[str]:
     Zeros are dots, so that the mistakes stand out.
     """
     cells = [[f"{count:d}" if count else "." for count in row] for row in matrix]
-    rows = [[name, *row] for name, row in zip(names, cells, strict=True)]
-    width = max(len(text) for text in [*names, *(cell for row in cells for cell in row)])
-    lines = align([["label", *names], *rows], width=width)
-    return [" " * max(len("label"), *map(len, names)) + "  predicted", *lines]
+    width = max(len(text) for row in (names, *cells) for text in row)
+    rows = [[name, *row] for name, row in zip(["label", *names], [names, *cells], strict=True)]
+    return [" " * max(len("label"), *map(len, names)) + "  predicted", *align(rows, width=width)]

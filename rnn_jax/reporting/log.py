@@ -216,9 +216,8 @@ def _step(text: str) -> int:
 
 def _plain(metrics: Mapping[str, float]) -> dict[str, int | float | None]:
     """Convert NumPy's and JAX's scalars to Python numbers, NaN and infinities to None."""
-    return finite(
-        {name: value if isinstance(value, int) else float(value) for name, value in metrics.items()}
-    )
+    plain = {name: value if isinstance(value, int) else float(value) for name, value in metrics.items()}
+    return finite(plain)
 
 
 def _rows(content: bytes) -> list[tuple[bytes, dict[str, Any]]]:

@@ -9,14 +9,13 @@ import numpy as np
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting import charts
-from rnn_jax.reporting.charts import Series, save, styled
+from rnn_jax.reporting.charts import SPLIT_COLOURS, Series, save, styled
 from rnn_jax.reporting.formatting import format_metric
 from rnn_jax.reporting.log import read_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SPLIT_COLOURS = {"train": "#3b6fb6", "validation": "#e0752d", "batch": "#9fb4cf"}
 MAX_COLUMNS, MAX_ROWS = 6, 4  # of the grid of mistakes
 
 
@@ -38,9 +37,8 @@ def curves(folder: Path, objective: Objective) -> Path:
     best_step = None if best is None else int(steps[values == best][0])
     for column, name in enumerate(names):
         axes = figure.add_subplot(1, len(names), column + 1)
-        by_split = {split: charts.series_of(rows, split, name) for split in SPLIT_COLOURS}
-        test = (summary.get("test") or {}).get(name)
-        charts.draw_metric(axes, name, by_split, SPLIT_COLOURS, faint="batch", level=test)
+        by_split = {split: charts.series_of(rows, split, name) for split in ("train", "validation", "batch")}
+        charts.draw_metric(axes, name, by_split, (summary.get("test") or {}).get(name))
         if best_step is not None:
             _mark_best(axes, name, by_split["validation"], best_step)
         charts.add_legend(axes)
@@ -121,14 +119,10 @@ def _label_classes(axes: "Axes", names: Sequence[str], recalls: np.ndarray) -> N
 def _mark_best(axes: "Axes", name: str, validation: Series, step: int) -> None:
     values = validation.values[validation.steps == step]
     if len(values) and np.isfinite(values[0]):
-        axes.plot(
-            step,
-            charts.scaled(name, values[0]),
-            marker="o",
-            markersize=9,
-            markerfacecolor="none",
-            markeredgewidth=1.8,
-            linestyle="",
-            color=SPLIT_COLOURS["validation"],
-            label=f"best, step {step:,}: {format_metric(name, values[0])}",
-        )
+        style: dict[str, Any] = {
+            "markersize": 9,
+            "markerfacecolor": "none",
+            "color": SPLIT_COLOURS["validation"],
+        }
+        label = f"best, step {step:,}: {format_metric(name, values[0])}"
+        axes.plot(step, charts.scaled(name, values[0]), "o", markeredgewidth=1.8, label=label, **style)

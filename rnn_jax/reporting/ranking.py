@@ -39,20 +39,19 @@ def rank_points(rows: Sequence[Mapping[str, Any]], objective: Objective) -> list
 
     Points with a member that diverged, failed, was pruned, or has no value are behind all others.
     """
-    groups: dict[str, list[Mapping[str, Any]]] = {}
+    points: dict[str, RankedPoint] = {}
     for row in rows:
-        groups.setdefault(json.dumps(row["point"], sort_keys=True), []).append(row)
-    ranked = []
-    for group in groups.values():
-        values = [row["best"][objective.metric] for row in group if row["best"] is not None]
-        ranked.append(RankedPoint(group[0]["point"], group, [value for value in values if value is not None]))
+        found = points.setdefault(json.dumps(row["point"], sort_keys=True), RankedPoint(row["point"], [], []))
+        found.rows.append(row)
+        if row["best"] is not None and (value := row["best"][objective.metric]) is not None:
+            found.values.append(value)
 
     def key(found: RankedPoint) -> tuple[bool, float]:
         is_complete = len(found.values) == len(found.rows)
         is_behind = any(row["status"] in BEHIND for row in found.rows)
         return is_behind or not is_complete, objective.sort_key(found.mean)
 
-    return sorted(ranked, key=key)
+    return sorted(points.values(), key=key)
 
 
 def best_value(rows: Sequence[Mapping[str, Any]], objective: Objective) -> float | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Row = Mapping[str, Any]
+Ranked = Sequence[RankedPoint]
 MAX_ROWS = 50  # of the table
 MAX_CURVES = 40
 MAX_LABELS = 5
@@ -35,13 +36,12 @@ def write(folder: Path, rows: Sequence[Row], objective: Objective, command: str)
     text = ["# Sweep\n", _winner(ranked[0], objective, command), "## Points, best first\n"]
     text.append(table(ranked, keys, objective) + "\n")
     if failures := [row for row in rows if row["status"] in FAILED]:
-        text.append("## Without a result\n")
-        for row in failures:
-            point = f"{_text(row['point'])}, seed {row['seed']}"
-            text.append(f"- member {row['member']} ({point}): {row['reason']}")
-        text.append("")
-    known = [found for found in ranked if found.values]
-    if known:
+        points = [f"{_text(row['point'])}, seed {row['seed']}" for row in failures]
+        lines = [
+            f"- member {r['member']} ({p}): {r['reason']}" for r, p in zip(failures, points, strict=True)
+        ]
+        text += ["## Without a result\n", *lines, ""]
+    if known := [found for found in ranked if found.values]:
         plots = [_plot_curves(folder, known, objective), _plot_keys(folder, known, keys, objective)]
         important = importances(known, keys)
         if len(keys) > 1:
@@ -50,12 +50,11 @@ def write(folder: Path, rows: Sequence[Row], objective: Objective, command: str)
         if len(keys) > 1:
             shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in important.items())
             text.append(f"Each key alone explains, of the variance of {objective.metric}: {shares}.\n")
-    path = folder / "report.md"
-    write_text(path, "\n".join(text))
-    return path
+    write_text(folder / "report.md", "\n".join(text))
+    return folder / "report.md"
 
 
-def table(ranked: Sequence[RankedPoint], keys: Sequence[str], objective: Objective) -> str:
+def table(ranked: Ranked, keys: Sequence[str], objective: Objective) -> str:
     """A Markdown table with a line per point: mean ± standard deviation over its seeds."""
     bests = [[row["best"] for row in found.rows if row["best"] is not None] for found in ranked]
     first = next((best[0] for best in bests if best), {})
@@ -97,7 +96,7 @@ def _text(point: Mapping[str, Any]) -> str:
 
 
 @styled()
-def _plot_curves(folder: Path, ranked: Sequence[RankedPoint], objective: Objective) -> Path:
+def _plot_curves(folder: Path, ranked: Ranked, objective: Objective) -> Path:
     """Validation over the steps, a line per member; labels for the best points, axes for the better half."""
     from matplotlib import colormaps
 
@@ -107,23 +106,19 @@ def _plot_curves(folder: Path, ranked: Sequence[RankedPoint], objective: Objecti
     better = list[Series]()
     for place, found in reversed(list(enumerate(shown))):
         label = ", ".join(f"{key.partition('.')[2]} {value}" for key, value in found.point.items())
-        style = {
-            "color": colormaps["viridis"](place / max(1, len(shown) - 1)),
-            "linewidth": 1.2,
-            "zorder": 3 - place / len(shown),
-        }
+        colour = colormaps["viridis"](place / max(1, len(shown) - 1))
+        style = {"color": colour, "linewidth": 1.2, "zorder": 3 - place / len(shown)}
         for number, row in enumerate(found.rows):
             metrics = folder / (row.get("folder") or f"members/{row['member']}") / "metrics.jsonl"
             curve = charts.series_of(read_lines(metrics), "validation", name)
             known = ~np.isnan(curve.values)
             curve = Series(curve.steps[known], curve.values[known])
-            is_labelled = place < MAX_LABELS and number == 0
-            values = scaled(name, curve.values)
-            axes.plot(curve.steps, values, label=label if is_labelled else None, **style)
+            style["label"] = label if place < MAX_LABELS and number == 0 else None
+            axes.plot(curve.steps, scaled(name, curve.values), **style)
             if place <= len(shown) // 2:
                 better.append(curve)
-    axes.set_title(f"validation {name}, a line per member, best points darkest")
-    axes.set(xlabel="step", ylabel=axis_label(name))
+    title = f"validation {name}, a line per member, best points darkest"
+    axes.set(title=title, xlabel="step", ylabel=axis_label(name))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     charts.fit_range(axes, name, better)
     charts.add_legend(axes, is_reversed=True)
@@ -131,37 +126,29 @@ def _plot_curves(folder: Path, ranked: Sequence[RankedPoint], objective: Objecti
 
 
 @styled()
-def _plot_keys(
-    folder: Path, ranked: Sequence[RankedPoint], keys: Sequence[str], objective: Objective
-) -> Path:
+def _plot_keys(folder: Path, ranked: Ranked, keys: Sequence[str], objective: Objective) -> Path:
     """The objective of every member against each key of the sweep."""
     figure = new_figure(4.6 * len(keys), 4.2)
     for number, key in enumerate(keys):
         axes = figure.add_subplot(1, len(keys), 1 + number)
-        pairs = [(found.point[key], value) for found in ranked for value in found.values]
-        places = _positions(axes, [value for value, _ in pairs], "x")
-        heights = scaled(objective.metric, np.array([height for _, height in pairs]))
+        places = _positions(axes, [found.point[key] for found in ranked for _ in found.values], "x")
+        heights = scaled(objective.metric, np.array([value for found in ranked for value in found.values]))
         axes.plot(places, heights, "o", color="#3b6fb6", alpha=0.6)
         axes.set(xlabel=key, ylabel=axis_label(objective.metric, "validation"))
     return save(figure, folder / "keys.png")
 
 
 @styled()
-def _plot_pair(
-    folder: Path, ranked: Sequence[RankedPoint], keys: Sequence[str], objective: Objective
-) -> Path:
+def _plot_pair(folder: Path, ranked: Ranked, keys: Sequence[str], objective: Objective) -> Path:
     """The two most important keys, with the objective as colour; the worst fifth has the last colour."""
     ranked = ranked[::-1]  # the best on top
     figure = new_figure(6.4, 4.8)
     axes = figure.add_subplot()
-    places = [
-        _positions(axes, [found.point[key] for found in ranked], axis)
-        for key, axis in zip(keys, "xy", strict=True)
-    ]
+    x, y = (_positions(axes, [p.point[k] for p in ranked], a) for k, a in zip(keys, "xy", strict=True))
     colours = scaled(objective.metric, np.array([found.mean for found in ranked]))
     low = np.quantile(colours, 0.2) if objective.direction == "max" else None
     high = np.quantile(colours, 0.8) if objective.direction == "min" else None
-    dots = axes.scatter(*places, c=colours, vmin=low, vmax=high, s=90, edgecolors="#444444", linewidths=0.5)
+    dots = axes.scatter(x, y, c=colours, vmin=low, vmax=high, s=90, edgecolors="#444444", linewidths=0.5)
     figure.colorbar(dots, label=axis_label(objective.metric, "validation"))
     axes.set(xlabel=keys[0], ylabel=keys[1])
     return save(figure, folder / "pair.png")

@@ -4,6 +4,7 @@ All functions raise UserError for a file that is damaged, or a link.
 """
 
 import base64
+import contextlib
 import math
 import os
 import shlex
@@ -112,12 +113,10 @@ def confusion(run: Run, budget: Budget) -> dict[str, Any]:
     if not os.path.lexists(file):
         task = TASKS.get(str(run.config.get("task.name")))
         return _missing_confusion(run) if task is not None and task.names_classes else {}
-    content = read_object(file)
+    content, matrix = read_object(file), np.zeros(0)
     classes, step = content.get("classes"), to_step(content.get("step"))
-    try:
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
         matrix = np.array(content.get("matrix"), dtype=np.int64)
-    except (TypeError, ValueError, OverflowError):
-        matrix = np.zeros(0)
     if not isinstance(classes, list) or matrix.shape != (len(classes), len(classes)) or (matrix < 0).any():
         raise UserError(f"{file}: damaged, not a matrix of counts with one name per class")
     split = f"{content.get('split')}" + ("" if step is None else f", step {step:,}")
@@ -165,4 +164,4 @@ def samples(run: Run, budget: Budget) -> dict[str, list[tuple[str, str]]]:
     texts = [(f"step {step:,}", text[:MAX_SAMPLE]) for step, text in found[:MAX_SAMPLES]]
     texts = [pair for pair in texts if _take(budget, "characters", len(pair[1]))]
     rest = len(found) - len(texts)
-    return {"texts": [*texts, *([(f"and {rest} earlier, in samples.txt", "")] if rest else [])]}
+    return {"texts": texts + [(f"and {rest} earlier, in samples.txt", "")] * (rest > 0)}

@@ -16,6 +16,7 @@ from rnn_jax.runtime.errors import UserError
 MAX_RUNS = 4_000
 MAX_DETAILS = 300  # runs with facts and attachments
 MAX_PARAMETERS = 12  # keys with a chart
+SHOWN = ("name", "status", "best_step", "metrics", "point", "own")  # of every run
 
 Contents = dict[str, Any]
 
@@ -31,6 +32,7 @@ def build_contents(collected: Collection, command: str, now: datetime) -> Conten
     keys = collection.differing_keys(runs)
     columns = collection.compared_keys(runs, keys)
     groups = collection.group_seeds(runs, found.objective)
+    by_seed = tables.table_of_groups(groups, columns, found.objective)
     parameters = _parameters(runs, columns, found.metric)
     budget = dict(BUDGET)
     return {
@@ -48,17 +50,10 @@ def build_contents(collected: Collection, command: str, now: datetime) -> Conten
         "keys": keys,
         "parameters": parameters[:MAX_PARAMETERS],
         "table": tables.table_of_runs(runs, columns, found.objective)._asdict(),
-        "seeds": None
-        if len(groups) == len(runs)
-        else tables.table_of_groups(groups, columns, found.objective)._asdict(),
+        "seeds": by_seed._asdict() if len(groups) < len(runs) else None,
         "runs": [
             {
-                "name": run.name,
-                "status": run.status,
-                "best_step": run.best_step,
-                "metrics": run.metrics,
-                "point": run.point,
-                "own": run.own,
+                **{name: getattr(run, name) for name in SHOWN},
                 "curves": curves[place] if place < len(curves) else {},
                 **(_details(run, budget, found.damaged) if place < MAX_DETAILS else {}),
             }
@@ -134,11 +129,10 @@ def _details(run: Run, budget: Budget, damaged: list[str]) -> Contents:
 
 def _parameters(runs: Sequence[Run], columns: Sequence[str], metric: str) -> list[Contents]:
     """The keys to draw against a validation metric, without the seed: their scale and the runs' values."""
-    known = [run for run in runs if run.metric(metric) is not None]
     found = []
     for key in columns:
-        values = [run.value(key) for run in known]
-        if key != collection.SEED and len(set(map(str, values))) > 1:
-            all_values = [run.value(key) for run in runs]
-            found.append({"key": key, "scale": scale_of(values), "values": all_values})
+        values = [run.value(key) for run in runs]
+        known = [value for run, value in zip(runs, values, strict=True) if run.metric(metric) is not None]
+        if key != collection.SEED and len(set(map(str, known))) > 1:
+            found.append({"key": key, "scale": scale_of(known), "values": values})
     return found

@@ -3,7 +3,6 @@
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rnn_jax.reporting.formatting import format_rate, format_seconds, format_spread, in_order
@@ -48,7 +47,7 @@ def best_results(found: Collection, keys: Sequence[str]) -> Facts:
             results.append((name, "not ranked, since no summary.json has an objective"))
             continue
         group = group_seeds(runs, objective)[0]
-        if any(run.metric(objective.metric) is not None for run in group):
+        if values_of(group, objective.metric):
             results.append((name, _result(group, objective.metric, keys[:MAX_VALUES])))
     return results
 
@@ -58,11 +57,10 @@ def _result(runs: Sequence[Run], name: str, keys: Sequence[str]) -> str:
     run, is_alone = runs[0], len(runs) == 1
     shown = [key for key in run.point or ([] if is_alone else keys) if key != SEED or is_alone]
     point = ", ".join(f"{key} = {format_value(run.value(key))}" for key in shown)
+    who, when = f"{point or run.name}, {len(runs)} seeds", ""
     if is_alone:
         who = f"{run.name}{f' ({point})' if point else ''}"
         when = "" if run.best_step is None else f" at step {run.best_step:,}"
-    else:
-        who, when = f"{point or run.name}, {len(runs)} seeds", ""
     text = f"{who}: validation {name} {format_spread(name, values_of(runs, name))}{when}"
     for split in TEST_SPLITS:
         if names := in_order(key for run in runs for key in run.metrics[split]):
@@ -82,11 +80,8 @@ def facts_of(run: Run) -> Facts:
     parameters, seconds, data = (summary.get(name) for name in ("parameters", "wall_seconds", "dataset"))
     hardware, versions = summary.get("hardware"), summary.get("versions")
     shared = f", of a population of {summary['members']} models" if is_in_population(run) else ""
-    rates = [
-        format_rate(rate, unit) + shared
-        for unit in ("examples", "tokens")
-        if is_number(rate := summary.get(f"{unit}_per_second"))
-    ]
+    rates = {unit: summary.get(f"{unit}_per_second") for unit in ("examples", "tokens")}
+    throughput = [format_rate(rate, unit) + shared for unit, rate in rates.items() if is_number(rate)]
     devices = [str(summary.get("devices") or "")]
     if isinstance(hardware, dict):
         devices.append(f"{hardware.get('cpu')}, {hardware.get('cores')} cores")
@@ -98,7 +93,7 @@ def facts_of(run: Run) -> Facts:
         ("parameters", f"{parameters:,}" if isinstance(parameters, int) else ""),
         ("data", _data(data) if isinstance(data, dict) else ""),
         ("time", f"{format_seconds(seconds)}{shared}" if is_number(seconds) else ""),
-        ("throughput", ", ".join(rates)),
+        ("throughput", ", ".join(throughput)),
         ("hardware", ", ".join(filter(None, devices))),
         ("software", ", ".join(f"{name} {version}" for name, version in software)),
         ("commit", str(summary.get("commit") or "")),
@@ -118,21 +113,18 @@ def is_in_population(run: Run) -> bool:
 
 
 def training_command(run: Run) -> str:
-    """The command that trains a sweep's member alone, or resumes any other run."""
-    alone = None if run.sweep is None else _command_alone(run, run.sweep)
-    return alone or shlex.join(["python", "-m", "rnn_jax.main", "--workdir", str(run.folder)])
-
-
-def _command_alone(run: Run, sweep: Path) -> str | None:
-    """From the config in sweep.json; None if it is malformed."""
+    """The command that trains a sweep's member alone, by the config in sweep.json, or resumes a run."""
+    resume = shlex.join(["python", "-m", "rnn_jax.main", "--workdir", str(run.folder)])
+    if run.sweep is None:
+        return resume
     try:
-        content = read_object(sweep / SWEEP)
+        content = read_object(run.sweep / SWEEP)
         base, fields, source = content["base"], content["sweep"], str(content["config"])
         typed = {key: base[key.partition(".")[0]][key.partition(".")[2]] for key in content["typed"]}
         durations = ("duration_steps", "duration_epochs")
         typed |= {f"train.{name}": fields[name] for name in durations if fields.get(name) is not None}
-    except (UserError, KeyError, TypeError, AttributeError):
-        return None
+    except (UserError, KeyError, TypeError, AttributeError):  # malformed
+        return resume
     seed = {SEED: run.config[SEED]} if SEED in run.config else {}
     changes = [f"--config.{key}={value}" for key, value in {**typed, **run.point, **seed}.items()]
     return shlex.join(["python", "-m", "rnn_jax.main", "--config", source, *changes])
