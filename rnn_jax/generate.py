@@ -5,7 +5,7 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -126,9 +126,7 @@ def _encode(vocabulary: Vocabulary, text: str, name: str) -> np.ndarray:
         raise UserError(f"{name}: {error}") from error
 
 
-def _generate(
-    generator: "TextGenerator", vocabulary: Vocabulary, prime: np.ndarray, options: argparse.Namespace
-) -> None:
+def _generate(generator: "TextGenerator", vocabulary: Vocabulary, prime: np.ndarray, options: Any) -> None:
     """Print the prime and the generated tokens, each block as soon as it is generated."""
     import jax
 

@@ -19,7 +19,7 @@ from rnn_jax.runtime.command import run_command
 from rnn_jax.runtime.errors import UserError
 
 if TYPE_CHECKING:
-    from rnn_jax.inference.predictor import Predictor
+    from rnn_jax.inference.loading import Trained
 
 EPILOG = """\
 inputs:
@@ -54,10 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         kind = kinds.get(config.task.name)
         if kind is None:
-            tasks = ", ".join(kinds)
-            raise UserError(
-                f"{options.workdir}: task.name = {config.task.name}: predict needs one of {tasks}"
-            )
+            wrong = f"{options.workdir}: task.name = {config.task.name}"
+            raise UserError(f"{wrong}: predict needs one of {', '.join(kinds)}")
         # Before JAX starts.
         if kind in FILES:
             inputs.check_files(options.inputs, FILES[kind])
@@ -65,11 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             inputs.check_texts(options.inputs)
         info = dataset_info.load(options.workdir)
         from rnn_jax.inference.loading import load_trained
-        from rnn_jax.inference.predictor import Predictor
 
         with load_trained(config, info, options.workdir, options.checkpoint) as trained:
             blocks = _read(kind, options.inputs, info, config.dataset.encoding or "utf-8")
-            return _predict(blocks, kind, Predictor(trained), info.classes, as_json=options.json)
+            return _predict(blocks, kind, trained, as_json=options.json)
     return command.exit_status
 
 
@@ -91,16 +88,11 @@ def _read(kind: str, names: Sequence[str], info: DatasetInfo, encoding: str) -> 
     return inputs.read_input_texts(names, info.vocabulary, encoding)
 
 
-def _predict(
-    blocks: Iterator[list[Input]],
-    kind: str,
-    predictor: "Predictor",
-    classes: tuple[str, ...],
-    *,
-    as_json: bool,
-) -> int:
+def _predict(blocks: Iterator[list[Input]], kind: str, trained: "Trained", *, as_json: bool) -> int:
     """Print the predictions of each block as soon as it is computed; return the exit status."""
-    status = 0
+    from rnn_jax.inference.predictor import Predictor
+
+    predictor, status = Predictor(trained), 0
     for block in blocks:
         values = [each.value for each in block if each.value is not None]
         predictions = iter(())
@@ -109,16 +101,15 @@ def _predict(
         elif values:
             predictions = iter(predictor.predict_sequences(values))
         for each in block:
+            row: dict[str, Any] = {"input": each.name, "error": each.error}
             if each.value is not None:
-                row = {"input": each.name, **_row(next(predictions), classes)}
-                print(json.dumps(row) if as_json else _line(row, shorten=kind not in FILES))
-                continue
-            status = 1
-            if as_json:
-                print(json.dumps({"input": each.name, "error": each.error}))
-            else:
+                row = {"input": each.name, **_row(next(predictions), trained.info.classes)}
+            status = max(status, int("error" in row))
+            if "error" in row and not as_json:
                 sys.stdout.flush()  # so that the error appears where its input would
                 print(f"error: {each.error}", file=sys.stderr)
+            else:
+                print(json.dumps(row) if as_json else _line(row, shorten=kind not in FILES))
         sys.stdout.flush()
     return status
 
@@ -128,11 +119,8 @@ def _row(prediction: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
     if not classes:
         return {"values": [float(f"{value:.7g}") for value in prediction]}
     best = np.argsort(-prediction, kind="stable")[:TOP_CLASSES]
-    return {
-        "predictions": [
-            {"class": classes[index], "probability": round(float(prediction[index]), 6)} for index in best
-        ]
-    }
+    pairs = [(classes[index], round(float(prediction[index]), 6)) for index in best]
+    return {"predictions": [{"class": name, "probability": probability} for name, probability in pairs]}
 
 
 def _line(row: dict[str, Any], *, shorten: bool) -> str:

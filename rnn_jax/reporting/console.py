@@ -107,28 +107,22 @@ def result_cells(rows: Results) -> list[list[str]]:
     return cells
 
 
-class _ConsoleHandler(logging.Handler):
-    """Prints log records on a console."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(logging.INFO)
-        self._console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        write = self._console.info if record.levelno < logging.WARNING else self._console.warn
-        write(record.getMessage())
-
-
 @contextmanager
 def logging_to(console: Console) -> Iterator[None]:
     """Within the context, print the package's log records (downloads, waiting for a lock) on `console`.
 
     Afterwards the logger is as it was, so that calling a command from a program leaves nothing behind.
     """
-    logger = logging.getLogger("rnn_jax")
+    logger, handler = logging.getLogger("rnn_jax"), logging.Handler(logging.INFO)
     before = logger.level, logger.handlers
+
+    def emit(record: logging.LogRecord) -> None:
+        write = console.info if record.levelno < logging.WARNING else console.warn
+        write(record.getMessage())
+
+    handler.emit = emit
     logger.setLevel(logging.INFO)
-    logger.handlers = [_ConsoleHandler(console)]
+    logger.handlers = [handler]
     try:
         yield
     finally:

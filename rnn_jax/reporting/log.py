@@ -105,11 +105,11 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = self._open()
+        self._open()
 
-    def _open(self) -> io.FileIO:
+    def _open(self) -> None:
         with writing(self._path):
-            return io.FileIO(self._path, "a+")
+            self._file = io.FileIO(self._path, "a+")
 
     def append(self, row: Mapping[str, object]) -> None:
         """Append a line. ValueError for NaN and infinities, which JSON does not have."""
@@ -124,7 +124,7 @@ class Lines:
             self._file.close()
             with replacing(self._path) as unfinished:
                 unfinished.write_bytes(kept)
-            self._file = self._open()
+            self._open()
 
     def flush(self) -> None:
         """Wait until the lines are on the disk."""

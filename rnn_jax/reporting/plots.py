@@ -16,6 +16,7 @@ from rnn_jax.reporting.log import read_lines
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Names = Sequence[object]
 MAX_COLUMNS, MAX_ROWS = 6, 4  # of the grid of mistakes
 
 
@@ -73,11 +74,7 @@ def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> Path:
 
 @styled()
 def mistakes(
-    images: np.ndarray,
-    labels: Sequence[object],
-    predictions: Sequence[object],
-    probabilities: Sequence[float],
-    path: Path,
+    images: np.ndarray, labels: Names, predictions: Names, probabilities: Sequence[float], path: Path
 ) -> Path:
     """Plot a grid of the most confident mistakes among misclassified `images` [n, height, width] into `path`.
 
@@ -119,10 +116,6 @@ def _label_classes(axes: "Axes", names: Sequence[str], recalls: np.ndarray) -> N
 def _mark_best(axes: "Axes", name: str, validation: Series, step: int) -> None:
     values = validation.values[validation.steps == step]
     if len(values) and np.isfinite(values[0]):
-        style: dict[str, Any] = {
-            "markersize": 9,
-            "markerfacecolor": "none",
-            "color": SPLIT_COLOURS["validation"],
-        }
-        label = f"best, step {step:,}: {format_metric(name, values[0])}"
-        axes.plot(step, charts.scaled(name, values[0]), "o", markeredgewidth=1.8, label=label, **style)
+        style: dict[str, Any] = {"markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.8}
+        label, colour = f"best, step {step:,}: {format_metric(name, values[0])}", SPLIT_COLOURS["validation"]
+        axes.plot(step, charts.scaled(name, values[0]), "o", color=colour, label=label, **style)

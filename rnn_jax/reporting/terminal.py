@@ -10,7 +10,7 @@ from rich import box
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from rnn_jax.reporting.console import SPLIT_WIDTH, Console, Results, result_cells
@@ -18,13 +18,7 @@ from rnn_jax.reporting.formatting import format_metrics, printable
 
 SECONDS_BETWEEN_REDRAWS = 0.2  # a redraw costs milliseconds, a training step may take one
 
-TOKEN_COLOURS = {
-    0.5: "",
-    1.5: "on #3a3000",
-    3.0: "on #5a4000",
-    5.0: "on #803800",
-    8.0: "on #a02020",
-}
+TOKEN_COLOURS = {0.5: "", 1.5: "on #3a3000", 3.0: "on #5a4000", 5.0: "on #803800", 8.0: "on #a02020"}
 """Background of a token by the upper bound of its negative log-likelihood in nats."""
 UNLIKELIEST = "bold on #d00050"
 
@@ -41,9 +35,7 @@ class TerminalConsole(Console):
         self._next_redraw = float("inf")
 
     def header(self, rows: Mapping[str, str]) -> None:
-        grid = Table.grid(padding=(0, 2))
-        grid.add_column(style="dim", no_wrap=True)
-        grid.add_column(overflow="fold")
+        grid = Table.grid(Column(style="dim", no_wrap=True), Column(overflow="fold"), padding=(0, 2))
         for row in rows.items():
             grid.add_row(*row)
         self._rich.print(Panel(grid, box=box.ROUNDED, border_style="cyan", expand=False))
@@ -67,9 +59,8 @@ class TerminalConsole(Console):
             auto_refresh=False,
             expand=True,
         )
-        self._task = self._progress.add_task(
-            "", total=last_step, completed=first_step, text="compiling the training step"
-        )
+        text = "compiling the training step"
+        self._task = self._progress.add_task("", total=last_step, completed=first_step, text=text)
         self._progress.start()
         self._next_redraw = time.perf_counter() + SECONDS_BETWEEN_REDRAWS
 
@@ -107,9 +98,8 @@ class TerminalConsole(Console):
 
     def results(self, rows: Results, notes: Sequence[str] = ()) -> None:
         heading, *cells = result_cells(rows)
-        table = Table(box=box.ROUNDED, border_style="cyan")
-        for name in heading:
-            table.add_column(name, justify="right" if name else "left", no_wrap=bool(name))
+        columns = [Column(name, justify="right" if name else "left", no_wrap=bool(name)) for name in heading]
+        table = Table(*columns, box=box.ROUNDED, border_style="cyan")
         for row in cells:
             table.add_row(*row)
         self._rich.print(table)

@@ -114,13 +114,9 @@ def _complete_benchmarks(runs: Sequence[Run]) -> list[Run]:
     complete = {run.benchmark for run in runs if "" not in run.benchmark}
     if len(complete) != 1:
         return list(runs)
-    (task, data), *_ = complete
-    return [
-        run._replace(benchmark=(task, data))
-        if run.benchmark[0] in ("", task) and run.benchmark[1] in ("", data)
-        else run
-        for run in runs
-    ]
+    (only,) = complete
+    fitting = {(task, data) for task in ("", only[0]) for data in ("", only[1])}
+    return [run._replace(benchmark=only) if run.benchmark in fitting else run for run in runs]
 
 
 def _objective_of(runs: Sequence[Run]) -> Objective | None:
