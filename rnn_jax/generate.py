@@ -5,7 +5,7 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -126,7 +126,9 @@ def _encode(vocabulary: Vocabulary, text: str, name: str) -> np.ndarray:
         raise UserError(f"{name}: {error}") from error
 
 
-def _generate(generator: "TextGenerator", vocabulary: Vocabulary, prime: np.ndarray, options: Any) -> None:
+def _generate(
+    generator: "TextGenerator", vocabulary: Vocabulary, prime: np.ndarray, options: argparse.Namespace
+) -> None:
     """Print the prime and the generated tokens, each block as soon as it is generated."""
     import jax
 
@@ -154,16 +156,17 @@ def _score(generator: "TextGenerator", vocabulary: Vocabulary, tokens: np.ndarra
     from rnn_jax.tasks.language_modelling import metrics_of_loss
 
     losses, _ = generator.score(generator.start(vocabulary.start), tokens)
-    decode = vocabulary.decoder()
     if sys.stdout.isatty():
+        decode = vocabulary.decoder()
         print_tokens([decode(int(token)) for token in tokens], losses)
     notes = [f"{len(tokens):,} tokens, {checkpoint}"]
     unknown = 0 if vocabulary.unknown is None else int((tokens == vocabulary.unknown).sum())
     if unknown:
         notes.append(f"{unknown:,} of them are {vocabularies.UNKNOWN}, not in the vocabulary")
     mean = float(losses.mean(dtype=np.float64))
-    perplexity = metrics_of_loss("word", mean)["perplexity"]
-    metrics = {**metrics_of_loss(vocabulary.unit, mean), "perplexity": perplexity}
+    metrics = metrics_of_loss(vocabulary.unit, mean) | metrics_of_loss(
+        "word", mean
+    )  # perplexity of any token
     build_console().results([("score", metrics)], notes)
 
 

@@ -49,13 +49,11 @@ def _report(summary: Mapping[str, Any], workdir: Path, config: Config, console: 
         raise DivergedError(
             f"diverged: {summary['reason']}\nA lower optimizer.learning_rate or optimizer.clip_norm may help."
         )
-    rows = []
+    splits = ("test", "last_tenth")
+    rows = [(split.replace("_", " "), summary[split]) for split in splits if summary.get(split) is not None]
     if (best := summary["best"]) is not None:
         metrics = {name: value for name, value in best.items() if name != "step"}
-        rows.append((f"best validation, step {best['step']:,}", metrics))
-    for split in ("test", "last_tenth"):
-        if summary.get(split) is not None:
-            rows.append((split.replace("_", " "), summary[split]))
+        rows.insert(0, (f"best validation, step {best['step']:,}", metrics))
     console.results(rows, [f"{summary['wall_seconds']:,.0f} s; curves and checkpoints in {workdir}"])
     return 0
 
@@ -104,8 +102,8 @@ def _evaluate(command: CommandLine, console: Console) -> None:
         labels, predicted = ([classes[index] for index in each] for each in indices)
         confidences = mistakes.probabilities.max(axis=-1).tolist()
         plots.mistakes(mistakes.images, labels, predicted, confidences, folder.mistakes)
-    total = len(predictions.labels)
-    notes.append(f"{len(mistakes.labels):,} of {total:,} misclassified; plots in {folder.path}")
+    wrong, total = len(mistakes.labels), len(predictions.labels)
+    notes.append(f"{wrong:,} of {total:,} misclassified; plots in {folder.path}")
     console.results(list(evaluation.metrics.items()), notes)
     console.confusion(matrix, classes)
 

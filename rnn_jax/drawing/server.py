@@ -61,9 +61,8 @@ class Server(ThreadingMixIn, TCPServer):
         try:
             super().__init__((ADDRESS, port), Handler)
         except OSError as error:
-            raise UserError(
-                f"--port={port}: {error.strerror or error}; omit it to use a free port"
-            ) from error
+            reason = error.strerror or error
+            raise UserError(f"--port={port}: {reason}; omit it to use a free port") from error
 
     @property
     def port(self) -> int:
@@ -95,11 +94,7 @@ class Server(ThreadingMixIn, TCPServer):
 
 
 class RequestError(Exception):
-    """A request that is rejected, with the HTTP status and the reason."""
-
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
+    """A request that is rejected: RequestError(HTTP status, reason)."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -115,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
             self._require_own_page()
             body, kind = self._content()
         except RequestError as error:
-            self.send_error(error.status, str(error))
+            self.send_error(*error.args)
         except OSError:
             raise
         except Exception:

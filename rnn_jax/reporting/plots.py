@@ -9,7 +9,7 @@ import numpy as np
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting import charts
-from rnn_jax.reporting.charts import SPLIT_COLOURS, Series, save, styled
+from rnn_jax.reporting.charts import SPLIT_COLOURS, save, styled
 from rnn_jax.reporting.formatting import format_metric
 from rnn_jax.reporting.log import read_lines
 
@@ -40,8 +40,12 @@ def curves(folder: Path, objective: Objective) -> Path:
         axes = figure.add_subplot(1, len(names), column + 1)
         by_split = {split: charts.series_of(rows, split, name) for split in ("train", "validation", "batch")}
         charts.draw_metric(axes, name, by_split, (summary.get("test") or {}).get(name))
-        if best_step is not None:
-            _mark_best(axes, name, by_split["validation"], best_step)
+        values = by_split["validation"].values[by_split["validation"].steps == best_step]
+        if best_step is not None and np.isfinite(values[:1]).any():
+            label = f"best, step {best_step:,}: {format_metric(name, values[0])}"
+            style: dict[str, Any] = {"color": SPLIT_COLOURS["validation"], "markerfacecolor": "none"}
+            style |= {"markersize": 9, "markeredgewidth": 1.8}
+            axes.plot(best_step, charts.scaled(name, values[0]), "o", label=label, **style)
         charts.add_legend(axes)
     return save(figure, folder / "curves.png")
 
@@ -111,11 +115,3 @@ def _label_classes(axes: "Axes", names: Sequence[str], recalls: np.ndarray) -> N
     axes.grid(visible=True, which="minor", color="#dddddd", linewidth=0.8)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
-
-
-def _mark_best(axes: "Axes", name: str, validation: Series, step: int) -> None:
-    values = validation.values[validation.steps == step]
-    if len(values) and np.isfinite(values[0]):
-        style: dict[str, Any] = {"markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.8}
-        label, colour = f"best, step {step:,}: {format_metric(name, values[0])}", SPLIT_COLOURS["validation"]
-        axes.plot(step, charts.scaled(name, values[0]), "o", color=colour, label=label, **style)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,12 @@ CODE = ("rnn_jax", "configs", "pyproject.toml")
 
 def hardware() -> dict[str, Any]:
     """The processor's name, and the number of cores available to this process."""
-    lines = list[str]()
+    cpu = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        found = re.search(r"^model name\s*:(.*)", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
+        cpu = found[1].strip() if found else cpu
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cpu": names[0] if names else platform.processor() or platform.machine(), "cores": cores}
+    return {"cpu": cpu, "cores": cores}
 
 
 def commit(root: Path = ROOT) -> str | None:

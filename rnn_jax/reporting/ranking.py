@@ -54,11 +54,6 @@ def rank_points(rows: Sequence[Mapping[str, Any]], objective: Objective) -> list
     return sorted(points.values(), key=key)
 
 
-def best_value(rows: Sequence[Mapping[str, Any]], objective: Objective) -> float | None:
-    """The best value of any member; None if there is none."""
-    return objective.best(row["best"][objective.metric] for row in rows if row["best"] is not None)
-
-
 def importances(ranked: Sequence[RankedPoint], keys: Sequence[str]) -> dict[str, float]:
     """The share of the points' variance that each key explains alone, the largest first.
 

@@ -80,18 +80,17 @@ def _winner(best: RankedPoint, objective: Objective, command: str) -> str:
         return "**No member has a result: all diverged, failed, or have no metric.**\n"
     name = objective.metric
     lines = [f"**Best by validation:** {_text(best.point)}: {name} {format_spread(name, best.values)}."]
-    tests = [row["test"] for row in best.rows if row["test"] is not None]
-    if tests:
+    if tests := [row["test"] for row in best.rows if row["test"] is not None]:
         metrics = ", ".join(f"{name} {_spread(name, tests)}" for name in in_order(tests[0]))
         lines.append(f"On test, evaluated for the winner only: {metrics}.")
     return "\n".join([*lines, "", "To train it alone:", "", f"    {command}", ""])
 
 
-def _spread(name: str, metrics: Sequence[Mapping[str, Any]]) -> str:
+def _spread(name: str, metrics: Sequence[Row]) -> str:
     return format_spread(name, [each[name] for each in metrics if each[name] is not None])
 
 
-def _text(point: Mapping[str, Any]) -> str:
+def _text(point: Row) -> str:
     return ", ".join(f"{key} = {value}" for key, value in point.items())
 
 

@@ -13,7 +13,6 @@ from rnn_jax.config.run_folder import make_folder, open_run
 from rnn_jax.config.schema import split_hyper
 from rnn_jax.datasets import dataset_info
 from rnn_jax.datasets.dataset import Dataset
-from rnn_jax.reporting import ranking
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.provenance import hardware
 from rnn_jax.runtime import devices
@@ -92,7 +91,7 @@ def _train_all(
                 values = ", ".join(f"{key} = {point[key]}" for key in members.keys_that_recompile(sweep))
                 number = f"program {group.number + 1} of {len(groups)}"
                 console.info(f"{number}: {values}; {len(group.members)} members")
-            best = ranking.best_value(rows, objective)
+            best = objective.best(row["best"][objective.metric] for row in rows if row["best"] is not None)
             earlier = results.read_rows(group.members, folder)
             rows += earlier or _train(group, folder, console, stop, done=done, best=best)
             done += group.updates

@@ -67,7 +67,7 @@ def curves(run: Run, limit: int) -> tuple[Curves, bool]:
 
 def read_curves(folder: Path) -> dict[tuple[str, str], Series]:
     """The metrics of metrics.jsonl over the steps, by (split, metric); NaN where one was not finite."""
-    file = RunFolder(folder).metrics
+    file, found = RunFolder(folder).metrics, dict[tuple[str, str], Series]()
     points: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for number, row in enumerate(read_rows(file), 1):
         step, split = to_step(row.pop("step", None)), row.pop("split", None)
@@ -77,7 +77,6 @@ def read_curves(folder: Path) -> dict[tuple[str, str], Series]:
             if not (value is None or is_number(value)):
                 raise UserError(f"{file}: damaged, line {number}: {name} is not a number")
             points.setdefault((split, name), []).append((step, math.nan if value is None else float(value)))
-    found = {}
     for key, pairs in points.items():
         steps, values = zip(*sorted(pairs, key=lambda pair: pair[0]), strict=True)
         found[key] = Series(np.array(steps, dtype=np.int64), np.array(values))
@@ -133,9 +132,9 @@ def confusion(run: Run, budget: Budget) -> dict[str, Any]:
 
 def _missing_confusion(run: Run) -> dict[str, str]:
     """Why there is no confusion matrix, or the command that writes one."""
+    checkpoints = RunFolder(run.folder).checkpoints
     if run.best_step is None:
         return {"note": "There is no best checkpoint to evaluate yet."}
-    checkpoints = RunFolder(run.folder).checkpoints
     if not (checkpoints.is_dir() and any(checkpoints.iterdir())):
         return {"note": "Not evaluated, and the run has no checkpoint."}
     command = ["python", "-m", "rnn_jax.main", "--workdir", str(run.folder), "--mode", "eval"]

@@ -1,7 +1,7 @@
 """The contents of the page as plain values, which become JSON."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,7 @@ def build_contents(collected: Collection, command: str, now: datetime) -> Conten
     groups = collection.group_seeds(runs, found.objective)
     by_seed = tables.table_of_groups(groups, columns, found.objective)
     parameters = _parameters(runs, columns, found.metric)
+    units = {TASKS[task].loss_unit if task in TASKS else None for task, _ in found.benchmarks}
     budget = dict(BUDGET)
     return {
         "date": f"{now:%Y-%m-%d %H:%M %Z}".strip(),
@@ -43,7 +44,7 @@ def build_contents(collected: Collection, command: str, now: datetime) -> Conten
         "best": facts.best_results(found, columns),
         "metric": found.metric,
         "direction": None if found.objective is None else found.objective.direction,
-        "units": _units(found),
+        "units": {} if len(units) > 1 or None in units else {"loss": units.pop()},
         "damaged": found.damaged,
         "notes": _notes(found, len(collected.runs), is_thinned, len(columns), len(parameters)),
         "common": common,
@@ -80,12 +81,6 @@ def _read_curves(found: Collection) -> tuple[Collection, list[Curves], bool]:
     return found._replace(runs=runs, damaged=damaged), curves, is_thinned
 
 
-def _units(found: Collection) -> dict[str, str]:
-    """The unit of the loss, if all benchmarks have the same."""
-    units = {TASKS[task].loss_unit if task in TASKS else None for task, _ in found.benchmarks}
-    return {"loss": unit} if len(units) == 1 and (unit := units.pop()) is not None else {}
-
-
 def _notes(found: Collection, total: int, is_thinned: bool, keys: int, drawable: int) -> list[str]:
     """What the page leaves out: of `total` runs, of `keys` in the table, of `drawable` keys in charts."""
     runs = f"{len(found.runs):,} runs"
@@ -110,21 +105,14 @@ def _notes(found: Collection, total: int, is_thinned: bool, keys: int, drawable:
 
 def _details(run: Run, budget: Budget, damaged: list[str]) -> Contents:
     """Facts and attachments of a run; messages about damaged files are added to `damaged`."""
-
-    def read(attachment: Callable[[Run, Budget], Contents]) -> Contents:
+    details: Contents = {"facts": facts.facts_of(run), "command": facts.training_command(run)}
+    for attachment in (attachments.confusion, attachments.mistakes, attachments.samples):
         try:
-            return attachment(run, budget)
+            details[attachment.__name__] = attachment(run, budget)
         except UserError as error:
             damaged.append(str(error))
-            return {"note": str(error)}
-
-    return {
-        "facts": facts.facts_of(run),
-        "command": facts.training_command(run),
-        "confusion": read(attachments.confusion),
-        "mistakes": read(attachments.mistakes),
-        "samples": read(attachments.samples),
-    }
+            details[attachment.__name__] = {"note": str(error)}
+    return details
 
 
 def _parameters(runs: Sequence[Run], columns: Sequence[str], metric: str) -> list[Contents]:

@@ -18,17 +18,17 @@ MAX_VALUES = 3  # of differing values that are listed
 
 def facts_of_all(found: Collection) -> Facts:
     """Facts that the runs share, or their different values."""
-    facts = [("folders", _first(list(map(str, found.folders)), ", "))]
     of_runs = [dict(facts_of(run)) for run in found.runs]
+    values = {"folders": list(map(str, found.folders))}
     for name in ("data", "hardware", "software", "commit"):
-        distinct = [text for text, _ in Counter(own[name] for own in of_runs if name in own).most_common()]
-        facts.append((name, _first(distinct, "; ")))
+        values[name] = [
+            text for text, _ in Counter(own[name] for own in of_runs if name in own).most_common()
+        ]
+    facts = []
+    for name, texts in values.items():
+        more = f" and {len(texts) - MAX_VALUES:,} more" if len(texts) > MAX_VALUES else ""
+        facts.append((name, (", " if name == "folders" else "; ").join(texts[:MAX_VALUES]) + more))
     return [(name, text) for name, text in facts if text]
-
-
-def _first(texts: Sequence[str], separator: str) -> str:
-    more = f" and {len(texts) - MAX_VALUES:,} more" if len(texts) > MAX_VALUES else ""
-    return separator.join(texts[:MAX_VALUES]) + more
 
 
 def best_results(found: Collection, keys: Sequence[str]) -> Facts:
@@ -39,15 +39,12 @@ def best_results(found: Collection, keys: Sequence[str]) -> Facts:
     results = []
     for benchmark, objective in found.benchmarks.items():
         runs = [run for run in found.runs if run.benchmark == benchmark]
-        if not any(run.metrics["validation"] for run in runs):
-            continue
         task, data = (part or "unknown" for part in benchmark)
         name = f"{task.replace('_', ' ')} on {data}"
         if objective is None:
-            results.append((name, "not ranked, since no summary.json has an objective"))
-            continue
-        group = group_seeds(runs, objective)[0]
-        if values_of(group, objective.metric):
+            if any(run.metrics["validation"] for run in runs):
+                results.append((name, "not ranked, since no summary.json has an objective"))
+        elif values_of(group := group_seeds(runs, objective)[0], objective.metric):
             results.append((name, _result(group, objective.metric, keys[:MAX_VALUES])))
     return results
 
@@ -85,13 +82,19 @@ def facts_of(run: Run) -> Facts:
     devices = [str(summary.get("devices") or "")]
     if isinstance(hardware, dict):
         devices.append(f"{hardware.get('cpu')}, {hardware.get('cores')} cores")
+    about_data = ""
+    if isinstance(data, dict):
+        counts = [f"{data[s]:,} {s}" for s in ("train", "validation", "test") if isinstance(data.get(s), int)]
+        about_data = f"{data.get('name')} {data.get('version')}" + (
+            f" ({', '.join(counts)})" if counts else ""
+        )
     software = sorted(versions.items()) if isinstance(versions, dict) else ()
     facts = [
         ("folder", str(run.folder)),
         ("status", run.outcome),
         ("steps", "" if run.step is None else f"{run.step:,}"),
         ("parameters", f"{parameters:,}" if isinstance(parameters, int) else ""),
-        ("data", _data(data) if isinstance(data, dict) else ""),
+        ("data", about_data),
         ("time", f"{format_seconds(seconds)}{shared}" if is_number(seconds) else ""),
         ("throughput", ", ".join(throughput)),
         ("hardware", ", ".join(filter(None, devices))),
@@ -99,11 +102,6 @@ def facts_of(run: Run) -> Facts:
         ("commit", str(summary.get("commit") or "")),
     ]
     return [(name, text) for name, text in facts if text]
-
-
-def _data(data: dict[str, Any]) -> str:
-    counts = [f"{data[s]:,} {s}" for s in ("train", "validation", "test") if isinstance(data.get(s), int)]
-    return f"{data.get('name')} {data.get('version')}" + (f" ({', '.join(counts)})" if counts else "")
 
 
 def is_in_population(run: Run) -> bool:

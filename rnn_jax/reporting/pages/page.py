@@ -27,8 +27,7 @@ def write(contents: Mapping[str, Any], title: str, file: Path) -> int:
     """Write the page and return its size in bytes; raise as `replacing`."""
     text = render(contents, title).encode("utf-8", errors="replace")
     with replacing(file) as unfinished:
-        unfinished.write_bytes(text)
-    return len(text)
+        return unfinished.write_bytes(text)
 
 
 def render(contents: Mapping[str, Any], title: str) -> str:
@@ -55,10 +54,6 @@ def render(contents: Mapping[str, Any], title: str) -> str:
 
 
 def to_json(contents: Mapping[str, Any]) -> str:
-    """ASCII JSON without characters that mean something to HTML, for a <script> element.
-
-    Raises:
-        ValueError: a number is not finite.
-    """
+    """ASCII JSON without characters that mean something to HTML; ValueError if a number is not finite."""
     text = json.dumps(contents, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -84,9 +84,8 @@ def check_folder(folder: Path) -> None:
     if not is_run(folder) and not is_sweep(folder):
         has_runs = any(is_run(inside) or is_sweep(inside) for inside in folder.iterdir())
         hint = f"; it contains some: {folder / '*'}" if has_runs else ""
-        raise UserError(
-            f"{folder}: neither a run folder (no config.json) nor a sweep folder (no {SWEEP}){hint}"
-        )
+        what = f"neither a run folder (no config.json) nor a sweep folder (no {SWEEP})"
+        raise UserError(f"{folder}: {what}{hint}")
 
 
 def find_runs(sweep: Path, *, within_trial: bool = False) -> list[Found]:
@@ -117,9 +116,8 @@ def _folder_of(sweep: Path, row: Row) -> Path:
     is_plain = "\0" not in name and ".." not in Path(name).parts
     real = os.path.realpath(sweep / name) if is_plain else ""
     if not Path(real).is_relative_to(os.path.realpath(sweep)):
-        raise UserError(
-            f"{sweep / RESULTS}: damaged, folder {format_value(name)} is outside of the sweep folder"
-        )
+        found = f"folder {format_value(name)} is outside of the sweep folder"
+        raise UserError(f"{sweep / RESULTS}: damaged, {found}")
     return sweep / name
 
 
