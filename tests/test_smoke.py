@@ -16,7 +16,7 @@ CONFIGS = sorted(path for path in (ROOT / "configs").glob("*.py") if path.stem !
 SMOKES = [
     f"configs/{path.name}:{','.join(name for name in (variant, 'smoke') if name)}"
     for path in CONFIGS
-    for variant in ("", *(name for name in describe(f"configs/{path.name}").variants if name != "smoke"))
+    for variant in ("", *(name for name in describe(f"configs/{path.name}")[1] if name != "smoke"))
 ]
 
 

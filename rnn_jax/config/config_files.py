@@ -8,9 +8,9 @@ variants. A bare name, `mnist`, is a packaged config.
 import ast
 import functools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -22,13 +22,6 @@ from rnn_jax.runtime.errors import UserError
 
 BASE = "base.py"
 """The packaged config that has the default of every key; it names no data set and no task."""
-
-
-class Description(NamedTuple):
-    """The first lines of a config file's docstrings."""
-
-    summary: str
-    variants: dict[str, str]
 
 
 def split_source(source: str) -> tuple[str, list[str]]:
@@ -50,8 +43,11 @@ def listed() -> str:
     return f"available configs: {', '.join(available()) or 'none'}"
 
 
-def describe(path: str) -> Description:
-    """Read the docstrings of a config file without running it; raise SyntaxError if it is not Python."""
+def describe(path: str) -> tuple[str, dict[str, str]]:
+    """Return the first lines of the docstrings of a config file and of its variants, without running it.
+
+    Raises SyntaxError if it is not Python.
+    """
     tree = ast.parse(_find(path).read_bytes())
     summaries = {
         getattr(node, "name", ""): (ast.get_docstring(node) or "").partition("\n")[0]
@@ -65,7 +61,7 @@ def describe(path: str) -> Description:
             for key, value in zip(node.value.keys, node.value.values, strict=True):
                 if isinstance(key, ast.Constant):
                     variants[str(key.value)] = summaries.get(ast.unparse(value), "")
-    return Description(summaries[""], variants)
+    return summaries[""], variants
 
 
 def load(source: str) -> ConfigDict:
@@ -119,11 +115,10 @@ def with_defaults(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:
     return sections
 
 
-def _no_such_variant(path: str, name: str, known: Iterable[str]) -> str:
-    near, names = nearest(name, known), ", ".join(known)
-    if not names:
-        return f"{path}:{name}: the config has no variants"
-    return f"{path}:{name}: no such variant; {f'did you mean {near}?' if near else f'it has {names}'}"
+def _no_such_variant(path: str, name: str, known: Collection[str]) -> str:
+    near = nearest(name, known)
+    hint = f"did you mean {near}?" if near else f"it has {', '.join(known)}"
+    return f"{path}:{name}: {f'no such variant; {hint}' if known else 'the config has no variants'}"
 
 
 def _find(path: str) -> Path:

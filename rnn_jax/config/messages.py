@@ -9,12 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 KINDS = {int: "a whole number", float: "a finite number", bool: "True or False", str: "text"}
-BOUNDS = {
-    Ge: ("ge", "at least", ">="),
-    Gt: ("gt", "more than", ">"),
-    Le: ("le", "at most", "<="),
-    Lt: ("lt", "less than", "<"),
-}
+BOUNDS = {Ge: ("at least", ">="), Gt: ("more than", ">"), Le: ("at most", "<="), Lt: ("less than", "<")}
 MIN_SIMILARITY = 0.6
 """Of two names, by difflib, for one to be suggested for the other."""
 SAME_SECTION_BONUS = 0.1
@@ -109,8 +104,8 @@ def _names(field: FieldInfo) -> list[str]:
 
 def _limits(field: FieldInfo) -> list[tuple[Any, str, str]]:
     """The bounds of a number, each with its words and its sign."""
-    found = [(mark, *BOUNDS[type(mark)]) for mark in field.metadata if type(mark) in BOUNDS]
-    return [(getattr(mark, attribute), phrase, sign) for mark, attribute, phrase, sign in found]
+    found = [(mark, type(mark)) for mark in field.metadata if type(mark) in BOUNDS]
+    return [(getattr(mark, kind.__name__.lower()), *BOUNDS[kind]) for mark, kind in found]
 
 
 def format_value(value: Any) -> str:

@@ -17,9 +17,6 @@ from rnn_jax.config.sections.section import Hyper, Section
 from rnn_jax.config.values import flatten, overridden, plain
 from rnn_jax.runtime.errors import UserError
 
-OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
-"""Pydantic's error types for a number of the right type."""
-
 
 class Config(Section):
     """A whole config, one section for each builder."""
@@ -148,7 +145,8 @@ def _problem(kind: str, place: tuple[int | str, ...], value: Any) -> Problem:
         return Problem(key, f"the whole section is missing; its keys are {_names_in(key)}")
     if kind == "missing":
         return Problem(key, f"must be given ({field.description}): {expected(field)}")
-    message = f"must be {in_bounds(field) if kind in OUT_OF_RANGE else expected(field)}"
+    is_out_of_range = kind.startswith(("greater_than", "less_than"))  # but of the right type
+    message = f"must be {in_bounds(field) if is_out_of_range else expected(field)}"
     if isinstance(value, str) and (near := nearest(value, choices_of(field.annotation))):
         message += f"; did you mean {near}?"
     return Problem(key, message, value)

@@ -8,9 +8,7 @@ import contextlib
 import os
 import re
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from rnn_jax.runtime.errors import UserError
 
@@ -35,20 +33,16 @@ class Processes:
         return self.count == 1
 
 
-class Cluster(NamedTuple):
-    """Environment variables by which a cluster describes its processes, the same that JAX reads."""
-
-    required: tuple[str, ...]
-    """The first has the number of processes, the second the index of this one."""
-    parse_count: Callable[[str], int] = int
-
-
 CLUSTERS = {
     # Of a step: before `srun` a job is one process, however many tasks it may start.
-    "Slurm": Cluster(("SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_STEP_NODELIST")),
-    "Open MPI": Cluster(("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_MCA_orte_hnp_uri")),
-    "a TPU slice": Cluster(("TPU_WORKER_HOSTNAMES", "TPU_WORKER_ID"), lambda hosts: len(hosts.split(","))),
+    "Slurm": ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_STEP_NODELIST"),
+    "Open MPI": ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_MCA_orte_hnp_uri"),
+    "a TPU slice": ("TPU_WORKER_HOSTNAMES", "TPU_WORKER_ID"),
 }
+"""Environment variables by which a cluster describes its processes, the same that JAX reads.
+
+The first has the number of processes, or the list of their hosts; the second has the index of this one.
+"""
 
 
 def processes_of(
@@ -64,11 +58,12 @@ def processes_of(
     if process_count is not None and process_index is not None and coordinator is not None:
         return Processes(process_count, process_index, coordinator)
     found = None
-    for cluster in CLUSTERS.values():
-        if found is None and all(name in os.environ for name in cluster.required):
-            count, index = (os.environ[name] for name in cluster.required[:2])
+    for names in CLUSTERS.values():
+        if found is None and all(name in os.environ for name in names):
+            count, index = (os.environ[name] for name in names[:2])
             with contextlib.suppress(ValueError):
-                found = Processes(cluster.parse_count(count), int(index))
+                has_hosts = names[0].endswith("HOSTNAMES")
+                found = Processes(len(count.split(",")) if has_hosts else int(count), int(index))
     if found is None:
         if process_count is None:
             return Processes()

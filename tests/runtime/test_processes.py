@@ -20,7 +20,7 @@ TPU = {"TPU_WORKER_HOSTNAMES": "a,b", "TPU_WORKER_ID": "1"}
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     for cluster in CLUSTERS.values():
-        for name in cluster.required:
+        for name in cluster:
             monkeypatch.delenv(name, raising=False)
 
 
