@@ -2,10 +2,12 @@
 
 import shlex
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.config.plugins import plugin_flags, plugins_of
 from rnn_jax.reporting import ranking
 from rnn_jax.reporting.console import Console, build_console, logging_to
@@ -14,9 +16,6 @@ from rnn_jax.runtime.errors import DivergedError
 from rnn_jax.runtime.signals import Interrupted, exit_status
 from rnn_jax.sweeping.command import Command, parse
 from rnn_jax.sweeping.folder import SweepFolder
-
-if TYPE_CHECKING:
-    from rnn_jax.sweeping.results import Results
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    console, command = build_console(), parse(arguments)
+    began, console, command = time.perf_counter(), build_console(), parse(arguments)
     folder = SweepFolder(command.workdir)
     folder.check(command.base, command.sweep, command.study and command.study.name)
     try:
@@ -36,27 +35,27 @@ def _run(arguments: Sequence[str]) -> int:
             if command.study is None:
                 from rnn_jax.sweeping.run import run_sweep
 
-                results = run_sweep(command, console)
+                rows, objective = run_sweep(command, console)
             else:
                 from rnn_jax.sweeping.study_run import run_study
 
-                results = run_study(command, command.study, arguments, console)
+                rows, objective = run_study(command, command.study, arguments, console)
     except Interrupted as interrupted:
         _explain_how_to_resume(interrupted.signal.name, command, console)
         return exit_status(interrupted.signal)
-    return _print_results(results, folder, console)
+    last_note = f"{time.perf_counter() - began:,.0f} s; the report is {folder.report}"
+    return _print_results(rows, objective, last_note, console)
 
 
-def _print_results(results: "Results", folder: SweepFolder, console: Console) -> int:
-    """Print the five best points and the report's path; return the exit status."""
-    ranked = ranking.rank_points(results.rows, results.objective)
-    rows = []
+def _print_results(rows: list[dict[str, Any]], objective: Objective, last_note: str, console: Console) -> int:
+    """Print the five best points, and notes; return the exit status."""
+    ranked, best = ranking.rank_points(rows, objective), []
     for found in ranked[:5]:
         values = ", ".join(f"{key.partition('.')[2]} = {value}" for key, value in found.point.items())
-        rows.append((values, {f"validation {results.objective.metric}": found.mean}))
-    statuses, ends = Counter(row["status"] for row in results.rows), ("diverged", "failed", "pruned")
-    notes = [f"{statuses[end]} of {len(results.rows)} members {end}" for end in ends if statuses[end]]
-    console.results(rows, [*notes, f"{results.seconds:,.0f} s; the report is {folder.report}"])
+        best.append((values, {f"validation {objective.metric}": found.mean}))
+    statuses, ends = Counter(row["status"] for row in rows), ("diverged", "failed", "pruned")
+    notes = [f"{statuses[end]} of {len(rows)} members {end}" for end in ends if statuses[end]]
+    console.results(best, [*notes, last_note])
     if ranked[0].has_result:
         return 0
     return DivergedError.exit_status if statuses["diverged"] else 1

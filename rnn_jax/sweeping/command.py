@@ -86,9 +86,7 @@ class Command(NamedTuple):
 def parse(arguments: Sequence[str]) -> Command:
     """Parse a command line (`sys.argv[1:]`).
 
-    Raises:
-        UserError: one line (at most two) per error.
-        SystemExit: with status 0, after `--help`.
+    Raises UserError with one line (at most two) per error, and SystemExit with status 0 after `--help`.
     """
     if {"--help", "-h"} & set(arguments):
         print(USAGE, end="")
@@ -193,10 +191,8 @@ def _study(flags: Mapping[str, list[str]], base: Base, workdir: Path | None) -> 
         name = flags["study"][-1]
         # The folder has this name by default.
         if not name.strip() or "/" in name or name in (".", "..") or len(name) > LONGEST_NAME:
-            raise UserError(
-                f"--study {format_value(name)}: must be a name without '/', "
-                f"of at most {LONGEST_NAME} characters"
-            )
+            allowed = f"a name without '/', of at most {LONGEST_NAME} characters"
+            raise UserError(f"--study {format_value(name)}: must be {allowed}")
     else:
         name = (workdir and SweepFolder(workdir).study()) or run_name(base.source)
     workers = _positive("workers", flags, default=1)

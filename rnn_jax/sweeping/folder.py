@@ -65,8 +65,7 @@ class SweepFolder:
     def check(self, base: Base, sweep: Sweep, study: str | None = None) -> None:
         """Check that a sweep may start or resume here; `study` is the name of the one that stores it.
 
-        Raises:
-            UserError: it is not a folder, or contains another sweep, with the differences, or something else.
+        Raises UserError if it is no folder, or contains another sweep, with the differences, or other files.
         """
         if not is_folder_of(self.path, self.sweep, "a sweep's folder"):
             return
@@ -75,9 +74,8 @@ class SweepFolder:
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{self.sweep}: damaged ({error!r})") from error
         if found := differences(there, comparable_values(sweep_content(base, sweep, study))):
-            raise UserError(
-                f"{self.path} contains another sweep: {found}\ngive another --workdir, or that sweep"
-            )
+            remedy = "give another --workdir, or that sweep"
+            raise UserError(f"{self.path} contains another sweep: {found}\n{remedy}")
 
     def open(self, base: Base, sweep: Sweep, objective: Objective, study: str | None = None) -> None:
         """Create the folder, or open it to resume; raise as `check`, or UserError if it cannot be written."""
@@ -100,9 +98,8 @@ class SweepFolder:
         content = self._read()
         require_plugins(content.get("plugins"), self.sweep)
         if "study" in content and not in_study:
-            raise UserError(
-                f"{self.path}: the sweep of study {content['study']!r}; --storage, its database, is missing"
-            )
+            missing = "--storage, its database, is missing"
+            raise UserError(f"{self.path}: the sweep of study {content['study']!r}; {missing}")
         try:
             fields = content["sweep"] | {name: dict(content["sweep"][name]) for name in ORDERED}
             sweep = definition.check(fields, str(self.sweep), in_study=in_study)

@@ -60,10 +60,8 @@ def build_members(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | N
         raise UserError("\n".join(f"{origin}: {error}" for error in errors))
     count = sweep.num_trials if sweep.num_trials is not None else math.prod(map(len, sweep.grid.values()))
     if count * sweep.seeds > MAX_MEMBERS:
-        raise UserError(
-            f"{origin}: {format_value(count)} points with {format_value(sweep.seeds)} seeds are too many "
-            f"members; a sweep has at most {MAX_MEMBERS:,}"
-        )
+        found = f"{format_value(count)} points with {format_value(sweep.seeds)} seeds"
+        raise UserError(f"{origin}: {found} are too many members; a sweep has at most {MAX_MEMBERS:,}")
     members: list[Member] = []
     for point in points(sweep) if at is None else at:
         config = _config(base, point | {"train.report_test": False} | duration(sweep), errors, origin)
@@ -71,14 +69,11 @@ def build_members(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | N
             continue
         first = config.train.seed
         if config.train.divergence == "restore":
-            raise UserError(
-                "train.divergence = 'restore': not in a sweep, whose members share their steps; "
-                "use 'stop' or 'skip'"
-            )
+            reason = "not in a sweep, whose members share their steps; use 'stop' or 'skip'"
+            raise UserError(f"train.divergence = 'restore': {reason}")
         if first + sweep.seeds > NUM_SEEDS:
-            raise UserError(
-                f"{sweep.seeds} seeds from train.seed = {first}: seeds are less than {NUM_SEEDS:,}"
-            )
+            found = f"{sweep.seeds} seeds from train.seed = {first}"
+            raise UserError(f"{found}: seeds are less than {NUM_SEEDS:,}")
         for seed in range(first, first + sweep.seeds):
             train = config.train.model_copy(update={"seed": seed})
             members.append(Member(len(members), point, config.model_copy(update={"train": train})))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
@@ -19,16 +19,7 @@ from rnn_jax.sweeping.members import Member
 from rnn_jax.training.build import build
 from rnn_jax.training.program import load
 
-Row = dict[str, Any]
-"""A line of results.jsonl."""
-
-
-class Results(NamedTuple):
-    """The results of a sweep."""
-
-    rows: list[Row]  # one per member
-    objective: Objective
-    seconds: float  # wall time of this process
+Row = dict[str, Any]  # a line of results.jsonl
 
 
 def read_rows(group: Sequence[Member], folder: SweepFolder) -> list[Row] | None:

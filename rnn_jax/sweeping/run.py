@@ -1,7 +1,6 @@
 """Runs a sweep in this process: one program after another, the winner's test, the report."""
 
 import math
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -26,7 +25,7 @@ from rnn_jax.sweeping.command import Command
 from rnn_jax.sweeping.definition import Sweep
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Member
-from rnn_jax.sweeping.results import Results, Row
+from rnn_jax.sweeping.results import Row
 from rnn_jax.training import memory
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.plan import Plan
@@ -51,9 +50,12 @@ class Group(NamedTuple):
         return self.halving.updates_left(self.job.plan.last_step, len(self.members))
 
 
-def run_sweep(command: Command, console: Console) -> Results:
-    """Run a sweep, or resume the one in its folder. If a signal interrupts this, everything is saved."""
-    began, folder = time.perf_counter(), SweepFolder(command.workdir)
+def run_sweep(command: Command, console: Console) -> tuple[list[Row], Objective]:
+    """Run a sweep, or resume the one in its folder; return a row per member, and the objective.
+
+    If a signal interrupts this, everything is saved.
+    """
+    folder = SweepFolder(command.workdir)
     with StopSignal() as stop:
         with stop.raising():
             groups = _groups(command)
@@ -74,7 +76,7 @@ def run_sweep(command: Command, console: Console) -> Results:
                 run.write_summary({**(run.read_summary() or {}), **tested})
                 write_json(folder.row(number), row)
             results.write_report(rows, objective, command)
-    return Results(rows, objective, time.perf_counter() - began)
+    return rows, objective
 
 
 def _train_all(
@@ -117,9 +119,8 @@ def with_objective(job: Job, metric: str | None) -> Job:
     if metric is None or metric == task.objective.metric:
         return job
     if metric not in task.metrics:
-        raise UserError(
-            f"objective = {metric!r}: validation has no such metric; it has {', '.join(task.metrics)}"
-        )
+        known = ", ".join(task.metrics)
+        raise UserError(f"objective = {metric!r}: validation has no such metric; it has {known}")
     return job._replace(task=task._replace(objective=Objective(metric, task.metrics[metric])))
 
 
@@ -154,11 +155,10 @@ def _check_memory(group: Group) -> None:
     free, each = devices.free_memory(where), bytes_of_member(group.job)
     data = sum(array.nbytes for arrays in group.job.device_arrays.values() for array in arrays.values())
     shared = where.device_count * data
-    if free is not None and shared + count * each > free:
-        raise StorageError(
-            f"{count} members in one program need about {(shared + count * each) / 1e9:,.1f} GB, and "
-            f"{free / 1e9:,.1f} GB are free: {max(0, free - shared) // each:,} would fit"
-        )
+    if free is not None and (needed := shared + count * each) > free:
+        found = f"{count} members in one program need about {needed / 1e9:,.1f} GB"
+        fit = f"{max(0, free - shared) // each:,} would fit"
+        raise StorageError(f"{found}, and {free / 1e9:,.1f} GB are free: {fit}")
 
 
 def _devices(group: Group) -> Devices:

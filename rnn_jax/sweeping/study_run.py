@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.datasets.dataset import describe
 from rnn_jax.reporting.console import Console, build_console
@@ -22,7 +23,7 @@ from rnn_jax.runtime.signals import Interrupted, StopSignal
 from rnn_jax.sweeping import members, results
 from rnn_jax.sweeping.command import Command, StudyOptions, parse, without
 from rnn_jax.sweeping.folder import SweepFolder, comparable_values, sweep_content
-from rnn_jax.sweeping.results import Results, Row
+from rnn_jax.sweeping.results import Row
 from rnn_jax.sweeping.run import build_jobs, with_objective
 from rnn_jax.sweeping.study.storage import hide_password
 from rnn_jax.sweeping.study.study import Study, open_study
@@ -43,12 +44,13 @@ class UnfinishedError(UserError):
     exit_status = 1
 
 
-def run_study(command: Command, options: StudyOptions, arguments: Sequence[str], console: Console) -> Results:
+def run_study(
+    command: Command, options: StudyOptions, arguments: Sequence[str], console: Console
+) -> tuple[list[Row], Objective]:
     """Train trials of a study until all have finished, here or elsewhere; `arguments` are for the workers.
 
-    If a signal interrupts this, everything is saved.
+    Returns a row per seed of each trial, and the objective. If a signal interrupts this, everything is saved.
     """
-    began = time.perf_counter()
     with StopSignal() as stop:
         with stop.raising():
             data, study, settings = _join(command, options)
@@ -58,12 +60,10 @@ def run_study(command: Command, options: StudyOptions, arguments: Sequence[str],
         else:
             statuses = run_workers([*arguments, "--workdir", str(command.workdir)], options, stop)
             if unfinished := study.num_unfinished():
-                raise UnfinishedError(
-                    f"all workers have ended (exit statuses {', '.join(map(str, statuses))}), and "
-                    f"{unfinished} trials have not finished; the same command resumes them"
-                )
-        rows = _write_results(study, command, settings, stop, console)
-    return Results(rows, settings.objective, time.perf_counter() - began)
+                ended = f"all workers have ended (exit statuses {', '.join(map(str, statuses))})"
+                trials = f"{unfinished} trials have not finished; the same command resumes them"
+                raise UnfinishedError(f"{ended}, and {trials}")
+        return _write_results(study, settings, stop, console), settings.objective
 
 
 def run_workers(arguments: Sequence[str], options: StudyOptions, stop: StopSignal) -> list[int]:
@@ -107,30 +107,20 @@ def _run_worker(arguments: Sequence[str]) -> None:
 def _join(command: Command, options: StudyOptions) -> tuple[str, Study, TrialSettings]:
     """Check that trials can be trained here, and join the study; return also a line about the data."""
     base, sweep, folder = command.base, command.sweep, SweepFolder(command.workdir)
-    reference = command.members[0].config
     jobs = build_jobs(members.groups(command.members))
     objective = with_objective(jobs[0], sweep.objective).task.objective
     data = [(f"{job.data.name} {job.data.version}", job.data.counts) for job in jobs]
     counted = [f"{name}: {', '.join(f'{n} {split}' for split, n in counts.items())}" for name, counts in data]
     content = comparable_values(sweep_content(base, sweep, options.name))
-    content["runtime.matmul_precision"] = reference.runtime.matmul_precision
+    content["runtime.matmul_precision"] = command.members[0].config.runtime.matmul_precision
     content["the data"] = "; ".join(dict.fromkeys(counted))
-    study = open_study(
-        options.url,
-        options.name,
-        sweep,
-        members.points(sweep) if sweep.grid else [],
-        content=content,
-        objective=objective,
-        versions={name: importlib.metadata.version(name) for name in PACKAGES},
-        commit=commit(),
-        heartbeat_seconds=options.heartbeat_seconds,
-    )
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    recorded = {"content": content, "versions": versions, "commit": commit()}
+    study = open_study(options, sweep, members.points(sweep) if sweep.grid else [], objective, recorded)
     folder.open(base, sweep, objective, options.name)
     study.require_folder(folder.token(), str(command.workdir))
     is_run = sweep.seeds == 1 and objective == jobs[0].task.objective
-    settings = TrialSettings(folder, base, sweep, objective, is_run, reference)
-    return describe(jobs[0].data)["data"], study, settings
+    return describe(jobs[0].data)["data"], study, TrialSettings(command, objective, is_run)
 
 
 def _print_header(console: Console, command: Command, options: StudyOptions, data: str, study: Study) -> None:
@@ -152,23 +142,22 @@ def _print_header(console: Console, command: Command, options: StudyOptions, dat
     console.header({**rows, "folder": str(command.workdir)})
 
 
-def _write_results(
-    study: Study, command: Command, settings: TrialSettings, stop: StopSignal, console: Console
-) -> list[Row]:
+def _write_results(study: Study, settings: TrialSettings, stop: StopSignal, console: Console) -> list[Row]:
     """Evaluate the winner on test, and write the results; return a row per seed of each trial.
 
     Every worker's command does this, one after another: the later ones find the test metrics.
     """
-    trials, folder, objective = study.finished(), settings.folder, settings.objective
+    trials, command, objective = study.finished(), settings.command, settings.objective
+    folder = SweepFolder(command.workdir)
     with waiting_lock(folder.path / LOCK, stop.check):
-        rows = _rows(trials, command, settings)
+        rows = _rows(trials, settings)
         earlier = {row.get(FOLDER): row for row in read_lines(folder.results)}
         for row in rows:
             before = earlier.get(row[FOLDER], {})
             if before.get("test") is not None and before["best"] == row["best"]:
                 row["test"] = before["test"]
         for row in results.rows_to_test(rows, objective, command):
-            seeds = members.build_members(settings.base, settings.sweep, "the winner", at=[row["point"]])
+            seeds = members.build_members(command.base, command.sweep, "the winner", at=[row["point"]])
             config = next(member.config for member in seeds if member.seed == row["seed"])
             try:
                 row.update(results.evaluate_test(config, RunFolder(folder.path / row[FOLDER]), stop.check))
@@ -178,8 +167,8 @@ def _write_results(
     return rows
 
 
-def _rows(trials: Sequence[FinishedTrial], command: Command, settings: TrialSettings) -> list[Row]:
-    rows, nothing = list[Row](), {"step": 0, "best": None, "test": None}
+def _rows(trials: Sequence[FinishedTrial], settings: TrialSettings) -> list[Row]:
+    command, rows, nothing = settings.command, list[Row](), {"step": 0, "best": None, "test": None}
     for trial in trials:
         folder = trial.attributes.get(FOLDER)
         for seed, summary in enumerate(trial.attributes.get(RESULTS) or [nothing] * command.sweep.seeds):

@@ -24,7 +24,7 @@ from rnn_jax.reporting.provenance import hardware
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.lock import is_locked, wait_while, waiting_lock
 from rnn_jax.runtime.signals import StopSignal
-from rnn_jax.sweeping.definition import Sweep
+from rnn_jax.sweeping.command import Command
 from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.members import Base, Member, build_members
 from rnn_jax.sweeping.study import trials
@@ -59,12 +59,9 @@ OUTCOMES: dict[type[Exception], str] = {
 class TrialSettings(NamedTuple):
     """What all trials of a study share."""
 
-    folder: SweepFolder
-    base: Base
-    sweep: Sweep
+    command: Command  # this worker has built the config of its first member, with the data of all trials
     objective: Objective
     is_run: bool  # whether a trial is a single run, not a population
-    reference: Config  # one that this worker has built, with the data of all trials
 
 
 def work(study: Study, settings: TrialSettings, stop: StopSignal, console: Console) -> None:
@@ -109,14 +106,15 @@ def train_trial(trial: ClaimedTrial, settings: TrialSettings, stop: StopSignal) 
 
     Without a result, an error of `study/trials.py` is raised, and UserError if no trial can be trained here.
     """
-    base = settings.base._replace(sections=overridden(settings.base.sections, OVERRIDES))
+    command = settings.command
+    base = command.base._replace(sections=overridden(command.base.sections, OVERRIDES))
     try:
-        seeds = build_members(base, settings.sweep, "this point", at=[trial.point])
+        seeds = build_members(base, command.sweep, "this point", at=[trial.point])
     except UserError as error:  # of a combination of values; each value is valid
         raise trials.TrialFailedError(str(error)) from error
     name = _folder_name(seeds, settings)
     trial.set_attribute(FOLDER, name)
-    folder = SweepFolder(settings.folder.path / name)
+    folder = SweepFolder(command.workdir / name)
     runs = [RunFolder(folder.path)] if settings.is_run else [folder.member(each.number) for each in seeds]
     evaluations = Evaluations([run.metrics for run in runs], settings.objective.metric)
 
@@ -131,9 +129,9 @@ def train_trial(trial: ClaimedTrial, settings: TrialSettings, stop: StopSignal) 
     # Another trial may have the same point, and the process of a dead worker may still be running.
     with waiting_lock(folder.path.with_suffix(".turn"), check_stop):
         wait_while(lambda: is_locked(folder.path), check_stop)
-        command = _open(folder, base, seeds[0], settings)
+        arguments = _open(folder, base, seeds[0], settings)
         try:
-            end = run_process(command, folder.path / OUTPUT, report, stop)
+            end = run_process(arguments, folder.path / OUTPUT, report, check_stop)
         finally:
             found = [run.read_summary() for run in runs]
             summaries = [{} if summary is None else {**summary, "hardware": hardware()} for summary in found]
@@ -141,8 +139,8 @@ def train_trial(trial: ClaimedTrial, settings: TrialSettings, stop: StopSignal) 
                 trial.set_attribute(RESULTS, summaries)
     if end.status == 0:
         return _objective(summaries, settings.objective.metric)
-    is_wrong_input = end.status == UserError.exit_status
-    is_invalid = is_wrong_input and _can_be_built(settings.reference) and not _can_be_built(seeds[0].config)
+    is_invalid = end.status == UserError.exit_status and not _can_be_built(seeds[0].config)
+    is_invalid = is_invalid and _can_be_built(command.members[0].config)
     raise failure_of(end, f"trial {trial.number}", summaries[0].get("reason"), is_config_invalid=is_invalid)
 
 
@@ -163,7 +161,7 @@ def _open(folder: SweepFolder, base: Base, first: Member, settings: TrialSetting
         return ["main", *SINGLE_PROCESS, *arguments]
     grid = {key: (value,) for key, value in first.point.items()}
     changes = {"grid": grid, "ranges": {}, "num_trials": None, "sampler": None, "pruner": None}
-    folder.open(base, settings.sweep.model_copy(update=changes), settings.objective)
+    folder.open(base, settings.command.sweep.model_copy(update=changes), settings.objective)
     return ["sweep", *arguments]
 
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from rnn_jax.runtime.errors import DivergedError, StorageError, UserError
 from rnn_jax.runtime.lock import POLL_SECONDS
-from rnn_jax.runtime.signals import SAME_REQUEST, StopSignal, is_stop_status
-from rnn_jax.sweeping.study.trials import TrialFailedError, TrialRequeuedError
+from rnn_jax.runtime.signals import SAME_REQUEST, is_stop_status
+from rnn_jax.sweeping.study.trials import TrialFailedError
 
 CHILD = ("-m", "rnn_jax.sweeping.child")
 # A scheduler may stop the processes of workers as well as the workers, which then stop theirs again.
@@ -71,12 +71,12 @@ class ProcessEnd(NamedTuple):
 
 
 def run_process(
-    command: Sequence[str], output: Path, report: Callable[[], None], stop: StopSignal
+    command: Sequence[str], output: Path, report: Callable[[], None], check_stop: Callable[[], None]
 ) -> ProcessEnd:
     """Run `python -m rnn_jax.COMMAND` to its end; it receives SIGTERM if this function raises.
 
     Its standard output and error are appended to a file. `report` is called regularly, and after the end, and
-    may raise. TrialRequeuedError is raised if a signal stops this process.
+    may raise. `check_stop` raises if a signal has stopped this process.
     """
     with output.open("ab+") as file:
         before = file.seek(0, os.SEEK_END)
@@ -95,8 +95,7 @@ def run_process(
                     status = process.wait(POLL_SECONDS)
                     break
                 report()
-                if stop.requested is not None:
-                    raise TrialRequeuedError
+                check_stop()
             report()
         finally:
             process.terminate()  # without effect after its end
@@ -105,8 +104,7 @@ def run_process(
         lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
     if is_stop_status(status):
         time.sleep(POLL_SECONDS)  # a scheduler may have stopped that process before this one
-        if stop.requested is not None:
-            raise TrialRequeuedError
+        check_stop()
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     last = [f"exit status {status}", *lines[-1:], *errors[-1:]][-1]
     return ProcessEnd(status, last[:LONGEST_MESSAGE])

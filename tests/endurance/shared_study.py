@@ -133,20 +133,14 @@ def _trivial(scratch: Path, url: str, trials: int) -> Begin:
 def _open(url: str, trials: int) -> Any:
     from rnn_jax.config.objective import Objective
     from rnn_jax.sweeping import definition
+    from rnn_jax.sweeping.command import StudyOptions
     from rnn_jax.sweeping.study.study import open_study
 
     fields = {"ranges": {"x": {"uniform": (0.0, 1.0)}}, "num_trials": trials}
     sweep = definition.check(fields, "trivial", in_study=True)
-    return open_study(
-        url,
-        STUDY,
-        sweep,
-        [],
-        content={"sweep": "trivial"},
-        objective=Objective("loss", "min"),
-        versions={},
-        heartbeat_seconds=HEARTBEAT_SECONDS,
-    )
+    options = StudyOptions(url, STUDY, 1, HEARTBEAT_SECONDS)
+    settings = {"content": {"sweep": "trivial"}, "versions": {}, "commit": None}
+    return open_study(options, sweep, [], Objective("loss", "min"), settings)
 
 
 def _work(url: str, trials: int) -> None:

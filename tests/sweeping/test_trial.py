@@ -18,7 +18,6 @@ from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.signals import StopSignal
 from rnn_jax.sweeping import trial_process
 from rnn_jax.sweeping.command import parse
-from rnn_jax.sweeping.folder import SweepFolder
 from rnn_jax.sweeping.study.trials import TrialFailedError, TrialPrunedError, TrialRequeuedError
 from rnn_jax.sweeping.trial import TrialSettings, train_trial
 
@@ -62,9 +61,8 @@ class Recorded:
 @pytest.fixture
 def settings(tmp_path: Path) -> TrialSettings:
     grid = ["--grid", f"{RATE}=1e-3,1e-2", "--storage", "sqlite:///x.db"]
-    command = parse(["--config", "configs/digits.py:smoke", *grid])
-    folder, objective = SweepFolder(tmp_path / "sweep"), Objective("accuracy", "max")
-    return TrialSettings(folder, command.base, command.sweep, objective, True, command.members[0].config)
+    command = parse(["--config", "configs/digits.py:smoke", *grid, "--workdir", str(tmp_path / "sweep")])
+    return TrialSettings(command, Objective("accuracy", "max"), is_run=True)
 
 
 def train(
@@ -74,14 +72,14 @@ def train(
     monkeypatch: pytest.MonkeyPatch,
     stop: StopSignal | None = None,
 ) -> float:
-    script = settings.folder.path.parent / "fake.py"
+    script = settings.command.workdir.parent / "fake.py"
     script.write_text(FAKE + body)
     monkeypatch.setattr(trial_process, "CHILD", (str(script),))
     return train_trial(trial, settings, stop or StopSignal())  # pyright: ignore[reportArgumentType]
 
 
 def folder_of(trial: Recorded, settings: TrialSettings) -> Path:
-    return settings.folder.path / trial.attributes["folder"]
+    return settings.command.workdir / trial.attributes["folder"]
 
 
 def test_the_objective_and_the_reported_evaluations(
@@ -177,11 +175,13 @@ def test_a_trial_with_an_invalid_config_fails(
     trial.point["task.shift_pixels"] = 20
     with pytest.raises(TrialFailedError, match=r"task\.shift_pixels = 20: out of sight"):
         train(trial, settings, body, monkeypatch)
-    invalid = settings.reference.model_copy(
-        update={"task": settings.reference.task.model_copy(update={"shift_pixels": 20})}
-    )
+    member = settings.command.members[0]
+    task = member.config.task.model_copy(update={"shift_pixels": 20})
+    invalid = member._replace(config=member.config.model_copy(update={"task": task}))
     with pytest.raises(UserError, match="trial 4"):  # for instance without the data
-        train(trial, settings._replace(reference=invalid), body, monkeypatch)
+        train(
+            trial, settings._replace(command=settings.command._replace(members=[invalid])), body, monkeypatch
+        )
 
 
 def test_the_message_is_that_of_the_last_attempt(

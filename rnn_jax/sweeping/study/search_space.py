@@ -11,8 +11,7 @@ if TYPE_CHECKING:
 
 SIGNIFICANT_DIGITS = 5
 
-Point = dict[str, Any]
-"""Values of the varied keys."""
+Point = dict[str, Any]  # values of the varied keys
 
 
 def sample(ranges: Mapping[str, Range], num_points: int, seed: int) -> list[Point]:

@@ -25,8 +25,7 @@ RETRY_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0)  # long enough for a database to res
 LONGEST_REASON = 200
 DATABASE_ERRORS = (StorageInternalError, DBAPIError)
 Result = TypeVar("Result")
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", ExperimentalWarning)
+with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
     # Replaces a failed trial by a waiting one.
     requeue = RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)
 
@@ -65,10 +64,8 @@ def connect(url: str, heartbeat_seconds: int) -> Storage:
     except TimeoutError as error:
         raise UserError(f"{place}: no response within {CONNECT_TIMEOUT_SECONDS} seconds") from error
     except (NoSuchModuleError, ImportError) as error:
-        raise UserError(
-            f"{place}: no driver is installed for this database; sqlite:///FILE needs none, "
-            "postgresql://... needs pip install -e '.[sweep]'"
-        ) from error
+        needed = "sqlite:///FILE needs none, postgresql://... needs pip install -e '.[sweep]'"
+        raise UserError(f"{place}: no driver is installed for this database; {needed}") from error
     except RuntimeError as error:  # the version of the tables
         raise UserError(f"{place}: {_one_line(error)}") from error
     except DBAPIError as error:
@@ -122,10 +119,8 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise UserError(
-            f"--storage {hide_password(url)}: must be the URL of a database, sqlite:///FILE or "
-            "postgresql://USER:PASSWORD@HOST/DATABASE"
-        ) from error
+        urls = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
+        raise UserError(f"--storage {hide_password(url)}: must be the URL of a database, {urls}") from error
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise UserError(f"--storage {url}: is in the memory of one process; give a file, sqlite:///FILE")
     if parsed.drivername in ("postgresql", "postgres"):  # hosting providers use both
@@ -146,8 +141,7 @@ def _open(url: URL, heartbeat_seconds: int) -> Storage:
     attempt = 1
     while True:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ExperimentalWarning)
+            with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
                 return Storage(
                     url.render_as_string(hide_password=False),
                     engine_kwargs={"connect_args": timeouts, "pool_pre_ping": not is_file},

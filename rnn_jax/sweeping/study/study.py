@@ -12,7 +12,7 @@ import os
 import socket
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import optuna
@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.sweeping.command import StudyOptions
 from rnn_jax.sweeping.definition import Pruner, Sweep
 from rnn_jax.sweeping.folder import differences
 from rnn_jax.sweeping.study import search_space, storage, trials
@@ -42,16 +43,11 @@ class Study:
     """The trials of a sweep, as one worker has access to them."""
 
     def __init__(
-        self,
-        study: optuna.Study,
-        sweep: Sweep,
-        points: list[Point],
-        heartbeat_seconds: int,
-        created_by: str | None,
+        self, study: optuna.Study, sweep: Sweep, points: list[Point], heartbeat: int, created_by: str | None
     ) -> None:
         """Wrap Optuna's study; see `open_study`. `created_by`: its commit, if it is not this one."""
         self.created_by, self._study, self._sweep, self._points = created_by, study, sweep, points
-        self._grace_seconds = MISSED_HEARTBEATS * heartbeat_seconds
+        self._grace_seconds = MISSED_HEARTBEATS * heartbeat
         self._lost_since: dict[tuple[int, str], float] = {}
         self._own_num_trials = len(points) or sweep.num_trials or 0
 
@@ -69,10 +65,10 @@ class Study:
             if FOLDER_TOKEN not in retry(lambda: self._study.user_attrs):
                 retry(lambda: self._study.set_user_attr(FOLDER_TOKEN, token))
             if retry(lambda: self._study.user_attrs)[FOLDER_TOKEN] != token:
-                raise UserError(
-                    f"{folder}: not the folder of study {self._study.study_name}\n"
+                remedy = (
                     "All its workers need that folder, on every machine (--workdir); or give another --study."
                 )
+                raise UserError(f"{folder}: not the folder of study {self._study.study_name}\n{remedy}")
 
     def run_next(self, train: TrainTrial) -> bool:
         """Claim a trial and finish it; return False if none is left to claim.
@@ -132,23 +128,18 @@ class Study:
         try:
             deaths = trials.num_deaths(self._trials(), claimed.number)
             if deaths >= MAX_DEATHS:
-                raise trials.TrialFailedError(
-                    f"{deaths} workers died during it; most likely it ran out of memory"
-                )
+                reason = "most likely it ran out of memory"
+                raise trials.TrialFailedError(f"{deaths} workers died during it; {reason}")
             return train(claimed)
         except (UserError, trials.TrialRequeuedError):
             claimed.set_attribute(trials.REQUEUED, trial.number)
             raise
-        except trials.TrialPrunedError as error:
-            raise optuna.TrialPruned from error
-        except trials.TrialFailedError as error:
-            claimed.set_attribute(trials.REASON, str(error))
-            raise
-        except trials.TrialTakenOverError:
+        except (trials.TrialPrunedError, trials.TrialTakenOverError):
             raise
         except Exception as error:
-            if storage.database_cause(error) is None:  # a bug, which would be raised again
-                claimed.set_attribute(trials.REASON, f"a bug: {error!r}")
+            if storage.database_cause(error) is None:  # a bug would be raised again
+                is_bug = not isinstance(error, trials.TrialFailedError)
+                claimed.set_attribute(trials.REASON, f"a bug: {error!r}" if is_bug else str(error))
             raise
 
     def _claim(self, trial: Trial) -> ClaimedTrial:
@@ -178,8 +169,7 @@ class Study:
 
     def _requeue_lost(self) -> None:
         """Requeue trials of dead workers: at once by their heartbeats, others after the same time."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             retry(lambda: optuna.storages.fail_stale_trials(self._study))
         now, since = time.monotonic(), {}
         for trial in trials.lost(self._trials()):
@@ -207,32 +197,19 @@ class Study:
 
 
 def open_study(
-    url: str,
-    name: str,
-    sweep: Sweep,
-    points: list[Point],
-    *,
-    content: Mapping[str, Any],
-    objective: Objective,
-    versions: Mapping[str, str],
-    commit: str | None = None,
-    heartbeat_seconds: int,
+    options: StudyOptions, sweep: Sweep, points: list[Point], objective: Objective, settings: dict[str, Any]
 ) -> Study:
-    """Create the study `name` in the database at `url`, or join it.
+    """Create the study that `options` name, or join it.
 
-    Args:
-        points: all points of a grid; empty for ranges.
-        content: values by key that every worker must have in common.
-        objective: the validation metric that decides.
-        versions: of the packages that results depend on, by name.
-        commit: of this software; None if unknown.
-
-    Raises:
-        UserError: the database cannot be reached, or the study has other settings: the message names them.
+    `points` are all points of a grid, and empty for ranges. `settings` are recorded with the study: "content"
+    and "versions", values by key and by package, which all workers must have in common, and the "commit" of
+    this software, None if unknown. Raises UserError if the database cannot be reached, or the study has other
+    settings.
     """
-    database, place = storage.connect(url, heartbeat_seconds), storage.hide_password(url)
-    settings = {"content": {**content, "objective": objective.metric}, "versions": dict(versions)}
-    settings |= {"heartbeat": heartbeat_seconds, "commit": commit}
+    name, heartbeat = options.name, options.heartbeat_seconds
+    database, place = storage.connect(options.url, heartbeat), storage.hide_password(options.url)
+    content = {**settings["content"], "objective": objective.metric}
+    settings = {**settings, "content": content, "heartbeat": heartbeat}
     settings = json.loads(json.dumps(settings))  # as the database returns it
     direction = "maximize" if objective.direction == "max" else "minimize"
     try:
@@ -250,9 +227,9 @@ def open_study(
     except storage.StudyStorageError as error:
         raise UserError(f"--storage {place}: {error}") from error
     study.pruner = _build_pruner(sweep.pruner)
-    created_by = (there or settings).get("commit")
-    differs = None not in (created_by, commit) and created_by != commit
-    return Study(study, sweep, points, heartbeat_seconds, created_by if differs else None)
+    commits = (there or settings).get("commit"), settings["commit"]
+    created_by = None if None in commits or len(set(commits)) == 1 else commits[0]
+    return Study(study, sweep, points, heartbeat, created_by)
 
 
 def _recorded_settings(study: optuna.Study) -> dict[str, Any] | None:
@@ -260,26 +237,22 @@ def _recorded_settings(study: optuna.Study) -> dict[str, Any] | None:
     end = time.monotonic() + SETTINGS_TIMEOUT_SECONDS
     while (settings := study.user_attrs.get(SETTINGS)) is None and time.monotonic() < end:
         if study.get_trials(deepcopy=False):
-            raise UserError(
-                f"study {study.study_name}: not created by this version of rnn_jax; give another --study"
-            )
+            problem = "not created by this version of rnn_jax; give another --study"
+            raise UserError(f"study {study.study_name}: {problem}")
         time.sleep(0.2)
     return settings
 
 
 def _require_same_settings(there: dict[str, Any], here: dict[str, Any], study: str) -> None:
     if versions := differences(there["versions"], here["versions"]):
-        raise UserError(
-            f"{study} has other versions: {versions}\n"
-            "its metrics would not be comparable; install those versions, or give another --study"
-        )
+        remedy = "install those versions, or give another --study"
+        why = "its metrics would not be comparable"
+        raise UserError(f"{study} has other versions: {versions}\n{why}; {remedy}")
     if content := differences(there["content"], here["content"]):
         raise UserError(f"{study} has another sweep: {content}\ngive another --study, or that sweep")
     if there["heartbeat"] != here["heartbeat"]:
-        raise UserError(
-            f"{study} has --heartbeat {there['heartbeat']}, not {here['heartbeat']}: "
-            "all workers need the same"
-        )
+        values = f"{there['heartbeat']}, not {here['heartbeat']}"
+        raise UserError(f"{study} has --heartbeat {values}: all workers need the same")
 
 
 def _build_pruner(pruner: Pruner | None) -> pruners.BasePruner:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial
 
 from rnn_jax.sweeping.study.search_space import Point
@@ -29,7 +29,7 @@ class TrialFailedError(Exception):
     """The trial has no result and is not repeated; the message gives the reason."""
 
 
-class TrialPrunedError(Exception):
+class TrialPrunedError(TrialPruned):
     """The study's pruner stopped the trial."""
 
 

@@ -12,6 +12,7 @@ import pytest
 from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping import definition
+from rnn_jax.sweeping.command import StudyOptions
 from rnn_jax.sweeping.study import storage, study, trials
 from rnn_jax.sweeping.study.storage import StudyStorageError
 from rnn_jax.sweeping.study.study import Study, open_study
@@ -32,15 +33,16 @@ def join(folder: Path, *, heartbeat: int = HEARTBEAT_SECONDS, points: Any = (), 
     settings: dict[str, Any] = {
         "content": {"model.layers": 1},
         "versions": {"jax": "1"},
-        "objective": Objective("loss", "min"),
+        "commit": None,
     }
-    settings |= {name: more.pop(name) for name in [*settings, "commit"] if name in more}
+    objective = more.pop("objective", Objective("loss", "min"))
+    settings |= {name: more.pop(name) for name in settings if name in more}
     fields = (
         {"grid": {"a": [point["a"] for point in points]}} if points else {"ranges": RANGES, "num_trials": 3}
     )
     sweep = definition.check({**fields, **more}, "here", in_study=True)
-    url = f"sqlite:///{folder / 'study.db'}"
-    return open_study(url, "s", sweep, list(points), heartbeat_seconds=heartbeat, **settings)
+    options = StudyOptions(f"sqlite:///{folder / 'study.db'}", "s", 1, heartbeat)
+    return open_study(options, sweep, list(points), objective, settings)
 
 
 def stored(worker: Study) -> list[optuna.trial.FrozenTrial]:
