@@ -10,10 +10,8 @@ from rnn_jax.datasets.vocabulary import Vocabulary
 Spec = dict[str, Any]
 """Plain values, as in JSON: {"kind": "image", "height": 28, ...}. A task derives the sizes of a model from
 them, and a trained model prepares new inputs with them."""
-Arrays = dict[str, np.ndarray]
-"""The arrays of a split by name."""
-Splits = dict[str, Arrays]
-"""The arrays of each split: "train", "validation" and "test"."""
+Arrays = dict[str, np.ndarray]  # of a split, by name
+Splits = dict[str, Arrays]  # of "train", "validation" and "test"
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 _MAX_LISTED = 12  # classes that are listed one by one
 
@@ -38,16 +36,11 @@ class Dataset(NamedTuple):
     version: str
     spec: Spec
     splits: Splits
-    vocabulary: Vocabulary | None = None
-    """Of texts."""
-    classes: tuple[str, ...] = ()
-    """Class names by number."""
-    notes: tuple[str, ...] = ()
-    """What was truncated or left out, for display."""
-    name: str = ""
-    """`dataset.name`; set by `build_dataset`."""
-    batch_size: int = 1
-    """Rows of a training batch; set by `build_dataset`."""
+    vocabulary: Vocabulary | None = None  # of texts
+    classes: tuple[str, ...] = ()  # class names by number
+    notes: tuple[str, ...] = ()  # what was truncated or left out, for display
+    name: str = ""  # `dataset.name`; set by `build_dataset`
+    batch_size: int = 1  # rows of a training batch; set by `build_dataset`
 
     @property
     def counts(self) -> dict[str, int]:

@@ -16,17 +16,16 @@ _Means = list[Annotated[float, Field(gt=-3e38, lt=3e38)]]
 _Deviations = list[Annotated[float, Field(gt=0, lt=3e38)]]
 _TEXT = {"unit": Unit, "vocabulary": _Count}
 _SEQUENCES = {"features": _Count, "means": _Means, "deviations": _Deviations}
-_KEYS: dict[str, dict[str, Any]] = {
+_KEYS: dict[str, dict[str, Any]] = {  # of the spec of each kind of data, with their types
     "image": {"height": _Side, "width": _Side, "classes": _Count, "maximum": _Maximum},
     "text": _TEXT,
     "labelled_text": {**_TEXT, "classes": _Count},
     "sequences": {**_SEQUENCES, "outputs": _Count, "target_means": _Means, "target_deviations": _Deviations},
     "numbers": {},
 }
-"""The keys of the spec of each kind of data, and their types."""
 _CLASSIFIED_SEQUENCES = {**_SEQUENCES, "classes": _Count}
+# The lists whose number of values is that of a key:
 _LISTS = {"features": ("means", "deviations"), "outputs": ("target_means", "target_deviations")}
-"""The lists whose number of values is that of a key."""
 
 
 def check_spec(spec: Spec, classes: tuple[str, ...], vocabulary: Vocabulary | None, where: str) -> None:

@@ -99,10 +99,9 @@ def _verify(source: Source, files: dict[str, Path]) -> None:
             raise UserError(f"{files[name]}: wrong name: this is the file {names[digests[name]]}")
     source.read(files)  # raises for a file that is visibly invalid
     name = wrong[0]
-    raise UserError(
-        f"{files[name]}: not the original file of {source.name}: SHA-256 {digests[name]},\n"
-        f"must be {source.checksums[name]}; get it from {source.url}{name}"
-    )
+    expected = f"must be {source.checksums[name]}; get it from {source.url}{name}"
+    problem = f"not the original file of {source.name}: SHA-256 {digests[name]}"
+    raise UserError(f"{files[name]}: {problem},\n{expected}")
 
 
 def fetch(source: Source, folder: Path) -> dict[str, Path]:
@@ -161,8 +160,6 @@ def _connect(url: str) -> "requests.Response":
 
 
 def _unavailable(source: Source, problem: str) -> UserError:
-    return UserError(
-        f"{source.name}: no prepared data, no original files, and no download: {problem}\n"
-        f"Put {', '.join(source.checksums)} into a folder and set dataset.manual_dir to it, "
-        f"or use configs/digits.py, which needs no files"
-    )
+    remedy = f"Put {', '.join(source.checksums)} into a folder and set dataset.manual_dir to it"
+    missing = f"no prepared data, no original files, and no download: {problem}"
+    return UserError(f"{source.name}: {missing}\n{remedy}, or use configs/digits.py, which needs no files")

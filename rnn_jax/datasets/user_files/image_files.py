@@ -113,9 +113,8 @@ def _prepare(
     classes, targets = number_classes(labels, dict.fromkeys(found, place))
     paths = [path for own in found.values() for path in own]
     numbers = np.split(np.arange(len(paths)), np.cumsum([len(own) for own in found.values()])[:-1])
-    splits = {
-        split: {"inputs": own, "targets": targets[split]} for split, own in zip(found, numbers, strict=True)
-    }
+    inputs = dict(zip(found, numbers, strict=True))
+    splits = {split: {"inputs": inputs[split], "targets": targets[split]} for split in found}
     if validation_examples is None:
         splits |= add_missing_splits(splits, classes, place)
     elif found.keys() == {"train", "test"}:

@@ -71,10 +71,9 @@ def load_labelled_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
 def _read(paths: Mapping[str, Path], columns: tuple[str, str, bool], encoding: str) -> Examples:
     tables = {split: read_table(path, *columns, encoding) for split, path in paths.items()}
     classes, targets = number_classes({split: table.labels for split, table in tables.items()}, paths)
-    splits: Splits = {
-        split: {"texts": np.array(table.texts, object), "targets": targets[split]}
-        for split, table in tables.items()
-    }
+    splits: Splits = {}
+    for split, table in tables.items():
+        splits[split] = {"texts": np.array(table.texts, object), "targets": targets[split]}
     splits |= add_missing_splits(splits, classes, paths["train"])
     left_out = sum(table.left_out for table in tables.values())
     notes = (f"{left_out:,} rows without a text or a label left out",) if left_out else ()

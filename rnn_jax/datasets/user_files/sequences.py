@@ -27,11 +27,9 @@ from rnn_jax.runtime.errors import UserError
 class Sequences(NamedTuple):
     """The contents of a file, without empty sequences."""
 
-    steps: np.ndarray
-    """The concatenated steps of all sequences, float32 [steps, features]."""
+    steps: np.ndarray  # the concatenated steps of all sequences, float32 [steps, features]
     lengths: np.ndarray  # int32 [examples]
-    targets: np.ndarray | None
-    """y: labels as strings [examples], or float32 [examples, outputs]; None: the file has no y."""
+    targets: np.ndarray | None  # y: labels as strings [examples], or float32 [examples, outputs]
     rows: np.ndarray  # the number of each sequence in the file [examples]
     left_out: int  # the number of empty sequences
 
@@ -54,10 +52,9 @@ def load_sequences(**keys: Any) -> Dataset:
     if targets["train"].dtype.kind != "f":
         labels = {split: own.tolist() for split, own in targets.items()}
         classes, targets = number_classes(labels, paths)
-    splits: Splits = {
-        split: {"lengths": sequences.lengths, "targets": targets[split], "steps": sequences.steps}
-        for split, sequences in read.items()
-    }
+    splits: Splits = {}
+    for split, each in read.items():
+        splits[split] = {"lengths": each.lengths, "targets": targets[split], "steps": each.steps}
     splits = add_missing_splits(splits, classes, paths["train"])
     left_out = sum(sequences.left_out for sequences in read.values())
     notes = (f"{left_out:,} empty sequences left out",) if left_out else ()
