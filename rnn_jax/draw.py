@@ -28,7 +28,12 @@ MAX_PORT = 65_535
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     with run_command(arguments, long_running=True) as command:
-        options = parser().parse(command.arguments)
+        parser = Parser("draw", str(__doc__), EPILOG)
+        parser.add_run("the run folder of an image classifier")
+        parser.add_argument(
+            "--port", type=_port, default=0, metavar="N", help="its port (default: a free one)"
+        )
+        options = parser.parse(command.arguments)
         config = read_config(options.workdir)
         fitting = [name for name, task in TASKS.items() if task.data == "image" and task.names_classes]
         if config.task.name not in fitting:
@@ -51,14 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A thread of an open connection may be in C++ code, which exiting aborts.
         exit_now(command.exit_status)
     return command.exit_status
-
-
-def parser() -> Parser:
-    """Return the parser of the command line."""
-    parser = Parser("draw", str(__doc__), EPILOG)
-    parser.add_run("the run folder of an image classifier")
-    parser.add_argument("--port", type=_port, default=0, metavar="N", help="its port (default: a free one)")
-    return parser
 
 
 def _port(text: str) -> int:

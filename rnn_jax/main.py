@@ -81,7 +81,7 @@ def _report_interruption(summary: Mapping[str, Any], workdir: Path, config: Conf
 
 def _evaluate(command: CommandLine, console: Console) -> None:
     from rnn_jax.inference.evaluation import evaluate_run
-    from rnn_jax.reporting import plots
+    from rnn_jax.reporting import charts
 
     assert command.workdir is not None
     evaluation = evaluate_run(command.config, command.workdir, command.checkpoint)
@@ -96,12 +96,12 @@ def _evaluate(command: CommandLine, console: Console) -> None:
     matrix, mistakes = predictions.confusion, predictions.mistakes
     counts = {"classes": list(classes), "matrix": matrix.tolist()}
     write_json(folder.confusion_counts, {**counts, "split": evaluation.split, "step": evaluation.step})
-    plots.confusion(matrix, classes, folder.confusion)
+    charts.confusion(matrix, classes, folder.confusion)
     if mistakes.images is not None:
         indices = mistakes.labels, mistakes.probabilities.argmax(axis=-1)
         labels, predicted = ([classes[index] for index in each] for each in indices)
         confidences = mistakes.probabilities.max(axis=-1).tolist()
-        plots.mistakes(mistakes.images, labels, predicted, confidences, folder.mistakes)
+        charts.mistakes(mistakes.images, labels, predicted, confidences, folder.mistakes)
     wrong, total = len(mistakes.labels), len(predictions.labels)
     notes.append(f"{wrong:,} of {total:,} misclassified; plots in {folder.path}")
     console.results(list(evaluation.metrics.items()), notes)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.plugins import plugin_flags, plugins_of
-from rnn_jax.reporting import ranking
+from rnn_jax.reporting import sweep_report
 from rnn_jax.reporting.console import Console, build_console, logging_to
 from rnn_jax.runtime.command import run_command
 from rnn_jax.runtime.errors import DivergedError
@@ -49,7 +49,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _print_results(rows: list[dict[str, Any]], objective: Objective, last_note: str, console: Console) -> int:
     """Print the five best points, and notes; return the exit status."""
-    ranked, best = ranking.rank_points(rows, objective), []
+    ranked, best = sweep_report.rank_points(rows, objective), []
     for found in ranked[:5]:
         values = ", ".join(f"{key.partition('.')[2]} = {value}" for key, value in found.point.items())
         best.append((values, {f"validation {objective.metric}": found.mean}))

@@ -10,6 +10,7 @@ from rnn_jax.config.schema import Config
 from rnn_jax.datasets import dataset_info
 from rnn_jax.datasets.dataset_info import DatasetInfo
 from rnn_jax.drawing import preprocessing
+from rnn_jax.drawing.preprocessing import DEFAULT_BRUSH, HANDWRITING_BRUSH
 from rnn_jax.inference.image_reading import ImageReader
 from rnn_jax.inference.loading import load_trained
 
@@ -32,7 +33,7 @@ class DrawingPredictor:
             "classes": list(self._info.classes),
             "image": {key: int(self._info.spec[key]) for key in ("height", "width", "maximum")},
             "canvas": {"height": self.canvas[0], "width": self.canvas[1]},
-            "brush": preprocessing.brush_of(self._info.name),
+            "brush": DEFAULT_BRUSH if preprocessing.box_of(self._info.name) is None else HANDWRITING_BRUSH,
             "pixels": self._reader.pixels.tolist(),
         }
 

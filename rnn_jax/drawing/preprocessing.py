@@ -11,15 +11,10 @@ LONGER_SIDE = 280
 """Minimum length of the longer side of a drawing, in pixels."""
 
 DEFAULT_BRUSH, HANDWRITING_BRUSH = 0.07, 0.1
-"""Thickness of the strokes, as a share of the image."""
+"""Thickness of the strokes, as a share of the longer side of the drawing."""
 
 
-def brush_of(name: str) -> float:
-    """Thickness of the brush for a dataset, as a share of the longer side of the drawing."""
-    return DEFAULT_BRUSH if _box_of(name) is None else HANDWRITING_BRUSH
-
-
-def _box_of(name: str) -> float | None:
+def box_of(name: str) -> float | None:
     """`writing_box` of a dataset in the catalogue; None: drawings are scaled as a whole."""
     entry = DATASETS.get(name.removeprefix("tfds:"))
     return None if entry is None else entry.writing_box
@@ -41,7 +36,7 @@ def to_image(ink: np.ndarray, spec: Spec, name: str, background: Background) -> 
     if not ink.any():
         return None
     height, width, maximum = (int(spec[key]) for key in ("height", "width", "maximum"))
-    box = _box_of(name)
+    box = box_of(name)
     if box is None:
         image = pictures.scale(ink, height, width, fill=0)
     elif (image := _crop_and_centre(ink, height, width, box)) is None:

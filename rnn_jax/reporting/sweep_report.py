@@ -1,10 +1,15 @@
-"""The report of a sweep: report.md and its plots, from results.jsonl and the members' metrics."""
+"""The report of a sweep: report.md and its plots, from results.jsonl and the members' metrics.
 
+Points are ranked by their mean objective over seeds, keys by their importance.
+"""
+
+import json
+import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,18 +18,41 @@ from rnn_jax.reporting import charts
 from rnn_jax.reporting.charts import Series, axis_label, new_figure, save, scaled, styled
 from rnn_jax.reporting.formatting import format_spread, in_order
 from rnn_jax.reporting.log import read_lines
-from rnn_jax.reporting.ranking import FAILED, RankedPoint, importances, rank_points
 from rnn_jax.runtime.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Row = Mapping[str, Any]
-Ranked = Sequence[RankedPoint]
+FAILED = ("diverged", "failed")
+BEHIND = (*FAILED, "pruned")
+"""Statuses ranked behind all others, whatever the best value was."""
+MAX_BINS = 5
 MAX_ROWS = 50  # of the table
 MAX_CURVES = 40
 MAX_LABELS = 5
 MAX_TICKS = 6
+
+
+class RankedPoint(NamedTuple):
+    """A point of a sweep and its results."""
+
+    point: dict[str, Any]
+    rows: list[Row]  # of its members, by seed
+    values: list[float]  # the best objective of each member that has one
+
+    @property
+    def has_result(self) -> bool:
+        """Whether any member has a value and neither diverged nor failed."""
+        return any(row["best"] is not None and row["status"] not in FAILED for row in self.rows)
+
+    @property
+    def mean(self) -> float:
+        """The mean objective; NaN if no member has one."""
+        return statistics.mean(self.values) if self.values else math.nan
+
+
+Ranked = Sequence[RankedPoint]
 
 
 def write(folder: Path, rows: Sequence[Row], objective: Objective, command: str) -> Path:
@@ -167,3 +195,53 @@ def _positions(axes: "Axes", values: Sequence[Any], axis: str) -> list[float]:
         ticks([], minor=True)
         ticks(distinct, [f"{value:g}" for value in distinct])
     return [float(value) for value in values]
+
+
+def rank_points(rows: Sequence[Row], objective: Objective) -> list[RankedPoint]:
+    """The points of a sweep's results.jsonl, best first.
+
+    Points with a member that diverged, failed, was pruned, or has no value are behind all others.
+    """
+    points: dict[str, RankedPoint] = {}
+    for row in rows:
+        found = points.setdefault(json.dumps(row["point"], sort_keys=True), RankedPoint(row["point"], [], []))
+        found.rows.append(row)
+        if row["best"] is not None and (value := row["best"][objective.metric]) is not None:
+            found.values.append(value)
+
+    def key(found: RankedPoint) -> tuple[bool, float]:
+        is_complete = len(found.values) == len(found.rows)
+        is_behind = any(row["status"] in BEHIND for row in found.rows)
+        return is_behind or not is_complete, objective.sort_key(found.mean)
+
+    return sorted(points.values(), key=key)
+
+
+def importances(ranked: Sequence[RankedPoint], keys: Sequence[str]) -> dict[str, float]:
+    """The share of the points' variance that each key explains alone, the largest first.
+
+    This is Kelley's ε² (1935, doi 10.1073/pnas.21.9.554): the relative decrease of the variance among points
+    that share a value of the key, estimated without bias. Many different numbers are put into at most five
+    bins of equal count.
+    """
+    values = np.array([found.mean for found in ranked])
+    shares = {key: _explained(_classes([found.point[key] for found in ranked]), values) for key in keys}
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def _classes(values: Sequence[Any]) -> np.ndarray:
+    distinct = {json.dumps(value): number for number, value in enumerate(values)}
+    bins = max(2, min(MAX_BINS, len(values) // 2))
+    if len(distinct) <= bins or not all(isinstance(value, int | float) for value in values):
+        return np.array([distinct[json.dumps(value)] for value in values])
+    edges = np.quantile(np.asarray(values, float), np.linspace(0, 1, bins + 1)[1:-1])
+    return np.searchsorted(edges, np.asarray(values, float), side="right")
+
+
+def _explained(classes: np.ndarray, values: np.ndarray) -> float:
+    distinct = np.unique(classes)
+    free = len(values) - len(distinct)
+    if free < 1 or values.var() == 0:
+        return 0.0
+    within = sum(((values[classes == n] - values[classes == n].mean()) ** 2).sum() for n in distinct)
+    return max(0.0, 1 - (within / free) / values.var(ddof=1))

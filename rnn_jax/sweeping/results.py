@@ -10,7 +10,7 @@ from rnn_jax.checkpoints.store import find
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.config.schema import Config
-from rnn_jax.reporting import ranking, sweep_report
+from rnn_jax.reporting import sweep_report
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.files import finite, read_json, write_text
 from rnn_jax.sweeping.command import Command, command_of_point
@@ -33,7 +33,7 @@ def read_rows(group: Sequence[Member], folder: SweepFolder) -> list[Row] | None:
 
 def rows_to_test(rows: Sequence[Row], objective: Objective, command: Command) -> list[Row]:
     """Return the rows of the best point that still lack their test metrics."""
-    winner = ranking.rank_points(rows, objective)[0]
+    winner = sweep_report.rank_points(rows, objective)[0]
     if not (command.base.sections["train"]["report_test"] and winner.has_result):
         return []
     own = [row for row in rows if row["point"] == winner.point]
@@ -58,5 +58,5 @@ def write_report(rows: Sequence[Row], objective: Objective, command: Command) ->
     """Write results.jsonl and report.md."""
     folder = SweepFolder(command.workdir)
     write_text(folder.results, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
-    winner = ranking.rank_points(rows, objective)[0]
+    winner = sweep_report.rank_points(rows, objective)[0]
     sweep_report.write(folder.path, rows, objective, command_of_point(command, winner.point))

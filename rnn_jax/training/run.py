@@ -14,7 +14,7 @@ from rnn_jax.checkpoints import store
 from rnn_jax.config.run_folder import RunFolder, open_run, read_config
 from rnn_jax.config.schema import Config, validate
 from rnn_jax.datasets import dataset_info
-from rnn_jax.reporting import plots
+from rnn_jax.reporting import charts
 from rnn_jax.reporting.console import Console, build_console
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import Devices
@@ -157,5 +157,5 @@ def _conclude(program: Trainable, state: Any, progress: Progress, run: Run) -> d
     for split, found in tested.items():
         run.logs[0].metrics(step, split, found)
     written = summary.write("finished", step, member, rate, tested=tested)
-    plots.curves(run.folders[0].path, program.job.task.objective)
+    charts.curves(run.folders[0].path, program.job.task.objective)
     return written

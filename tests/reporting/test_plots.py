@@ -11,11 +11,11 @@ from matplotlib import colors
 from matplotlib.image import imread
 
 from rnn_jax.config.objective import Objective
-from rnn_jax.reporting import charts, plots
+from rnn_jax.reporting import charts
 
 ACCURACY = Objective("accuracy", "max")
 UPPER_RIGHT, LOWER_RIGHT = 1, 4
-VALIDATION = plots.SPLIT_COLOURS["validation"]
+VALIDATION = charts.SPLIT_COLOURS["validation"]
 
 
 def count_pixels(path: Path, colour: str) -> int:
@@ -54,7 +54,7 @@ def test_curves_show_all_splits_the_best_step_and_the_test_metric(
     rows = learning(range(20, 2020, 20))
     rows[101]["accuracy"] = 0.9999  # of step 1,020
     rows.append({"step": 50, "split": "batch", "accuracy": 0.9})
-    path = plots.curves(write_run(tmp_path, rows, {"test": {"loss": 0.1, "accuracy": 0.975}}), ACCURACY)
+    path = charts.curves(write_run(tmp_path, rows, {"test": {"loss": 0.1, "accuracy": 0.975}}), ACCURACY)
     assert path == tmp_path / "curves.png"
     assert imread(path).shape[0] > 500
     assert imread(path).shape[1] > 1000
@@ -82,7 +82,7 @@ def test_curves_show_all_splits_the_best_step_and_the_test_metric(
 def test_the_test_metric_is_within_the_axis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = record_figures(monkeypatch)
     rows = [{"step": step, "split": "validation", "accuracy": 0.9} for step in range(10)]
-    plots.curves(write_run(tmp_path, rows, {"test": {"accuracy": 0.7}}), ACCURACY)
+    charts.curves(write_run(tmp_path, rows, {"test": {"accuracy": 0.7}}), ACCURACY)
     bottom, top = made[0].axes[0].get_ylim()
     assert bottom < 70
     assert top > 90
@@ -91,7 +91,7 @@ def test_the_test_metric_is_within_the_axis(tmp_path: Path, monkeypatch: pytest.
 def test_the_earliest_of_equal_steps_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = record_figures(monkeypatch)
     rows = [{"step": step, "split": "validation", "error": error} for step, error in ((1, 3), (2, 2), (3, 2))]
-    plots.curves(write_run(tmp_path, rows), Objective("error", "min"))
+    charts.curves(write_run(tmp_path, rows), Objective("error", "min"))
     (axes,) = made[0].axes
     assert axes.get_legend().get_texts()[-1].get_text() == "best, step 2: 2.0000"
 
@@ -100,7 +100,7 @@ def test_missing_values_are_gaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     made = record_figures(monkeypatch)
     rows = learning(range(20, 220, 20))
     rows[5]["loss"] = rows[5]["accuracy"] = None
-    plots.curves(write_run(tmp_path, rows), ACCURACY)
+    charts.curves(write_run(tmp_path, rows), ACCURACY)
     validation = made[0].axes[0].lines[1]
     assert np.isnan(validation.get_ydata()).tolist() == [n == 2 for n in range(10)]
 
@@ -117,14 +117,14 @@ def test_missing_values_are_gaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_incomplete_metrics_are_plotted(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    path = plots.curves(write_run(tmp_path, rows, {"test": None}), ACCURACY)
+    path = charts.curves(write_run(tmp_path, rows, {"test": None}), ACCURACY)
     assert imread(path).shape[0] > 300
 
 
 def test_the_confusion_matrix_shows_every_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = record_figures(monkeypatch)
     matrix = np.array([[980, 0, 1], [2, 1135, 0], [0, 5, 995]])
-    path = plots.confusion(matrix, ["0", "1", "2"], tmp_path / "confusion.png")
+    path = charts.confusion(matrix, ["0", "1", "2"], tmp_path / "confusion.png")
     (axes,) = made[0].axes
     assert imread(path).shape[0] > 400
     assert [text.get_text() for text in axes.texts] == ["980", "1", "2", "1,135", "5", "995"]
@@ -150,7 +150,7 @@ def test_any_confusion_matrix_can_be_plotted(
 ) -> None:
     names = [f"class {n}" for n in range(len(matrix))]
     made = record_figures(monkeypatch)
-    assert imread(plots.confusion(matrix, names, tmp_path / "confusion.png")).shape[0] > 400
+    assert imread(charts.confusion(matrix, names, tmp_path / "confusion.png")).shape[0] > 400
     assert len(made[0].axes[0].texts) == counts
 
 
@@ -158,7 +158,7 @@ def test_the_most_confident_mistakes_come_first(tmp_path: Path, monkeypatch: pyt
     made = record_figures(monkeypatch)
     images = np.arange(30)[:, None, None] * np.ones((30, 8, 8))
     confidences = np.linspace(0.3, 0.998, 30)
-    path = plots.mistakes(images, range(30), [9] * 30, confidences.tolist(), tmp_path / "mistakes.png")
+    path = charts.mistakes(images, range(30), [9] * 30, confidences.tolist(), tmp_path / "mistakes.png")
     shown = made[0].axes
     assert len(shown) == 24
     assert shown[0].get_title() == "label 29, predicted 9\n(99.8 %)"
@@ -176,7 +176,7 @@ def test_few_mistakes_make_a_small_figure(
 ) -> None:
     made = record_figures(monkeypatch)
     images = np.zeros((count, 28, 28), np.uint8)
-    path = plots.mistakes(images, [4] * count, [9] * count, [0.9] * count, tmp_path / "mistakes.png")
+    path = charts.mistakes(images, [4] * count, [9] * count, [0.9] * count, tmp_path / "mistakes.png")
     assert made[0].get_suptitle() == title
     assert len(made[0].axes) == count
     height, width = imread(path).shape[:2]
@@ -186,7 +186,7 @@ def test_few_mistakes_make_a_small_figure(
 
 def test_plotting_restores_matplotlibs_settings(tmp_path: Path) -> None:
     with matplotlib.rc_context({"font.size": 7, "savefig.dpi": 50}):
-        plots.curves(write_run(tmp_path, learning(range(10, 100, 10))), ACCURACY)
+        charts.curves(write_run(tmp_path, learning(range(10, 100, 10))), ACCURACY)
         assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["savefig.dpi"]) == (7, 50)
 
 
@@ -197,6 +197,6 @@ def test_language_models_have_a_panel_for_perplexity(tmp_path: Path, monkeypatch
         for step, value in ((10, 900.0), (20, 80.0), (30, 85.0))
         for split in ("train", "validation")
     ]
-    plots.curves(write_run(tmp_path, rows), Objective("perplexity", "min"))
+    charts.curves(write_run(tmp_path, rows), Objective("perplexity", "min"))
     assert [axes.get_ylabel() for axes in made[0].axes] == ["loss", "perplexity"]
     assert made[0].axes[1].get_yscale() == "log"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rnn_jax.config.objective import Objective
-from rnn_jax.reporting.ranking import RankedPoint, importances, rank_points
+from rnn_jax.reporting.sweep_report import RankedPoint, importances, rank_points
 
 
 def row(rate: float, accuracy: float | None, status: str = "finished") -> dict[str, Any]:
