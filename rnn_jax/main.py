@@ -46,9 +46,8 @@ def _report(summary: Mapping[str, Any], workdir: Path, config: Config, console: 
     if summary["status"] == "interrupted":
         return _report_interruption(summary, workdir, config, console)
     if summary["status"] == "diverged":
-        raise DivergedError(
-            f"diverged: {summary['reason']}\nA lower optimizer.learning_rate or optimizer.clip_norm may help."
-        )
+        remedy = "A lower optimizer.learning_rate or optimizer.clip_norm may help."
+        raise DivergedError(f"diverged: {summary['reason']}\n{remedy}")
     splits = ("test", "last_tenth")
     rows = [(split.replace("_", " "), summary[split]) for split in splits if summary.get(split) is not None]
     if (best := summary["best"]) is not None:

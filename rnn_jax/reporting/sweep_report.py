@@ -210,9 +210,8 @@ def rank_points(rows: Sequence[Row], objective: Objective) -> list[RankedPoint]:
             found.values.append(value)
 
     def key(found: RankedPoint) -> tuple[bool, float]:
-        is_complete = len(found.values) == len(found.rows)
         is_behind = any(row["status"] in BEHIND for row in found.rows)
-        return is_behind or not is_complete, objective.sort_key(found.mean)
+        return is_behind or len(found.values) < len(found.rows), objective.sort_key(found.mean)
 
     return sorted(points.values(), key=key)
 
@@ -234,8 +233,9 @@ def _classes(values: Sequence[Any]) -> np.ndarray:
     bins = max(2, min(MAX_BINS, len(values) // 2))
     if len(distinct) <= bins or not all(isinstance(value, int | float) for value in values):
         return np.array([distinct[json.dumps(value)] for value in values])
-    edges = np.quantile(np.asarray(values, float), np.linspace(0, 1, bins + 1)[1:-1])
-    return np.searchsorted(edges, np.asarray(values, float), side="right")
+    numbers = np.asarray(values, float)
+    edges = np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1])
+    return np.searchsorted(edges, numbers, side="right")
 
 
 def _explained(classes: np.ndarray, values: np.ndarray) -> float:

@@ -124,9 +124,8 @@ def print_tokens(tokens: Sequence[str], negative_log_likelihoods: np.ndarray) ->
     text = Text()
     for token, nats in zip(tokens, negative_log_likelihoods, strict=True):
         style = token_style(float(nats))
-        # The colour of a newline would be invisible.
-        ends_line = style and token.startswith("\n")
-        text.append(printable(f"↵{token}" if ends_line else token), style)
+        mark = "↵" if style and token.startswith("\n") else ""  # the colour of a newline would be invisible
+        text.append(printable(f"{mark}{token}"), style)
     console.print(text, soft_wrap=True)
     legend = Text("negative log-likelihood in nats: ")
     for bound, style in TOKEN_COLOURS.items():

@@ -51,13 +51,17 @@ def collect(given: Sequence[Path]) -> Collection:
     if not found:
         names = ", ".join(map(str, given))
         raise UserError("\n".join(damaged[:2]) or f"{names}: no member has started yet")
-    runs = _complete_benchmarks(found)
+    complete = {run.benchmark for run in found if "" not in run.benchmark}
+    if len(complete) == 1:  # a sweep's member may have nothing left but its metrics
+        (only,) = complete
+        fitting = {(task, data) for task in ("", only[0]) for data in ("", only[1])}
+        found = [run._replace(benchmark=only) if run.benchmark in fitting else run for run in found]
     groups: dict[Benchmark, list[Run]] = {}
-    for run in runs:
+    for run in found:
         groups.setdefault(run.benchmark, []).append(run)
     benchmarks = {benchmark: _objective_of(group) for benchmark, group in groups.items()}
-    objective = _objective_of(runs)
-    metrics = in_order(name for run in runs for name in run.metrics["validation"])
+    objective = _objective_of(found)
+    metrics = in_order(name for run in found for name in run.metrics["validation"])
     metric = objective.metric if objective is not None else next(iter(metrics), "loss")
     places = {benchmark: place for place, benchmark in enumerate(benchmarks)}
 
@@ -65,7 +69,7 @@ def collect(given: Sequence[Path]) -> Collection:
         status, *rest = _sort_key([run], benchmarks[run.benchmark])
         return status, places[run.benchmark], *rest
 
-    return Collection(list(given), sorted(runs, key=key), benchmarks, objective, metric, damaged)
+    return Collection(list(given), sorted(found, key=key), benchmarks, objective, metric, damaged)
 
 
 def _read(given: Sequence[Path]) -> tuple[list[Run], list[str]]:
@@ -107,16 +111,6 @@ def _name(found: Found, sweep: Path | None, given: Sequence[Path]) -> str:
         parts[0] = f"trial {trial}"
     own = "/".join(parts)
     return own if len(given) == 1 else f"{short(sweep)}/{own}"
-
-
-def _complete_benchmarks(runs: Sequence[Run]) -> list[Run]:
-    """The runs; a sweep's member with nothing left but its metrics gets the only benchmark of the others."""
-    complete = {run.benchmark for run in runs if "" not in run.benchmark}
-    if len(complete) != 1:
-        return list(runs)
-    (only,) = complete
-    fitting = {(task, data) for task in ("", only[0]) for data in ("", only[1])}
-    return [run._replace(benchmark=only) if run.benchmark in fitting else run for run in runs]
 
 
 def _objective_of(runs: Sequence[Run]) -> Objective | None:

@@ -39,8 +39,7 @@ def render(contents: Mapping[str, Any], title: str) -> str:
 
     # With its licence, and with the line ends that browsers hash. It defines `Plotly`.
     charts = get_plotlyjs().replace("\r\n", "\n").replace("\r", "\n")
-    parts = "\n".join(read(f"{name}.js") for name in SCRIPTS)
-    own = f'\n(() => {{\n"use strict";\n{parts}\n}})();\n'
+    own = "\n".join(['\n(() => {\n"use strict";', *(read(f"{name}.js") for name in SCRIPTS), "})();\n"])
     digests = [hashlib.sha256(script.encode()).digest() for script in (charts, own)]
     hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     return Template(read("page.html")).substitute(

@@ -1,7 +1,4 @@
-"""Finds run folders and reads their files, which may come from strangers: no links, pipes or giants.
-
-Damaged files are reported.
-"""
+"""Finds and reads run folders, which may come from strangers: rejects damage, links, pipes and giants."""
 
 import json
 import os
@@ -22,7 +19,6 @@ MAX_STATUS, MAX_REASON = 40, 500  # characters
 
 Benchmark = tuple[str, str]
 """A task and the name of its dataset, '' if unknown. Metrics of different benchmarks are not comparable."""
-
 Row = Mapping[str, Any]
 
 SWEEP = "sweep.json"
@@ -184,8 +180,7 @@ def read_run(found: Found, name: str, sweep: Path | None, objective: Objective |
     best = _mapping(summary, "best", source)
     splits = {"validation": best, **{split: _mapping(summary, split, source) for split in TEST_SPLITS}}
     point, reason = _flatten(_mapping(row, "point", source), source), summary.get("reason")
-    data = summary.get("dataset")
-    dataset = data.get("name") if isinstance(data, dict) else None
+    dataset = data.get("name") if isinstance(data := summary.get("dataset"), dict) else None
     return Run(
         name=name,
         folder=found.folder,
