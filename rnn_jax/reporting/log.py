@@ -31,8 +31,7 @@ class Log:
         self.console, self.settings = console, settings
         self._path = folder.path
         self._samples = Samples(folder.samples)
-        self._metrics = Lines(folder.metrics)
-        self._timing = Lines(folder.timing)
+        self._metrics, self._timing = Lines(folder.metrics), Lines(folder.timing)
         self._first_step = 0
         self._events: Events | None = None
 

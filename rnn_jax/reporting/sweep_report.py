@@ -27,11 +27,9 @@ Row = Mapping[str, Any]
 FAILED = ("diverged", "failed")
 BEHIND = (*FAILED, "pruned")
 """Statuses ranked behind all others, whatever the best value was."""
-MAX_BINS = 5
 MAX_ROWS = 50  # of the table
-MAX_CURVES = 40
-MAX_LABELS = 5
-MAX_TICKS = 6
+MAX_CURVES, MAX_LABELS, MAX_TICKS = 40, 5, 6  # of a plot
+MAX_BINS = 5  # for the importance of a key
 
 
 class RankedPoint(NamedTuple):
@@ -64,11 +62,12 @@ def write(folder: Path, rows: Sequence[Row], objective: Objective, command: str)
     text = ["# Sweep\n", _winner(ranked[0], objective, command), "## Points, best first\n"]
     text.append(table(ranked, keys, objective) + "\n")
     if failures := [row for row in rows if row["status"] in FAILED]:
-        points = [f"{_text(row['point'])}, seed {row['seed']}" for row in failures]
-        lines = [
-            f"- member {r['member']} ({p}): {r['reason']}" for r, p in zip(failures, points, strict=True)
-        ]
-        text += ["## Without a result\n", *lines, ""]
+        text.append("## Without a result\n")
+        for row in failures:
+            text.append(
+                f"- member {row['member']} ({_text(row['point'])}, seed {row['seed']}): {row['reason']}"
+            )
+        text.append("")
     if known := [found for found in ranked if found.values]:
         plots = [_plot_curves(folder, known, objective), _plot_keys(folder, known, keys, objective)]
         important = importances(known, keys)
@@ -171,7 +170,8 @@ def _plot_pair(folder: Path, ranked: Ranked, keys: Sequence[str], objective: Obj
     ranked = ranked[::-1]  # the best on top
     figure = new_figure(6.4, 4.8)
     axes = figure.add_subplot()
-    x, y = (_positions(axes, [p.point[k] for p in ranked], a) for k, a in zip(keys, "xy", strict=True))
+    x = _positions(axes, [found.point[keys[0]] for found in ranked], "x")
+    y = _positions(axes, [found.point[keys[1]] for found in ranked], "y")
     colours = scaled(objective.metric, np.array([found.mean for found in ranked]))
     low = np.quantile(colours, 0.2) if objective.direction == "max" else None
     high = np.quantile(colours, 0.8) if objective.direction == "min" else None
