@@ -102,9 +102,8 @@ def curves(folder: Path, objective: Objective) -> Path:
         values = by_split["validation"].values[by_split["validation"].steps == best_step]
         if best_step is not None and np.isfinite(values[:1]).any():
             label = f"best, step {best_step:,}: {format_metric(name, values[0])}"
-            style: dict[str, Any] = {"color": SPLIT_COLOURS["validation"], "markerfacecolor": "none"}
-            style |= {"markersize": 9, "markeredgewidth": 1.8}
-            axes.plot(best_step, scaled(name, values[0]), "o", label=label, **style)
+            colour, value = SPLIT_COLOURS["validation"], scaled(name, values[0])
+            axes.plot(best_step, value, "o", color=colour, label=label, ms=9, mfc="none", mew=1.8)
         add_legend(axes)
     return save(figure, folder / "curves.png")
 
