@@ -59,9 +59,7 @@ class Halving(_Strict):
         gt=0, lt=1, description="fraction of the steps before points are first pruned, at the next evaluation"
     )
     reduction_factor: float = Field(gt=1, description="each time, one in this many points continues")
-    resource_factor: float = Field(
-        2.0, ge=1.1, description="factor on the steps from one pruning to the next"
-    )
+    resource_factor: float = Field(2.0, ge=1.1, description="factor on the steps between two prunings")
 
 
 class Pruner(_Strict):
@@ -88,9 +86,7 @@ class Sweep(_Strict):
     num_trials: int | None = Field(None, ge=1, description="number of points sampled from the ranges")
     sampler_seed: int = Field(0, ge=0, description="seed of the sampler")
     seeds: int = Field(1, ge=1, description="number of seeds per point, counted up from train.seed")
-    objective: str | None = Field(
-        None, description="one of the task's metrics, which decides; None: the task's own objective"
-    )
+    objective: str | None = Field(None, description="the metric that decides; None: the task's own objective")
     duration_steps: int | None = Field(None, ge=1, description="length of training; None: the config's")
     duration_epochs: float | None = Field(None, gt=0, description="the same in epochs")
     halving: Halving | None = Field(None, description="successive halving; without a study")
@@ -123,13 +119,7 @@ def check(
         sweep = Sweep.model_validate({**fields, **(typed or {})})
     except ValidationError as error:
         raise UserError("\n".join(_message(details, origin) for details in error.errors())) from error
-    if errors := [*_wrong_values(sweep), *_contradictions(sweep, in_study=in_study)]:
-        raise UserError("\n".join(f"{origin}: {error}" for error in errors))
-    return sweep
-
-
-def _contradictions(sweep: Sweep, *, in_study: bool) -> list[str]:
-    rules = {
+    contradictions = {
         "give a grid or ranges, not both": sweep.grid and sweep.ranges,
         "a grid or ranges are missing": not sweep.keys,
         "num_trials: must be given with ranges": sweep.ranges and sweep.num_trials is None,
@@ -143,8 +133,11 @@ def _contradictions(sweep: Sweep, *, in_study: bool) -> list[str]:
     }
     if in_study and sweep.pruner and sweep.pruner.kind != "percentile":
         for name in ("percentile", "interval_evaluations"):
-            rules[f"pruner.{name}: only of kind 'percentile'"] = getattr(sweep.pruner, name)
-    return [message for message, is_broken in rules.items() if is_broken]
+            contradictions[f"pruner.{name}: only of kind 'percentile'"] = getattr(sweep.pruner, name)
+    errors = [*_wrong_values(sweep), *(message for message, is_found in contradictions.items() if is_found)]
+    if errors:
+        raise UserError("\n".join(f"{origin}: {error}" for error in errors))
+    return sweep
 
 
 def _wrong_values(sweep: Sweep) -> Iterator[str]:

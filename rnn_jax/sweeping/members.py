@@ -64,7 +64,11 @@ def build_members(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | N
         raise UserError(f"{origin}: {found} are too many members; a sweep has at most {MAX_MEMBERS:,}")
     members: list[Member] = []
     for point in points(sweep) if at is None else at:
-        config = _config(base, point | {"train.report_test": False} | duration(sweep), errors, origin)
+        given = point | {"train.report_test": False} | duration(sweep)
+        config, _, problems = examine(overridden(base.sections, given), {*base.typed, *given})
+        for problem in problems:
+            is_given = {problem.key, problem.cause} & set(given)
+            errors.append(problem.line((), origin) if is_given else problem.line(base.typed, base.source))
         if config is None:
             continue
         first = config.train.seed
@@ -121,12 +125,3 @@ def duration(sweep: Sweep) -> Point:
     """Return the key with the length of training, if the sweep sets it."""
     keys = {f"train.{name}": getattr(sweep, name) for name in ("duration_steps", "duration_epochs")}
     return {key: value for key, value in keys.items() if value is not None}
-
-
-def _config(base: Base, given: Point, errors: list[str], origin: str) -> Config | None:
-    """The config with the given values; None, with `errors` extended, where it is invalid."""
-    examined = examine(overridden(base.sections, given), {*base.typed, *given})
-    for problem in examined.problems:
-        is_given = {problem.key, problem.cause} & set(given)
-        errors.append(problem.line((), origin) if is_given else problem.line(base.typed, base.source))
-    return examined.config

@@ -112,7 +112,11 @@ def train_trial(trial: ClaimedTrial, settings: TrialSettings, stop: StopSignal) 
         seeds = build_members(base, command.sweep, "this point", at=[trial.point])
     except UserError as error:  # of a combination of values; each value is valid
         raise trials.TrialFailedError(str(error)) from error
-    name = _folder_name(seeds, settings)
+    # What is varied must give another folder, even a key that may differ between a run and its resumption.
+    identity = [fixed_values(seeds[0].config), trial.point, len(seeds)]
+    identity += [] if settings.is_run else [settings.objective.metric]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    name = f"trials/{digest[:HASH_LENGTH]}"
     trial.set_attribute(FOLDER, name)
     folder = SweepFolder(command.workdir / name)
     runs = [RunFolder(folder.path)] if settings.is_run else [folder.member(each.number) for each in seeds]
@@ -131,26 +135,18 @@ def train_trial(trial: ClaimedTrial, settings: TrialSettings, stop: StopSignal) 
         wait_while(lambda: is_locked(folder.path), check_stop)
         arguments = _open(folder, base, seeds[0], settings)
         try:
-            end = run_process(arguments, folder.path / OUTPUT, report, check_stop)
+            status, message = run_process(arguments, folder.path / OUTPUT, report, check_stop)
         finally:
             found = [run.read_summary() for run in runs]
             summaries = [{} if summary is None else {**summary, "hardware": hardware()} for summary in found]
             if any(summaries):
                 trial.set_attribute(RESULTS, summaries)
-    if end.status == 0:
+    if status == 0:
         return _objective(summaries, settings.objective.metric)
-    is_invalid = end.status == UserError.exit_status and not _can_be_built(seeds[0].config)
+    is_invalid = status == UserError.exit_status and not _can_be_built(seeds[0].config)
     is_invalid = is_invalid and _can_be_built(command.members[0].config)
-    raise failure_of(end, f"trial {trial.number}", summaries[0].get("reason"), is_config_invalid=is_invalid)
-
-
-def _folder_name(seeds: Sequence[Member], settings: TrialSettings) -> str:
-    # What is varied must give another folder, even a key that may differ between a run and its resumption.
-    identity = [fixed_values(seeds[0].config), seeds[0].point, len(seeds)]
-    if not settings.is_run:
-        identity.append(settings.objective.metric)
-    text = json.dumps(identity, sort_keys=True)
-    return f"trials/{hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]}"
+    reason = summaries[0].get("reason")
+    raise failure_of(status, message, f"trial {trial.number}", reason, is_invalid=is_invalid)
 
 
 def _open(folder: SweepFolder, base: Base, first: Member, settings: TrialSettings) -> list[str]:

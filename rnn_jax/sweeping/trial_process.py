@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from rnn_jax.runtime.errors import DivergedError, StorageError, UserError
 from rnn_jax.runtime.lock import POLL_SECONDS
@@ -63,18 +62,12 @@ class Evaluations:
         return values
 
 
-class ProcessEnd(NamedTuple):
-    """How a process ended."""
-
-    status: int  # its exit status; negative for the signal that killed it
-    message: str  # its last error message, or the last line of its output
-
-
 def run_process(
     command: Sequence[str], output: Path, report: Callable[[], None], check_stop: Callable[[], None]
-) -> ProcessEnd:
+) -> tuple[int, str]:
     """Run `python -m rnn_jax.COMMAND` to its end; it receives SIGTERM if this function raises.
 
+    Returns its exit status, negative for the signal that killed it, and its last error message, or line.
     Its standard output and error are appended to a file. `report` is called regularly, and after the end, and
     may raise. `check_stop` raises if a signal has stopped this process.
     """
@@ -107,26 +100,26 @@ def run_process(
         check_stop()
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     last = [f"exit status {status}", *lines[-1:], *errors[-1:]][-1]
-    return ProcessEnd(status, last[:LONGEST_MESSAGE])
+    return status, last[:LONGEST_MESSAGE]
 
 
-def failure_of(end: ProcessEnd, trial: str, diverged: str | None, *, is_config_invalid: bool) -> Exception:
-    """Return the error for the process of a trial that did not exit with status 0.
+def failure_of(status: int, message: str, trial: str, diverged: str | None, *, is_invalid: bool) -> Exception:
+    """Return the error for the process of a trial that did not exit with status 0: see `run_process`.
 
     Divergence, too little memory, a bug, and a config that is invalid everywhere are failures of the trial.
     An error of the machine (disk, data, devices) would fail all other trials too: it is one of this worker.
-    `diverged` is the reason in the run's summary, if any.
+    `diverged` is the reason in the run's summary, if any; `is_invalid`: whether the config is invalid.
     """
-    if end.status == DivergedError.exit_status and diverged is not None:
+    if status == DivergedError.exit_status and diverged is not None:
         return TrialFailedError(f"diverged: {diverged}")
-    if end.status == -signal.SIGKILL:
+    if status == -signal.SIGKILL:
         return TrialFailedError("killed (SIGKILL); most likely it ran out of memory")
-    if is_stop_status(end.status):
-        return UserError(f"{trial}: stopped by another process (exit status {end.status})")
-    if end.status < 0:
-        return TrialFailedError(f"killed ({signal.Signals(-end.status).name})")
-    if end.status == UserError.exit_status and not is_config_invalid:
-        return UserError(f"{trial}: {end.message}")
-    if end.status == StorageError.exit_status and not any(part in end.message for part in OUT_OF_MEMORY):
-        return StorageError(f"{trial}: {end.message}")
-    return TrialFailedError(end.message)
+    if is_stop_status(status):
+        return UserError(f"{trial}: stopped by another process (exit status {status})")
+    if status < 0:
+        return TrialFailedError(f"killed ({signal.Signals(-status).name})")
+    if status == UserError.exit_status and not is_invalid:
+        return UserError(f"{trial}: {message}")
+    if status == StorageError.exit_status and not any(part in message for part in OUT_OF_MEMORY):
+        return StorageError(f"{trial}: {message}")
+    return TrialFailedError(message)

@@ -65,10 +65,9 @@ class Study:
             if FOLDER_TOKEN not in retry(lambda: self._study.user_attrs):
                 retry(lambda: self._study.set_user_attr(FOLDER_TOKEN, token))
             if retry(lambda: self._study.user_attrs)[FOLDER_TOKEN] != token:
-                remedy = (
-                    "All its workers need that folder, on every machine (--workdir); or give another --study."
-                )
-                raise UserError(f"{folder}: not the folder of study {self._study.study_name}\n{remedy}")
+                found = f"not the folder of study {self._study.study_name}"
+                needed = "All its workers need that folder, on every machine (--workdir)"
+                raise UserError(f"{folder}: {found}\n{needed}; or give another --study.")
 
     def run_next(self, train: TrainTrial) -> bool:
         """Claim a trial and finish it; return False if none is left to claim.
