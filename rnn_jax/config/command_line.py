@@ -29,15 +29,12 @@ class CommandLine(NamedTuple):
     """A command line of `python -m rnn_jax.main`."""
 
     config: Config
-    notes: list[str]
-    """On keys of the file that were ignored."""
-    source: str | None
-    """`configs/mnist.py:seed`; None: the run folder's own config."""
+    notes: list[str]  # on keys of the file that were ignored
+    source: str | None  # `configs/mnist.py:seed`; None: the run folder's own config
     workdir: Path | None
     mode: Literal["train", "eval"]
     checkpoint: Literal["best", "latest"]
-    typed: frozenset[str]
-    """The keys (`section.key`) that were typed."""
+    typed: frozenset[str]  # the keys (`section.key`) that were typed
 
 
 def parse(arguments: Sequence[str]) -> CommandLine:

@@ -55,10 +55,8 @@ def _completed(field: FieldInfo, section: str, *, optional: bool = False) -> Any
             marks.append(mark)
     if optional:
         annotation |= None
-    default = None if optional else field.default
-    return Annotated[annotation, *marks] if marks else annotation, Field(
-        default, description=field.description
-    )
+    completed = Field(None if optional else field.default, description=field.description)
+    return Annotated[annotation, *marks] if marks else annotation, completed
 
 
 def _choice(mark: CatalogueName) -> tuple[Any, list[Prefix]]:

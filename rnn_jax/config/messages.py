@@ -33,12 +33,10 @@ FORMER_NAMES = (
 class Problem(NamedTuple):
     """What is wrong with a key."""
 
-    key: str
-    """`section.key`."""
+    key: str  # `section.key`
     message: str
     value: Any = NO_VALUE
-    cause: str | None = None
-    """The other key that makes it wrong."""
+    cause: str | None = None  # the other key that makes it wrong
 
     def line(self, typed: Collection[str], origin: str | None) -> str:
         """The message in one line, `optimizer.learning_rate = -1: must be at least 0`.

@@ -36,13 +36,10 @@ LIMIT = 2**31
 class Only(NamedTuple):
     """Marks a key that applies where another key has one of these values."""
 
-    key: str
-    """`section.key`. Until `composition.py` completes it, a key of the same section may stand alone."""
-    kinds: Any
-    """The values. Until then it may be a predicate of the catalogue's entries that they name."""
+    key: str  # `section.key`; before `composition.py` completes it, a key of the same section may stand alone
+    kinds: Any  # the values; before that it may be a predicate of the catalogue's entries that they name
     required: bool
-    default: Any = None
-    """The value where the key applies and is not given."""
+    default: Any = None  # where the key applies and is not given
 
 
 def only(*, required: bool = False, **condition: str | tuple[str, ...] | Callable[[Any], object]) -> Only:

@@ -97,10 +97,7 @@ def make_folder(workdir: Path) -> None:
 
 
 def open_run(workdir: Path, config: Config) -> RunFolder:
-    """Create a run folder, or open it to resume, and write config.json.
-
-    Raises as `check_run` and `make_folder`.
-    """
+    """Create a run folder, or open it to resume, and write config.json; raise as the functions it calls."""
     check_run(workdir, config)
     make_folder(workdir)
     files.remove_unfinished(workdir)

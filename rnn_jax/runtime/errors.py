@@ -13,7 +13,6 @@ FULL = {
     errno.EFBIG: "the file would be larger than is allowed here",
 }
 _REFUSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.EIO)
-
 UNREACHABLE = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS)
 """Errors of paths that can be neither read nor written."""
 
