@@ -4,12 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from rnn_jax.catalogue import TASKS
 from rnn_jax.config.arguments import Parser
-from rnn_jax.config.run_folder import read_config
+from rnn_jax.config.run_folder import read_config_for
 from rnn_jax.drawing.server import ADDRESS, Server
 from rnn_jax.runtime.command import exit_now, run_command
-from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.signals import Interrupted, StopSignal
 
 EPILOG = """\
@@ -34,11 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "--port", type=_port, default=0, metavar="N", help="its port (default: a free one)"
         )
         options = parser.parse(command.arguments)
-        config = read_config(options.workdir)
-        fitting = [name for name, task in TASKS.items() if task.data == "image" and task.names_classes]
-        if config.task.name not in fitting:
-            wrong = f"{options.workdir}: task.name = {config.task.name}"
-            raise UserError(f"{wrong}: draw needs one of {', '.join(fitting)}")
+        config = read_config_for(
+            "draw", options.workdir, lambda task: task.data == "image" and task.names_classes
+        )
         with Server(options.port) as server:
             # JAX is imported after all checks of the command line, and before a signal could interrupt it.
             from rnn_jax.drawing.predictor import load

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnn_jax.catalogue import TASKS
 from rnn_jax.config.arguments import Parser
-from rnn_jax.config.run_folder import read_config
+from rnn_jax.config.run_folder import read_config_for
 from rnn_jax.config.schema import Config
 from rnn_jax.datasets import dataset_info, safe_reading
 from rnn_jax.datasets import vocabulary as vocabularies
@@ -49,11 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     with run_command(arguments) as command:
         options = parse(command.arguments)
-        config = read_config(options.workdir)
-        if not TASKS[config.task.name].language_model:
-            raise UserError(
-                f"{options.workdir}: task.name = {config.task.name}: generate needs a language model"
-            )
+        config = read_config_for("generate", options.workdir, lambda task: task.language_model)
         info = dataset_info.load(options.workdir)
         vocabulary = info.vocabulary
         assert vocabulary is not None

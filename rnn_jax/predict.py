@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnn_jax.catalogue import TASKS
+from rnn_jax.catalogue.tasks import TaskEntry
 from rnn_jax.config.arguments import Parser
-from rnn_jax.config.run_folder import read_config
+from rnn_jax.config.run_folder import read_config_for
 from rnn_jax.datasets import dataset_info
 from rnn_jax.datasets.dataset_info import DatasetInfo
 from rnn_jax.datasets.user_files import inputs
 from rnn_jax.datasets.user_files.inputs import Input
 from rnn_jax.reporting.formatting import printable
 from rnn_jax.runtime.command import run_command
-from rnn_jax.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from rnn_jax.inference.loading import Trained
@@ -46,16 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     with run_command(arguments) as command:
         options = parser().parse(command.arguments)
-        config = read_config(options.workdir)
-        kinds = {
-            name: entry.data
-            for name, entry in TASKS.items()
-            if entry.predicts == "sequence" and (entry.data in FILES or entry.data == "labelled_text")
-        }
-        kind = kinds.get(config.task.name)
-        if kind is None:
-            wrong = f"{options.workdir}: task.name = {config.task.name}"
-            raise UserError(f"{wrong}: predict needs one of {', '.join(kinds)}")
+        config = read_config_for("predict", options.workdir, _is_predicted)
+        kind = TASKS[config.task.name].data
         # Before JAX starts.
         if kind in FILES:
             inputs.check_files(options.inputs, FILES[kind])
@@ -68,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             blocks = _read(kind, options.inputs, info, config.dataset.encoding or "utf-8")
             return _predict(blocks, kind, trained, as_json=options.json)
     return command.exit_status
+
+
+def _is_predicted(task: TaskEntry) -> bool:
+    return task.predicts == "sequence" and (task.data in FILES or task.data == "labelled_text")
 
 
 def parser() -> Parser:

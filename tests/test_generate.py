@@ -174,7 +174,7 @@ def test_runs_without_a_language_model(tmp_path: Path, capsys: pytest.CaptureFix
     assert (status, "--workdir" in err) == (2, True)
     open_run(tmp_path, validate(load_config("configs/digits.py:smoke"))[0])
     status, _, err = run_generate(["--workdir", tmp_path], capsys)
-    message = f"{tmp_path}: task.name = classification: generate needs a language model"
+    message = f"{tmp_path}: task.name = classification: generate needs one of language_modelling"
     assert (status, err) == (2, f"error: {message}\n")
 
 

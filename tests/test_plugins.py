@@ -122,7 +122,7 @@ def test_a_run_is_resumed_with_its_file(
 
 COMMANDS = {
     "predict": (predict.main, ["nothing.png"], "nothing.png: cannot be read"),
-    "generate": (generate.main, [], "generate needs a language model"),
+    "generate": (generate.main, [], "generate needs one of language_modelling"),
     "draw": (draw.main, [], "Address already in use"),
     "eval": (main.main, ["--mode", "eval"], None),
 }

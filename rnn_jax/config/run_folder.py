@@ -7,11 +7,12 @@ learning rate does not depend on its length. With any other difference the folde
 import contextlib
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rnn_jax.catalogue.tasks import TASKS, TaskEntry
 from rnn_jax.config.config_files import split_source
 from rnn_jax.config.messages import format_value
 from rnn_jax.config.plugins import plugins_of, require_plugins
@@ -164,6 +165,15 @@ def require_format(content: Mapping[str, Any], file: Path) -> None:
 def read_config(workdir: Path) -> Config:
     """The config of a run folder; raises as `read_settings`, and UserError if it is not valid."""
     return check(read_settings(workdir), origin=str(RunFolder(workdir).config))[0]
+
+
+def read_config_for(command: str, workdir: Path, fits: Callable[[TaskEntry], bool]) -> Config:
+    """The config of a run folder; raises UserError if its task does not fit a command."""
+    config, fitting = read_config(workdir), [name for name, task in TASKS.items() if fits(task)]
+    if config.task.name not in fitting:
+        needed = ", ".join(fitting)
+        raise UserError(f"{workdir}: task.name = {config.task.name}: {command} needs one of {needed}")
+    return config
 
 
 def fixed_values(config: Config) -> dict[str, Any]:

@@ -28,6 +28,9 @@ MIN_BATCH_STEPS = 2_000
 """Rows times time steps of a batch from which several cores are faster than one."""
 MAX_CPU_DEVICES = 256
 """The most devices a CPU is split into: JAX would take hours to start a million."""
+# JAX logs platforms that are installed but not present, such as a TPU.
+_LOGGER = logging.getLogger("jax._src.xla_bridge")
+_LOGGER.addFilter(lambda record: "Unable to initialize backend" not in record.getMessage())
 
 
 class Devices(NamedTuple):
@@ -66,8 +69,6 @@ def build_devices(
     `cores` CPU cores of each process, see `worthwhile_cores`. Raises UserError if there are fewer devices,
     JAX cannot start on the platform of JAX_PLATFORMS, or the processes are not known.
     """
-    # Drop JAX's log records on platforms that are installed but not present, such as a TPU.
-    logging.getLogger("jax._src.xla_bridge").addFilter(_is_about_present_platforms)  # added once
     keep_freed_memory()
     processes = processes_of(**process_keys)
     if devices is not None and devices % processes.count:
@@ -156,7 +157,3 @@ def _split_cpu(devices: int) -> None:
 
 def _jax_option(name: str) -> Any:
     return getattr(jax.config, name)
-
-
-def _is_about_present_platforms(record: logging.LogRecord) -> bool:
-    return "Unable to initialize backend" not in record.getMessage()

@@ -58,7 +58,11 @@ def run_sweep(command: Command, console: Console) -> tuple[list[Row], Objective]
     folder = SweepFolder(command.workdir)
     with StopSignal() as stop:
         with stop.raising():
-            groups = _groups(command)
+            found, sweep = members.groups(command.members), command.sweep
+            groups = [
+                Group(number, own, with_objective(job, sweep.objective), _halving(sweep, job.plan, len(own)))
+                for number, (own, job) in enumerate(zip(found, build_jobs(found), strict=True))
+            ]
             for group in groups:
                 if results.read_rows(group.members, folder) is None:
                     _check_memory(group)
@@ -122,14 +126,6 @@ def with_objective(job: Job, metric: str | None) -> Job:
         known = ", ".join(task.metrics)
         raise UserError(f"objective = {metric!r}: validation has no such metric; it has {known}")
     return job._replace(task=task._replace(objective=Objective(metric, task.metrics[metric])))
-
-
-def _groups(command: Command) -> list[Group]:
-    found, sweep = members.groups(command.members), command.sweep
-    return [
-        Group(number, own, with_objective(job, sweep.objective), _halving(sweep, job.plan, len(own)))
-        for number, (own, job) in enumerate(zip(found, build_jobs(found), strict=True))
-    ]
 
 
 def _halving(sweep: Sweep, plan: Plan, count: int) -> Halving:

@@ -85,15 +85,13 @@ def _metric_columns(
     for split in ("validation", *TEST_SPLITS):
         for name in in_order(name for group in groups for run in group for name in run.metrics[split]):
             direction = objective.direction if objective is not None and name == objective.metric else None
-            cells = [_mean(group, split, name) for group in groups]
+            found = [values_of(group, name, split) for group in groups]
+            cells: list[Cell] = [
+                (format_spread(name, each), statistics.mean(each)) if each else EMPTY for each in found
+            ]
             column = Column(f"{split} {name}".replace("_", " "), "number", cells, direction == "max")
             (first if direction is not None and split == "validation" else others).append(column)
     return first, others
-
-
-def _mean(group: Group, split: str, name: str) -> Cell:
-    values = values_of(group, name, split)
-    return (format_spread(name, values), statistics.mean(values)) if values else EMPTY
 
 
 def _key_columns(groups: Sequence[Group], keys: Sequence[str]) -> list[Column]:
