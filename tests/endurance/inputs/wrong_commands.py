@@ -80,7 +80,7 @@ def names() -> list[Wrong]:
         "nowhere.py",
         "/",
         "",
-        "digits",
+        "digit",
         "config\ns.py",
     ):
         found.append(Wrong("main", ("--config", source), source.strip() or "--config"))
