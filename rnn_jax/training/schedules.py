@@ -19,7 +19,7 @@ Schedule = Callable[[jax.Array], jax.Array]
 
 
 def build_schedule(settings: Optimizer, plan: Plan) -> Schedule:
-    """Build the schedule of the config section `optimizer`, after its linear warmup."""
+    """Build the schedule of the config section `optimizer`, times its linear warmup."""
     warmup = to_steps(settings.warmup_steps, settings.warmup_epochs, plan.epoch_steps) or 0
     every = to_steps(settings.decay_every_steps, settings.decay_every_epochs, plan.epoch_steps)
     first = to_steps(settings.decay_from_steps, settings.decay_from_epochs, plan.epoch_steps)

@@ -16,17 +16,17 @@ class Optimizer(Section):
     """The optimizer, its learning-rate schedule, and averages of the parameters."""
 
     name: Literal["adam", "adamw", "sgd", "rmsprop"] = Field(description="the optimizer")
-    learning_rate: Annotated[float, Hyper] = Field(ge=0, description="peak of the learning-rate schedule")
+    learning_rate: Annotated[float, Hyper] = Field(ge=0, description="learning rate, times its schedule")
     schedule: Literal["constant", "cosine", "step", "exponential"] = Field(
-        description="learning-rate schedule after the warmup"
+        description="schedule of the learning rate: see docs/optimizers.md"
     )
     warmup_epochs: float | None = Field(None, ge=0, description="epochs of linear warmup")
     warmup_steps: int | None = Field(None, ge=0, description="steps of linear warmup")
     decay_every_epochs: Annotated[float | None, only(schedule=STEPWISE)] = Field(
-        None, gt=0, description="epochs between two decays of the learning rate"
+        None, gt=0, description="epochs in which the learning rate decays by decay_factor"
     )
     decay_every_steps: Annotated[int | None, only(schedule=STEPWISE)] = Field(
-        None, ge=1, description="steps between two decays of the learning rate"
+        None, ge=1, description="steps in which the learning rate decays by decay_factor"
     )
     decay_from_epochs: Annotated[float | None, only(schedule="step")] = Field(
         None, gt=0, description="epochs before the first decay (None: decay_every_epochs)"
@@ -35,13 +35,13 @@ class Optimizer(Section):
         None, ge=1, description="steps before the first decay (None: decay_every_steps)"
     )
     decay_factor: Annotated[float | None, only(schedule=STEPWISE, required=True)] = Field(
-        None, gt=0, le=1, description="factor on the learning rate at each decay"
+        None, gt=0, le=1, description="factor on the learning rate per decay_every_*"
     )
     final_fraction: Annotated[float | None, only(schedule="cosine", required=True)] = Field(
-        None, ge=0, le=1, description="final learning rate, as a fraction of the peak"
+        None, ge=0, le=1, description="learning rate at the end, as a fraction of learning_rate"
     )
     weight_decay: Annotated[HyperNumber, only(name=("adamw", "sgd", "rmsprop"))] = Field(
-        None, ge=0, description="decoupled weight decay, not of biases (None: no decay)"
+        None, ge=0, description="decoupled weight decay times the rate, not of biases (None: none)"
     )
     clip_norm: HyperNumber = Field(
         None, ge=0, description="gradient clipping: largest global norm (None: no clipping)"
@@ -53,7 +53,7 @@ class Optimizer(Section):
         None, ge=0, lt=1, description="decay rate of the gradient's second moment"
     )
     epsilon: Annotated[float | None, only(name=(*ADAM, "rmsprop"), required=True)] = Field(
-        None, gt=0, description="added to the root of the second moment"
+        None, gt=0, description="added to the root of the second moment; with rmsprop, inside the root"
     )
     momentum: Annotated[float | None, only(name=("sgd", "rmsprop"))] = Field(
         None, ge=0, lt=1, description="momentum (None: no momentum)"
