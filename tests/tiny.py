@@ -1,5 +1,6 @@
 """Configs of runs that are small enough to be trained many times."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rnn_jax.config.command_line import load_config
@@ -38,3 +39,9 @@ def build_tiny(changes: dict[str, Any] | None = None) -> Config:
 def build_tiny_language_model(changes: dict[str, Any] | None = None) -> Config:
     """Return a config of a language model with twelve steps and BPTT windows of five tokens."""
     return validate(load_config("configs/shakespeare.py:smoke", TINY_LANGUAGE_MODEL | (changes or {})))[0]
+
+
+def lasting(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the summaries of two runs of one config share; a commit may be made between them."""
+    differing = ("wall_seconds", "compile_seconds", "examples_per_second", "commit")
+    return {name: value for name, value in summary.items() if name not in differing}

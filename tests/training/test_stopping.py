@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny import lasting
 
 from rnn_jax.checkpoints import store
 from rnn_jax.config.schema import Config
@@ -24,11 +25,6 @@ FULL = {"optimizer.average_decay": 0.9, "checkpoint.every_steps": 5}
 
 def quiet() -> Console:
     return Console(io.StringIO())
-
-
-def lasting(summary: dict[str, Any]) -> dict[str, Any]:
-    measured = ("wall_seconds", "compile_seconds", "examples_per_second")
-    return {name: value for name, value in summary.items() if name not in measured}
 
 
 def stopped(

@@ -6,13 +6,14 @@ import json
 import math
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from tiny import lasting
 
 from rnn_jax.checkpoints import store
 from rnn_jax.config.schema import Config
@@ -48,12 +49,6 @@ def leaves(config: Config, folder: Path) -> list[np.ndarray]:
     where = devices.build_devices(1, devices=1, matmul_precision="float32", allow_device_change=False)
     state, _ = load(build(config), where).restore(store.find(folder / "checkpoints"))
     return [np.asarray(leaf) for leaf in jax.tree.leaves(state._replace(key=jax.random.key_data(state.key)))]
-
-
-def lasting(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """What two runs of the same config share."""
-    measured = ("wall_seconds", "compile_seconds", "examples_per_second")
-    return {name: value for name, value in summary.items() if name not in measured}
 
 
 FULL = {"optimizer.average_decay": 0.9, "task.label_smoothing": 0.1, "checkpoint.every_steps": 5}
