@@ -21,22 +21,24 @@ from rnn_jax.runtime.signals import Interrupted, exit_status, restore_default_si
 
 
 @dataclasses.dataclass
-class Command:
-    """A running command: its arguments, and its exit status once it has ended."""
+class Invocation:
+    """One run of a command: its arguments, and its exit status once it has ended."""
 
     arguments: Sequence[str]
     exit_status: int = 0
 
 
 @contextlib.contextmanager
-def run_command(arguments: Sequence[str] | None = None, *, long_running: bool = False) -> Iterator[Command]:
+def run_command(
+    arguments: Sequence[str] | None = None, *, long_running: bool = False
+) -> Iterator[Invocation]:
     """Context manager for the body of a command: print an expected error and set the exit status.
 
     Without `arguments`, it takes those of this process, which is then set up for the command. A command that
     is `long_running` trains or serves: it ignores a closed standard output instead of exiting, gets huge
     pages, and ends without a traceback when Ctrl-C comes before its `StopSignal`.
     """
-    command = Command(sys.argv[1:] if arguments is None else arguments)
+    command = Invocation(sys.argv[1:] if arguments is None else arguments)
     with contextlib.ExitStack() as output:
         if arguments is None:
             if long_running:
