@@ -106,6 +106,7 @@ OPTIMIZER = dict(
     decay_every_steps=None,
     decay_factor=None,
     weight_decay=0.01,
+    decay_parameters="kernels,embeddings",
     clip_norm=1.0,
     beta1=0.9,
     beta2=0.999,

@@ -1,5 +1,7 @@
 """The cells that `model.cell` can name."""
 
+from collections.abc import Mapping
+from dataclasses import field
 from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
@@ -26,6 +28,19 @@ class CellEntry(Entry):
     """The biases that chrono initialization sets to log u: gates that keep the state."""
     chrono_write: tuple[str, ...] = ()
     """The biases that it sets to -log u: gates that write."""
+    parameter_groups: Mapping[str, str] = field(default_factory=dict)
+    """The group of each parameter whose name is not in `GROUPS`, or that belongs to another group than its
+    name says, by its path in the cell: {"nu": "eigenvalues", "norm/gain": "scales"}."""
+
+
+GROUPS = {"kernel": "kernels", "embedding": "embeddings", "bias": "biases", "scale": "scales"}
+"""The groups of the parameters to which Flax's layers give these names."""
+
+
+def parameter_groups() -> list[str]:
+    """Return the groups that `optimizer.decay_parameters` may name: those of `GROUPS`, and the cells' own."""
+    own = {group for entry in CELLS.values() for group in entry.parameter_groups.values()}
+    return [*GROUPS.values(), *sorted(own - set(GROUPS.values()))]
 
 
 _CELLS = "rnn_jax.models.cells"
@@ -47,7 +62,12 @@ _OF_MINLSTM: dict[str, Any] = dict(forget_bias="f", chrono_keep=("f",), chrono_w
 CELLS: dict[str, CellEntry] = {
     "rnn": CellEntry(f"{_CELLS}.simple_rnn:SimpleRNN", gates=1, output="carry", state_kernels=("h",)),
     "lstm": CellEntry(f"{_LSTM}:LSTM", gates=4, **_OF_LSTM),
-    "lstm_peephole": CellEntry(f"{_LSTM}:PeepholeLSTM", gates=4, **_OF_LSTM),
+    "lstm_peephole": CellEntry(
+        f"{_LSTM}:PeepholeLSTM",
+        gates=4,
+        parameter_groups=dict.fromkeys(("pi", "pf", "po"), "peepholes"),
+        **_OF_LSTM,
+    ),
     "lstm_coupled": CellEntry(f"{_LSTM}:CoupledLSTM", gates=3, **_OF_LSTM | _OF_COUPLED),
     "lstm_layer_norm": CellEntry(f"{_LSTM}:LayerNormLSTM", gates=4, **_OF_LSTM | _OF_LAYER_NORM),
     "gru": CellEntry(
@@ -57,5 +77,9 @@ CELLS: dict[str, CellEntry] = {
     "janet": CellEntry(f"{_LSTM}:JANET", gates=2, **_OF_LSTM | _OF_JANET),
     "mingru": CellEntry(f"{_LINEAR}:MinGRU", gates=2, output="carry", chrono_write=("z",)),
     "minlstm": CellEntry(f"{_LINEAR}:MinLSTM", gates=3, output="carry", **_OF_MINLSTM),
-    "lru": CellEntry(f"{_LINEAR}:LRU", gates=1),
+    "lru": CellEntry(
+        f"{_LINEAR}:LRU",
+        gates=1,
+        parameter_groups={"nu": "eigenvalues", "theta": "eigenvalues", "gamma": "scales"},
+    ),
 }

@@ -10,9 +10,10 @@ from annotated_types import Le, Lt
 from pydantic.fields import FieldInfo
 
 from rnn_jax.catalogue import DATASETS, TASKS
+from rnn_jax.catalogue.cells import parameter_groups
 from rnn_jax.catalogue.datasets import DatasetEntry
 from rnn_jax.catalogue.entry import DATA
-from rnn_jax.config.messages import Problem, choices_of, expected, format_value, is_choice, kind_of
+from rnn_jax.config.messages import Problem, choices_of, expected, format_value, is_choice, kind_of, nearest
 from rnn_jax.runtime.processes import parse_address
 
 Values = dict[str, Any]
@@ -187,6 +188,23 @@ def text_files(values: Values, fields: Fields) -> Iterator[Problem]:
         yield Problem("dataset.vocabulary_size", message, cause="dataset.tokenizer")
 
 
+def split_names(text: str) -> list[str]:
+    """Split names that are separated by commas."""
+    return [name.strip() for name in text.split(",")]
+
+
+def decayed_groups(values: Values, fields: Fields) -> Iterator[Problem]:
+    """Groups of parameters that no cell has."""
+    key, known = "optimizer.decay_parameters", parameter_groups()
+    text = values.get(key)
+    wrong = [name for name in split_names(text) if name not in known] if isinstance(text, str) else []
+    if wrong:
+        near = nearest(wrong[0], known)
+        hint = f"; did you mean {near}?" if near else ""
+        message = f"must be one or several of {', '.join(known)}, separated by commas; {wrong[0]!r} is not"
+        yield Problem(key, message + hint, text)
+
+
 def processes(values: Values, fields: Fields) -> Iterator[Problem]:
     """A process index out of range, or a coordinator that is not an address."""
     number, process, address = (f"runtime.{key}" for key in ("process_count", "process_index", "coordinator"))
@@ -202,4 +220,4 @@ def processes(values: Values, fields: Fields) -> Iterator[Problem]:
         yield Problem(address, message, coordinator)
 
 
-RULES = (too_large, missing_for_kind, unpaired, unfit_for_task, text_files, processes)
+RULES = (too_large, missing_for_kind, unpaired, unfit_for_task, text_files, decayed_groups, processes)

@@ -7,10 +7,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from rnn_jax.catalogue import CELLS
 from rnn_jax.config.sections import Model
 from rnn_jax.models.dropout import INPUTS, OUTPUTS, dropout, fold_in, token_mask
 from rnn_jax.models.initializers import INITIALIZERS, init_dense
 from rnn_jax.models.linear import affine
+from rnn_jax.models.parameter_groups import group_parameters
 from rnn_jax.models.recurrence import choose_implementation
 from rnn_jax.models.stacks import Stack, Unrolled
 from rnn_jax.models.types import Array, ArrayLike, Carry, Hyper, InputMap, Keys, Lengths, Parameters
@@ -34,6 +36,10 @@ class Network:
     def name(self) -> str:
         """A short description for people."""
         return self.stack.name
+
+    def group_parameters(self, parameters: Parameters) -> Any:
+        """Return the group of each parameter, a tree like `parameters`: see `parameter_groups.py`."""
+        return group_parameters(parameters, CELLS[self.settings.cell])
 
     def init(self, key: Array, hyper: Hyper) -> Parameters:
         """Return {'params': {'input' or 'embedding', 'recurrence_0', ..., 'output'}}, float32.

@@ -52,4 +52,5 @@ def build(config: Config, data: Dataset | None = None) -> Job:
     plan = build_plan(config.train, task.batches["train"])
     # NumPy's, not JAX's: JAX has not started, and the job decides on how many devices it does.
     hyper = {name: np.float32(value) for name, value in hyper.items()}
-    return Job(task, data, network, build_optimizer(config.optimizer, plan), plan, hyper)
+    optimizer = build_optimizer(config.optimizer, plan, network.group_parameters)
+    return Job(task, data, network, optimizer, plan, hyper)

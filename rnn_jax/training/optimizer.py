@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from rnn_jax.config import sections
+from rnn_jax.models.parameter_groups import group_parameters
 from rnn_jax.tasks.task import Hyper
 from rnn_jax.training.plan import Plan, to_steps
 from rnn_jax.training.schedules import Schedule, build_schedule, given
@@ -30,20 +31,27 @@ class Optimizer(NamedTuple):
     schedule: Schedule
 
 
-def build_optimizer(settings: sections.Optimizer, plan: Plan) -> Optimizer:
+def build_optimizer(
+    settings: sections.Optimizer, plan: Plan, group: Callable[[Any], Any] = group_parameters
+) -> Optimizer:
     """Build the optimizer of the config section `optimizer`, which describes its keys.
+
+    `group(parameters)` returns the group of each parameter, by which `decay_parameters` chooses.
 
     The learning rate of a step is `hyper["learning_rate"]`, the peak, times the schedule. After a roll-back
     the peak is lower, see `train.divergence`.
     """
-    schedule = build_schedule(settings, plan)
+    schedule, decayed = build_schedule(settings, plan), settings.decayed_groups
+
+    def decays(parameters: Any) -> Any:
+        return jax.tree.map(lambda name: name in decayed, group(parameters))
 
     def chain(rate: jax.Array | float, hyper: Hyper) -> optax.GradientTransformation:
         parts = [_direction(settings)]
         if "clip_norm" in hyper:
             parts.insert(0, optax.clip_by_global_norm(hyper["clip_norm"]))
         if "weight_decay" in hyper:
-            parts.append(optax.add_decayed_weights(hyper["weight_decay"], mask=_all_but_biases))
+            parts.append(optax.add_decayed_weights(hyper["weight_decay"], mask=decays))
         return optax.chain(*parts, optax.scale(-rate))
 
     def init(parameters: Any, hyper: Hyper) -> Any:
@@ -69,10 +77,6 @@ def _direction(settings: sections.Optimizer) -> optax.GradientTransformation:
     if settings.name == "sgd":
         return accumulate
     return optax.chain(optax.scale_by_rms(given(settings.rms_decay), given(settings.epsilon)), accumulate)
-
-
-def _all_but_biases(parameters: Any) -> Any:
-    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key != "bias", parameters)
 
 
 def _moving_average(decay: float, averaged: Any, parameters: Any, step: jax.Array) -> Any:

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 import jax
 
+from rnn_jax.catalogue import CELLS
 from rnn_jax.checkpoints import store
 from rnn_jax.checkpoints.saver import Saver
 from rnn_jax.config.run_folder import MAY_DIFFER, NOT_STORED, RunFolder, make_folder, open_run, sweep_of
 from rnn_jax.config.schema import Config
 from rnn_jax.config.values import flatten
+from rnn_jax.models.parameter_groups import matrices_without_group
 from rnn_jax.reporting.log import Log
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.distributed.synchronization import Synchronizer
@@ -29,6 +31,7 @@ from rnn_jax.training.meter import Display, Meter
 from rnn_jax.training.population.population import Trainable
 from rnn_jax.training.population.pruning import Halving
 from rnn_jax.training.progress import FINISHED, RUNNING, MemberStatus, Progress
+from rnn_jax.training.state import shapes
 from rnn_jax.training.summary import Summary, constants
 
 
@@ -112,6 +115,7 @@ def begin(
         with stop.raising():
             program, constant = load(job, where), constants(job, where)
             display.header(constant, folders[0])
+            _warn_of_ungrouped(job, config.model.cell, display)
             state, progress = _restore_or_init(program, checkpoints, display, synchronizer, len(folders))
         step = int(state.step)
         summaries = [Summary(job, constant, folder, started, step) for folder in folders]
@@ -136,6 +140,16 @@ def begin(
             for summary in summaries:
                 summary.fail(str(as_user_error(error) or repr(error)))
             raise
+
+
+def _warn_of_ungrouped(job: Job, cell: str, display: Display) -> None:
+    """Warn of matrices that weight decay does not act on because their cell declares no group for them."""
+    found = matrices_without_group(shapes(job).parameters, CELLS[cell]) if "weight_decay" in job.hyper else []
+    if found:
+        display.warn(
+            f"optimizer.weight_decay does not act on {', '.join(found)}: give each a group, such as "
+            f"'kernels', with parameter_groups in register_cell({cell!r}, ...)"
+        )
 
 
 def _restore_or_init(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rnn_jax.config.rules import only
+from rnn_jax.config.rules import only, split_names
 from rnn_jax.config.sections.section import Hyper, HyperNumber, Section
 from rnn_jax.runtime.processes import Processes, processes_of
 
@@ -41,7 +41,10 @@ class Optimizer(Section):
         None, ge=0, le=1, description="learning rate at the end, as a fraction of learning_rate"
     )
     weight_decay: Annotated[HyperNumber, only(name=("adamw", "sgd", "rmsprop"))] = Field(
-        None, ge=0, description="decoupled weight decay times the rate, not of biases (None: none)"
+        None, ge=0, description="decoupled weight decay times the rate (None: none)"
+    )
+    decay_parameters: Annotated[str | None, only(name=("adamw", "sgd", "rmsprop"))] = Field(
+        None, description="groups that decay: see docs/optimizers.md (None: kernels,embeddings)"
     )
     clip_norm: HyperNumber = Field(
         None, ge=0, description="gradient clipping: largest global norm (None: no clipping)"
@@ -70,6 +73,11 @@ class Optimizer(Section):
     average_from_steps: int | None = Field(
         None, ge=0, description="steps before Polyak averaging: then the parameters' mean is evaluated"
     )
+
+    @property
+    def decayed_groups(self) -> list[str]:
+        """The groups of parameters that weight decay acts on."""
+        return split_names(self.decay_parameters or "kernels,embeddings")
 
 
 class Train(Section):

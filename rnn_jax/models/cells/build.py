@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from flax.traverse_util import flatten_dict
 
 from rnn_jax.catalogue import CELLS
 from rnn_jax.config.sections import Model
@@ -36,7 +37,7 @@ def init_cell(settings: Model, input_size: int, key: Array, hyper: Hyper) -> Par
     equation 16).
 
     Raises:
-        UserError: the cell's catalogue entry names a layer that the cell does not have.
+        UserError: the cell's catalogue entry names a layer or a parameter that the cell does not have.
     """
     entry, cell = CELLS[settings.cell], build_cell(settings, input_size)
     example = jnp.zeros((1, input_size), jnp.float32)
@@ -45,6 +46,7 @@ def init_cell(settings: Model, input_size: int, key: Array, hyper: Hyper) -> Par
     gates = [*entry.chrono_keep, *entry.chrono_write, *filter(None, [entry.forget_bias])]
     _check_layers(settings.cell, entry.state_kernels, "kernel", parameters)
     _check_layers(settings.cell, [gate.partition(".")[0] for gate in gates], "bias", parameters)
+    _check_parameters(settings.cell, entry.parameter_groups, parameters)
     biases = {}
     if "forget_bias" in hyper and entry.forget_bias is not None:
         biases[entry.forget_bias] = hyper["forget_bias"]
@@ -70,4 +72,14 @@ def _check_layers(name: str, layers: Iterable[str], part: str, parameters: Param
             raise UserError(
                 f"the cell {name} has no layer {layer!r} with a {part}, which its catalogue entry names; "
                 f"it has {', '.join(known)}"
+            )
+
+
+def _check_parameters(name: str, declared: Iterable[str], parameters: Parameters) -> None:
+    known = ["/".join(path) for path in flatten_dict(parameters)]
+    for parameter in declared:
+        if parameter not in known:
+            raise UserError(
+                f"the cell {name} has no parameter {parameter!r}, which `parameter_groups` of its catalogue "
+                f"entry names; it has {', '.join(known)}"
             )
