@@ -8,7 +8,9 @@ strictly, with errors that name the line. `archives.py` has the readers of compr
 import contextlib
 import hashlib
 import io
-from collections.abc import Iterator
+import itertools
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -17,6 +19,8 @@ from rnn_jax.runtime import files
 from rnn_jax.runtime.errors import UserError
 
 _MAX_JSON_BYTES = 1 << 28
+_SPLIT_KEYS = {"train": "file", "validation": "validation_file", "test": "test_file"}
+_logger = logging.getLogger(__name__)
 
 
 def require_inside(folder: Path, path: Path) -> Path:
@@ -59,12 +63,21 @@ def existing_path(key: str, name: str, *, folder: bool = False) -> Path:
 
 def split_paths(options: OwnFiles) -> dict[str, Path]:
     """Return the path of each split that has a file; raise UserError if a file does not exist."""
-    keys = {"train": "file", "validation": "validation_file", "test": "test_file"}
     return {
         split: existing_path(f"dataset.{key}", name)
-        for split, key in keys.items()
+        for split, key in _SPLIT_KEYS.items()
         if (name := getattr(options, key)) is not None
     }
+
+
+def hash_splits(paths: Mapping[str, Path]) -> dict[str, str]:
+    """Return the SHA-256 of the file of each split; warn about splits whose files have the same contents."""
+    hashes = {split: sha256(path) for split, path in paths.items()}
+    for split, other in itertools.combinations(reversed(hashes), 2):
+        if hashes[split] == hashes[other]:
+            key, problem = _SPLIT_KEYS[split], f"has the same contents as dataset.{_SPLIT_KEYS[other]}"
+            _logger.warning("dataset.%s = %s: %s: use other examples", key, paths[split], problem)
+    return hashes
 
 
 def read_json(file: Path) -> dict[str, Any]:

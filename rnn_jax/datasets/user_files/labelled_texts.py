@@ -18,7 +18,7 @@ import numpy as np
 from rnn_jax.config.sections.dataset import Imdb, LabelledText
 from rnn_jax.datasets import prepared
 from rnn_jax.datasets.dataset import Dataset, Splits, join_sequences, truncate_sequences
-from rnn_jax.datasets.safe_reading import check_encoding, decode_file, sha256, split_paths
+from rnn_jax.datasets.safe_reading import check_encoding, decode_file, hash_splits, split_paths
 from rnn_jax.datasets.splitting import add_missing_splits, number_classes
 from rnn_jax.datasets.vocabulary import Vocabulary, learn_bpe, learn_characters, learn_plain_words
 from rnn_jax.runtime.errors import UserError
@@ -61,7 +61,7 @@ def load_labelled_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
     options = LabelledText.model_construct(**keys)
     check_encoding(options.encoding)
     paths = split_paths(options)
-    contents = {split: [sha256(path), _separator_of(path)] for split, path in paths.items()}
+    contents = {split: [digest, _separator_of(paths[split])] for split, digest in hash_splits(paths).items()}
     columns = (options.label_column, options.text_column, options.has_header)
     source, origin = [contents, columns, options.encoding], ", ".join(map(str, paths.values()))
     read = partial(_read, paths, columns, options.encoding)

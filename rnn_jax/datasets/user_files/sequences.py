@@ -19,7 +19,7 @@ from rnn_jax.config.sections.dataset import Sequences as Options
 from rnn_jax.datasets import prepared
 from rnn_jax.datasets.archives import read_npz
 from rnn_jax.datasets.dataset import Dataset, Spec, Splits, truncate_sequences
-from rnn_jax.datasets.safe_reading import sha256, split_paths
+from rnn_jax.datasets.safe_reading import hash_splits, split_paths
 from rnn_jax.datasets.splitting import add_missing_splits, number_classes
 from rnn_jax.runtime.errors import UserError
 
@@ -58,7 +58,7 @@ def load_sequences(**keys: Any) -> Dataset:
     splits = add_missing_splits(splits, classes, paths["train"])
     left_out = sum(sequences.left_out for sequences in read.values())
     notes = (f"{left_out:,} empty sequences left out",) if left_out else ()
-    version = prepared.version_of({split: sha256(path) for split, path in paths.items()})
+    version = prepared.version_of(hash_splits(paths))
     data = Dataset(version, {}, splits, None, classes, notes)
     data = truncate_sequences(data, options.max_length, options.truncate)
     return data._replace(spec=sequences_spec(data.splits["train"], classes))

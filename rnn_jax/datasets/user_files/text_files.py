@@ -17,7 +17,14 @@ import numpy as np
 from rnn_jax.config.sections.dataset import Text
 from rnn_jax.datasets import prepared
 from rnn_jax.datasets.dataset import SPLITS, Dataset
-from rnn_jax.datasets.safe_reading import check_encoding, decoding, open_text, reading, sha256, split_paths
+from rnn_jax.datasets.safe_reading import (
+    check_encoding,
+    decoding,
+    hash_splits,
+    open_text,
+    reading,
+    split_paths,
+)
 from rnn_jax.datasets.vocabulary import Vocabulary, learn_bpe, learn_characters, learn_words, split_words
 from rnn_jax.runtime.errors import UserError
 
@@ -31,7 +38,7 @@ def load_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
     if options.tokenizer != "bytes":
         check_encoding(options.encoding)
     paths = split_paths(options)
-    contents = {split: sha256(path) for split, path in paths.items()}
+    contents = hash_splits(paths)
     values = [_FORMAT, contents, [options.tokenizer, options.vocabulary_size, options.encoding]]
     origin = ", ".join(map(str, paths.values()))
     folder, version = prepared.prepare("text", values, data_dir, origin, partial(_prepare, paths, options))
