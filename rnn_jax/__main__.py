@@ -6,6 +6,9 @@ import importlib
 import sys
 from pathlib import Path
 
+from rnn_jax.runtime.command import run_command, version
+from rnn_jax.runtime.errors import UserError
+
 USAGE = "usage: python -m rnn_jax COMMAND [ARGUMENTS]\n\ncommands (--help after one lists its arguments):"
 
 
@@ -23,16 +26,19 @@ def main() -> int:
     """Run the command named on the command line and return its exit status."""
     name, *arguments = sys.argv[1:] or ["--help"]
     known = commands()
-    if name in ("--help", "-h"):
-        print(USAGE, *(f"  {command:<10} {summary}" for command, summary in known.items()), sep="\n")
-        return 0
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"must be one of {', '.join(known)}"
-        print(f"error: {name}: no such command; {hint}", file=sys.stderr)
-        return 2
-    sys.argv[1:] = arguments
-    return importlib.import_module(f"rnn_jax.{name}").main()
+    if name in known:
+        sys.argv[1:] = arguments
+        return importlib.import_module(f"rnn_jax.{name}").main()
+    with run_command() as command:
+        if name in ("--help", "-h"):
+            print(USAGE, *(f"  {command:<10} {summary}" for command, summary in known.items()), sep="\n")
+        elif name == "--version":
+            print(version())
+        else:
+            near = difflib.get_close_matches(name, (*known, "--help", "--version"), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"must be one of {', '.join(known)}"
+            raise UserError(f"{name}: no such command; {hint}")
+    return command.exit_status
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ examples:
   python -m rnn_jax.draw --workdir runs/mnist/first
   python -m rnn_jax.draw --workdir runs/digits/first --checkpoint latest --port 8000
 
-exit status: 1 a bug, 2 wrong input, 4 no valid checkpoint, 130, 143 and 138 stopped by SIGINT (Ctrl-C),
-SIGTERM and SIGUSR1
+exit status: 1 a bug, 2 wrong input, 4 no valid checkpoint, 128 + the signal's number if stopped by SIGINT
+(130, Ctrl-C), SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or SIGXCPU
 """
 MAX_PORT = 65_535
 

@@ -165,7 +165,7 @@ def test_ctrl_c_ends_with_a_checkpoint_and_the_command_that_resumes(tmp_path: Pa
     assert_resumable(tmp_path / "run", out)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_of_a_scheduler_end_with_a_checkpoint(
     number: signal.Signals, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

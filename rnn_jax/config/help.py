@@ -25,7 +25,8 @@ usage: python -m rnn_jax.main --config FILE[:VARIANT[,VARIANT]] [--config.SECTIO
   --help, -h                show this text
 
 exit status: 0 finished, 1 a bug, 2 wrong input, 3 diverged, 4 no valid checkpoint, 5 disk or memory full,
-130, 143 or 138 stopped by SIGINT (Ctrl-C), SIGTERM or SIGUSR1 with a checkpoint written
+130, 143, 129, 138, 140 or 152 stopped by SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or SIGXCPU with a
+checkpoint written
 """
 WIDTH = 110
 

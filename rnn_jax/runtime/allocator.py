@@ -12,6 +12,8 @@ import platform
 import sys
 from pathlib import Path
 
+from rnn_jax.runtime.signals import block_sigint
+
 # Parameters of mallopt(3), from <malloc.h>.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 INT_MAX = 2**31 - 1
@@ -33,6 +35,7 @@ def restart_with_huge_pages() -> None:
     if has_huge_pages and _is_unconfigured_glibc():
         tunables = os.environ.get("GLIBC_TUNABLES")
         os.environ["GLIBC_TUNABLES"] = f"{tunables}:{HUGE_PAGES}" if tunables else HUGE_PAGES
+        block_sigint()  # while Python starts, its handler prints a traceback
         os.execv(sys.executable, sys.orig_argv)
 
 

@@ -8,16 +8,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 import contextlib
 import dataclasses
-import io
+import importlib.metadata
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from rnn_jax.runtime.allocator import restart_with_huge_pages
-from rnn_jax.runtime.closed_output import exit_on_closed_output, ignore_closed_output
 from rnn_jax.runtime.errors import as_user_error
-from rnn_jax.runtime.signals import Interrupted, exit_status, restore_default_sigint
+from rnn_jax.runtime.signals import Interrupted, exit_at_sigint, exit_status, raise_at_sigint
+from rnn_jax.runtime.standard_output import ClosedOutputError, replace_standard_streams
 
 
 @dataclasses.dataclass
@@ -38,32 +38,54 @@ def run_command(
     is `long_running` trains or serves: it ignores a closed standard output instead of exiting, gets huge
     pages, and ends without a traceback when Ctrl-C comes before its `StopSignal`.
     """
-    command = Invocation(sys.argv[1:] if arguments is None else arguments)
-    with contextlib.ExitStack() as output:
-        if arguments is None:
-            if long_running:
-                restore_default_sigint()
-                restart_with_huge_pages()
-                ignore_closed_output()
-            else:
-                output.enter_context(exit_on_closed_output())
-            if isinstance(sys.stdout, io.TextIOWrapper):
-                sys.stdout.reconfigure(errors="replace")  # '?' for what the terminal's encoding does not have
-        try:
+    if arguments is not None:
+        command = Invocation(arguments)
+        with _errors_as_status(command):
             yield command
-        except (KeyboardInterrupt, Interrupted) as interrupt:
-            if sys.stderr.isatty():
-                print(file=sys.stderr)  # after the terminal's ^C
-            command.exit_status = exit_status(interrupt.signal) if isinstance(interrupt, Interrupted) else 130
-        except Exception as error:
-            expected = as_user_error(error)
-            if expected is None:
-                raise
-            print(f"error: {expected}", file=sys.stderr)
-            command.exit_status = expected.exit_status
-            jax = sys.modules.get("jax")  # not imported here: most errors come before JAX starts
-            if jax is not None and jax.distributed.is_initialized():  # other processes may wait for this one
-                exit_now(expected.exit_status)
+        return
+    if long_running:
+        exit_at_sigint()
+        restart_with_huge_pages()
+    else:
+        raise_at_sigint()
+    replace_standard_streams(ignore_closed=long_running)
+    command = Invocation(sys.argv[1:])
+    # The output is flushed here, because an error of the interpreter's flush at exit cannot be caught.
+    flushed = Invocation(())
+    try:
+        with _errors_as_status(command):
+            yield command
+    finally:
+        with _errors_as_status(flushed):
+            sys.stdout.flush()
+        if flushed.exit_status:
+            sys.exit(flushed.exit_status)
+
+
+@contextlib.contextmanager
+def _errors_as_status(command: Invocation) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted) as interrupt:
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # after the terminal's ^C
+        command.exit_status = exit_status(interrupt.signal) if isinstance(interrupt, Interrupted) else 130
+    except ClosedOutputError:
+        sys.exit(0)
+    except Exception as error:
+        expected = as_user_error(error)
+        if expected is None:
+            raise
+        print(f"error: {expected}", file=sys.stderr)
+        command.exit_status = expected.exit_status
+        jax = sys.modules.get("jax")  # not imported here: most errors come before JAX starts
+        if jax is not None and jax.distributed.is_initialized():  # other processes may wait for this one
+            exit_now(expected.exit_status)
+
+
+def version() -> str:
+    """Return the name and version of the installed package, as `--version` prints it."""
+    return f"rnn_jax {importlib.metadata.version('rnn-jax-research')}"
 
 
 def warn(message: str) -> None:
@@ -73,6 +95,8 @@ def warn(message: str) -> None:
 
 def exit_now(status: int) -> NoReturn:
     """End the process without exit handlers: JAX's wait for the other processes of a run."""
-    sys.stdout.flush()
+    output = Invocation((), status)
+    with _errors_as_status(output):
+        sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)
+    os._exit(output.exit_status)

@@ -1,7 +1,14 @@
 """Graceful shutdown: signal handlers set a flag that the training loop checks.
 
-SIGINT (Ctrl-C), SIGTERM (a scheduler's stop) and SIGUSR1 (a scheduler's warning) request a checkpoint and the
-end of the command, with exit status 128 + the signal's number. A second signal ends the process at once.
+A stop signal requests a checkpoint and the end of the command, with exit status 128 + the signal's number:
+
+    SIGINT             Ctrl-C; the first of three that LSF's `bkill` sends
+    SIGTERM            Slurm at the time limit, at preemption and by `scancel`; PBS, HTCondor, Kubernetes
+    SIGHUP             the terminal or the connection was closed; ignored below `nohup`
+    SIGUSR1, SIGUSR2   warnings before SIGKILL: Slurm's `--signal`, Grid Engine's `-notify`, LSF's run limit
+    SIGXCPU            a limit of CPU time: Grid Engine, LSF, `ulimit -t`, which repeats it every second
+
+A second signal ends the process at once.
 
     with StopSignal() as stop:
         with stop.raising():
@@ -12,13 +19,17 @@ end of the command, with exit status 128 + the signal's number. A second signal 
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+STOP_SIGNALS = (
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
+    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU),
+)
 SAME_REQUEST = "RNN_JAX_SAME_REQUEST_SECONDS"
 """Environment variable with other seconds than `SAME_REQUEST_SECONDS`."""
 SAME_REQUEST_SECONDS = 0.5
@@ -27,12 +38,42 @@ RAISE_AGAIN_SECONDS = 1.0
 """Code that swallows `Interrupted` is interrupted again after this time."""
 
 
-def restore_default_sigint() -> None:
-    """Let Ctrl-C end the process as SIGTERM does, until a `StopSignal` is entered.
+def exit_at_sigint() -> None:
+    """Let Ctrl-C end the process at once, with exit status 130, until a `StopSignal` is entered.
 
     Python would raise KeyboardInterrupt, somewhere in an import that may swallow it.
     """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, _exit_at_once)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `block_sigint`
+
+
+def raise_at_sigint() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt, as Python does, after `exit_at_sigint`."""
+    if signal.getsignal(signal.SIGINT) is _exit_at_once:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def block_sigint() -> None:
+    """Defer Ctrl-C until `exit_at_sigint`, also across a restart of the process by `os.exec*`."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def exit_at_sigint_while_starting() -> None:
+    """Call `exit_at_sigint` if this process is starting a command of this package.
+
+    That is `python -m rnn_jax` or `python -m rnn_jax.COMMAND`, which is importing this package to find the
+    module, or the script `rnn-jax`. A program that imports the package keeps its own handler.
+    """
+    is_script = os.path.basename(sys.argv[0]) == "rnn-jax" if sys.argv else False
+    if sys.argv[:1] == ["-m"] and "-m" in sys.orig_argv[:-1]:  # Python has not found the module yet
+        module = sys.orig_argv[sys.orig_argv.index("-m") + 1]
+        is_script = module.partition(".")[0] == "rnn_jax"
+    if is_script and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        exit_at_sigint()
+
+
+def _exit_at_once(number: int, frame: FrameType | None) -> None:
+    os._exit(exit_status(signal.Signals(number)))
 
 
 class Interrupted(BaseException):
@@ -48,6 +89,9 @@ class StopSignal:
 
     A second signal ends the process with that signal's exit status, even inside compiled code. Outside the
     main thread, the only one that may handle signals, this does nothing.
+
+    A signal that the process ignores when this is entered, such as SIGHUP below `nohup`, stays ignored; but
+    SIGINT, which shells ignore for commands in the background, does not.
 
     Several processes must stop after the same step: after `synchronize_by`, only `check` sets `requested`, to
     the signal that any of them received.
@@ -66,6 +110,8 @@ class StopSignal:
             self._handles = True
             self._previous.enter_context(_ending_at_second_signal())
             for number in STOP_SIGNALS:
+                if signal.getsignal(number) is signal.SIG_IGN and number != signal.SIGINT:
+                    continue
                 self._previous.callback(signal.signal, number, signal.signal(number, self._receive))
             previous = signal.signal(signal.SIGALRM, self._raise_again)
             self._previous.callback(signal.signal, signal.SIGALRM, previous)
@@ -152,7 +198,7 @@ def _watch(descriptor: int) -> None:
         now = time.monotonic()
         if first is None:
             first = now
-        elif now - first > seconds:
+        elif now - first > seconds and received[0] != signal.SIGXCPU:
             os.write(2, b"\nstopped at once, without another checkpoint\n")
             os._exit(exit_status(signal.Signals(received[0])))
     os.close(descriptor)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rnn_jax.runtime.signals import restore_default_sigint
+from rnn_jax.runtime.signals import exit_at_sigint
 
 SMALL = {
     "dataset.examples": 400,
@@ -99,7 +99,7 @@ def start(
         os.environ.update(environment or {})
         _set_compilation_cache(os.environ.get("JAX_COMPILATION_CACHE_DIR"))
         before()
-        restore_default_sigint()
+        exit_at_sigint()
         status = _mains()[command](list(arguments))
     except BaseException:
         traceback.print_exc()

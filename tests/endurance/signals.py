@@ -17,7 +17,7 @@ from processes import Process, last_row, lines, start, typed
 
 COUNT = 51
 LIMIT_SECONDS = 10 * float(os.environ.get("PACE", "1"))
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR2)
 EVALUATE_EVERY = 40
 OVERRIDES = {
     "train.duration_epochs": None,

@@ -1,6 +1,5 @@
 """Exit statuses and messages that all commands share, and the dispatcher."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -54,17 +53,6 @@ def test_an_error_of_one_of_several_processes_ends_it_at_once(monkeypatch: pytes
     assert ended == [4]
 
 
-def test_unprintable_characters_are_replaced() -> None:
-    program = "from rnn_jax.runtime.command import run_command\nwith run_command():\n    print('\u00e9')"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONIOENCODING": "ascii"},
-        capture_output=True,
-        text=True,
-    )
-    assert (done.stdout, done.stderr) == ("?\n", "")
-
-
 def test_without_a_command_the_commands_are_listed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,6 +71,9 @@ def test_an_unknown_command_names_the_nearest(
     monkeypatch.setattr(sys, "argv", ["rnn_jax", "predit"])
     assert dispatcher.main() == 2
     assert capsys.readouterr().err == "error: predit: no such command; did you mean predict?\n"
+    monkeypatch.setattr(sys, "argv", ["rnn_jax", "--versoin"])
+    assert dispatcher.main() == 2
+    assert capsys.readouterr().err == "error: --versoin: no such command; did you mean --version?\n"
 
 
 def test_the_dispatcher_runs_the_command() -> None:

@@ -13,7 +13,10 @@ import pytest
 from rnn_jax.runtime import signals
 from rnn_jax.runtime.signals import STOP_SIGNALS, Interrupted, StopSignal, exit_status
 
-STATUSES = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)]
+STATUSES = [
+    *[(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    *[(signal.SIGUSR1, 138), (signal.SIGUSR2, 140), (signal.SIGXCPU, 152)],
+]
 
 
 def send(number: signal.Signals) -> None:
@@ -116,6 +119,23 @@ with StopSignal() as stop:
 """
 
 
+def test_an_ignored_signal_stays_ignored() -> None:
+    """`nohup` ignores SIGHUP. Shells ignore SIGINT for a command in the background, which may be stopped."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
+    try:
+        with StopSignal() as stop:
+            for number in STOP_SIGNALS:
+                if number != signal.SIGINT:
+                    os.kill(os.getpid(), number)
+            time.sleep(0.01)
+            assert stop.requested is None
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stop.requested is signal.SIGINT
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("where", ["python", "C"])
 def test_a_second_signal_ends_the_process_wherever_it_is(where: str) -> None:
     with subprocess.Popen(
@@ -127,6 +147,9 @@ def test_a_second_signal_ends_the_process_wherever_it_is(where: str) -> None:
         process.send_signal(signal.SIGTERM)  # the same request, as `timeout` sends it
         time.sleep(signals.SAME_REQUEST_SECONDS + 0.3)
         assert process.poll() is None
+        process.send_signal(signal.SIGXCPU)  # as the kernel does every second
+        time.sleep(0.1)
+        assert process.poll() is None
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=10)
     assert process.returncode == 130
@@ -135,8 +158,8 @@ def test_a_second_signal_ends_the_process_wherever_it_is(where: str) -> None:
 
 SWALLOWING = """
 import time
-from rnn_jax.runtime.signals import restore_default_sigint
-restore_default_sigint()
+from rnn_jax.runtime.signals import exit_at_sigint
+exit_at_sigint()
 print("ready", flush=True)
 try:
     time.sleep(60)
@@ -151,7 +174,7 @@ def test_before_a_stop_signal_is_entered_sigint_ends_the_process() -> None:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=10)
-    assert (process.returncode, out) == (-signal.SIGINT, "")
+    assert (process.returncode, out) == (130, "")
 
 
 def test_several_processes_stop_by_their_synchronized_signal() -> None:
@@ -176,3 +199,43 @@ def test_several_processes_stop_by_their_synchronized_signal() -> None:
         with pytest.raises(Interrupted):
             stop.check()
     assert synchronized == [signal.SIGTERM] * 3
+
+
+STARTING = """
+import os, runpy, signal, sys, time
+sys.orig_argv = [*sys.orig_argv[:1], *{arguments}]
+sys.argv = {argv}
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(10)
+
+sys.meta_path.insert(0, Slow())
+{start}
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "argv", "arguments", "module"),
+    [
+        *(
+            (f"runpy.run_module('{name}', run_name='__main__')", ["-m"], ["-m", name, "--help"], module)
+            for name, module in (("rnn_jax.main", "ml_collections"), ("rnn_jax", "rnn_jax.runtime.errors"))
+        ),
+        ("import rnn_jax.__main__", ["/home/me/.venv/bin/rnn-jax", "predict"], [], "rnn_jax.runtime.errors"),
+    ],
+)
+def test_ctrl_c_while_a_command_starts(
+    start: str, argv: list[str], arguments: list[str], module: str
+) -> None:
+    """While the command's module is imported, and before any of its own lines runs."""
+    program = STARTING.format(start=start, argv=argv, arguments=arguments, module=module)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_a_program_that_imports_the_package_keeps_its_handler() -> None:
+    program = "import rnn_jax, signal\nassert signal.getsignal(2) is signal.default_int_handler"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -1,4 +1,4 @@
-"""Commands whose standard output is closed while they run."""
+"""Commands whose standard output lacks characters, is closed while they run, or is on a full disk."""
 
 import os
 import subprocess
@@ -10,16 +10,21 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PRINTING = """
 import sys
-from rnn_jax.runtime.closed_output import exit_on_closed_output, ignore_closed_output
+from rnn_jax.runtime.command import run_command
 
-def main():
+def main(long_running):
+    with run_command(long_running=long_running) as command:
+        write()
+        command.exit_status = 7
+    return command.exit_status
+
+def write():
     for number in range(20_000):
         print(number, "a line that is long enough to fill the pipe", flush=number % 2 == 0)
     print("done", file=sys.stderr)
-    return 7
 """
-IGNORING = f"{PRINTING}\nignore_closed_output()\nsys.exit(main())"
-EXITING = f"{PRINTING}\nwith exit_on_closed_output():\n    sys.exit(main())"
+IGNORING = f"{PRINTING}\nsys.exit(main(True))"
+EXITING = f"{PRINTING}\nsys.exit(main(False))"
 
 
 def read_one_line(command: list[str]) -> tuple[int, str, str]:
@@ -84,13 +89,54 @@ def test_help_into_a_closed_pipe_is_no_error() -> None:
     os.close(writing)
 
 
-def test_a_full_disk_behind_standard_output_is_still_an_error() -> None:
+@pytest.mark.parametrize("program", [IGNORING, EXITING])
+def test_a_full_disk_is_an_error_that_names_standard_output(program: str) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            python(IGNORING), cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=100
+            python(program), cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=100
         )
-    assert done.returncode != 0
-    assert "No space left on device" in done.stderr
+    message = "error: standard output: the disk is full; free some space and start again\n"
+    assert (done.returncode, done.stderr) == (5, message)
+
+
+def test_a_short_output_to_a_full_disk_is_an_error_too() -> None:
+    """It is written when the command ends, after its exit status is known."""
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "rnn_jax", "--help"]
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=100)
+    assert done.returncode == 5
+    assert done.stderr.startswith("error: standard output: the disk is full")
+
+
+def test_a_full_disk_behind_standard_error_leaves_the_exit_status() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "rnn_jax", "predit"]
+        assert subprocess.run(command, cwd=ROOT, stdout=full, stderr=full, timeout=100).returncode == 2
+
+
+NAMES = "caf\\xe9 ± \\udce9 ━"
+"""A name that is not ASCII, a character that is not Latin-1 but in UTF-8, a byte that is not UTF-8."""
+SHOWING = f"""
+import sys
+from rnn_jax.runtime.command import run_command
+with run_command():
+    print('{NAMES}')
+    print('{NAMES}', file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        ("ascii", rb"caf\xe9 \xb1 \udce9 \u2501"),
+        ("latin-1:strict", rb"caf%b \udce9 \u2501" % "é ±".encode("latin-1")),
+        ("utf-8", "café ± \\udce9 ━".encode()),
+    ],
+)
+def test_what_the_encoding_lacks_is_escaped(encoding: str, expected: bytes) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(python(SHOWING), cwd=ROOT, env=environment, capture_output=True, timeout=100)
+    assert (done.stdout, done.stderr, done.returncode) == (expected + b"\n", expected + b"\n", 0)
 
 
 def test_training_finishes_after_its_output_is_closed(tmp_path: Path) -> None:
@@ -104,8 +150,9 @@ def test_training_finishes_after_its_output_is_closed(tmp_path: Path) -> None:
 def test_unbuffered_output_stays_unbuffered() -> None:
     """`python -u`, and PYTHONUNBUFFERED in most container images."""
     program = (
-        f"{PRINTING}\nignore_closed_output()\nprint('out')\nprint('err', file=sys.stderr)\n"
-        "import os\nos._exit(3)"
+        "import os, sys\nfrom rnn_jax.runtime.command import run_command\n"
+        "with run_command(long_running=True):\n    print('out')\n    print('err', file=sys.stderr)\n"
+        "    os._exit(3)"
     )
     done = subprocess.run([sys.executable, "-u", "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err\n")
