@@ -205,6 +205,19 @@ def decayed_groups(values: Values, fields: Fields) -> Iterator[Problem]:
         yield Problem(key, message + hint, text)
 
 
+def folds(values: Values, fields: Fields) -> Iterator[Problem]:
+    """A fold without the number of folds or beyond it; folds beside a fixed validation split."""
+    number, one = "dataset.validation_folds", "dataset.validation_fold"
+    count, fold = values.get(number), values.get(one)
+    if fold is not None and count is None:
+        yield Problem(one, f"only with {number}, the number of folds: at least 2", fold, cause=number)
+    if isinstance(fold, int) and isinstance(count, int) and fold >= count:
+        yield Problem(one, f"must be less than {number} = {count}; the first is 0", fold, cause=number)
+    for key in ("dataset.validation_file", "dataset.validation_examples"):
+        if count is not None and values.get(key) is not None:
+            yield _exclusive(values, number, key)._replace(cause=key)
+
+
 def processes(values: Values, fields: Fields) -> Iterator[Problem]:
     """A process index out of range, or a coordinator that is not an address."""
     number, process, address = (f"runtime.{key}" for key in ("process_count", "process_index", "coordinator"))
@@ -220,4 +233,4 @@ def processes(values: Values, fields: Fields) -> Iterator[Problem]:
         yield Problem(address, message, coordinator)
 
 
-RULES = (too_large, missing_for_kind, unpaired, unfit_for_task, text_files, decayed_groups, processes)
+RULES = (too_large, missing_for_kind, unpaired, unfit_for_task, text_files, decayed_groups, folds, processes)

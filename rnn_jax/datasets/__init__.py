@@ -10,6 +10,8 @@ from typing import Any
 from rnn_jax.catalogue import DATASETS
 from rnn_jax.datasets import specs
 from rnn_jax.datasets.dataset import Dataset
+from rnn_jax.datasets.splitting import split_warnings
+from rnn_jax.runtime.command import warn
 from rnn_jax.runtime.errors import UserError
 
 __all__ = ["Dataset", "build_dataset"]
@@ -42,4 +44,8 @@ def build_dataset(*, name: str, batch_size: int, data_dir: str | None = None, **
         arguments["name"] = other
     data = entry.build(**arguments)
     specs.check_arrays(data, f"dataset.name = {name}")
+    if entry.data in ("image", "labelled_text", "sequences") and arguments.get("validation_fold") is None:
+        remedy = "; dataset.validation_folds=5 cross-validates" if "validation_folds" in own else ""
+        for line in split_warnings(data, remedy):
+            warn(line)
     return data._replace(name=name, batch_size=batch_size)

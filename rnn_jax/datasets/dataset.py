@@ -11,7 +11,8 @@ Spec = dict[str, Any]
 """Plain values, as in JSON: {"kind": "image", "height": 28, ...}. A task derives the sizes of a model from
 them, and a trained model prepares new inputs with them."""
 Arrays = dict[str, np.ndarray]  # of a split, by name
-Splits = dict[str, Arrays]  # of "train", "validation" and "test"
+Splits = dict[str, Arrays]
+"""Of "train", "validation" and "test"; the last model of a cross-validation has no "validation"."""
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 _MAX_LISTED = 12  # classes that are listed one by one
 
@@ -45,7 +46,8 @@ class Dataset(NamedTuple):
     @property
     def counts(self) -> dict[str, int]:
         """The number of examples, or tokens of a text, in each split."""
-        return {split: len(next(iter(self.splits[split].values()))) for split in SPLITS}
+        present = [split for split in SPLITS if split in self.splits]
+        return {split: len(next(iter(self.splits[split].values()))) for split in present}
 
     @property
     def tested(self) -> list[str]:

@@ -102,12 +102,17 @@ def save_arrays(file: Path, splits: Splits) -> None:
 
 
 def load_arrays(file: Path, names: Sequence[str]) -> Splits:
-    """Return the named arrays of every split; raise UserError if the file is damaged or lacks one."""
+    """Return the named arrays of every split; raise UserError if the file is damaged or lacks one.
+
+    The last model of a cross-validation has no validation split.
+    """
     arrays = archives.read_npz(file)
-    missing = [f"{split}/{name}" for split in SPLITS for name in names if f"{split}/{name}" not in arrays]
+    present = {array.partition("/")[0] for array in arrays} | {"train", "test"}
+    splits = [split for split in SPLITS if split in present]
+    missing = [f"{split}/{name}" for split in splits for name in names if f"{split}/{name}" not in arrays]
     if missing:
         raise UserError(f"{file}: damaged: has no {missing[0]}")
-    return {split: {name: arrays[f"{split}/{name}"] for name in names} for split in SPLITS}
+    return {split: {name: arrays[f"{split}/{name}"] for name in names} for split in splits}
 
 
 def load_strings(file: Path, name: str) -> tuple[str, ...]:

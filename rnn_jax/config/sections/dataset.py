@@ -37,6 +37,19 @@ class OwnFiles(Section):
     )
 
 
+class Folded(Section):
+    """Keys of the user's own data that can be cross-validated."""
+
+    validation_folds: int | None = Field(
+        None,
+        ge=2,
+        description="folds of a cross-validation; then all of them train (None: none)",
+    )
+    validation_fold: int | None = Field(
+        None, ge=0, description="only the model that this fold validates, from 0 (None: all)"
+    )
+
+
 class Tokenized(Section):
     """Keys of the data sets that are tokenized."""
 
@@ -67,7 +80,7 @@ class Text(Tokenized, OwnFiles):
     encoding: str = Field(description="the encoding of the text files")
 
 
-class LabelledText(Truncated, Text):
+class LabelledText(Truncated, Folded, Text):
     """Keys of `labelled_text`: a table with a text and a label in each line."""
 
     label_column: str = Field(description="the column of the labels: its name, or its number, from 1")
@@ -75,11 +88,11 @@ class LabelledText(Truncated, Text):
     has_header: bool = Field(description="whether the first line names the columns")
 
 
-class Sequences(Truncated, OwnFiles):
+class Sequences(Truncated, Folded, OwnFiles):
     """Keys of `sequences`: an .npz file."""
 
 
-class Images(Section):
+class Images(Folded):
     """Keys of `idx` and `image_folder`."""
 
     folder: str = Field(description="your folder: subfolders of images by class, or four IDX files as MNIST")

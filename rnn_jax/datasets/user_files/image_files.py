@@ -13,18 +13,24 @@ import numpy as np
 from rnn_jax.datasets import idx, prepared
 from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.datasets.safe_reading import existing_path, require_inside, sha256
-from rnn_jax.datasets.splitting import add_missing_splits, hold_out_first, number_classes
+from rnn_jax.datasets.splitting import add_missing_splits, fold_splits, hold_out_first, number_classes
 from rnn_jax.datasets.user_files import pictures
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
 
-_FORMAT = 1  # part of the version of the data: increase it when the same files are read differently
+_FORMAT = 2  # part of the version of the data: increase it when the same files are read differently
 _IDX_VALIDATION = 12  # by default, the first twelfth is for validation, as 5,000 of MNIST's 60,000
 _VALIDATION_FOLDERS = ("validation", "val", "valid")
 _FOLDERS = {"train": ("train", "training"), "validation": _VALIDATION_FOLDERS, "test": ("test", "testing")}
 
 
-def load_idx(*, folder: str, validation_examples: int | None) -> Dataset:
+def load_idx(
+    *,
+    folder: str,
+    validation_examples: int | None,
+    validation_folds: int | None = None,
+    validation_fold: int | None = None,
+) -> Dataset:
     """Load four IDX files with MNIST's names, gzipped or not; raise UserError if one is missing or invalid.
 
     `validation_examples` training images, the first ones, are for validation; None: a twelfth of them.
@@ -46,7 +52,9 @@ def load_idx(*, folder: str, validation_examples: int | None) -> Dataset:
     classes = tuple(str(number) for number in range(1 + int(train["targets"].max())))
     version = prepared.version_of([sha256(path) for pair in paths.values() for path in pair])
     spec = idx.image_spec(height, width, len(classes))
-    return Dataset(version, spec, {**hold_out_first(train, validation), "test": test}, classes=classes)
+    splits = {**hold_out_first(train, validation), "test": test}
+    splits = fold_splits(splits, validation_folds, validation_fold, place)
+    return Dataset(version, spec, splits, classes=classes)
 
 
 def _idx_path(folder: Path, name: str) -> Path:
@@ -64,7 +72,14 @@ def _check_validation(validation: int, count: int, place: Path) -> None:
         raise UserError(f"{place}: has {count:,} training images: too few to validate with a twelfth of them")
 
 
-def load_image_folder(*, folder: str, validation_examples: int | None, data_dir: str | None) -> Dataset:
+def load_image_folder(
+    *,
+    folder: str,
+    validation_examples: int | None,
+    validation_folds: int | None = None,
+    validation_fold: int | None = None,
+    data_dir: str | None = None,
+) -> Dataset:
     """Load a folder of images for each class; raise UserError if an image is invalid or has another size.
 
     The first `validation_examples` training images are for validation; None: the folder `validation`, or a
@@ -72,6 +87,9 @@ def load_image_folder(*, folder: str, validation_examples: int | None, data_dir:
     """
     place = existing_path("dataset.folder", folder, folder=True)
     found, others = _find_images(place)
+    if validation_folds is not None and "validation" in found:
+        key = f"dataset.validation_folds = {validation_folds}"
+        raise UserError(f"{key}: must be None, since {place} has a folder of validation images")
     contents = {
         split: [[str(path.relative_to(place)), sha256(path)] for path in own] for split, own in found.items()
     }
@@ -80,6 +98,7 @@ def load_image_folder(*, folder: str, validation_examples: int | None, data_dir:
     made, version = prepared.prepare("image_folder", values, data_dir, str(place), write)
     classes = prepared.load_strings(made / "about.json", "classes")
     splits = prepared.load_arrays(made / "arrays.npz", ("inputs", "targets"))
+    splits = fold_splits(splits, validation_folds, validation_fold, place)
     height, width = splits["train"]["inputs"].shape[1:]
     notes = (f"{others:,} files other than PNG or JPEG left out",) if others else ()
     return Dataset(version, idx.image_spec(height, width, len(classes)), splits, None, classes, notes)

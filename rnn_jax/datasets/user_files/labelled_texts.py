@@ -19,7 +19,7 @@ from rnn_jax.config.sections.dataset import Imdb, LabelledText
 from rnn_jax.datasets import prepared
 from rnn_jax.datasets.dataset import Dataset, Splits, join_sequences, truncate_sequences
 from rnn_jax.datasets.safe_reading import check_encoding, decode_file, hash_splits, split_paths
-from rnn_jax.datasets.splitting import add_missing_splits, number_classes
+from rnn_jax.datasets.splitting import add_missing_splits, fold_splits, number_classes
 from rnn_jax.datasets.vocabulary import Vocabulary, learn_bpe, learn_characters, learn_plain_words
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
@@ -63,18 +63,25 @@ def load_labelled_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
     paths = split_paths(options)
     contents = {split: [digest, _separator_of(paths[split])] for split, digest in hash_splits(paths).items()}
     columns = (options.label_column, options.text_column, options.has_header)
-    source, origin = [contents, columns, options.encoding], ", ".join(map(str, paths.values()))
-    read = partial(_read, paths, columns, options.encoding)
+    folds = options.validation_folds, options.validation_fold
+    source, origin = [contents, columns, options.encoding, folds], ", ".join(map(str, paths.values()))
+    read = partial(_read, paths, columns, options.encoding, folds)
     return tokenize("labelled_text", source, options, read, origin, data_dir)
 
 
-def _read(paths: Mapping[str, Path], columns: tuple[str, str, bool], encoding: str) -> Examples:
+def _read(
+    paths: Mapping[str, Path],
+    columns: tuple[str, str, bool],
+    encoding: str,
+    folds: tuple[int | None, int | None],
+) -> Examples:
     tables = {split: read_table(path, *columns, encoding) for split, path in paths.items()}
     classes, targets = number_classes({split: table.labels for split, table in tables.items()}, paths)
     splits: Splits = {}
     for split, table in tables.items():
         splits[split] = {"texts": np.array(table.texts, object), "targets": targets[split]}
-    splits |= add_missing_splits(splits, classes, paths["train"])
+    splits = add_missing_splits(splits, classes, paths["train"])
+    splits = fold_splits(splits, *folds, paths["train"])
     left_out = sum(table.left_out for table in tables.values())
     notes = (f"{left_out:,} rows without a text or a label left out",) if left_out else ()
     return Examples(splits, classes, notes)

@@ -20,7 +20,7 @@ from rnn_jax.datasets import prepared
 from rnn_jax.datasets.archives import read_npz
 from rnn_jax.datasets.dataset import Dataset, Spec, Splits, truncate_sequences
 from rnn_jax.datasets.safe_reading import hash_splits, split_paths
-from rnn_jax.datasets.splitting import add_missing_splits, number_classes
+from rnn_jax.datasets.splitting import add_missing_splits, fold_splits, number_classes
 from rnn_jax.runtime.errors import UserError
 
 
@@ -56,6 +56,7 @@ def load_sequences(**keys: Any) -> Dataset:
     for split, each in read.items():
         splits[split] = {"lengths": each.lengths, "targets": targets[split], "steps": each.steps}
     splits = add_missing_splits(splits, classes, paths["train"])
+    splits = fold_splits(splits, options.validation_folds, options.validation_fold, paths["train"])
     left_out = sum(sequences.left_out for sequences in read.values())
     notes = (f"{left_out:,} empty sequences left out",) if left_out else ()
     version = prepared.version_of(hash_splits(paths))
