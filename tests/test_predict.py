@@ -333,25 +333,32 @@ def test_wrong_sequences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 # Run folders -----------------------------------------------------------------------------------------------
 
 
-def test_inputs_of_another_kind(digits: Path, texts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inputs_of_another_kind(
+    digits: Path, texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     status, _, err = run_predict(["--workdir", digits, "a text"], capsys)
     assert (status, err) == (2, "error: a text: no such file; the inputs of this run are images\n")
     status, _, err = run_predict(["--workdir", digits], capsys)
     assert status == 2
     assert "INPUT: must be at least one file of images" in err
-    status, _, err = run_predict(["--workdir", digits, ROOT / "README.md"], capsys)
-    assert status == 1
-    assert "README.md: not a PNG or JPEG file" in err
-    for run, name, kinds in (
-        (texts, "a.png", ("images", "texts")),
-        (digits, "a.npz", ("sequences", "images")),
-        (digits, "a.csv", ("texts", "images")),
+    np.savez(tmp_path / "a.npz", x=np.zeros((2, 3, 1)))
+    Image.new("L", (8, 8)).save(tmp_path / "a.txt", "png")
+    (tmp_path / "folder").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "folder" / "a.png")
+    for run, name, kind, expected in (
+        (digits, ROOT / "README.md", "a text", "images"),
+        (digits, tmp_path / "a.npz", "an .npz file", "images"),
+        (digits, tmp_path / "folder", "a folder of pictures", "images"),
+        (texts, tmp_path / "a.npz", "an .npz file", "texts"),
+        (texts, tmp_path / "folder", "a folder of pictures", "texts"),
+        (texts, tmp_path / "folder" / "a.png", "a PNG picture", "texts"),
+        (texts, tmp_path / "a.txt", "a PNG picture", "texts"),
     ):
         status, _, err = run_predict(["--workdir", run, name], capsys)
-        assert (status, err) == (
-            2,
-            f"error: {name}: a file of {kinds[0]}; the inputs of this run are {kinds[1]}\n",
-        )
+        assert (status, err) == (2, f"error: {name}: is {kind}; the inputs of this run are {expected}\n")
+    for run, name, expected in ((texts, "a.png", "texts"), (digits, "a.csv", "images")):
+        status, _, err = run_predict(["--workdir", run, name], capsys)
+        assert (status, err) == (2, f"error: {name}: no such file; the inputs of this run are {expected}\n")
 
 
 def test_other_runs(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,12 +14,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from rnn_jax.config.sections.dataset import OwnFiles
+from rnn_jax.config.sections.dataset import LabelledText, OwnFiles, Sequences, Text
+from rnn_jax.datasets.file_kinds import kind_of, require_kind
 from rnn_jax.runtime import files
 from rnn_jax.runtime.errors import UserError
 
 _MAX_JSON_BYTES = 1 << 28
 _SPLIT_KEYS = {"train": "file", "validation": "validation_file", "test": "test_file"}
+_DATASETS: dict[type[OwnFiles], str] = {
+    Text: "text",
+    LabelledText: "labelled_text",
+    Sequences: "sequences",
+}
 _logger = logging.getLogger(__name__)
 
 
@@ -55,19 +61,21 @@ def existing_path(key: str, name: str, *, folder: bool = False) -> Path:
         path = Path(name).expanduser()
         if path.is_dir() if folder else path.is_file():
             return path
-        problem = f"is not a {what}" if path.exists() else f"no such {what}"
+        problem = f"is not a {what} but {kind_of(path).name}" if path.exists() else f"no such {what}"
     except (OSError, RuntimeError, ValueError) as error:  # name too long, unknown home, zero byte
         problem = str(error)
     raise UserError(f"{key} = {name}: {problem}; set --config.{key}={what.upper()}")
 
 
 def split_paths(options: OwnFiles) -> dict[str, Path]:
-    """Return the path of each split that has a file; raise UserError if a file does not exist."""
-    return {
-        split: existing_path(f"dataset.{key}", name)
-        for split, key in _SPLIT_KEYS.items()
-        if (name := getattr(options, key)) is not None
-    }
+    """Return the path of each split that has a file; raise UserError if it is missing, or of another kind."""
+    paths = {}
+    for split, key in _SPLIT_KEYS.items():
+        if (name := getattr(options, key)) is not None:
+            paths[split] = existing_path(f"dataset.{key}", name)
+            if type(options) is not Text or options.tokenizer != "bytes":  # which reads any file
+                require_kind(paths[split], _DATASETS[type(options)], f"dataset.{key} = {name}")
+    return paths
 
 
 def hash_splits(paths: Mapping[str, Path]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_jax.datasets.dataset import Spec
+from rnn_jax.datasets.file_kinds import PICTURE_SUFFIXES, kind_of
 from rnn_jax.datasets.safe_reading import reading
 from rnn_jax.datasets.user_files import pictures
 from rnn_jax.datasets.user_files.pictures import Background
@@ -22,7 +23,12 @@ from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.runtime.errors import UserError
 
 BLOCK = 1024  # inputs at most; those of similar lengths can share a batch
-_SUFFIXES = {"images": pictures.SUFFIXES, "sequences": (".npz",), "texts": (".txt", ".tsv", ".csv", ".text")}
+_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "images": PICTURE_SUFFIXES,
+    "sequences": (".npz",),
+    "texts": (".txt", ".tsv", ".csv", ".text"),
+}
+_DATASETS = {"images": "image_folder", "sequences": "sequences", "texts": "text"}  # that read each kind
 _READ_BYTES = 1 << 18
 _MAX_LINE_BYTES = 1 << 24
 
@@ -43,7 +49,7 @@ def check_files(names: Sequence[str], kind: str) -> None:
     if not names:
         raise UserError(f"INPUT: must be at least one file of {kind}, the inputs of this run")
     for name in names:
-        if _check_kind(name, kind) is None and not Path(name).exists():
+        if not _check_kind(name, kind) and _existing(name) is None:
             raise UserError(f"{name}: no such file; the inputs of this run are {kind}")
 
 
@@ -54,12 +60,27 @@ def check_texts(names: Sequence[str]) -> None:
             raise UserError(f"{name}: no such file")
 
 
-def _check_kind(name: str, kind: str) -> str | None:
-    """Return the kind of a file by its suffix, None if unknown; raise UserError if it is not `kind`."""
-    found = next((found for found in _SUFFIXES if name.lower().endswith(_SUFFIXES[found])), None)
-    if found not in (None, kind):
-        raise UserError(f"{name}: a file of {found}; the inputs of this run are {kind}")
-    return found
+def _check_kind(name: str, kind: str) -> bool:
+    """Return whether a name has a suffix of `kind`; raise UserError if it names a file of another kind.
+
+    A damaged picture or .npz file with the right suffix is an error of this input alone.
+    """
+    is_expected = name.lower().endswith(_SUFFIXES[kind])
+    if (path := _existing(name)) is not None:
+        found, is_readable = kind_of(path), is_expected and kind != "texts"
+        if path.is_dir() or not (is_readable or _DATASETS[kind] in found.datasets):
+            raise UserError(f"{name}: is {found.name}; the inputs of this run are {kind}")
+    elif not is_expected and name.lower().endswith(sum(_SUFFIXES.values(), ())):
+        raise UserError(f"{name}: no such file; the inputs of this run are {kind}")
+    return is_expected
+
+
+def _existing(name: str) -> Path | None:
+    """Return the path of an existing file or folder; None for any other text."""
+    try:
+        return path if name.strip() and (path := Path(name)).exists() else None
+    except (OSError, ValueError):  # too long for a file name, or a zero byte
+        return None
 
 
 def read_input_images(names: Sequence[str], spec: Spec, background: Background) -> Iterator[list[Input]]:
@@ -123,10 +144,7 @@ def _texts(names: Sequence[str], encoding: str) -> Iterator[list[str]]:
 
 
 def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):  # too long for a file name, or a zero byte
-        return False
+    return (path := _existing(name)) is not None and path.is_file()
 
 
 def _lines(descriptor: int, encoding: str, name: str) -> Iterator[list[str]]:
