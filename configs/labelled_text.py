@@ -9,7 +9,8 @@ A table has a line for each text. A .csv file has commas (or semicolons) and dou
 --config.dataset.encoding=latin-1. Unless validation and test have files of their own
 (dataset.validation_file, dataset.test_file), the data gets a stratified 80/10/10 split with a fixed seed.
 
-For scripts without spaces, configs/labelled_text.py:characters reads texts by characters.
+For scripts without spaces between words (Thai, Chinese, Japanese), configs/labelled_text.py:characters reads
+texts by characters.
 
 Expected: the accuracy depends on the texts; 22,500 texts of 260 words take the time of configs/imdb.py.
 """

@@ -3,7 +3,8 @@
 A token is a word, a character, a byte or a piece of a word (BPE); this is the vocabulary's `unit`. Words are
 separated by spaces, and the end of a line is the word `<eos>`, as in Mikolov's Penn Treebank. A plain word is
 in lower case, punctuation marks are words of their own, and line ends are ignored. The unknown token `<unk>`,
-if there is one, stands for everything out of vocabulary. The file format is JSON:
+if there is one, stands for everything out of vocabulary. All texts but those of bytes are in NFC (see
+`segmentation.py`). The file format is JSON:
 
     {"unit": "character", "version": "1.0.0", "tokens": ["\\n", " ", "!", ...]}
 """
@@ -22,15 +23,23 @@ from typing import Any, Literal
 import numpy as np
 
 from rnn_jax.datasets.safe_reading import read_json, reading
+from rnn_jax.datasets.segmentation import (
+    BPE_PATTERN,
+    END_OF_LINE,
+    normalize,
+    split_plain_words,
+    split_words,
+)
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
 
 Unit = Literal["word", "plain_word", "character", "byte", "piece"]
-END_OF_LINE = "<eos>"
 UNKNOWN = "<unk>"
-_PLAIN_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]|_")
-_HTML_LINE_BREAK = re.compile(r"<br\s*/?>")  # in the reviews of IMDB
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # a lone surrogate
+_BPE_PARTS: list[tuple[list[str], list[str]]] = [
+    (["BPE", "Split", "ByteLevel", "ByteLevel"], [BPE_PATTERN]),
+    (["BPE", "ByteLevel", "ByteLevel"], []),  # of version 0.2.0
+]
 _MAX_SHOWN = 40  # characters of a text in an error message
 
 
@@ -73,6 +82,7 @@ class Vocabulary:
         """Return the token numbers of a text, int32 [tokens]; raise UserError if one is out of vocabulary."""
         if self.unit == "byte":
             return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8).astype(np.int32)
+        text = normalize(text)
         if self.unit == "piece":
             if _HALF_CHARACTER.search(text):
                 raise UserError(f"{text[:_MAX_SHOWN]!r}: has half of a character (a lone surrogate)")
@@ -172,11 +182,13 @@ def _check_bpe(file: Path, bpe: Any) -> None:
     """Raise UserError for a tokenizer unlike those of `learn_bpe`: of all bytes, numbered without gaps."""
     with reading(file, "damaged, not a BPE tokenizer"):
         content = json.loads(bpe)
-        kinds = [content[part]["type"] for part in ("model", "pre_tokenizer", "decoder")]
+        parts = content["pre_tokenizer"].get("pretokenizers", [content["pre_tokenizer"]])
+        kinds = [part["type"] for part in (content["model"], *parts, content["decoder"])]
+        patterns = [part["pattern"]["Regex"] for part in parts if part["type"] == "Split"]
         others = [content[part] for part in ("normalizer", "post_processor", "truncation", "padding")]
         numbers = content["model"]["vocab"]
-        if kinds != ["BPE", "ByteLevel", "ByteLevel"] or any(others) or content["added_tokens"]:
-            raise ValueError(", ".join(map(str, kinds)))
+        if (kinds, patterns) not in _BPE_PARTS or any(others) or content["added_tokens"]:
+            raise ValueError(", ".join(map(str, [*kinds, *patterns])))
         alphabet = tokenizers_library().pre_tokenizers.ByteLevel.alphabet()
         if sorted(numbers.values()) != list(range(len(numbers))) or not numbers.keys() >= set(alphabet):
             raise ValueError("token numbers have gaps, or a byte has none")
@@ -193,16 +205,6 @@ def tokenizers_library() -> Any:
     return tokenizers
 
 
-def split_words(text: str) -> list[str]:
-    """Return the words of a text; the end of a line is a word of its own."""
-    return text.replace("\n", f" {END_OF_LINE} ").split()
-
-
-def split_plain_words(text: str) -> list[str]:
-    """Return the words of a text in lower case and its punctuation marks, without HTML line breaks."""
-    return _PLAIN_WORD.findall(_HTML_LINE_BREAK.sub(" ", text.lower()))
-
-
 def _out_of_vocabulary(what: str, token: str) -> UserError:
     return UserError(f"{what} {token[:_MAX_SHOWN]!r} is not in the vocabulary, which has no {UNKNOWN}")
 
@@ -213,7 +215,7 @@ def learn_words(lines: Iterable[str], size: int | None = None, *, unknown: bool 
     With a `size`, only the most frequent are kept. The parts of the text end between words. If `unknown` and
     the text has no unknown token, it replaces words that occur once, so that its embedding is trained.
     """
-    counts = Counter(word for line in lines for word in split_words(line))
+    counts = Counter(word for line in lines for word in split_words(normalize(line)))
     counts.setdefault(END_OF_LINE, 0)
     if unknown and UNKNOWN not in counts:
         counts = Counter({word: count for word, count in counts.items() if count > 1 or word == END_OF_LINE})
@@ -229,7 +231,7 @@ def learn_plain_words(texts: Iterable[str], size: int | None = None) -> Vocabula
 
 def learn_characters(texts: Iterable[str], size: int | None = None) -> Vocabulary:
     """Return the characters of a text by code point; with a `size`, the most frequent and the unknown one."""
-    counts = Counter(itertools.chain.from_iterable(texts))
+    counts = Counter(itertools.chain.from_iterable(map(normalize, texts)))
     tokens = counts if size is None else _most_frequent(counts, size, unknown=True)
     return Vocabulary("character", tuple(sorted(tokens)))
 
@@ -240,11 +242,13 @@ def learn_bpe(texts: Iterable[str], size: int | None) -> Vocabulary:
     if size is None or size < 256:
         raise UserError(f"dataset.vocabulary_size = {size}: must be at least 256, the bytes, for bpe")
     tokenizer = library.Tokenizer(library.models.BPE())
-    tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    pattern = library.pre_tokenizers.Split(library.Regex(BPE_PATTERN), "isolated")
+    byte_level = library.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = library.pre_tokenizers.Sequence([pattern, byte_level])
     tokenizer.decoder = library.decoders.ByteLevel()
     alphabet = library.pre_tokenizers.ByteLevel.alphabet()
     trainer = library.trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator(iter(texts), trainer)
+    tokenizer.train_from_iterator(map(normalize, texts), trainer)
     return Vocabulary("piece", bpe=tokenizer.to_str())
 
 

@@ -34,13 +34,15 @@ _COUNT = 12_500  # reviews of each class, in train and in test
 _CONTENTS = "7afa30dfbfd4ee465f2094af214b20adf3dc83f60878ebb7a5f8052010fbe540"
 _MAX_BYTES = 1 << 20  # of a review
 _VALIDATION = 2_500
+_FORMAT = 1  # part of the version of the tokens: increase it when the same reviews are tokenized differently
 
 
 def load_imdb(*, data_dir: str | None = None, **keys: Any) -> Dataset:
     """Load the reviews, with the keys of the config section `Imdb`; `sources.locate` finds `manual_dir`."""
     options = Imdb.model_construct(**keys)
     sources.locate(_SOURCE, options.manual_dir)  # invalid files are an error even if prepared data exist
-    read, source = partial(read_examples, data_dir, options.manual_dir), [_SOURCE.name, _SOURCE.version]
+    read = partial(read_examples, data_dir, options.manual_dir)
+    source = [_FORMAT, [_SOURCE.name, _SOURCE.version]]
     return labelled_texts.tokenize("imdb_tokens", source, options, read, "the reviews", data_dir)
 
 

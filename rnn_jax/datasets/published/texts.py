@@ -12,7 +12,8 @@ from rnn_jax.datasets.dataset import Dataset, Spec, Splits
 from rnn_jax.datasets.published import builder
 from rnn_jax.datasets.published.sources import Feature, Source
 from rnn_jax.datasets.safe_reading import decode_utf8, reading
-from rnn_jax.datasets.vocabulary import learn_characters, learn_words, split_words
+from rnn_jax.datasets.segmentation import split_words
+from rnn_jax.datasets.vocabulary import learn_characters, learn_words
 from rnn_jax.runtime.errors import UserError
 
 _FEATURES = {"text": Feature((None,), np.uint8)}

@@ -25,7 +25,7 @@ from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
 
 Options = Imdb | LabelledText
-_FORMAT = 1  # part of the version of the data: increase it when the same files are read differently
+_FORMAT = 2  # part of the version of the data: increase it when the same files are read differently
 _MAX_CHARACTERS = 0x110000
 # New texts may have tokens that no training text has: there is an unknown token, except for bytes.
 _VOCABULARIES: dict[str, Callable[[list[str], int | None], Vocabulary]] = {
@@ -64,7 +64,10 @@ def load_labelled_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
     contents = {split: [digest, _separator_of(paths[split])] for split, digest in hash_splits(paths).items()}
     columns = (options.label_column, options.text_column, options.has_header)
     folds = options.validation_folds, options.validation_fold
-    source, origin = [contents, columns, options.encoding, folds], ", ".join(map(str, paths.values()))
+    source, origin = (
+        [_FORMAT, [contents, columns, options.encoding, folds]],
+        ", ".join(map(str, paths.values())),
+    )
     read = partial(_read, paths, columns, options.encoding, folds)
     return tokenize("labelled_text", source, options, read, origin, data_dir)
 
@@ -150,13 +153,18 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def tokenize(
-    kind: str, source: Any, options: Options, read: Callable[[], Examples], origin: str, data_dir: str | None
+    kind: str,
+    source: list[Any],
+    options: Options,
+    read: Callable[[], Examples],
+    origin: str,
+    data_dir: str | None,
 ) -> Dataset:
     """Return labelled texts as tokens, which are prepared once in a folder of that `kind`, and truncated.
 
     `read` reads the texts from `origin`, a name for display; `source`, plain values, decides its result.
     """
-    values = [_FORMAT, source, [options.tokenizer, options.vocabulary_size]]
+    values = [*source, [options.tokenizer, options.vocabulary_size]]
     folder, version = prepared.prepare(kind, values, data_dir, origin, partial(_prepare, read, options))
     vocabulary = Vocabulary.load(folder / "vocabulary.json")
     classes = prepared.load_strings(folder / "about.json", "classes")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -25,11 +25,12 @@ from rnn_jax.datasets.safe_reading import (
     reading,
     split_paths,
 )
-from rnn_jax.datasets.vocabulary import Vocabulary, learn_bpe, learn_characters, learn_words, split_words
+from rnn_jax.datasets.segmentation import normalize, split_off_last_character, split_words
+from rnn_jax.datasets.vocabulary import Vocabulary, learn_bpe, learn_characters, learn_words
 from rnn_jax.runtime.errors import UserError
 
 _BLOCK = 1 << 16  # characters of one read
-_FORMAT = 1  # part of the version of the data: increase it when the same files are read differently
+_FORMAT = 2  # part of the version of the data: increase it when the same files are read differently
 
 
 def load_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
@@ -111,7 +112,12 @@ class _Part:
 
     def __iter__(self) -> Iterator[str]:
         position, path, tokenizer, encoding = 0, self.path, self.options.tokenizer, self.options.encoding
-        with decoding(path, encoding), path.open("rb") as data, open_text(data, tokenizer, encoding) as file:
+        with (
+            decoding(path, encoding),
+            path.open("rb") as data,
+            open_text(data, tokenizer, encoding) as text_file,
+        ):
+            file = text_file if tokenizer == "bytes" else _NormalizedText(text_file)
             while position < self.end and (text := file.read(self.block)):
                 if not text.endswith("\n"):
                     text += file.readline(self.block)
@@ -123,3 +129,31 @@ class _Part:
                 if position >= self.start:
                     yield text
                 position += len(text)
+
+
+class _NormalizedText:
+    """Reads a text file in NFC, with the methods of a text file that `_Part` needs."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._last = ""  # a character that the next block may change
+        self._text = ""
+
+    def read(self, size: int) -> str:
+        self._fill(size)
+        return self._take(size)
+
+    def readline(self, size: int) -> str:
+        self._fill(size)
+        return self._take(self._text.find("\n", 0, size) + 1 or size)
+
+    def _fill(self, size: int) -> None:
+        while len(self._text) < size and (block := self._file.read(_BLOCK)):
+            complete, self._last = split_off_last_character(self._last + block)
+            self._text += normalize(complete)
+        if len(self._text) < size:
+            self._text, self._last = self._text + normalize(self._last), ""
+
+    def _take(self, size: int) -> str:
+        taken, self._text = self._text[:size], self._text[size:]
+        return taken

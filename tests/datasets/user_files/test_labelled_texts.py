@@ -10,7 +10,6 @@ from rnn_jax import datasets
 from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.datasets.user_files import labelled_texts
 from rnn_jax.datasets.user_files.labelled_texts import read_table
-from rnn_jax.datasets.vocabulary import split_plain_words
 from rnn_jax.runtime.errors import UserError
 
 WORDS = {"good": ("fine", "great"), "bad": ("poor", "awful")}
@@ -131,13 +130,6 @@ def test_tokens_outside_the_training_texts_are_unknown(tmp_path: Path) -> None:
     ):
         found = load(tmp_path, write(tmp_path / "a.tsv", rows(100)), test_file=test, tokenizer=tokenizer)
         assert texts(found, "test") == [expected]
-
-
-def test_words_are_in_lower_case_and_marks_apart() -> None:
-    split = split_plain_words
-    assert split("It's NOT bad,<br /><br />really: 10/10 _x_!") == [
-        *("it's", "not", "bad", ",", "really", ":", "10", "/", "10", "_", "x", "_", "!")
-    ]
 
 
 COLUMNS = ("label", "text", True)
@@ -263,4 +255,4 @@ def test_the_reading_is_part_of_the_name(tmp_path: Path) -> None:
         load(tmp_path, file, tokenizer=tokenizer).version for tokenizer in ("words", "characters", "bytes")
     }
     assert len(versions | {load(tmp_path, file, vocabulary_size=5).version}) == 4
-    assert labelled_texts._FORMAT == 1
+    assert labelled_texts._FORMAT == 2

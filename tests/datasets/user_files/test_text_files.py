@@ -1,6 +1,8 @@
 """A user's text files."""
 
+import itertools
 import logging
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from rnn_jax import datasets
 from rnn_jax.datasets.dataset import Dataset
+from rnn_jax.datasets.user_files import text_files
 from rnn_jax.runtime.errors import UserError
 
 LINES = "".join(f"line number {number} of a text\n" for number in range(200))
@@ -57,6 +60,27 @@ def test_one_long_line_is_cut_too(tokenizer: str, tmp_path: Path) -> None:
         assert "".join(parts.values()) == text
     else:  # no word is cut in two
         assert " ".join(parts.values()) == text.removesuffix("end") + "<unk>"
+
+
+@pytest.mark.parametrize("tokenizer", ["characters", "words", "bpe"])
+def test_both_forms_of_a_text_have_the_same_tokens(
+    tokenizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever a file is read in blocks, and however long its lines are."""
+    lines = "Ça a été très bien, là-bas. 이 영화는 정말 좋다. phim rất hay và cảm động "
+    size = 400 if tokenizer == "bpe" else None
+    for block, text in itertools.product((3, 7, 64), (lines * 40, (lines + "\n") * 40)):
+        monkeypatch.setattr(text_files, "_BLOCK", block)
+        found = []
+        for form in ("NFC", "NFD"):
+            file = write(tmp_path / "a.txt", unicodedata.normalize(form, text))
+            options = {"tokenizer": tokenizer, "vocabulary_size": size}
+            found.append(load(tmp_path, file=file, data_dir=str(tmp_path / f"{form}{block}"), **options))
+        assert found[0].version != found[1].version
+        assert found[0].vocabulary == found[1].vocabulary
+        assert texts(found[0]) == texts(found[1])
+        if tokenizer == "characters":
+            assert "".join(texts(found[1]).values()) == unicodedata.normalize("NFC", text)
 
 
 def test_files_of_their_own_for_each_split(tmp_path: Path) -> None:
