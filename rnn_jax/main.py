@@ -15,7 +15,7 @@ from rnn_jax.config.schema import Config
 from rnn_jax.reporting.console import Console, build_console, logging_to
 from rnn_jax.runtime.command import exit_now, run_command
 from rnn_jax.runtime.errors import DivergedError, UserError
-from rnn_jax.runtime.files import write_json
+from rnn_jax.runtime.files import finite, write_json
 from rnn_jax.runtime.signals import exit_status
 
 
@@ -93,7 +93,8 @@ def _evaluate(command: CommandLine, console: Console) -> None:
         return
     folder, classes = RunFolder(command.workdir), predictions.classes
     matrix, mistakes = predictions.confusion, predictions.mistakes
-    counts = {"classes": list(classes), "matrix": matrix.tolist()}
+    recall = evaluation.metrics[evaluation.split].get("recall")
+    counts = {"classes": list(classes), "matrix": matrix.tolist(), "recall": finite(recall)}
     write_json(folder.confusion_counts, {**counts, "split": evaluation.split, "step": evaluation.step})
     charts.confusion(matrix, classes, folder.confusion)
     if mistakes.images is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -44,7 +44,7 @@ class Evaluation(NamedTuple):
     """The metrics of a checkpoint."""
 
     step: int
-    metrics: dict[str, dict[str, float]]  # of each evaluated split
+    metrics: dict[str, dict[str, Any]]  # of each evaluated split; of a classifier also `recall` by class
     split: str  # the last evaluated split
     predictions: Predictions | None  # for `split`; None where the task is not classification
     warnings: Sequence[str]  # one for each damaged checkpoint that was skipped

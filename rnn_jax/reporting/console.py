@@ -5,14 +5,14 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
 from rnn_jax.reporting import formatting
 from rnn_jax.reporting.formatting import format_metrics
 
-Results = Sequence[tuple[str, Mapping[str, float | None]]]
+Results = Sequence[tuple[str, Mapping[str, Any]]]
 """Rows of the closing table: a label ('best validation, step 430', 'test') and its metrics."""
 
 SPLIT_WIDTH = len("validation")
@@ -98,7 +98,8 @@ class Console:
 
 
 def result_cells(rows: Results) -> list[list[str]]:
-    """The closing table as text: a heading row with the metrics' names, then a row per label."""
+    """The closing table as text: a heading row with the names of the metrics, then a row per label."""
+    rows = [(label, formatting.scalars(metrics)) for label, metrics in rows]
     names = formatting.in_order(name for _, metrics in rows for name in metrics)
     cells = [["", *names]]
     for label, values in rows:

@@ -4,6 +4,7 @@ import math
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -41,14 +42,20 @@ def format_spread(name: str, values: Sequence[float]) -> str:
     return f"{mean} ± {deviation:.{decimals}f}{space}{percent}"
 
 
+def scalars(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """The metrics that are one number: not the recall of each class."""
+    return {name: value for name, value in metrics.items() if not isinstance(value, Mapping)}
+
+
 def in_order(names: Iterable[str]) -> list[str]:
     """Each name once, the loss first and the others in their order."""
     return sorted(dict.fromkeys(names), key=lambda name: name != "loss")
 
 
-def format_metrics(metrics: Mapping[str, float | None], width: int = METRIC_WIDTH) -> str:
-    """Name and value of each metric, the values right-aligned to `width`."""
-    return "  ".join(f"{name} {format_metric(name, metrics[name]):>{width}}" for name in in_order(metrics))
+def format_metrics(metrics: Mapping[str, Any], width: int = METRIC_WIDTH) -> str:
+    """Name and value of each metric that is one number, the values right-aligned to `width`."""
+    shown = scalars(metrics)
+    return "  ".join(f"{name} {format_metric(name, shown[name]):>{width}}" for name in in_order(shown))
 
 
 def format_seconds(seconds: float) -> str:
@@ -83,9 +90,13 @@ def align(rows: Sequence[Sequence[str]], *, first: str = ">", width: int = 0) ->
 def confusion_lines(matrix: np.ndarray, names: Sequence[str]) -> list[str]:
     """A confusion matrix [classes, classes] of counts (row: label, column: prediction) as aligned text.
 
-    Zeros are dots, so that the mistakes stand out.
+    Zeros are dots, so that the mistakes stand out. The last column has the recall of each class.
     """
     cells = [[f"{count:d}" if count else "." for count in row] for row in matrix]
     width = max(len(text) for row in (names, *cells) for text in row)
-    rows = [[name, *row] for name, row in zip(["label", *names], [names, *cells], strict=True)]
+    recalls = [
+        f"{100 * row[place] / row.sum():.1f} %" if row.any() else "–" for place, row in enumerate(matrix)
+    ]
+    columns = zip(["label", *names], [names, *cells], ["recall", *recalls], strict=True)
+    rows = [[name, *row, recall] for name, row, recall in columns]
     return [" " * max(len("label"), *map(len, names)) + "  predicted", *align(rows, width=width)]

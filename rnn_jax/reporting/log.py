@@ -14,6 +14,7 @@ from typing import Any
 from rnn_jax.config import sections
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.console import Console
+from rnn_jax.reporting.formatting import scalars
 from rnn_jax.runtime.files import finite, flush, replacing, write_all, write_text, writing
 
 TRAINING_SPLITS = ("train", "batch")
@@ -54,10 +55,10 @@ class Log:
         self._close_events()
         self._first_step = step + 1
 
-    def metrics(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
+    def metrics(self, step: int, split: str, metrics: Mapping[str, Any]) -> None:
         """Log reproducible metrics of a split; NaN and infinities become `null`."""
         self._metrics.append({"step": step, "split": split, **_plain(metrics)})
-        self._add_scalars(step, split, metrics)
+        self._add_scalars(step, split, scalars(metrics))
 
     def timing(self, step: int, values: Mapping[str, float]) -> None:
         """Log throughput and times, which differ between equal runs."""
@@ -213,9 +214,11 @@ def _step(text: str) -> int:
     return int(text.replace(",", ""))
 
 
-def _plain(metrics: Mapping[str, float]) -> dict[str, int | float | None]:
+def _plain(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Convert NumPy's and JAX's scalars to Python numbers, NaN and infinities to None."""
-    plain = {name: value if isinstance(value, int) else float(value) for name, value in metrics.items()}
+    plain = {
+        name: value if isinstance(value, int | Mapping) else float(value) for name, value in metrics.items()
+    }
     return finite(plain)
 
 

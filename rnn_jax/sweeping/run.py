@@ -122,10 +122,10 @@ def with_objective(job: Job, metric: str | None) -> Job:
     task = job.task
     if metric is None or metric == task.objective.metric:
         return job
-    if metric not in task.metrics:
-        known = ", ".join(task.metrics)
+    if metric not in task.evaluated:
+        known = ", ".join(task.evaluated)
         raise UserError(f"objective = {metric!r}: validation has no such metric; it has {known}")
-    return job._replace(task=task._replace(objective=Objective(metric, task.metrics[metric])))
+    return job._replace(task=task._replace(objective=Objective(metric, task.evaluated[metric])))
 
 
 def _halving(sweep: Sweep, plan: Plan, count: int) -> Halving:

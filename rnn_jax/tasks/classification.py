@@ -21,6 +21,7 @@ import optax
 from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks import ordering
+from rnn_jax.tasks.metrics import CLASS_METRICS, class_metrics
 from rnn_jax.tasks.task import Arrays, Batch, Fetch, Hyper, Metrics, Select, Splits, Task
 
 
@@ -74,7 +75,10 @@ def build_classification(
 def classification_task(
     spec: Mapping[str, Any], select: Select, batches: Mapping[str, Fraction], fetch: Fetch
 ) -> Task:
-    """Return the task with one class per sequence, cross-entropy loss and accuracy; see `Task`."""
+    """Return the task with one class per sequence, cross-entropy loss and accuracy; see `Task`.
+
+    Evaluations also have the recall of each class, and `metrics.class_metrics`.
+    """
     return Task(
         spec={**spec, "head": "sequence"},
         objective=Objective("accuracy", "max"),
@@ -83,6 +87,9 @@ def classification_task(
         select=select,
         fetch=fetch,
         loss=cross_entropy,
+        class_counts=count_classes,
+        finalize=class_metrics,
+        derived=dict.fromkeys(CLASS_METRICS, "max"),
     )
 
 
@@ -102,6 +109,18 @@ def cross_entropy(logits: jax.Array, batch: Batch, hyper: Hyper) -> tuple[jax.Ar
     uniform = -jax.nn.log_softmax(logits).mean(axis=-1)
     losses = (1 - hyper["label_smoothing"]) * losses + hyper["label_smoothing"] * uniform
     return (losses * batch.weights).sum(), count, metrics
+
+
+def count_classes(logits: jax.Array, batch: Batch) -> Metrics:
+    """Return the pairs of `recall` and `precision`, each [classes], of logits [batch, classes]."""
+    predictions, classes = jnp.argmax(logits, axis=-1), logits.shape[-1]
+
+    def count(weights: jax.Array, numbers: jax.Array) -> jax.Array:
+        return jax.ops.segment_sum(weights, numbers, classes)
+
+    correct = count(jnp.where(predictions == batch.targets, batch.weights, 0), batch.targets)
+    examples, predicted = count(batch.weights, batch.targets), count(batch.weights, predictions)
+    return {"recall": (correct, examples), "precision": (correct, predicted)}
 
 
 def shift(images: jax.Array, keys: jax.Array, pixels: int) -> jax.Array:

@@ -95,6 +95,7 @@ def build_language_modelling(
         fetch=fetch,
         loss=loss,
         finalize=lambda metrics: {**metrics, **metrics_of_loss(unit, metrics["loss"])},
+        derived={UNIT_METRICS[unit][0]: "min"},
         carry_rows=rows,
         reads_on_host=True,
         unit="tokens",

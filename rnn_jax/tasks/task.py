@@ -10,6 +10,7 @@ the targets:
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -73,9 +74,13 @@ class Task(NamedTuple):
     augmentation."""
     loss: Callable[[Any, Batch, Hyper], tuple[jax.Array, jax.Array, Metrics]]
     """(outputs, batch, hyper) -> (sum of losses, their count, metrics)."""
-    finalize: Callable[[dict[str, float]], dict[str, float]] = dict
+    class_counts: Callable[[Any, Batch], Metrics] = lambda outputs, batch: {}
+    """(outputs, batch) -> the metrics that evaluations have beside those of `loss`: pairs of [classes]."""
+    finalize: Callable[[dict[str, Any]], dict[str, Any]] = dict
     """(merged metrics) -> the same and those derived from them, such as the perplexity of a mean loss. On the
     host."""
+    derived: Mapping[str, Direction] = MappingProxyType({})
+    """The better direction of each metric that `finalize` adds to those of an evaluation."""
     carry_rows: Mapping[str, int] | None = None
     """The number of rows of each split, if the carry passes from batch to batch; None: it does not."""
     reads_on_host: bool = False
@@ -84,3 +89,8 @@ class Task(NamedTuple):
     """The unit of throughput, 'examples' or 'tokens'."""
     units_per_row: int = 1
     """Units in each row of a training batch."""
+
+    @property
+    def evaluated(self) -> dict[str, Direction]:
+        """The better direction of each metric that an evaluation has: what can be an objective."""
+        return {**self.metrics, **self.derived}

@@ -1,7 +1,7 @@
 """From a config to a job: the one place where data sets, tasks, networks and optimizers meet."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from rnn_jax import datasets, tasks
 from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.models import Network, build_network
+from rnn_jax.tasks import metrics
 from rnn_jax.tasks.task import Splits, Task
 from rnn_jax.training.optimizer import Optimizer, build_optimizer
 from rnn_jax.training.plan import Plan, build_plan
@@ -33,6 +34,13 @@ class Job(NamedTuple):
     def units_per_step(self) -> int:
         """Examples, or tokens, of a batch: the units of the throughput."""
         return self.data.batch_size * self.task.units_per_row
+
+    def metrics_of(self, parts: Iterable[Any]) -> dict[str, Any]:
+        """Return the metrics of an evaluation from those of its batches, on the host; `recall` by class."""
+        found = self.task.finalize(metrics.merge(parts))
+        if "recall" in found:
+            found["recall"] = dict(zip(self.data.classes, found["recall"], strict=True))
+        return found
 
     @property
     def device_arrays(self) -> Splits:

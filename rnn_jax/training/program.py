@@ -22,7 +22,7 @@ from rnn_jax.training.state import PLACES, State, from_tree, init, place, shapes
 from rnn_jax.training.steps import Taken
 
 Result = TypeVar("Result")
-ByMember = dict[int, dict[str, float]]  # metrics of each running member, by its number
+ByMember = dict[int, dict[str, Any]]  # metrics of each running member, by its number
 Between = Callable[[], None]  # called before every batch of an evaluation; it may raise
 
 
@@ -126,8 +126,8 @@ class Program(NamedTuple):
         found = placement.fetch((state.diverged_at, state.skipped, self.is_finite(state)))
         return {0: Health(*(part.item() for part in found))}
 
-    def evaluate(self, parameters: Any, split: str, between: Between = lambda: None) -> dict[str, float]:
-        """Return the metrics of a whole split, every example counted once."""
+    def evaluate(self, parameters: Any, split: str, between: Between = lambda: None) -> dict[str, Any]:
+        """Return the metrics of a whole split, every example counted once; `recall` has one of each class."""
         rows, carry, parts = self.job.task.carry_rows, None, []
         if rows is not None:
             carry = self.job.network.initial_carry(self._padded(rows[split]))
@@ -139,7 +139,7 @@ class Program(NamedTuple):
                 self.eval_step(parameters, carry, self.hyper, self.data[split], indices)
             )
             parts.append(part)
-        return self.job.task.finalize(metrics.merge(placement.fetch(parts)))
+        return self.job.metrics_of(placement.fetch(parts))
 
     def evaluate_members(self, state: Any, split: str, between: Between = lambda: None) -> ByMember:
         """Return the metrics of a whole split of each model, see `evaluate`."""

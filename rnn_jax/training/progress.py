@@ -9,6 +9,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from rnn_jax.checkpoints.store import Checkpoint
 from rnn_jax.config.objective import Objective
+from rnn_jax.reporting.formatting import scalars
 from rnn_jax.runtime.errors import CheckpointError
 from rnn_jax.runtime.files import finite
 
@@ -35,9 +36,9 @@ class MemberStatus:
     skipped: int = 0  # updates skipped because the loss or the gradient was not finite
     reason: str | None = None  # why the model diverged
 
-    def evaluated(self, step: int, metrics: Mapping[str, float], objective: Objective) -> "MemberStatus":
+    def evaluated(self, step: int, metrics: Mapping[str, Any], objective: Objective) -> "MemberStatus":
         """Return the status after an evaluation of validation at `step`. A tie keeps the earlier best."""
-        values: dict[str, float | None] = finite(dict(metrics))
+        values: dict[str, float | None] = finite(scalars(metrics))
         noted = dataclasses.replace(self, step=step, metric=values[objective.metric])
         if objective.is_better(noted.metric, self.best.get(objective.metric)):
             return dataclasses.replace(noted, best_step=step, best=values, evaluations_since_best=0)

@@ -77,6 +77,7 @@ def eval_step(
     before = pass_on(carry, batch.fresh)
     outputs, after = job.network.apply(parameters, batch.inputs, batch.lengths, before, hyper, None)
     _, _, metrics = job.task.loss(outputs, batch, hyper)
+    metrics = {**metrics, **job.task.class_counts(outputs, batch)}
     return sum_over_devices(metrics), None if carry is None else after
 
 

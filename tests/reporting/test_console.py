@@ -47,9 +47,9 @@ best validation, step 1000    0.2500  100.00 %
 test                                   97.50 %
 360 images
        predicted
-label  a  b
-    a  3  .
-    b  1  2
+label  a  b   recall
+    a  3  .  100.0 %
+    b  1  2   66.7 %
 """
 
 
@@ -97,7 +97,7 @@ def test_a_terminal_shows_events_above_the_progress_bar(screen: io.StringIO) -> 
     assert "│ best validation, step 1000 │ 0.2500 │ 100.00 % │" in lines
     assert "│ test                       │        │  97.50 % │" in lines
     assert "360 images" in lines
-    assert lines[-1] == "    b  1  2"
+    assert lines[-1] == "    b  1  2   66.7 %"
     assert max(map(len, lines)) <= 100
 
 

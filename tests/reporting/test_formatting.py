@@ -41,10 +41,10 @@ def test_a_confusion_matrix_is_aligned_with_dots_for_zeros() -> None:
     matrix = np.array([[36, 0, 1], [0, 1035, 0], [2, 0, 7]])
     assert formatting.confusion_lines(matrix, ["0", "1", "ten"]) == [
         "       predicted",
-        "label     0     1   ten",
-        "    0    36     .     1",
-        "    1     .  1035     .",
-        "  ten     2     .     7",
+        "label     0     1   ten   recall",
+        "    0    36     .     1   97.3 %",
+        "    1     .  1035     .  100.0 %",
+        "  ten     2     .     7   77.8 %",
     ]
 
 

@@ -74,6 +74,8 @@ def read_curves(folder: Path) -> dict[tuple[str, str], Series]:
         if step is None or not isinstance(split, str):
             raise UserError(f"{file}: damaged, line {number} has no step or no split")
         for name, value in row.items():
+            if isinstance(value, dict):  # the recall of each class
+                continue
             if not (value is None or is_number(value)):
                 raise UserError(f"{file}: damaged, line {number}: {name} is not a number")
             points.setdefault((split, name), []).append((step, math.nan if value is None else float(value)))

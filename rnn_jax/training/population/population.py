@@ -19,7 +19,6 @@ from rnn_jax.runtime.devices import DATA, MEMBERS, Devices
 from rnn_jax.runtime.distributed import placement
 from rnn_jax.runtime.distributed.placement import REPLICATED, put, shardings
 from rnn_jax.runtime.errors import CheckpointError, storage_error
-from rnn_jax.tasks import metrics
 from rnn_jax.tasks.task import Arrays
 from rnn_jax.training.build import Job
 from rnn_jax.training.population import steps
@@ -123,7 +122,11 @@ class Population(NamedTuple):
         return state._replace(states=states), taken
 
     def means(self, sums: Any) -> dict[str, float]:
-        return {name: float(total / count) if count else math.nan for name, (total, count) in sums.items()}
+        return {
+            name: float(total / count) if count else math.nan
+            for name, (total, count) in sums.items()
+            if np.ndim(total) == 0
+        }
 
     def health(self, state: Any) -> dict[int, Health]:
         states = state.states
@@ -148,7 +151,7 @@ class Population(NamedTuple):
         parts = placement.fetch(parts)
         sums = jax.tree.map(lambda *leaves: sum(np.asarray(leaf, float) for leaf in leaves), *parts)
         return {
-            number: task.finalize(metrics.merge([self.member(sums, place)]))
+            number: self.job.metrics_of([self.member(sums, place)])
             for number, place in self.running(state).items()
         }
 
