@@ -14,6 +14,7 @@ from rnn_jax.models.cells.lstm import LSTM
 from rnn_jax.models.linear import affine
 from rnn_jax.models.scans import Steps, scan_cell, scan_chunks, scan_linear
 from rnn_jax.models.types import Array, Carry, InputMap, Lengths, Parameters
+from rnn_jax.runtime.devices import platform
 from rnn_jax.runtime.errors import UserError
 
 Implementation = Literal["auto", "scan", "fused", "parallel"]
@@ -37,7 +38,7 @@ def choose_implementation(cell: nn.RNNCellBase, implementation: Implementation) 
     """
     fitting = implementations(cell)
     if implementation == "auto":
-        if "parallel" in fitting and jax.default_backend() != "cpu":
+        if "parallel" in fitting and platform() != "cpu":
             return "parallel"
         return "fused" if "fused" in fitting else "scan"
     if implementation not in fitting:

@@ -75,11 +75,7 @@ def build_devices(
         raise UserError(f"runtime.devices = {devices}: must be a multiple of the {processes.count} processes")
     each = cores if devices is None else devices // processes.count
     _split_cpu(min(each, MAX_CPU_DEVICES))
-    try:
-        available = jax.devices()
-    except RuntimeError as error:
-        platforms = os.environ.get("JAX_PLATFORMS") or _jax_option("jax_platforms")
-        raise UserError(f"JAX_PLATFORMS={platforms}: {str(error).splitlines()[0]}") from error
+    available = _start_jax()
     by_process: dict[int, list[Any]] = {}
     for device in sorted(available, key=lambda device: (device.process_index, device.id)):
         by_process.setdefault(device.process_index, []).append(device)
@@ -96,6 +92,24 @@ def build_devices(
         )
     mesh = Mesh(np.array([device for own in by_process.values() for device in own[:each]]), (DATA,))
     return Devices(mesh, matmul_precision, allow_device_change, processes)
+
+
+def platform() -> str:
+    """Return the platform that JAX computes on by default: `cpu`, `gpu`, `tpu`; raise UserError if none."""
+    return _start_jax()[0].platform
+
+
+def _start_jax() -> list[Any]:
+    try:
+        return jax.devices()
+    except (RuntimeError, AssertionError) as error:  # an assertion: `cuda` without JAX's plug-in for CUDA
+        platforms = os.environ.get("JAX_PLATFORMS") or _jax_option("jax_platforms")
+        reason = str(error).partition("\n")[0].partition(" (set JAX_PLATFORMS=")[0]
+        found = f" ({reason})" if reason else ", or JAX is installed without it (the extra `cuda` has it)"
+        raise UserError(
+            f"JAX_PLATFORMS={platforms}: there is no such device here{found}\n"
+            "JAX_PLATFORMS=cpu computes on the CPU; without the variable JAX uses what it finds"
+        ) from error
 
 
 def single_process(runtime: Mapping[str, Any]) -> dict[str, Any]:

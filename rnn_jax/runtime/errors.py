@@ -6,6 +6,7 @@ its traceback (exit status 1).
 
 import errno
 import os
+import re
 
 FULL = {
     errno.ENOSPC: "the disk is full",
@@ -13,6 +14,11 @@ FULL = {
     errno.EFBIG: "the file would be larger than is allowed here",
 }
 _REFUSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.EIO)
+_WRONG_VARIABLE = {
+    "invalid truth value '(?P<value>.*)' for environment '(?P<name>JAX_.*)'": "must be true or false",
+    'Invalid value "(?P<value>.*)" for JAX flag (?P<name>jax_.*)': "JAX has no such value",
+}
+"""Messages of the ValueErrors that importing JAX raises for its environment variables."""
 UNREACHABLE = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS)
 """Errors of paths that can be neither read nor written."""
 
@@ -63,9 +69,13 @@ def as_user_error(error: BaseException) -> UserError | None:
     if isinstance(error, UserError):
         return error
     if isinstance(error, OSError) and error.errno in FULL:
-        return storage_error(error.filename or "the run folder", error)
+        return storage_error(error.filename or "a file", error)
     if isinstance(error, OSError) and error.errno in UNREACHABLE and error.filename is not None:
         return UserError(f"{error.filename}: cannot be reached ({error.strerror})")
+    if isinstance(error, ValueError):
+        for pattern, why in _WRONG_VARIABLE.items():
+            if found := re.fullmatch(pattern, str(error)):
+                return UserError(f"{found['name'].upper()}={found['value']} (environment variable): {why}")
     # Outside `memory.explain_out_of_memory`. XLA has one class of errors, whose messages begin with a status.
     if isinstance(error, MemoryError) or (
         type(error).__name__ == "JaxRuntimeError" and str(error).startswith("RESOURCE_EXHAUSTED: ")

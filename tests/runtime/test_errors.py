@@ -35,3 +35,20 @@ def test_wrong_input_is_a_value_error() -> None:
 )
 def test_anything_else_is_a_bug(error: Exception) -> None:
     assert as_user_error(error) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            "invalid truth value 'maybe' for environment 'JAX_ENABLE_X64'",
+            "JAX_ENABLE_X64=maybe (environment variable): must be true or false",
+        ),
+        (
+            'Invalid value "abc" for JAX flag jax_num_cpu_devices',
+            "JAX_NUM_CPU_DEVICES=abc (environment variable): JAX has no such value",
+        ),
+    ],
+)
+def test_wrong_environment_variables_of_jax_are_reported(message: str, expected: str) -> None:
+    assert str(as_user_error(ValueError(message))) == expected
