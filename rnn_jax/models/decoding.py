@@ -130,7 +130,7 @@ def _compiled(network: Network) -> tuple[Callable[..., Any], Callable[..., Any]]
             token = sample_token(logits[0, 0], jax.random.fold_in(key, number), sampling)
             return (carry, token), token
 
-        (carry, _), tokens = jax.lax.scan(step, start, generated + jnp.arange(BLOCK_TOKENS))
+        (carry, _), tokens = jax.lax.scan(step, start, generated + jnp.arange(BLOCK_TOKENS, dtype=jnp.int32))
         return carry, tokens
 
     return score, generate

@@ -27,8 +27,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 
 from rnn_jax.models import linear
+from rnn_jax.models.cells.lstm import LSTM
 from rnn_jax.models.scans import where_rows
 from rnn_jax.models.types import Array, InputMap, Padding, Parameters
 
@@ -37,6 +39,17 @@ ROWS_IN_LOOP = 48
 """The number of rows from which the product with the input is in the loop: slower at 32, faster at 64."""
 
 Carry = tuple[Array, Array]
+
+
+def differences(cell: nn.RNNCellBase) -> tuple[str, ...] | None:
+    """Return the fields of an LSTM whose values `run` does not compute with; None: another kind of cell.
+
+    A subclass is another kind: its step may be another one.
+    """
+    if type(cell) is not LSTM:
+        return None
+    here = {"gate_fn": nn.sigmoid, "activation_fn": nn.tanh, "dtype": None}
+    return tuple(name for name, value in here.items() if getattr(cell, name) is not value)
 
 
 def run(
@@ -49,6 +62,9 @@ def run(
 ) -> tuple[Carry, Array]:
     """Run over inputs [batch, time, features] and their padding; return the carry and outputs as `unroll`."""
     inputs, padding = steps
+    parameters, inputs, input_map, mask = jax.tree.map(
+        lambda part: part.astype(carry[1].dtype), (parameters, inputs, input_map, mask)
+    )
     of_input = jnp.concatenate([parameters[f"i{gate}"]["kernel"] for gate in GATES], axis=1)
     bias = jnp.concatenate([parameters[f"h{gate}"]["bias"] for gate in GATES])
     state_weights = jnp.concatenate([parameters[f"h{gate}"]["kernel"] for gate in GATES], axis=1)
@@ -102,7 +118,10 @@ def _forward(
         new_c = f * c + i * g
         new_h = o * jnp.tanh(new_c)
         carry = where_rows(now.is_padding, c, new_c), where_rows(now.is_padding, h, new_h)
-        return carry, (where_rows(now.is_padding, 0, new_h), (i, f, g, o, c, joined))
+        return carry, (
+            where_rows(now.is_padding, 0, new_h),
+            (i, f, g, o, c, None if mask is None else h, joined),
+        )
 
     after, (outputs, stored) = jax.lax.scan(step, carry, steps, reverse=reverse)
     return (after, outputs), (weights, steps, mask, stored, after[0])
@@ -117,8 +136,8 @@ def _backward(reverse: bool, residuals: Any, gradients: tuple[Carry, Array]) -> 
     in_loop = steps.added is None
 
     def step(carry: Any, now: Any) -> tuple[Any, Any]:
-        d_c, d_h, c_after, d_weights = carry
-        d_output, is_padding, (i, f, g, o, c, joined) = now
+        d_c, d_h, c_after, d_weights, d_mask = carry
+        d_output, is_padding, (i, f, g, o, c, h, joined) = now
         t = jnp.tanh(c_after)
         d_new_h = d_h + d_output
         d_new_c = d_c + d_new_h * o * (1 - t * t)
@@ -129,21 +148,24 @@ def _backward(reverse: bool, residuals: Any, gradients: tuple[Carry, Array]) -> 
             d_new_h * t * o * (1 - o),
         )
         d_z = where_rows(is_padding, 0, jnp.concatenate(gates, axis=1))
-        before_h = d_z @ of_state if mask is None else (d_z @ of_state) * mask
+        before_h = d_z @ of_state
+        if mask is not None:
+            d_mask, before_h = d_mask + before_h * h, before_h * mask
         before_h = where_rows(is_padding, d_h, before_h)
         before_c = where_rows(is_padding, d_c, d_new_c * f)
         if in_loop:
-            return (before_c, before_h, c, d_weights + joined.T @ d_z), d_z @ of_input
-        return (before_c, before_h, c, d_weights), d_z
+            return (before_c, before_h, c, d_weights + joined.T @ d_z, d_mask), d_z @ of_input
+        return (before_c, before_h, c, d_weights, d_mask), d_z
 
-    start, now = (d_c, d_h, last_c, jnp.zeros_like(weights)), (d_outputs, steps.is_padding, stored)
-    (d_c, d_h, _, d_weights), of_steps = jax.lax.scan(step, start, now, reverse=not reverse)
+    zeros = jax.tree.map(jnp.zeros_like, (weights, mask))
+    start, now = (d_c, d_h, last_c, *zeros), (d_outputs, steps.is_padding, stored)
+    (d_c, d_h, _, d_weights, d_mask), of_steps = jax.lax.scan(step, start, now, reverse=not reverse)
     if in_loop:
         d_steps = Steps(of_steps, None, None)
     else:
         d_weights = linear.kernel_gradient(stored[-1], of_steps)
         d_steps = Steps(jnp.zeros_like(steps.inputs), of_steps, None)
-    return d_weights, d_steps, (d_c, d_h), None
+    return d_weights, d_steps, (d_c, d_h), d_mask
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -1,5 +1,6 @@
 """Linear layers with a backward pass of matrix products that XLA computes fast on a CPU."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,10 +11,17 @@ from rnn_jax.models.types import Array
 Layer = dict[str, Array]
 
 
-@jax.custom_vjp
-def affine(layer: Layer, inputs: Array) -> Array:
+def formula(layer: Layer, inputs: Array) -> Array:
     """Apply a linear layer, `kernel` [features, outputs] and `bias` [outputs], to inputs [..., features]."""
     return inputs @ layer["kernel"] + jnp.expand_dims(layer["bias"], range(inputs.ndim - 1))
+
+
+affine = jax.custom_vjp(formula)
+
+
+def choose_affine(implementation: str) -> Callable[[Layer, Array], Array]:
+    """Return `affine`, or for 'scan' `formula`, which also has forward-mode derivatives."""
+    return formula if implementation == "scan" else affine
 
 
 @jax.custom_vjp
@@ -44,13 +52,15 @@ def _rows(array: Array) -> Array:
 
 def _product_backward(residuals: tuple[Array, Array], gradients: Array) -> tuple[Array, Array]:
     kernel, inputs = residuals
-    return kernel_gradient(inputs, gradients), gradients @ kernel.T
+    d_kernel, d_inputs = kernel_gradient(inputs, gradients), gradients @ kernel.T
+    return d_kernel.astype(kernel.dtype), d_inputs.astype(inputs.dtype)
 
 
 def _affine_backward(residuals: Any, gradients: Array) -> tuple[Layer, Array]:
-    d_kernel, d_inputs = _product_backward(residuals, gradients)
-    return {"kernel": d_kernel, "bias": bias_gradient(gradients)}, d_inputs
+    layer, inputs = residuals
+    d_kernel, d_inputs = _product_backward((layer["kernel"], inputs), gradients)
+    return {"kernel": d_kernel, "bias": bias_gradient(gradients).astype(layer["bias"].dtype)}, d_inputs
 
 
 product.defvjp(lambda kernel, inputs: (product(kernel, inputs), (kernel, inputs)), _product_backward)
-affine.defvjp(lambda layer, inputs: (affine(layer, inputs), (layer["kernel"], inputs)), _affine_backward)
+affine.defvjp(lambda layer, inputs: (affine(layer, inputs), (layer, inputs)), _affine_backward)

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 
 from rnn_jax.catalogue import CELLS
 from rnn_jax.config.sections import Model
+from rnn_jax.models.contract import check_lengths
 from rnn_jax.models.dropout import INPUTS, OUTPUTS, dropout, fold_in, token_mask
 from rnn_jax.models.initializers import INITIALIZERS, init_dense
-from rnn_jax.models.linear import affine
+from rnn_jax.models.linear import choose_affine
 from rnn_jax.models.parameter_groups import group_parameters
 from rnn_jax.models.recurrence import choose_implementation
 from rnn_jax.models.stacks import Stack, Unrolled
@@ -86,6 +87,8 @@ class Network:
             [batch, output_size], or for the head 'step' [batch, time, output_size], and the carry.
         """
         layers, rows = parameters["params"], None if keys is None else keys.rows
+        inputs = jnp.asarray(inputs)
+        lengths = check_lengths(lengths, *inputs.shape[:2])
         hidden = self._unroll(layers, inputs, lengths, carry, hyper, keys)
         variational = False
         if self.spec["head"] == "step":
@@ -96,10 +99,13 @@ class Network:
         features = dropout(features, fold_in(rows, OUTPUTS), rate, variational=variational)
         tied = self.settings.tied_embedding
         kernel = layers["embedding"]["embedding"].T if tied else layers["output"]["kernel"]
+        affine = choose_affine(self.settings.implementation)
         return affine({"kernel": kernel, "bias": layers["output"]["bias"]}, features), hidden.carry
 
     def states(self, parameters: Parameters, inputs: ArrayLike, lengths: Lengths) -> Array:
         """Return the last recurrence's outputs [batch, time, features], zero at padding, without dropout."""
+        inputs = jnp.asarray(inputs)
+        lengths = check_lengths(lengths, *inputs.shape[:2])
         return self._unroll(parameters["params"], inputs, lengths, None, {}, None).outputs
 
     def initial_carry(self, rows: int) -> Carry:
@@ -107,9 +113,15 @@ class Network:
         return self.stack.initial_carry(rows)
 
     def _unroll(
-        self, layers: Parameters, inputs: Any, lengths: Lengths, carry: Carry, hyper: Hyper, keys: Keys | None
+        self,
+        layers: Parameters,
+        inputs: Array,
+        lengths: Lengths,
+        carry: Carry,
+        hyper: Hyper,
+        keys: Keys | None,
     ) -> Unrolled:
-        inputs, input_map = jnp.asarray(inputs), layers.get("input")
+        input_map = layers.get("input")
         if "vocabulary" in self.spec:
             rows, variational = None if keys is None else keys.rows, bool(self.settings.variational_dropout)
             embedding = layers["embedding"]["embedding"]
@@ -178,5 +190,5 @@ def pool(kind: str, hidden: Array, last: Array, lengths: Lengths) -> Array:
     if kind == "mean":
         return hidden.sum(axis=1) / lengths[:, None].astype(hidden.dtype)
     # An empty row keeps its first step, which is zeros: the maximum over no steps would be -inf.
-    is_real = jnp.arange(hidden.shape[1])[None, :] < lengths[:, None]
+    is_real = jnp.arange(hidden.shape[1], dtype=jnp.int32)[None, :] < lengths[:, None]
     return jnp.where(is_real[:, :, None], hidden, -jnp.inf).max(axis=1)

@@ -24,11 +24,11 @@ def scan_cell(
 ) -> tuple[Carry, Array]:
     """Scan any cell with `nn.scan`."""
 
-    def step(cell: nn.RNNCellBase, carry: Carry, now: Steps) -> tuple[Carry, Array]:
+    def step(cell: nn.RNNCellBase, carry: Carry, now: Steps) -> tuple[Carry, Any]:
         inputs, is_padding = now
         stepped, output = cell(carry, inputs) if mask is None else cell(carry, inputs, mask)
         kept = jax.tree.map(lambda new, old: where_rows(is_padding, old, new), stepped, carry)
-        return kept, where_rows(is_padding, 0, output)
+        return kept, jax.tree.map(lambda part: where_rows(is_padding, 0, part), output)
 
     return _scan(step, cell, parameters, carry, steps, reverse)
 
@@ -43,7 +43,7 @@ def scan_linear(
     loop, so that no other array [batch, time, hidden] is ever written.
     """
     inputs, padding = steps
-    if parallel:
+    if parallel and inputs.shape[1]:
         coefficients: Any = cell.apply({"params": parameters}, inputs, method="coefficients")
         a, b = where_rows(padding, 1, coefficients[0]), where_rows(padding, 0, coefficients[1])
         a, b = jax.lax.associative_scan(compose, (a, b), reverse=reverse, axis=1)
@@ -83,30 +83,44 @@ def _scan(
 
 
 def scan_chunks(
-    run: Callable[[Carry, Steps], tuple[Carry, Array]], carry: Carry, steps: Steps, reverse: bool, length: int
-) -> tuple[Carry, Array]:
-    """Scan `run` over chunks of `length` steps; the last steps in time may be a shorter chunk."""
+    run: Callable[[Carry, Steps], tuple[Carry, Any]],
+    carry: Carry,
+    steps: Steps,
+    reverse: bool,
+    length: int | None,
+) -> tuple[Carry, Any]:
+    """Scan `run` over chunks of `length` steps, with gradient checkpointing; None: all steps are one chunk.
+
+    The last chunk in time may be shorter.
+    """
     rows, time = steps[0].shape[:2]
+    if length is None or length >= time:
+        return run(carry, steps)
+    run = jax.checkpoint(run)
     count, rest = divmod(time, length)
     last = jax.tree.map(lambda part: part[:, count * length :], steps)
 
     def divide(part: Array) -> Array:
         return part[:, : count * length].reshape(rows, count, length, *part.shape[2:]).swapaxes(0, 1)
 
+    def join(part: Array) -> Array:
+        return part.swapaxes(0, 1).reshape(rows, count * length, *part.shape[3:])
+
     last_outputs = []
     if rest and reverse:
         carry, outputs = run(carry, last)
         last_outputs = [outputs]
     carry, outputs = jax.lax.scan(run, carry, jax.tree.map(divide, steps), reverse=reverse)
-    outputs = outputs.swapaxes(0, 1).reshape(rows, count * length, -1)
+    outputs = jax.tree.map(join, outputs)
     if rest and not reverse:
         carry, after = run(carry, last)
         last_outputs = [after]
-    return carry, jnp.concatenate([outputs, *last_outputs], axis=1)
+    return carry, jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), outputs, *last_outputs)
 
 
 def where_rows(rows: Array | None, true: Array | int, false: Array) -> Array:
     """`jnp.where` with a condition over the leading axes; None: true nowhere."""
     if rows is None:
         return false
-    return jnp.where(rows.reshape(rows.shape + (1,) * (false.ndim - rows.ndim)), true, false)
+    rows = rows.reshape(rows.shape + (1,) * (false.ndim - rows.ndim))
+    return jnp.where(rows, jnp.asarray(true, false.dtype), false)

@@ -9,9 +9,9 @@ from flax import linen as nn
 from rnn_jax.catalogue import CELLS
 from rnn_jax.config.sections import Model
 from rnn_jax.models.cells.build import build_cell, init_cell
-from rnn_jax.models.cells.linear_recurrence import LinearRecurrence
+from rnn_jax.models.cells.linear_recurrence import is_linear
 from rnn_jax.models.dropout import drop_weights, dropout, fold_in
-from rnn_jax.models.linear import affine
+from rnn_jax.models.linear import choose_affine
 from rnn_jax.models.recurrence import unroll
 from rnn_jax.models.scans import linear_outputs
 from rnn_jax.models.types import Array, Carry, Hyper, InputMap, Keys, Lengths, Parameters
@@ -110,7 +110,7 @@ class Stack(NamedTuple):
             for name, reverse in self.recurrences_of(layer):
                 cell, mask, rate = self.cell_of(layer), None, hyper.get("recurrent_dropout")
                 if layer_keys is not None and rate is not None:
-                    ones = jnp.ones((len(inputs), settings.hidden_size))
+                    ones = jnp.ones((len(inputs), settings.hidden_size), inputs.dtype)
                     mask = dropout(ones, fold_in(layer_keys, 1 + reverse), rate)
                 outputs, after[name] = unroll(
                     cell,
@@ -128,10 +128,10 @@ class Stack(NamedTuple):
                 place = CELLS[settings.cell].output
                 if place is not None:
                     last = after[name] if place == "carry" else after[name][1]
-                elif isinstance(cell, LinearRecurrence):
-                    last = _last_output(
-                        cell, parameters[name], after[name], inputs, input_map, lengths, reverse
-                    )
+                elif is_linear(cell):
+                    ends = inputs[:, 0] if reverse else last_step(inputs, lengths)
+                    ends = _map_ends(ends, input_map, lengths, settings.implementation)
+                    last = linear_outputs(cell, parameters[name], after[name], ends)
                 else:
                     last = outputs[:, 0] if reverse else last_step(outputs, lengths)
                 sides.append((outputs, last))
@@ -145,23 +145,16 @@ class Stack(NamedTuple):
         return Unrolled(inputs, last, after)
 
 
-def _last_output(
-    cell: LinearRecurrence,
-    parameters: Parameters,
-    carry: Array,
-    inputs: Array,
-    input_map: InputMap,
-    lengths: Lengths,
-    reverse: bool,
-) -> Array:
-    """The output [batch, hidden] of a linear recurrence at its last step, computed from the final carry."""
-    ends = inputs[:, 0] if reverse else last_step(inputs, lengths)
-    # The last step of an empty row is padding, which must not reach the input layer: it may be nan.
+def _map_ends(ends: Array, input_map: InputMap, lengths: Lengths, implementation: str) -> Array:
+    """Apply the input map, if any, to the inputs [batch, features] of each row's last step; 0 if it is empty.
+
+    The last step of an empty row is padding, which must not reach the input layer: it may be nan.
+    """
     is_real = True if lengths is None else lengths[:, None] > 0
     ends = jnp.where(is_real, ends, 0)
     if input_map is not None:
-        ends = jnp.where(is_real, affine(input_map, ends), 0)
-    return linear_outputs(cell, parameters, carry, ends)
+        ends = jnp.where(is_real, choose_affine(implementation)(input_map, ends), 0)
+    return ends
 
 
 def last_step(values: Array, lengths: Lengths) -> Array:

@@ -39,11 +39,11 @@ def build_adding(data_spec: Mapping[str, Any], splits: Splits, batch_size: int, 
 def draw(key: jax.Array, time_steps: int) -> tuple[jax.Array, jax.Array]:
     """Draw the numbers and marks [time, 2] of one sequence; return them and the target [1]."""
     number_key, first_key, second_key = jax.random.split(key, 3)
-    numbers = jax.random.uniform(number_key, (time_steps,))
+    numbers = jax.random.uniform(number_key, (time_steps,), jnp.float32)
     half = time_steps // 2
-    first = jax.random.randint(first_key, (), 0, half)
-    second = jax.random.randint(second_key, (), half, time_steps)
-    steps = jnp.arange(time_steps)
+    first = jax.random.randint(first_key, (), 0, half, jnp.int32)
+    second = jax.random.randint(second_key, (), half, time_steps, jnp.int32)
+    steps = jnp.arange(time_steps, dtype=jnp.int32)
     marks = ((steps == first) | (steps == second)).astype(numbers.dtype)
     return jnp.stack([numbers, marks], axis=1), (numbers * marks).sum(keepdims=True)
 

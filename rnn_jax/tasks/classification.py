@@ -102,7 +102,8 @@ def cross_entropy(logits: jax.Array, batch: Batch, hyper: Hyper) -> tuple[jax.Ar
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.targets)
     count = batch.weights.sum()
     plain = (losses * batch.weights).sum()
-    correct = (jnp.argmax(logits, axis=-1) == batch.targets).astype(logits.dtype)
+    predicted, targets = jnp.argmax(logits, axis=-1).astype(jnp.int32), batch.targets.astype(jnp.int32)
+    correct = (predicted == targets).astype(logits.dtype)
     metrics = {"loss": (plain, count), "accuracy": ((correct * batch.weights).sum(), count)}
     if "label_smoothing" not in hyper:
         return plain, count, metrics
@@ -129,7 +130,7 @@ def shift(images: jax.Array, keys: jax.Array, pixels: int) -> jax.Array:
     padded = jnp.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels)))
 
     def crop(image: jax.Array, key: jax.Array) -> jax.Array:
-        corner = jax.random.randint(key, (2,), 0, 2 * pixels + 1)
+        corner = jax.random.randint(key, (2,), 0, 2 * pixels + 1, jnp.int32)
         return jax.lax.dynamic_slice(image, corner, (height, width))
 
     return jax.vmap(crop)(padded, keys)

@@ -43,7 +43,7 @@ def build_copying(
     select, batches = ordering.build_select(splits, batch_size)
 
     def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        symbols = jax.random.randint(key, (copied_symbols,), 1, alphabet_size + 1)
+        symbols = jax.random.randint(key, (copied_symbols,), 1, alphabet_size + 1, jnp.int32)
         return lay_out(symbols, delay_steps, alphabet_size)
 
     return Task(
@@ -78,6 +78,7 @@ def cross_entropy(
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.targets)
     total, rows = (losses * weights).sum(), batch.weights.sum()
     count = rows * losses.shape[1]
-    correct = (jnp.argmax(logits, axis=-1) == batch.targets)[:, -copied_symbols:].astype(logits.dtype)
+    predicted, targets = jnp.argmax(logits, axis=-1).astype(jnp.int32), batch.targets.astype(jnp.int32)
+    correct = (predicted == targets)[:, -copied_symbols:].astype(logits.dtype)
     accuracy = ((correct * weights).sum(), rows * copied_symbols)
     return total, count, {"loss": (total, count), "accuracy": accuracy}

@@ -11,7 +11,7 @@ from rnn_jax.models.dropout import drop_weights, dropout, token_mask
 from rnn_jax.models.stacks import Stack
 
 RATE = jnp.float32(0.3)
-VALUES = jnp.ones((50, 40, 10))
+VALUES = jnp.ones((50, 40, 10), jnp.float32)
 
 
 @pytest.mark.parametrize("variational", [False, True])

@@ -100,7 +100,10 @@ def test_other_keys_give_other_parameters() -> None:
 def test_an_output_per_sequence_is_computed_from_the_pooled_states_of_real_steps(kind: str) -> None:
     network = build_classifier(pool=kind, bidirectional=True, residual=True)
     parameters = {"params": init(network)}
-    inputs, lengths = jax.random.normal(jax.random.key(2), (BATCH, TIME, FEATURES)), np.array([TIME, 3, 0])
+    inputs, lengths = (
+        jax.random.normal(jax.random.key(2), (BATCH, TIME, FEATURES), jnp.float32),
+        np.array([TIME, 3, 0]),
+    )
 
     @jax.jit
     def run(inputs: jax.Array, lengths: jax.Array) -> Any:
@@ -122,8 +125,8 @@ def test_an_output_per_sequence_is_computed_from_the_pooled_states_of_real_steps
 
 
 def test_pools_of_known_values() -> None:
-    hidden = jnp.array([[[1.0, -5.0], [3.0, -2.0], [9.0, 9.0]]])
-    last, lengths = jnp.array([[3.0, -2.0]]), jnp.array([2])
+    hidden = jnp.array([[[1.0, -5.0], [3.0, -2.0], [9.0, 9.0]]], jnp.float32)
+    last, lengths = jnp.array([[3.0, -2.0]], jnp.float32), jnp.array([2], jnp.int32)
     assert pool("mean", hidden.at[:, 2].set(0), last, lengths).tolist() == [[2.0, -3.5]]
     assert pool("max", hidden, last, lengths).tolist() == [[3.0, -2.0]]
     assert pool("last", hidden, last, lengths).tolist() == [[3.0, -2.0]]

@@ -133,12 +133,12 @@ def test_gradients_of_initial_parameters_are_bounded_after_zeros(variant: Varian
 def test_lengths_masks_and_input_maps_are_optional(name: str, way: Implementation) -> None:
     """Without them every step is real, and the cell reads the inputs as they are, also in chunks of time."""
     cell, parameters = build_cell(name), init_cell(name, jax.random.key(0))
-    inputs = jax.random.normal(jax.random.key(1), (BATCH, TIME, MAPPED))
+    inputs = jax.random.normal(jax.random.key(1), (BATCH, TIME, MAPPED), jnp.float32)
     everything = {
         "carry": cell.initialize_carry(jax.random.key(0), (BATCH, MAPPED)),
         "lengths": jnp.full(BATCH, TIME),
-        "mask": None if name in LINEAR else jnp.ones((BATCH, HIDDEN)),
-        "input_map": {"kernel": jnp.eye(MAPPED), "bias": jnp.zeros(MAPPED)},
+        "mask": None if name in LINEAR else jnp.ones((BATCH, HIDDEN), jnp.float32),
+        "input_map": {"kernel": jnp.eye(MAPPED, dtype=jnp.float32), "bias": jnp.zeros(MAPPED, jnp.float32)},
     }
     given: tuple[dict[str, Any], ...] = ({}, {"remat_steps": 2}, everything)
 
@@ -159,7 +159,7 @@ def test_implementations_are_equal_in_float32(
 ) -> None:
     monkeypatch.setattr(fused_lstm, "ROWS_IN_LOOP", rows_in_loop)
     cell, parameters = build_cell(name), init_cell(name, jax.random.key(0))
-    inputs = jax.random.normal(jax.random.key(1), (BATCH, TIME, MAPPED))
+    inputs = jax.random.normal(jax.random.key(1), (BATCH, TIME, MAPPED), jnp.float32)
 
     def score(parameters: Any, inputs: jax.Array, way: Implementation) -> jax.Array:
         outputs, carry = unroll(cell, parameters, inputs, lengths=jnp.asarray(LENGTHS), implementation=way)
@@ -179,7 +179,7 @@ def test_implementations_are_equal_in_float32(
 
 def test_the_scan_equals_flaxs_rnn_over_flaxs_cell() -> None:
     cell, parameters = build_cell("lstm"), init_cell("lstm", jax.random.key(0))
-    inputs = jax.random.normal(jax.random.key(1), (BATCH, TIME, MAPPED))
+    inputs = jax.random.normal(jax.random.key(1), (BATCH, TIME, MAPPED), jnp.float32)
     ours, _ = unroll(cell, parameters, inputs, implementation="scan")
     flaxs: Any = nn.RNN(nn.LSTMCell(HIDDEN)).apply({"params": {"cell": parameters}}, inputs)
     np.testing.assert_allclose(ours, flaxs, atol=1e-6)
@@ -193,11 +193,11 @@ def test_an_implementation_that_does_not_fit_the_cell_is_an_error(name: str, fit
 
 
 def test_wrong_lengths_and_carries_are_errors() -> None:
-    cell, inputs = build_cell("lstm"), jnp.zeros((BATCH, TIME, MAPPED))
+    cell, inputs = build_cell("lstm"), jnp.zeros((BATCH, TIME, MAPPED), jnp.float32)
     for lengths, found in ([-1, 5, 3, 0], "-1 to 5"), ([6, 5, 3, 0], "0 to 6"):
         with pytest.raises(UserError, match=rf"lengths from {found}: must be from 0 to 5"):
             unroll(cell, {}, inputs, lengths=jnp.array(lengths))
-    h = jnp.zeros((BATCH, HIDDEN))
+    parameters, h = init_cell("lstm", jax.random.key(0)), jnp.zeros((BATCH, HIDDEN), jnp.float32)
     for carry in (h, (h, h[:2]), (h, h.astype(jnp.float16)), (h, h, h)):
         with pytest.raises(UserError, match=r"LSTM takes \('float32\[4, 3\]', 'float32\[4, 3\]'\)"):
-            unroll(cell, {}, inputs, carry)
+            unroll(cell, parameters, inputs, carry)

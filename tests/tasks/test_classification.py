@@ -45,8 +45,8 @@ def test_loss_and_accuracy_by_hand() -> None:
 
 
 def test_label_smoothing_changes_the_optimized_loss_alone() -> None:
-    logits = jnp.log(jnp.array([[0.7, 0.1, 0.1, 0.1]]))
-    batch = Batch(jnp.zeros(()), jnp.array([0]), jnp.array([1.0]))
+    logits = jnp.log(jnp.array([[0.7, 0.1, 0.1, 0.1]], jnp.float32))
+    batch = Batch(jnp.zeros(()), jnp.array([0]), jnp.array([1.0], jnp.float32))
     total, _, metrics = cross_entropy(logits, batch, {"label_smoothing": jnp.float32(0.2)})
     everywhere = -np.log([0.7, 0.1, 0.1, 0.1]).mean()
     np.testing.assert_allclose(total, -0.8 * np.log(0.7) + 0.2 * everywhere, rtol=1e-6)

@@ -51,7 +51,7 @@ def init_cell(settings: Model, input_size: int, key: Array, hyper: Hyper) -> Par
     if "forget_bias" in hyper and entry.forget_bias is not None:
         biases[entry.forget_bias] = hyper["forget_bias"]
     if "chrono_steps" in hyper:
-        uniform = jax.random.uniform(jax.random.fold_in(key, 1), (cell.features,))
+        uniform = jax.random.uniform(jax.random.fold_in(key, 1), (cell.features,), jnp.float32)
         log_steps = jnp.log(1.0 + uniform * (hyper["chrono_steps"] - 2.0))
         biases |= dict.fromkeys(entry.chrono_keep, log_steps) | dict.fromkeys(entry.chrono_write, -log_steps)
     for gate, values in biases.items():  # "layer" or "layer.part"

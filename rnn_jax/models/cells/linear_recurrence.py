@@ -4,12 +4,15 @@ Since a and b do not depend on the state, all steps can be computed in parallel:
 is (a₂ ∘ a₁, a₂ ∘ b₁ + b₂), an associative operation (Blelloch 1990; Martin and Cundy 2018, arXiv 1709.04057).
 """
 
+from typing import TypeGuard
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from rnn_jax.models.cells.cell import CellBase
 from rnn_jax.models.types import Array, Initializer
+from rnn_jax.runtime.errors import UserError
 
 # The ring in which the eigenvalues of an LRU are initialized: long memories, any frequency.
 MIN_RADIUS, MAX_RADIUS, MAX_PHASE = 0.9, 0.999, 2 * jnp.pi
@@ -111,15 +114,28 @@ class LRU(LinearRecurrence):
     def coefficients(self, inputs: Array) -> tuple[Array, Array]:
         """a = λ, b = exp(γ) ∘ (x B)."""
         radius, phase, scale = jnp.exp(-jnp.exp(self.nu)), jnp.exp(self.theta), jnp.exp(self.gamma)
-        a = jax.lax.complex(radius * jnp.cos(phase), radius * jnp.sin(phase))
+        a = _complex(radius * jnp.cos(phase), radius * jnp.sin(phase))
         scale = jnp.expand_dims(scale, range(inputs.ndim - 1))
-        b = jax.lax.complex(scale * self.B_real(inputs), scale * self.B_imaginary(inputs))
+        b = _complex(scale * self.B_real(inputs), scale * self.B_imaginary(inputs))
         return jnp.broadcast_to(a, b.shape), b
 
     def output(self, state: Array, inputs: Array) -> Array:
         """y of the state h'."""
         real = self.C_real(jnp.real(state)) - self.C_imaginary(jnp.imag(state))
         return nn.gelu(real + self.D(inputs))
+
+
+def _complex(real: Array, imaginary: Array) -> Array:
+    if real.dtype not in (jnp.float32, jnp.float64):
+        raise UserError(f"LRU: inputs or parameters are {real.dtype}: must be float32 or float64")
+    return jax.lax.complex(real, imaginary)
+
+
+def is_linear(cell: nn.RNNCellBase) -> TypeGuard[LinearRecurrence]:
+    """Whether `coefficients` and `output` describe a cell's steps completely."""
+    return isinstance(cell, LinearRecurrence) and all(
+        getattr(type(cell), name) is getattr(LinearRecurrence, name) for name in ("__call__", "advance")
+    )
 
 
 def compose(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
