@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -29,6 +30,24 @@ def test_smoke(source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert summary["status"] == "finished"
     assert summary["dataset"]["name"] in ("synthetic", "generated")
     assert "test" in capsys.readouterr().out
+
+
+DTYPES = ["copying", "labelled_text", "mnist_pixels", "shakespeare"]  # whose tasks draw or count in JAX
+
+
+@pytest.mark.parametrize(
+    "name", ["adding", *(pytest.param(name, marks=pytest.mark.matrix) for name in DTYPES)]
+)
+def test_a_run_with_64_bits_enabled_computes_the_same(name: str, tmp_path: Path) -> None:
+    losses = []
+    for enabled in (False, True):
+        folder = tmp_path / str(enabled)
+        with jax.enable_x64(enabled):
+            assert main(["--config", f"configs/{name}.py:smoke", "--workdir", str(folder)]) == 0
+        summary = RunFolder(folder).read_summary()
+        assert summary is not None
+        losses.append(summary["test"]["loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
 def written_table(folder: Path) -> Path:

@@ -10,7 +10,7 @@ from flax import linen as nn
 from flax.errors import FlaxError
 from jax.core import Tracer
 
-from rnn_jax.models.types import Array, ArrayLike, Carry, Lengths, Parameters
+from rnn_jax.models.types import Array, ArrayLike, Carry, Lengths, LengthsLike, Parameters
 from rnn_jax.runtime.errors import UserError
 
 
@@ -25,7 +25,7 @@ def check_inputs(cell: nn.RNNCellBase, inputs: ArrayLike) -> Array:
     return inputs
 
 
-def check_lengths(lengths: Lengths, rows: int, time: int) -> Array | None:
+def check_lengths(lengths: LengthsLike, rows: int, time: int) -> Lengths:
     """Return the lengths as int32 [batch]. The values of a traced array are unknown, and not checked."""
     if lengths is None:
         return None

@@ -16,7 +16,17 @@ from rnn_jax.models.linear import choose_affine
 from rnn_jax.models.parameter_groups import group_parameters
 from rnn_jax.models.recurrence import choose_implementation
 from rnn_jax.models.stacks import Stack, Unrolled
-from rnn_jax.models.types import Array, ArrayLike, Carry, Hyper, InputMap, Keys, Lengths, Parameters
+from rnn_jax.models.types import (
+    Array,
+    ArrayLike,
+    Carry,
+    Hyper,
+    InputMap,
+    Keys,
+    Lengths,
+    LengthsLike,
+    Parameters,
+)
 from rnn_jax.runtime.errors import UserError
 
 SMALL_VOCABULARY = 256
@@ -68,7 +78,7 @@ class Network:
         self,
         parameters: Parameters,
         inputs: ArrayLike,
-        lengths: Lengths,
+        lengths: LengthsLike,
         carry: Carry,
         hyper: Hyper,
         keys: Keys | None,
@@ -102,7 +112,7 @@ class Network:
         affine = choose_affine(self.settings.implementation)
         return affine({"kernel": kernel, "bias": layers["output"]["bias"]}, features), hidden.carry
 
-    def states(self, parameters: Parameters, inputs: ArrayLike, lengths: Lengths) -> Array:
+    def states(self, parameters: Parameters, inputs: ArrayLike, lengths: LengthsLike) -> Array:
         """Return the last recurrence's outputs [batch, time, features], zero at padding, without dropout."""
         inputs = jnp.asarray(inputs)
         lengths = check_lengths(lengths, *inputs.shape[:2])

@@ -11,7 +11,7 @@ from rnn_jax.models.cells.linear_recurrence import is_linear
 from rnn_jax.models.contract import check_carry, check_inputs, check_lengths, check_mask
 from rnn_jax.models.linear import choose_affine
 from rnn_jax.models.scans import Steps, scan_cell, scan_chunks, scan_linear, where_rows
-from rnn_jax.models.types import ArrayLike, Carry, InputMap, Lengths, Parameters
+from rnn_jax.models.types import ArrayLike, Carry, InputMap, LengthsLike, Parameters
 from rnn_jax.runtime.devices import platform
 from rnn_jax.runtime.errors import UserError
 
@@ -55,7 +55,7 @@ def unroll(
     inputs: ArrayLike,
     carry: Carry = None,
     *,
-    lengths: Lengths = None,
+    lengths: LengthsLike = None,
     reverse: bool = False,
     input_map: InputMap = None,
     mask: ArrayLike | None = None,
@@ -113,7 +113,7 @@ def unroll(
     def run(carry: Carry, steps: Steps) -> tuple[Carry, Any]:
         if is_fused_lstm:
             return fused_lstm.run(parameters, carry, steps, reverse, input_map, mask)
-        if implementation == "scan":
+        if implementation == "scan" or not is_linear(cell):
             return scan_cell(cell, parameters, carry, steps, reverse, mask)
         return scan_linear(cell, parameters, carry, steps, reverse, implementation == "parallel")
 

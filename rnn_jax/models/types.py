@@ -1,6 +1,6 @@
 """Types that the networks share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +18,9 @@ Carry = Any
 
 Lengths = Array | None
 """[batch], the number of real steps of each row; None: all."""
+
+LengthsLike = ArrayLike | Sequence[int] | None
+"""Lengths as they are given: integers of any type."""
 
 Padding = Array | None
 """[batch, time], bool: True for steps that are padding; None: there is no padding."""
