@@ -7,7 +7,7 @@ from pathlib import Path
 import records
 from records import Column, Record
 
-from rnn_jax.reporting.charts import new_figure, styled
+from rnn_jax.reporting.charts import log_scale, new_figure, styled
 
 SIZE, RATE = "model.hidden_size", "optimizer.learning_rate"
 RATES = (2e-3, 6e-3, 1.8e-2)
@@ -54,7 +54,7 @@ def draw(folder: Path) -> Path:
             for size in sizes
         ]
         axes.plot(sizes, means, color=colour, marker="o", label=f"learning rate {rate:g}")
-    axes.set_xscale("log", base=2)
+    log_scale(axes, "x", base=2)
     sizes = sorted({row["overrides"][SIZE] for row in rows})
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.set_xlabel("units")

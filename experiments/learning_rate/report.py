@@ -6,7 +6,7 @@ from pathlib import Path
 import records
 from records import Column
 
-from rnn_jax.reporting.charts import new_figure, styled
+from rnn_jax.reporting.charts import log_scale, new_figure, styled
 
 RATE = "optimizer.learning_rate"
 TABLES = {
@@ -34,7 +34,7 @@ def draw(folder: Path) -> Path:
     means = [statistics.mean(value for rate, value in dots if rate == one) for one in rates]
     axes.plot([rate for rate, _ in dots], [value for _, value in dots], "o", color="#3b6fb6", alpha=0.6)
     axes.plot(rates, means, color="#e0752d")
-    axes.set_xscale("log")
+    log_scale(axes, "x")
     axes.set_xlabel("learning rate")
     axes.set_ylabel("validation accuracy (%)")
     path = folder / "figure.png"

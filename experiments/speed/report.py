@@ -9,7 +9,7 @@ from measure import PLAIN_ALLOCATOR
 from records import Record
 from workloads import LIMIT_GIGAFLOP, WORKLOADS
 
-from rnn_jax.reporting.charts import new_figure, styled
+from rnn_jax.reporting.charts import log_scale, new_figure, styled
 
 PEERS = {
     "torch": "PyTorch",
@@ -175,8 +175,8 @@ def _draw_growth(axes: Any, size: str, rows: Sequence[Record]) -> None:
         own = sorted((row["value"], row["ms_per_step"]) for row in rows if name in row["options"])
         label = "rnn_jax" if name == "ours" else PEERS[name]
         axes.plot(*zip(*own, strict=True), color=colour, marker="o", label=label)
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
+    log_scale(axes, "x", base=2)
+    log_scale(axes, "y")
     axes.set_xlabel(LABELS[size])
     axes.set_ylabel("ms/step")
     axes.set_title(f"rows, by {LABELS[size]}")

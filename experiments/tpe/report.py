@@ -8,7 +8,7 @@ from pathlib import Path
 import records
 from records import Record
 
-from rnn_jax.reporting.charts import new_figure, styled
+from rnn_jax.reporting.charts import log_scale, new_figure, styled
 
 GRID = Path(__file__).resolve().parents[1] / "learning_rate" / "results.jsonl"
 RATE, CLIP, DROPOUT = "optimizer.learning_rate", "optimizer.clip_norm", "model.output_dropout"
@@ -99,7 +99,7 @@ def draw(folder: Path) -> Path:
                 label="pruned" if status == "pruned" else "completed",
             )
         if key != DROPOUT:
-            axes.set_xscale("log")
+            log_scale(axes, "x")
         axes.set_ylim(bottom=90)
         axes.set_xlabel(name)
         if number == 0:

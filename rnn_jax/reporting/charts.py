@@ -1,5 +1,10 @@
-"""The charts of a run: learning curves, a confusion matrix, mistakes. pyplot's state is left alone."""
+"""The charts of a run: learning curves, a confusion matrix, mistakes. pyplot's state is left alone.
 
+Texts are drawn as they are: within `styled` no character is markup of Matplotlib's or TeX's. Names from users
+pass through `short_label`, since a file's name may be long, or have newlines.
+"""
+
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +14,7 @@ import numpy as np
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
-from rnn_jax.reporting.formatting import format_metric, is_percentage
+from rnn_jax.reporting.formatting import format_metric, is_percentage, one_line
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime.files import replacing
 
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_COLUMNS, MAX_ROWS = 6, 4  # of the grid of mistakes
+MAX_LABEL, MAX_NAME = 40, 15  # characters of a label, and of a class name in the grid of mistakes
 LOG_SCALE_FACTOR = 5  # positive numbers with a larger ratio get a logarithmic axis
 SPLIT_COLOURS = {"train": "#3b6fb6", "validation": "#e0752d", "batch": "#9fb4cf", "test": "#444444"}
 STYLE: dict[Any, Any] = {
@@ -37,7 +43,11 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 10,
     "lines.linewidth": 1.7,
     "savefig.dpi": 150,
+    # A `$` of a name is no mathematics. The default ticks of logarithmic axes are: use `log_scale`.
+    "text.parse_math": False,
+    "text.usetex": False,
 }
+MISSING_GLYPH = r"Glyph \d+ .* missing from|Matplotlib currently does not support .* natively"
 
 Names = Sequence[object]
 
@@ -66,8 +76,9 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save(figure: "Figure", path: Path) -> Path:
-    """Write a figure as a PNG and return its path; raise as `replacing`."""
-    with replacing(path) as unfinished:
+    """Write a figure as a PNG and return its path; raise as `replacing`. Missing glyphs become boxes."""
+    with replacing(path) as unfinished, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", MISSING_GLYPH, UserWarning)
         figure.savefig(unfinished, format="png")
     return path
 
@@ -115,19 +126,20 @@ def confusion(matrix: np.ndarray, names: Sequence[str], path: Path) -> Path:
     Correct predictions (the diagonal) and errors have a colour scale each, relative to the row: on a common
     scale, the errors of a good model would be invisible.
     """
-    classes = len(names)
+    classes, names = len(names), [short_label(name) for name in names]
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     errors = np.where((matrix > 0) & ~np.eye(classes, dtype=bool), shares, np.nan)
     recalls = np.diag(shares)
     side = min(max(4, 1.8 + 0.52 * classes), 24)
-    figure = new_figure(side + 0.8 + 0.11 * max(map(len, names)), side)
+    longest = max(map(len, names))
+    is_crowded = len(names) * longest > 40
+    figure = new_figure(side + 0.8 + 0.11 * longest, side + is_crowded * 0.09 * longest)
     axes = figure.add_subplot()
     axes.imshow(np.diag(recalls) + np.where(np.eye(classes), 0, np.nan), cmap="Blues", vmin=0, vmax=2.2)
     axes.imshow(errors, cmap="Oranges", vmin=0, vmax=1.8 * np.nanmax(errors, initial=1e-9))
     for row, column in np.argwhere(matrix > 0) if classes <= 30 else ():
         style: dict[str, Any] = {"fontsize": 9.5, "weight": "bold" if row == column else "normal"}
         axes.text(column, row, f"{matrix[row, column]:,d}", ha="center", va="center", **style)
-    is_crowded = len(names) * max(map(len, names)) > 40
     axes.set_xticks(range(len(names)), names, rotation=90 if is_crowded else 0)
     rows = [f"{name}  {100 * recall:.1f} %" for name, recall in zip(names, recalls, strict=True)]
     axes.set_yticks(range(len(names)), rows)
@@ -163,7 +175,9 @@ def mistakes(
     for place, n in enumerate(order):
         axes = figure.add_subplot(down, across, place + 1)
         axes.imshow(images[n], cmap="gray_r", vmin=0, vmax=max(images.max(), 1))
-        text = f"label {labels[n]}, predicted {predictions[n]}\n({100 * probabilities[n]:.1f} %)"
+        label, predicted = (short_label(names[n], MAX_NAME) for names in (labels, predictions))
+        between = ", " if len(label) + len(predicted) <= MAX_NAME // 2 else "\n"
+        text = f"label {label}{between}predicted {predicted}\n({100 * probabilities[n]:.1f} %)"
         axes.set_title(text, fontsize=9, weight="normal", loc="center")
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(True)
@@ -219,10 +233,27 @@ def fit_range(axes: "Axes", name: str, series: Sequence[Series], level: float | 
         # Room for the legend below, and up to 100 % only if the curves get there.
         axes.set_ylim(shown.min() - 0.4 * span, min(shown.max() + 0.1 * span, 100 + 0.05 * span))
     elif values[finite].min() > 0 and values[finite].max() > 10 * values[finite].min():
-        axes.set_yscale("log")
+        log_scale(axes, "y")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter("{x:g}")
+
+
+def log_scale(axes: "Axes", axis: Literal["x", "y"], base: float = 10) -> None:
+    """Make an axis logarithmic; the labels of its ticks are plain numbers, not mathematics."""
+    from matplotlib.ticker import LogFormatter
+
+    set_scale, ticks = (axes.set_xscale, axes.xaxis) if axis == "x" else (axes.set_yscale, axes.yaxis)
+    set_scale("log", base=base)
+    ticks.set_major_formatter(LogFormatter(base))
+    ticks.set_minor_formatter(LogFormatter(base))
+
+
+def short_label(name: object, width: int = MAX_LABEL) -> str:
+    """A name from a user as a label: one line of at most `width` characters, shortened in the middle."""
+    text = one_line(str(name))
+    end = (2 * width) // 3  # of a path, its end says most
+    return text if len(text) <= width else f"{text[: width - end - 1]}…{text[-end:]}"
 
 
 def scaled(name: str, values: Any) -> Any:

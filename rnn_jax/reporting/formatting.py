@@ -77,6 +77,11 @@ def printable(text: str) -> str:
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text)
 
 
+def one_line(text: str) -> str:
+    """The text in one line, with every character that cannot be encoded replaced, as `printable` does."""
+    return printable(" ".join(text.split())).encode("utf-8", "replace").decode()
+
+
 def align(rows: Sequence[Sequence[str]], *, first: str = ">", width: int = 0) -> list[str]:
     """Rows of cells as lines with aligned columns: `first` ('<' or '>') aligns the first, '>' the others.
 

@@ -5,18 +5,19 @@ Points are ranked by their mean objective over seeds, keys by their importance.
 
 import json
 import math
+import re
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.reporting import charts
-from rnn_jax.reporting.charts import Series, axis_label, new_figure, save, scaled, styled
-from rnn_jax.reporting.formatting import format_spread, in_order
+from rnn_jax.reporting.charts import Series, axis_label, new_figure, save, scaled, short_label, styled
+from rnn_jax.reporting.formatting import format_spread, in_order, one_line
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime.files import write_text
 
@@ -64,9 +65,8 @@ def write(folder: Path, rows: Sequence[Row], objective: Objective, command: str)
     if failures := [row for row in rows if row["status"] in FAILED]:
         text.append("## Without a result\n")
         for row in failures:
-            text.append(
-                f"- member {row['member']} ({_text(row['point'])}, seed {row['seed']}): {row['reason']}"
-            )
+            who = f"member {row['member']} ({_text(row['point'])}, seed {row['seed']})"
+            text.append(f"- {who}: {_plain(row['reason'])}")
         text.append("")
     if known := [found for found in ranked if found.values]:
         plots = [_plot_curves(folder, known, objective), _plot_keys(folder, known, keys, objective)]
@@ -77,7 +77,8 @@ def write(folder: Path, rows: Sequence[Row], objective: Objective, command: str)
         if len(keys) > 1:
             shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in important.items())
             text.append(f"Each key alone explains, of the variance of {objective.metric}: {shares}.\n")
-    write_text(folder / "report.md", "\n".join(text))
+    # A path in the command may have bytes that are no UTF-8.
+    write_text(folder / "report.md", "\n".join(text).encode("utf-8", "replace").decode())
     return folder / "report.md"
 
 
@@ -91,7 +92,7 @@ def table(ranked: Ranked, keys: Sequence[str], objective: Objective) -> str:
     for found, best in zip(ranked[:MAX_ROWS], bests, strict=False):
         statuses = Counter(row["status"] for row in found.rows)
         cells = [
-            *(f"{found.point[key]}" for key in keys),
+            *(_plain(found.point[key]) for key in keys),
             *(_spread(name, best) for name in names),
             f"{statistics.mean(row['step'] for row in best):,.0f}" if best else "–",
             ", ".join(f"{count} {status}" for status, count in statuses.items()),
@@ -118,7 +119,12 @@ def _spread(name: str, metrics: Sequence[Row]) -> str:
 
 
 def _text(point: Row) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in point.items())
+    return ", ".join(f"{key} = {_plain(value)}" for key, value in point.items())
+
+
+def _plain(value: object) -> str:
+    """A value as text in a line of Markdown, none of whose characters is markup."""
+    return re.sub(r"([\\|<*`~]|(?<!\w)_|_(?!\w))", r"\\\1", one_line(str(value)))
 
 
 @styled()
@@ -131,7 +137,8 @@ def _plot_curves(folder: Path, ranked: Ranked, objective: Objective) -> Path:
     axes = figure.add_subplot()
     better = list[Series]()
     for place, found in reversed(list(enumerate(shown))):
-        label = ", ".join(f"{key.partition('.')[2]} {value}" for key, value in found.point.items())
+        values = (f"{key.partition('.')[2]} {short_label(value)}" for key, value in found.point.items())
+        label = ", ".join(values)
         colour = colormaps["viridis"](place / max(1, len(shown) - 1))
         style = {"color": colour, "linewidth": 1.2, "zorder": 3 - place / len(shown)}
         for number, row in enumerate(found.rows):
@@ -181,15 +188,16 @@ def _plot_pair(folder: Path, ranked: Ranked, keys: Sequence[str], objective: Obj
     return save(figure, folder / "pair.png")
 
 
-def _positions(axes: "Axes", values: Sequence[Any], axis: str) -> list[float]:
+def _positions(axes: "Axes", values: Sequence[Any], axis: Literal["x", "y"]) -> list[float]:
     """The positions of values on the 'x' or 'y' axis, which is made linear, logarithmic or one of names."""
-    ticks, scale = (axes.set_xticks, axes.set_xscale) if axis == "x" else (axes.set_yticks, axes.set_yscale)
+    ticks = axes.set_xticks if axis == "x" else axes.set_yticks
     kind = charts.scale_of(values)
     if kind == "names":
         names = list(dict.fromkeys(map(str, values)))
-        ticks(range(len(names)), names)
+        ticks(range(len(names)), [short_label(name) for name in names])
         return [float(names.index(str(value))) for value in values]
-    scale(kind)
+    if kind == "log":
+        charts.log_scale(axes, axis)
     distinct = sorted(set(values))
     if len(distinct) <= MAX_TICKS:
         ticks([], minor=True)

@@ -54,7 +54,7 @@ class TerminalConsole(Console):
         self._progress = Progress(
             BarColumn(bar_width=None, complete_style="cyan", finished_style="green"),
             TextColumn(f"{{task.completed:>{len(f'{last_step:,}')},.0f}}/{{task.total:,.0f}}"),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
             console=self._rich,
             auto_refresh=False,
             expand=True,

@@ -4,7 +4,7 @@ import json
 import os
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,7 +74,7 @@ def collect(given: Sequence[Path]) -> Collection:
 
 def _read(given: Sequence[Path]) -> tuple[list[Run], list[str]]:
     """All runs, each once, and a message for each that cannot be read."""
-    damaged, found = list[str](), dict[str, Run]()
+    damaged, found, short = list[str](), dict[str, Run](), _short_names(given)
     # Sweeps first: a member that is also given by itself belongs to its sweep.
     for folder in sorted(given, key=lambda folder: not reading.is_sweep(folder)):
         inside, sweep, objective = [Found(folder, None)], None, None
@@ -89,28 +89,32 @@ def _read(given: Sequence[Path]) -> tuple[list[Run], list[str]]:
             place = os.path.realpath(each.folder)
             try:
                 if place not in found:
-                    found[place] = read_run(each, _name(each, sweep, given), sweep, objective)
+                    found[place] = read_run(each, _name(each, sweep, short), sweep, objective)
             except UserError as error:
                 damaged.append(str(error))
     return list(found.values()), damaged
 
 
-def _name(found: Found, sweep: Path | None, given: Sequence[Path]) -> str:
-    """The number of a member or trial, or a run folder's name; with what precedes it if it is ambiguous."""
-    names = Counter(Path(os.path.realpath(other)).name for other in given)
+def _short_names(given: Sequence[Path]) -> dict[Path, str]:
+    """The name of each folder, or the whole path if another one has the same name."""
+    names = {folder: Path(os.path.realpath(folder)).name for folder in given}
+    counts = Counter(names.values())
+    return {folder: name if counts[name] == 1 else str(folder) for folder, name in names.items()}
 
-    def short(folder: Path) -> str:
-        name = Path(os.path.realpath(folder)).name
-        return name if names[name] == 1 else str(folder)
 
+def _name(found: Found, sweep: Path | None, short: Mapping[Path, str]) -> str:
+    """The number of a member or trial, or a run folder's name; with what precedes it if it is ambiguous.
+
+    `short` has the `_short_names` of all folders that are given.
+    """
     if sweep is None:
-        return short(found.folder)
+        return short[found.folder]
     parts = [part for part in found.folder.relative_to(sweep).parts if part not in PARENTS]
     trial = None if found.row is None else found.row.get("trial")
     if isinstance(trial, int):  # its folder's name is a hash
         parts[0] = f"trial {trial}"
     own = "/".join(parts)
-    return own if len(given) == 1 else f"{short(sweep)}/{own}"
+    return own if len(short) == 1 else f"{short[sweep]}/{own}"
 
 
 def _objective_of(runs: Sequence[Run]) -> Objective | None:

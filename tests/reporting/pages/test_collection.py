@@ -1,7 +1,9 @@
 """All runs of a report: their names, order and objectives, and what is left out."""
 
 import json
+import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from run_folders import write_run, write_sweep
@@ -35,6 +37,18 @@ def test_names_are_short_and_unique(tmp_path: Path) -> None:
     assert len(set(names)) == len(names) == 8
     assert {str(given[0]), "sweep/0", "trials/trial 2"} <= set(names)
     assert {run.name for run in collect([sweep]).runs} == {"0", "1", "2"}
+
+
+def test_the_names_of_many_runs_take_linear_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = {}
+    for number in (10, 20):
+        folders = [write_run(tmp_path / str(number) / str(run), steps=50) for run in range(number)]
+        with monkeypatch.context() as patched:
+            counted = Mock(side_effect=os.path.realpath)
+            patched.setattr(os.path, "realpath", counted)
+            assert len({run.name for run in collect(folders).runs}) == number
+        calls[number] = counted.call_count
+    assert calls[20] <= 2 * calls[10]
 
 
 def test_a_member_given_with_its_sweep_counts_once(tmp_path: Path) -> None:
