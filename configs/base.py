@@ -126,6 +126,7 @@ TRAIN = dict(
     duration_steps=None,
     evaluate_every_epochs=1.0,
     evaluate_every_steps=None,
+    objective=None,
     early_stopping_patience=None,
     report_test=True,
     divergence="stop",

@@ -10,7 +10,7 @@ It is written under another name, flushed to the disk and then renamed, so that 
 any moment leaves whole checkpoints only. Of `progress.json` four fields are read here; each may be missing:
 
     best_step      the step of the best checkpoint so far; null: there is none
-    metric         the objective on validation at `evaluated_at`; null: it is not finite
+    metrics        the metrics on validation at `evaluated_at`; null: one that is not finite
     evaluated_at   the step of the last evaluation
     is_planned     whether the config alone, and no clock or signal, asks for a checkpoint at this step
 
@@ -20,7 +20,6 @@ any moment leaves whole checkpoints only. Of `progress.json` four fields are rea
 import contextlib
 import itertools
 import json
-import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -107,8 +106,8 @@ class SavedCheckpoint(NamedTuple):
     """What the retention policy needs of a checkpoint."""
 
     step: int
-    metric: float | None
-    """The objective on validation at this step; None: it was not evaluated, or is not finite."""
+    metrics: Mapping[str, float | None] | None
+    """The metrics on validation at this step; None: it was not evaluated."""
     is_planned: bool = True
     """Whether the config alone asks for a checkpoint at this step: a diverged run rolls back to it."""
 
@@ -117,13 +116,14 @@ def expired(saved: Sequence[SavedCheckpoint], settings: Settings, objective: Obj
     """Return the steps of the checkpoints to remove; `saved` has each step once, in any order.
 
     Retained are the `keep_latest` latest, from which the run resumes, the latest planned one, and the
-    `keep_best` best of those with a metric; of equal ones the earlier. A latest one never makes room for
-    a best one, nor the other way round. Only what is on the disk counts, not what a process remembers.
+    `keep_best` best of those with a finite metric; of equal ones the later. A latest one never makes room
+    for a best one, nor the other way round. Only what is on the disk counts, not what a process remembers.
     """
     latest = sorted(each.step for each in saved)[-settings.keep_latest :]
     planned = sorted(each.step for each in saved if each.is_planned)[-1:]
-    ranked = sorted((objective.sort_key(each.metric), each.step) for each in saved)
-    best = [step for key, step in ranked[: settings.keep_best] if math.isfinite(key)]
+    found = ({**each.metrics, "step": each.step} for each in saved if each.metrics is not None)
+    ranked = sorted(found, key=objective.sort_key)[: settings.keep_best]
+    best = [each["step"] for each in ranked if objective.is_better(each, None)]
     return sorted({each.step for each in saved} - {*latest, *planned, *best})
 
 
@@ -236,9 +236,11 @@ def _find_best(folder: Path) -> Checkpoint:
 def _saved(folder: Path, step: int) -> SavedCheckpoint:
     with contextlib.suppress(UserError):
         progress = read_json(path_of(folder, step) / _PROGRESS)
-        metric = progress.get("metric") if progress.get("evaluated_at") == step else None
-        metric = float(metric) if isinstance(metric, int | float) else None
-        return SavedCheckpoint(step, metric, progress.get("is_planned") is True)
+        metrics = progress.get("metrics") if progress.get("evaluated_at") == step else None
+        if isinstance(metrics, dict):
+            metrics = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+            return SavedCheckpoint(step, metrics, progress.get("is_planned") is True)
+        return SavedCheckpoint(step, None, progress.get("is_planned") is True)
     return SavedCheckpoint(step, None, is_planned=False)
 
 

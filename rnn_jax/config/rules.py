@@ -14,6 +14,7 @@ from rnn_jax.catalogue.cells import parameter_groups
 from rnn_jax.catalogue.datasets import DatasetEntry
 from rnn_jax.catalogue.entry import DATA
 from rnn_jax.config.messages import Problem, choices_of, expected, format_value, is_choice, kind_of, nearest
+from rnn_jax.config.objective import criteria_of, to_text
 from rnn_jax.runtime.processes import parse_address
 
 Values = dict[str, Any]
@@ -205,6 +206,21 @@ def decayed_groups(values: Values, fields: Fields) -> Iterator[Problem]:
         yield Problem(key, message + hint, text)
 
 
+def objective(values: Values, fields: Fields) -> Iterator[Problem]:
+    """A metric without a name, or that occurs twice, and a direction other than max and min."""
+    key = "train.objective"
+    text = to_text(values.get(key))
+    criteria = criteria_of(text) if isinstance(text, str) else []
+    names = [name for name, _ in criteria]
+    allowed = "must be a metric, or several: `accuracy, loss` or `accuracy:max, loss:min`"
+    if "" in names:
+        yield Problem(key, allowed, text)
+    elif len(set(names)) < len(names):
+        yield Problem(key, "a metric occurs twice", text)
+    elif wrong := [direction for _, direction in criteria if direction not in (None, "max", "min")]:
+        yield Problem(key, f"{allowed}; {wrong[0]!r} is not max or min", text)
+
+
 def folds(values: Values, fields: Fields) -> Iterator[Problem]:
     """A fold without the number of folds or beyond it; folds beside a fixed validation split."""
     number, one = "dataset.validation_folds", "dataset.validation_fold"
@@ -233,4 +249,14 @@ def processes(values: Values, fields: Fields) -> Iterator[Problem]:
         yield Problem(address, message, coordinator)
 
 
-RULES = (too_large, missing_for_kind, unpaired, unfit_for_task, text_files, decayed_groups, folds, processes)
+RULES = (
+    too_large,
+    missing_for_kind,
+    unpaired,
+    unfit_for_task,
+    text_files,
+    decayed_groups,
+    objective,
+    folds,
+    processes,
+)

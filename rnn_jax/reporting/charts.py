@@ -102,10 +102,8 @@ def curves(folder: Path, objective: Objective) -> Path:
     names = [name for name in dict.fromkeys(("loss", objective.metric, "accuracy")) if name in logged]
     summary = RunFolder(folder).read_summary() or {}
     figure = new_figure(5.6 * max(len(names), 1), 4.2)
-    # The earliest step with the best objective.
-    steps, values = series_of(rows, "validation", objective.metric)
-    best = objective.best(values.tolist())
-    best_step = None if best is None else int(steps[values == best][0])
+    best = objective.best(row for row in rows if row.get("split") == "validation")
+    best_step = None if best is None else best["step"]
     for column, name in enumerate(names):
         axes = figure.add_subplot(1, len(names), column + 1)
         by_split = {split: series_of(rows, split, name) for split in ("train", "validation", "batch")}

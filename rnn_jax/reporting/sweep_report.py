@@ -217,9 +217,10 @@ def rank_points(rows: Sequence[Row], objective: Objective) -> list[RankedPoint]:
         if row["best"] is not None and (value := row["best"][objective.metric]) is not None:
             found.values.append(value)
 
-    def key(found: RankedPoint) -> tuple[bool, float]:
+    def key(found: RankedPoint) -> tuple[bool, tuple[float, ...]]:
         is_behind = any(row["status"] in BEHIND for row in found.rows)
-        return is_behind or len(found.values) < len(found.rows), objective.sort_key(found.mean)
+        bests = [row["best"] for row in found.rows if objective.is_better(row["best"], None)]
+        return is_behind or len(bests) < len(found.rows), objective.sort_key(objective.mean(bests))
 
     return sorted(points.values(), key=key)
 

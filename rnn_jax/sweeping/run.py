@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnn_jax.checkpoints import store
-from rnn_jax.config.objective import Objective
+from rnn_jax.config.objective import Metrics, Objective
 from rnn_jax.config.run_folder import make_folder, open_run
 from rnn_jax.config.schema import split_hyper
 from rnn_jax.datasets import dataset_info
@@ -97,7 +97,7 @@ def _train_all(
                 values = ", ".join(f"{key} = {point[key]}" for key in members.keys_that_recompile(sweep))
                 number = f"program {group.number + 1} of {len(groups)}"
                 console.info(f"{number}: {values}; {len(group.members)} members")
-            best = objective.best(row["best"][objective.metric] for row in rows if row["best"] is not None)
+            best = objective.best(row["best"] for row in rows)
             earlier = results.read_rows(group.members, folder)
             rows += earlier or _train(group, folder, console, stop, done=done, best=best)
             done += group.updates
@@ -163,9 +163,9 @@ def _devices(group: Group) -> Devices:
 
 
 def _train(
-    group: Group, folder: SweepFolder, console: Console, stop: StopSignal, *, done: int, best: float | None
+    group: Group, folder: SweepFolder, console: Console, stop: StopSignal, *, done: int, best: Metrics | None
 ) -> list[Row]:
-    """Train one program, after `done` updates by earlier ones, with `best` as their best objective."""
+    """Train one program, after `done` updates by earlier ones, with `best` as their best metrics."""
     where, config = _devices(group), group.members[0].config
     with memory.explain_out_of_memory(config, len(group.members)):
         folders = [open_run(folder.member(each.number).path, each.config) for each in group.members]

@@ -81,7 +81,7 @@ def classification_task(
     """
     return Task(
         spec={**spec, "head": "sequence"},
-        objective=Objective("accuracy", "max"),
+        objective=Objective("accuracy", "max", ties=(("loss", "min"),)),
         metrics={"loss": "min", "accuracy": "max"},
         batches=batches,
         select=select,

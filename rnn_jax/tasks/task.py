@@ -60,7 +60,8 @@ class Task(NamedTuple):
     """Plain values that the model is built from: `input_size` or `vocabulary`, `time_steps`, `output_size`,
     and `head`: 'sequence' (per-sequence output) or 'step' (per-step)."""
     objective: Objective
-    """The validation metric that decides the best checkpoint, early stopping and sweeps."""
+    """The validation metrics that decide the best checkpoint, early stopping and sweeps. `train.objective`
+    replaces them."""
     metrics: Mapping[str, Direction]
     """The better direction of each metric that `loss` returns."""
     batches: Mapping[str, Fraction]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_jax import datasets, tasks
+from rnn_jax.config.objective import choose_objective
 from rnn_jax.config.schema import Config, split_hyper
 from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.models import Network, build_network
@@ -51,11 +52,13 @@ class Job(NamedTuple):
 def build(config: Config, data: Dataset | None = None) -> Job:
     """Build the job that a config describes, with its data set (None: prepare and read it).
 
-    JAX does not start. Raises UserError if the data set is not available.
+    JAX does not start. Raises UserError if the data set is not available, or the task does not evaluate a
+    metric of `train.objective`.
     """
     sections, hyper = split_hyper(config)
     data = data or datasets.build_dataset(**sections["dataset"])
     task = tasks.build_task(data.spec, data.splits, data.batch_size, **sections["task"])
+    task = task._replace(objective=choose_objective(config.train.objective, task.objective, task.evaluated))
     network = build_network(config.model, task.spec)
     plan = build_plan(config.train, task.batches["train"])
     # NumPy's, not JAX's: JAX has not started, and the job decides on how many devices it does.

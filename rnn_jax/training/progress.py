@@ -30,19 +30,34 @@ class MemberStatus:
     step: int = 0  # updates made when the status was last changed, or at the last evaluation
     best_step: int | None = None
     best: dict[str, float | None] = dataclasses.field(default_factory=dict)  # validation at `best_step`
-    evaluations_since_best: int = 0
-    metric: float | None = None  # the objective at the last evaluation; None where it is not finite
+    evaluations_since_best: int = 0  # evaluations in which no metric of the objective improved
+    metrics: dict[str, float | None] = dataclasses.field(default_factory=dict)
+    """The metrics of the objective at the last evaluation; None where one is not finite."""
     restores: int = 0  # how often training was rolled back because this model diverged
     skipped: int = 0  # updates skipped because the loss or the gradient was not finite
     reason: str | None = None  # why the model diverged
 
+    @property
+    def best_with_step(self) -> dict[str, Any] | None:
+        """The best metrics with their step, as in summary.json; None before the first finite ones."""
+        return None if self.best_step is None else {"step": self.best_step, **self.best}
+
     def evaluated(self, step: int, metrics: Mapping[str, Any], objective: Objective) -> "MemberStatus":
-        """Return the status after an evaluation of validation at `step`. A tie keeps the earlier best."""
+        """Return the status after an evaluation of validation at `step`.
+
+        Where every metric of the objective ties, the later step is the best, but it counts as no improvement.
+        """
         values: dict[str, float | None] = finite(scalars(metrics))
-        noted = dataclasses.replace(self, step=step, metric=values[objective.metric])
-        if objective.is_better(noted.metric, self.best.get(objective.metric)):
-            return dataclasses.replace(noted, best_step=step, best=values, evaluations_since_best=0)
-        return dataclasses.replace(noted, evaluations_since_best=self.evaluations_since_best + 1)
+        new, old = {**values, "step": step}, self.best_with_step
+        best_step, best = (step, values) if objective.is_better(new, old) else (self.best_step, self.best)
+        return dataclasses.replace(
+            self,
+            step=step,
+            metrics={name: values.get(name) for name, _ in objective.criteria},
+            best_step=best_step,
+            best=best,
+            evaluations_since_best=0 if objective.improves(new, old) else self.evaluations_since_best + 1,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,15 +91,15 @@ class Progress:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values; `metric` and `best_step` are those that the retention policy reads."""
+        """Return plain values; `metrics` and `best_step` are those that the retention policy reads."""
         first = self.members[0]
-        alone = {"metric": first.metric, "best_step": first.best_step} if len(self.members) == 1 else {}
+        alone = {"metrics": first.metrics, "best_step": first.best_step} if len(self.members) == 1 else {}
         return {**dataclasses.asdict(self), **alone}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Progress":
         """Rebuild what `to_json` returned; raises KeyError or ValidationError if it was something else."""
-        own = {name: value for name, value in fields.items() if name not in ("metric", "best_step")}
+        own = {name: value for name, value in fields.items() if name not in ("metrics", "best_step")}
         return TypeAdapter(cls).validate_json(json.dumps({**own, "members": fields["members"]}))
 
 

@@ -50,13 +50,12 @@ class Summary:
         of the first two. `rate` is in examples, or tokens, a second. `tested`: metrics of the test splits.
         """
         plan = self._job.plan
-        best = None if member.best_step is None else {"step": member.best_step, **member.best}
         summary: dict[str, Any] = finite(
             {
                 "status": status,
                 **({} if reason is None else {"reason": reason}),
                 "step": step,
-                "best": best,
+                "best": member.best_with_step,
                 "test": None,
                 **{split: dict(metrics) for split, metrics in (tested or {}).items()},
                 "wall_seconds": round(self.wall_seconds, 1),

@@ -33,7 +33,10 @@ def test_when_checkpoints_are_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def expired(
     metrics: list[float | None], *, latest: int, best: int, direction: Direction = "max"
 ) -> list[int]:
-    saved = [SavedCheckpoint(step, metric) for step, metric in enumerate(metrics)]
+    saved = [
+        SavedCheckpoint(step, None if value is None else {"metric": value})
+        for step, value in enumerate(metrics)
+    ]
     settings = Checkpoint(every_steps=None, every_seconds=None, keep_latest=latest, keep_best=best)
     return store.expired(saved, settings, Objective("metric", direction))
 
@@ -50,8 +53,17 @@ def test_the_latest_planned_one_is_retained() -> None:
     assert store.expired(saved, settings, Objective("metric", "max")) == [1, 3, 4]
 
 
-def test_of_equal_ones_the_earlier_is_the_best() -> None:
-    assert expired([0.1, 0.5, 0.5, 0.5, 0.2], latest=1, best=1) == [0, 2, 3]
+def test_of_equal_ones_the_later_is_the_best() -> None:
+    assert expired([0.1, 0.5, 0.5, 0.5, 0.2], latest=1, best=1) == [0, 1, 2]
+
+
+def test_the_loss_decides_between_equal_accuracies() -> None:
+    objective = Objective("accuracy", "max", ties=(("loss", "min"),))
+    found = [(1.0, 0.5), (1.0, 0.1), (0.9, 0.01), (1.0, 0.3), (0.8, 0.4)]
+    saved = [SavedCheckpoint(step, {"accuracy": a, "loss": loss}) for step, (a, loss) in enumerate(found)]
+    for count, kept in ((1, [1]), (2, [1, 3]), (3, [0, 1, 3])):
+        settings = Checkpoint(every_steps=None, every_seconds=None, keep_latest=1, keep_best=count)
+        assert store.expired(saved, settings, objective) == sorted({0, 1, 2, 3} - {*kept})
 
 
 def test_one_without_a_metric_is_never_the_best() -> None:

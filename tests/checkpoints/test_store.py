@@ -76,14 +76,14 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 
 def test_the_latest_and_the_best_are_retained(tmp_path: Path) -> None:
     for step, metric in zip((1, 2, 3, 4, 5), (0.1, 0.5, 0.5, 0.2, 0.3), strict=True):
-        save(tmp_path, step, best_step=min(step, 2), evaluated_at=step, metric=metric)
-    assert store.steps(tmp_path) == [2, 4, 5]
-    assert (store.find(tmp_path, "best").step, store.find(tmp_path).step) == (2, 5)
+        save(tmp_path, step, best_step=min(step, 3), evaluated_at=step, metrics={"metric": metric})
+    assert store.steps(tmp_path) == [3, 4, 5]
+    assert (store.find(tmp_path, "best").step, store.find(tmp_path).step) == (3, 5)
 
 
 def test_a_metric_of_an_earlier_step_does_not_count(tmp_path: Path) -> None:
     for step in (2, 3, 4):
-        save(tmp_path, step, evaluated_at=1, metric=0.1)
+        save(tmp_path, step, evaluated_at=1, metrics={"metric": 0.1})
     assert store.steps(tmp_path) == [3, 4]
 
 

@@ -71,8 +71,8 @@ def _play(chance: random.Random, outcome: Outcome) -> str | None:
 def _remove(folder: Folder, policy: Checkpoint, objective: Objective) -> None:
     there = []
     for step, fields in folder.checkpoints.items():
-        metric = fields["metric"] if fields["evaluated_at"] == step else None
-        there.append(SavedCheckpoint(step, metric, fields["is_planned"]))
+        metrics = fields["metrics"] if fields["evaluated_at"] == step else None
+        there.append(SavedCheckpoint(step, metrics, fields["is_planned"]))
     for step in expired(there, policy, objective):
         del folder.checkpoints[step]
 
@@ -94,7 +94,7 @@ def _fault(
     while by_rank and len(best) < policy.keep_best:
         top = by_rank[0]
         for other in by_rank:
-            is_better = other[0] > top[0] if direction == "max" else other[0] < top[0]
+            is_better = other[0] >= top[0] if direction == "max" else other[0] <= top[0]  # later
             if is_better:
                 top = other
         best.append(top[1])

@@ -88,12 +88,12 @@ def test_the_test_metric_is_within_the_axis(tmp_path: Path, monkeypatch: pytest.
     assert top > 90
 
 
-def test_the_earliest_of_equal_steps_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_latest_of_equal_steps_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = record_figures(monkeypatch)
     rows = [{"step": step, "split": "validation", "error": error} for step, error in ((1, 3), (2, 2), (3, 2))]
     charts.curves(write_run(tmp_path, rows), Objective("error", "min"))
     (axes,) = made[0].axes
-    assert axes.get_legend().get_texts()[-1].get_text() == "best, step 2: 2.0000"
+    assert axes.get_legend().get_texts()[-1].get_text() == "best, step 3: 2.0000"
 
 
 def test_missing_values_are_gaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

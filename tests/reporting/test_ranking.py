@@ -25,6 +25,15 @@ def test_the_best_mean_comes_first() -> None:
     assert order(rows, "min") == [1, 2]
 
 
+def test_equal_accuracies_are_ranked_by_the_mean_loss_and_then_by_the_later_step() -> None:
+    found = [(1, 0.5, 3), (2, 0.1, 3), (3, 0.3, 3), (4, 0.3, 6), (1, 0.2, 3), (2, 0.1, 3)]
+    rows = [row(rate, 1.0) for rate, _, _ in found]
+    for each, (_, loss, step) in zip(rows, found, strict=True):
+        each["best"] |= {"loss": loss, "step": step}
+    objective = Objective("accuracy", "max", ties=(("loss", "min"),))
+    assert [point.point["rate"] for point in rank_points(rows, objective)] == [2, 4, 3, 1]
+
+
 @pytest.mark.parametrize("status", ["diverged", "failed", "pruned"])
 def test_points_with_unfinished_members_are_behind_all_others(status: str) -> None:
     assert order([row(1, 0.9, status), row(2, 0.1), row(3, None, "finished")]) == [2, 1, 3]

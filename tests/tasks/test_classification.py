@@ -31,7 +31,7 @@ def test_time_steps_are_rows() -> None:
     assert batch.targets[0] == 3
     assert batch.weights.tolist() == [1, 0]
     assert dict(task.spec) == {"input_size": 3, "time_steps": 2, "output_size": 4, "head": "sequence"}
-    assert task.objective == Objective("accuracy", "max")
+    assert task.objective == Objective("accuracy", "max", ties=(("loss", "min"),))
 
 
 def test_loss_and_accuracy_by_hand() -> None:

@@ -34,7 +34,7 @@ def test_texts_are_padded_tokens() -> None:
     spec = {"kind": "labelled_text", "unit": "plain_word", "vocabulary": 10, "classes": 2}
     task = make_task(spec, {"train": split, "test": split}, 4, name="text_classification", buckets=1)
     assert dict(task.spec) == {"vocabulary": 10, "output_size": 2, "time_steps": 2, "head": "sequence"}
-    assert task.objective == Objective("accuracy", "max")
+    assert task.objective == Objective("accuracy", "max", ties=(("loss", "min"),))
     batch, order = fetch(task, split)
     assert batch.inputs.shape == (4, 3)
     assert batch.lengths[order].tolist() == [1, 2, 3, 0]

@@ -33,6 +33,15 @@ def test_a_point_with_a_diverged_member_is_pruned_first() -> None:
     assert statuses(found) == [PRUNED, DIVERGED, RUNNING, RUNNING]
 
 
+def test_equal_accuracies_are_pruned_by_their_losses() -> None:
+    objective = Objective("accuracy", "max", ties=(("loss", "min"),))
+    members = [
+        MemberStatus(best_step=4, best={"accuracy": 1.0, "loss": loss}) for loss in (0.5, 0.3, 0.1, 0.2)
+    ]
+    found = Halving([Rung(4, 2)], seeds=1).prune(members, 4, objective)
+    assert statuses(found) == [PRUNED, PRUNED, RUNNING, RUNNING]
+
+
 def test_between_rungs_nothing_is_pruned() -> None:
     found = Halving([Rung(4, 1)], seeds=1).prune(point(0.1, 0.2, 0.3), 5, LOSS)
     assert statuses(found) == [RUNNING] * 3

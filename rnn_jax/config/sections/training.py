@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from rnn_jax.config.objective import to_text
 from rnn_jax.config.rules import only, split_names
 from rnn_jax.config.sections.section import Hyper, HyperNumber, Section
 from rnn_jax.runtime.processes import Processes, processes_of
@@ -88,6 +89,9 @@ class Train(Section):
     duration_steps: int | None = Field(None, ge=1, description="steps of training")
     evaluate_every_epochs: float | None = Field(None, gt=0, description="epochs between evaluations")
     evaluate_every_steps: int | None = Field(None, ge=1, description="steps between evaluations")
+    objective: Annotated[str | None, BeforeValidator(to_text)] = Field(
+        None, description="validation metrics that decide, in order: `accuracy, loss` (None: the task's)"
+    )
     early_stopping_patience: int | None = Field(
         None, ge=1, description="stop after this number of evaluations without improvement (None: never)"
     )

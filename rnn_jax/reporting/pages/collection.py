@@ -2,7 +2,6 @@
 
 import json
 import os
-import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,6 @@ from rnn_jax.reporting.pages.reading import (
     Run,
     read_objective,
     read_run,
-    values_of,
 )
 from rnn_jax.runtime.errors import UserError
 
@@ -133,14 +131,14 @@ def group_seeds(runs: Sequence[Run], objective: Objective | None) -> list[list[R
     return sorted(groups.values(), key=lambda group: _sort_key(group, objective))
 
 
-def _sort_key(group: Sequence[Run], objective: Objective | None) -> tuple[int, bool, float]:
+def _sort_key(group: Sequence[Run], objective: Objective | None) -> tuple[int, bool, tuple[float, ...]]:
     """Sorts by the mean objective, best first; runs without a value and `STATUS_ORDER` come last."""
     status = max(STATUS_ORDER.get(run.status, 0) for run in group)
     if objective is None:
-        return status, False, 0.0
-    values = values_of(group, objective.metric)
-    mean = statistics.mean(values) if values else None
-    return status, len(values) < len(group), objective.sort_key(mean)
+        return status, False, ()
+    known = [run for run in group if run.metric(objective.metric) is not None]
+    mean = objective.mean({"step": run.best_step or 0, **run.metrics["validation"]} for run in known)
+    return status, len(known) < len(group), objective.sort_key(mean)
 
 
 def split_settings(runs: Sequence[Run]) -> tuple[dict[str, Any], list[Run]]:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from rnn_jax.config.objective import Metrics
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.console import Console
 from rnn_jax.training.build import Job
@@ -18,9 +19,9 @@ class SweepDisplay(Display):
     """Shows a population: how many of a sweep's updates are done, and the best member so far."""
 
     def __init__(
-        self, console: Console, job: Job, halving: Halving, members: int, before: int, best: float | None
+        self, console: Console, job: Job, halving: Halving, members: int, before: int, best: Metrics | None
     ) -> None:
-        """`before` updates were made by earlier programs of the sweep, whose best objective is `best`."""
+        """`before` updates were made by earlier programs of the sweep, whose best metrics are `best`."""
         super().__init__(console, job)
         self._objective, self._plan = job.task.objective, job.plan
         self._halving, self._before, self._best = halving, before, best
@@ -54,8 +55,7 @@ class SweepDisplay(Display):
     def evaluated(
         self, step: int, found: ByMember, improved: Collection[int], members: Sequence[MemberStatus]
     ) -> None:
-        bests = [member.best.get(self._objective.metric) for member in members]
-        self._best = self._objective.best([self._best, *bests])
+        self._best = self._objective.best([self._best, *(member.best_with_step for member in members)])
         ended = Counter(members[number].status for number in found)
         running = ended.pop(RUNNING, 0)
         self._set_done(step, running)
@@ -71,7 +71,8 @@ class SweepDisplay(Display):
 
     def _progressed(self) -> None:
         now = time.perf_counter()
-        values = {} if self._best is None else {f"best {self._objective.metric}": self._best}
+        name = self._objective.metric
+        values = {} if self._best is None else {f"best {name}": self._best[name]}
         rate = (self._updates - self._measured[1]) / (now - self._measured[0])
         self._console.log_population(self._done, values, rate)
         if self._is_first:  # the first interval contains compilation

@@ -185,8 +185,8 @@ class Population(NamedTuple):
             if member.status == RUNNING:
                 left.append(place)
             elif member.best_step is not None:
-                metric = member.best[self.job.task.objective.metric]
-                _write_best(folders[number], self.member(best, place), member.best_step, member.best, metric)
+                at_best = MemberStatus().evaluated(member.best_step, member.best, self.job.task.objective)
+                _write_best(folders[number], self.member(best, place), at_best)
         if left:
             return self._pack(state, left)
         return state._replace(active=np.zeros_like(state.active))
@@ -232,12 +232,11 @@ def load(job: Job, devices: Devices, members: Members, how: LayOut | None = None
     return Population(job, devices, members, mesh, how, data, steps.compile_steps(job, mesh, how))
 
 
-def _write_best(folder: RunFolder, best: State, step: int, metrics: dict[str, Any], metric: Any) -> None:
+def _write_best(folder: RunFolder, best: State, at_best: MemberStatus) -> None:
     """Write a member's best state as a run of its own has it: its checkpoint, to be resumed or loaded."""
     shutil.rmtree(folder.checkpoints, ignore_errors=True)  # of a process that was killed while it wrote
-    at_best = MemberStatus(step=step, best_step=step, best=metrics, metric=metric)
-    progress = Progress(devices=1, members=(at_best,), evaluated_at=step, is_planned=True)
+    progress = Progress(devices=1, members=(at_best,), evaluated_at=at_best.step, is_planned=True)
     try:
-        store.write(folder.checkpoints, step, replace_keys(to_tree(best)), progress.to_json())
+        store.write(folder.checkpoints, at_best.step, replace_keys(to_tree(best)), progress.to_json())
     except (OSError, ValueError) as error:
         raise storage_error(folder.checkpoints, error) from error

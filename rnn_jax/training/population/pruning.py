@@ -1,8 +1,6 @@
 """Successive halving of a population: which members are pruned, and when."""
 
 import dataclasses
-import math
-import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -32,11 +30,10 @@ class Halving(NamedTuple):
         """
         members = list(members)
 
-        def cost(point: Sequence[int]) -> float:
-            if any(members[number].status == DIVERGED for number in point):
-                return math.inf
-            bests = [members[number].best.get(objective.metric) for number in point]
-            return statistics.mean(map(objective.sort_key, bests))
+        def cost(point: Sequence[int]) -> tuple[float, ...]:
+            has_diverged = any(members[number].status == DIVERGED for number in point)
+            mean = objective.mean(members[number].best_with_step for number in point)
+            return objective.sort_key(None if has_diverged else mean)
 
         for rung in (rung for rung in self.rungs if rung.step == step):
             points = [range(first, first + self.seeds) for first in range(0, len(members), self.seeds)]
