@@ -104,7 +104,7 @@ def test_the_summary_says_what_the_run_came_to(straight: tuple[Path, dict[str, A
     assert summary["dataset"]["name"] == "synthetic"
     assert [summary["dataset"][split] for split in ("train", "validation", "test")] == [40, 10, 10]
     assert summary["best"]["step"] in (4, 8, 12)
-    assert {"loss", "accuracy"} == set(summary["test"])
+    assert {"loss", "accuracy"} <= set(summary["test"])
     assert summary["compile_seconds"] > 0
     assert summary["examples_per_second"] > 0
     assert (folder / "curves.png").stat().st_size > 1000
