@@ -17,7 +17,7 @@ import numpy as np
 from rnn_jax.config.objective import Objective
 from rnn_jax.reporting import charts
 from rnn_jax.reporting.charts import Series, axis_label, new_figure, save, scaled, short_label, styled
-from rnn_jax.reporting.formatting import format_spread, in_order, one_line
+from rnn_jax.reporting.formatting import format_spread, in_order, one_line, scalars
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime.files import write_text
 
@@ -109,7 +109,7 @@ def _winner(best: RankedPoint, objective: Objective, command: str) -> str:
     name = objective.metric
     lines = [f"**Best by validation:** {_text(best.point)}: {name} {format_spread(name, best.values)}."]
     if tests := [row["test"] for row in best.rows if row["test"] is not None]:
-        metrics = ", ".join(f"{name} {_spread(name, tests)}" for name in in_order(tests[0]))
+        metrics = ", ".join(f"{name} {_spread(name, tests)}" for name in in_order(scalars(tests[0])))
         lines.append(f"On test, evaluated for the winner only: {metrics}.")
     return "\n".join([*lines, "", "To train it alone:", "", f"    {command}", ""])
 
