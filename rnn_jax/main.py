@@ -13,6 +13,7 @@ from rnn_jax.config.plugins import plugin_flags, plugins_of
 from rnn_jax.config.run_folder import RunFolder, default_workdir
 from rnn_jax.config.schema import Config
 from rnn_jax.reporting.console import Console, build_console, logging_to
+from rnn_jax.reporting.formatting import format_folds
 from rnn_jax.runtime.command import exit_now, run_command
 from rnn_jax.runtime.errors import DivergedError, UserError
 from rnn_jax.runtime.files import finite, write_json
@@ -49,11 +50,17 @@ def _report(summary: Mapping[str, Any], workdir: Path, config: Config, console: 
         remedy = "A lower optimizer.learning_rate or optimizer.clip_norm may help."
         raise DivergedError(f"diverged: {summary['reason']}\n{remedy}")
     splits = ("test", "last_tenth")
+    notes = list[str]()
     rows = [(split.replace("_", " "), summary[split]) for split in splits if summary.get(split) is not None]
     if (best := summary["best"]) is not None:
         metrics = {name: value for name, value in best.items() if name != "step"}
-        rows.insert(0, (f"best validation, step {best['step']:,}", metrics))
-    console.results(rows, [f"{summary['wall_seconds']:,.0f} s; curves and checkpoints in {workdir}"])
+        label = f"best validation, step {best['step']:,}"
+        if (folds := summary.get("folds")) is not None:
+            label = f"validation, mean of {len(folds['metrics'])} folds"
+            notes = [f"{name}: {text}" for name, text in format_folds(folds)]
+        rows.insert(0, (label, metrics))
+    notes.append(f"{summary['wall_seconds']:,.0f} s; curves and checkpoints in {workdir}")
+    console.results(rows, notes)
     return 0
 
 

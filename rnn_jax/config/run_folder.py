@@ -51,6 +51,10 @@ class RunFolder:
         self.confusion_counts = path / "confusion.json"  # `classes`, `matrix`, `split`, `step`
         self.mistakes = path / "mistakes.png"  # the most confident ones
 
+    def fold(self, number: int) -> "RunFolder":
+        """The run folder of a fold of this run's cross-validation."""
+        return RunFolder(self.path / "folds" / str(number))
+
     def discard(self) -> None:
         """Remove the folder of a run that wrote nothing but its config and dataset info.
 
@@ -186,15 +190,17 @@ def require_same_config(workdir: Path, new: Config) -> None:
     """Raise UserError if a run folder cannot be resumed with this config, or is damaged."""
     old = read_config(workdir)
     before, differences = fixed_values(old), []
+    may_be_longer = old.optimizer.schedule == "constant" and not old.dataset.is_cross_validated
     for key, here in fixed_values(new).items():
         there = before[key]
         is_longer = key.startswith("train.duration_") and there and here and there < here
-        if here != there and not (is_longer and old.optimizer.schedule == "constant"):
+        if here != there and not (is_longer and may_be_longer):
             differences.append(f"{key} is {format_value(there)} there and {format_value(here)} here")
     if differences:
         raise UserError(
             f"{workdir} holds a run of another config: {'; '.join(differences)}\n"
-            "give another --workdir, or that config (only with a constant schedule may training be longer)"
+            "give another --workdir, or that config (only with a constant schedule, and without a "
+            "cross-validation, may training be longer)"
         )
 
 

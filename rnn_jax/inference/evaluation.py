@@ -13,6 +13,7 @@ from rnn_jax.config.run_folder import RunFolder, require_same_config
 from rnn_jax.config.schema import Config
 from rnn_jax.datasets import dataset_info
 from rnn_jax.runtime import devices
+from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks.metrics import confusion_matrix
 from rnn_jax.training import memory
 from rnn_jax.training.build import build
@@ -59,6 +60,10 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     """
     folder = RunFolder(workdir)
     require_same_config(workdir, config)
+    cross_validated, reports_test = config.dataset.is_cross_validated, config.train.report_test
+    if cross_validated and not reports_test:
+        reason = "the model of a cross-validation is evaluated on test alone"
+        raise UserError(f"train.report_test = False: {reason}")
     checkpoint = store.find(folder.checkpoints, which)
     job = build(config)
     dataset_info.check_version(job.data, folder)
@@ -67,7 +72,7 @@ def evaluate_run(config: Config, workdir: Path, which: Which) -> Evaluation:
     with memory.explain_out_of_memory(config), jax.default_matmul_precision(where.matmul_precision):
         program = load(job, where)
         state, _ = program.restore(checkpoint)
-        splits = ["validation", *(job.data.tested if job.plan.settings.report_test else [])]
+        splits = [*([] if cross_validated else ["validation"]), *(job.data.tested if reports_test else [])]
         metrics = {split: program.evaluate(state.evaluated, split) for split in splits}
         split, predictions = splits[-1], None
         if job.data.classes:

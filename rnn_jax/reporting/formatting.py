@@ -47,6 +47,20 @@ def scalars(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     return {name: value for name, value in metrics.items() if not isinstance(value, Mapping)}
 
 
+def format_folds(folds: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and texts of the `folds` in a summary.json: the metrics, and the steps of the models."""
+    finite = [
+        name for name, mean in scalars(folds["mean"]).items() if mean is not None and math.isfinite(mean)
+    ]
+    values = {name: [each[name] for each in folds["metrics"]] for name in finite}
+    metrics = ", ".join(f"{name} {format_spread(name, values[name])}" for name in in_order(values))
+    best = ", ".join(f"{step:,}" for step in folds["best_steps"])
+    return [
+        ("validation over folds", metrics),
+        ("steps", f"{best} in the folds; {folds['steps']:,} in the last model"),
+    ]
+
+
 def in_order(names: Iterable[str]) -> list[str]:
     """Each name once, the loss first and the others in their order."""
     return sorted(dict.fromkeys(names), key=lambda name: name != "loss")

@@ -71,10 +71,8 @@ def build_members(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | N
             errors.append(problem.line((), origin) if is_given else problem.line(base.typed, base.source))
         if config is None:
             continue
+        _check_config(config)
         first = config.train.seed
-        if config.train.divergence == "restore":
-            reason = "not in a sweep, whose members share their steps; use 'stop' or 'skip'"
-            raise UserError(f"train.divergence = 'restore': {reason}")
         if first + sweep.seeds > NUM_SEEDS:
             found = f"{sweep.seeds} seeds from train.seed = {first}"
             raise UserError(f"{found}: seeds are less than {NUM_SEEDS:,}")
@@ -84,6 +82,15 @@ def build_members(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | N
     if errors:
         raise UserError(join_lines(list(dict.fromkeys(errors))))
     return members
+
+
+def _check_config(config: Config) -> None:
+    if config.train.divergence == "restore":
+        reason = "not in a sweep, whose members share their steps; use 'stop' or 'skip'"
+        raise UserError(f"train.divergence = 'restore': {reason}")
+    if config.dataset.is_cross_validated:
+        reason = "not in a sweep; set dataset.validation_fold too: that fold then validates every member"
+        raise UserError(f"dataset.validation_folds = {config.dataset.validation_folds}: {reason}")
 
 
 def points(sweep: Sweep) -> list[Point]:

@@ -25,6 +25,7 @@ class Job(NamedTuple):
     optimizer: Optimizer
     plan: Plan
     hyper: Mapping[str, np.float32]
+    folds: Mapping[str, Any] | None = None  # of the last model of a cross-validation, see there
 
     @property
     def batch_shape(self) -> tuple[int, int]:

@@ -142,7 +142,12 @@ class Program(NamedTuple):
         return self.job.metrics_of(placement.fetch(parts))
 
     def evaluate_members(self, state: Any, split: str, between: Between = lambda: None) -> ByMember:
-        """Return the metrics of a whole split of each model, see `evaluate`."""
+        """Return the metrics of a whole split of each model, see `evaluate`.
+
+        The last model of a cross-validation has no validation split: the means over the folds stand for it.
+        """
+        if split == "validation" and self.job.folds is not None:
+            return {0: dict(self.job.folds["mean"])}
         return {0: self.evaluate(state.evaluated, split, between)}
 
     def training_batch(self, state: Any, step: int) -> ByMember:

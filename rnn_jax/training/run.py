@@ -22,6 +22,7 @@ from rnn_jax.runtime.distributed import joining
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.signals import Interrupted, StopSignal
 from rnn_jax.training.build import Job, build
+from rnn_jax.training.cross_validation import last_job, train_folds
 from rnn_jax.training.fit import fit
 from rnn_jax.training.meter import Display
 from rnn_jax.training.population import population
@@ -64,9 +65,17 @@ def train(
             open_run(workdir, config)  # config.json has the values last given for keys that may differ
         return earlier
     console = (console or build_console()) if is_coordinator else Console()
+    folds = None
+    if config.dataset.is_cross_validated:
+        folds, ended = train_folds(config, workdir, console, train)
+        if ended is not None:
+            return ended
+        started = time.perf_counter()
     with open_session(config, workdir) as (folder, stop, is_new):
         try:
             job, where = _prepare(config, folder, stop, is_new)
+            if folds is not None:
+                job = last_job(job, config, folds)
             display, checkpoints = Display(console, job), folder.checkpoints
             with begin(config, job, where, load, [folder], checkpoints, display, stop, started) as begun:
                 program, state, progress, run = begun

@@ -92,4 +92,5 @@ def constants(job: Job, devices: Devices) -> dict[str, Any]:
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _PACKAGES},
         "commit": commit(),
+        **({} if job.folds is None else {"folds": job.folds}),
     }

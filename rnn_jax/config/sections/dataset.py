@@ -18,6 +18,11 @@ class Dataset(ComposedSection):
     batch_size: int = Field(ge=1, description="rows of a batch, over all devices")
     data_dir: str | None = Field(None, description="folder of prepared data (None: the default of TFDS)")
 
+    @property
+    def is_cross_validated(self) -> bool:
+        """Whether a run trains a model for each fold and a last one; False for a fold alone."""
+        return self.validation_folds is not None and self.validation_fold is None
+
 
 class Original(Section):
     """Keys of the data sets that are prepared from published files."""

@@ -1,0 +1,219 @@
+"""Cross-validation: runs of the folds, their mean and deviation, and the last model."""
+
+import io
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from rnn_jax.checkpoints import store
+from rnn_jax.config.command_line import load_config
+from rnn_jax.config.run_folder import RunFolder
+from rnn_jax.config.schema import Config, validate
+from rnn_jax.inference.evaluation import evaluate_run
+from rnn_jax.reporting.console import Console
+from rnn_jax.reporting.formatting import scalars
+from rnn_jax.runtime.errors import UserError
+from rnn_jax.training.build import build
+from rnn_jax.training.cross_validation import gather, last_job
+from rnn_jax.training.run import train
+
+FOLDS = 3
+CHANGES: dict[str, Any] = {
+    "dataset.batch_size": 5,
+    "dataset.validation_folds": FOLDS,
+    "model.hidden_size": 3,
+    "model.bidirectional": False,
+    "model.output_dropout": None,
+    "optimizer.learning_rate": 0.03,
+    "train.duration_epochs": 3.0,
+    "train.evaluate_every_epochs": 0.5,
+    "log.every_steps": 2,
+    "log.tensorboard": False,
+    "runtime.devices": 1,
+}
+
+
+class Stopping(Console):
+    """Sends this process a signal at the tick with some number, counted over all models."""
+
+    def __init__(self, tick: int | None = None) -> None:
+        self.text = io.StringIO()
+        super().__init__(self.text)
+        self._left = tick
+
+    def tick(self, step: int) -> None:
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+
+def configured(folder: Path, **changes: Any) -> Config:
+    """Waves of 26 examples in two classes, 7 of them rare: 3 for test, 7 in a fold, 2 that always train."""
+    file = folder / "waves.npz"
+    if not file.exists():
+        random = np.random.default_rng(0)
+        y = np.repeat([0, 1], [19, 7])
+        np.savez(file, x=random.normal(size=(26, 5, 2)) * 4 + 50 + 3 * y[:, None, None], y=y)
+    given = (
+        CHANGES | {"dataset.file": str(file)} | {key.replace("__", "."): own for key, own in changes.items()}
+    )
+    return validate(load_config("configs/sequences.py", given))[0]
+
+
+def parameters(folder: Path) -> list[np.ndarray]:
+    return jax.tree.leaves(store.find(folder / "checkpoints").read())
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("straight")
+    config = configured(folder)
+    return config, folder / "run", train(config, folder / "run", console=Stopping())
+
+
+def test_means_deviations_and_steps_are_those_of_the_folds(
+    straight: tuple[Config, Path, dict[str, Any]],
+) -> None:
+    _, run, summary = straight
+    written = json.loads((run / "summary.json").read_text())
+    bests = [json.loads((run / "folds" / str(n) / "summary.json").read_text())["best"] for n in range(FOLDS)]
+    for name in ("loss", "accuracy"):
+        values = np.array([best[name] for best in bests])
+        assert written["folds"]["mean"][name] == pytest.approx(values.mean(), rel=1e-12)
+        assert written["folds"]["deviation"][name] == pytest.approx(
+            np.sqrt(((values - values.mean()) ** 2).sum() / 2), rel=1e-12
+        )
+        assert [own[name] for own in written["folds"]["metrics"]] == values.tolist()
+    steps = [best["step"] for best in bests]
+    assert written["folds"]["best_steps"] == steps
+    assert len(set(steps)) > 1  # otherwise their mean proves little
+    assert written["folds"]["steps"] == written["step"] == round(sum(steps) / FOLDS)
+    assert written["best"] == {"step": written["step"], **written["folds"]["mean"]}
+    assert written["dataset"]["train"] == 23
+    assert "validation" not in written["dataset"]
+    assert written == json.loads(json.dumps(summary))
+
+
+def test_the_last_parameters_are_the_best_and_are_tested(
+    straight: tuple[Config, Path, dict[str, Any]],
+) -> None:
+    config, run, summary = straight
+    best, latest = (store.find(run / "checkpoints", which) for which in ("best", "latest"))
+    assert best.step == latest.step == summary["step"]
+    evaluation = evaluate_run(config, run, "best")
+    assert evaluation.metrics.keys() == {"test"}
+    assert scalars(evaluation.metrics["test"]) == pytest.approx(scalars(summary["test"]), rel=1e-5)
+    assert [
+        json.loads((run / "folds" / str(n) / "summary.json").read_text())["test"] for n in range(FOLDS)
+    ] == [None] * FOLDS
+
+
+def test_the_last_model_has_the_learning_rates_of_the_folds(
+    straight: tuple[Config, Path, dict[str, Any]],
+) -> None:
+    """A cosine over the 16 · 3 / 5 steps of a fold, and not over the longer epochs of all 23 examples."""
+    config, _, summary = straight
+    job = last_job(build(config), config, summary["folds"])
+    fold = build(
+        config.model_copy(update={"dataset": config.dataset.model_copy(update={"validation_fold": 0})})
+    )
+    assert fold.plan.last_step == 10  # 16 of 23 examples train, in batches of 5, for three epochs
+    assert job.plan.last_step == summary["folds"]["steps"]
+    trained = {"params": {"input": {"kernel": np.ones((2, 2), np.float32)}}}
+    for step in (1, 5, 9):
+        rates = []
+        for own in (job, fold):
+            updated, _ = own.optimizer.update(
+                trained, own.optimizer.init(trained, own.hyper), trained, step, own.hyper
+            )
+            rates.append(np.asarray(updated["params"]["input"]["kernel"]))
+        np.testing.assert_array_equal(*rates)
+
+
+def test_cut_anywhere_and_resumed_equals_straight(
+    straight: tuple[Config, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    config, before, expected = straight
+    for cut in (2, 13, 4, 13):
+        stopped = train(config, tmp_path / "run", console=Stopping(cut))
+        assert (stopped["status"], stopped["reason"]) == ("interrupted", "SIGTERM")
+        assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "interrupted"
+    summary = train(config, tmp_path / "run", console=Stopping())
+    for found, wanted in zip(parameters(tmp_path / "run"), parameters(before), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    assert summary["folds"] == expected["folds"]
+    assert summary["test"] == expected["test"]
+
+
+def test_a_finished_run_trains_nothing(straight: tuple[Config, Path, dict[str, Any]]) -> None:
+    config, run, summary = straight
+    times = {file: file.stat().st_mtime_ns for file in run.glob("**/checkpoints/**/*")}
+    assert train(config, run, console=Stopping(1)) == json.loads(json.dumps(summary))
+    assert {file: file.stat().st_mtime_ns for file in run.glob("**/checkpoints/**/*")} == times
+
+
+def test_wrong_input_comes_before_anything_is_written(tmp_path: Path) -> None:
+    many = configured(tmp_path, dataset__validation_folds=24)
+    with pytest.raises(
+        UserError, match=r"validation_folds = 24: must be at most 23, the examples of .* not for"
+    ):
+        train(many, tmp_path / "run", console=Stopping())
+    several = configured(
+        tmp_path, runtime__process_count=2, runtime__process_index=0, runtime__coordinator="a:1"
+    )
+    with pytest.raises(UserError, match="validation_folds: not with several processes"):
+        train(several, tmp_path / "run", console=Stopping())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset.validation_folds": 1}, "at least 2"),
+        (
+            {"dataset.validation_folds": None, "dataset.validation_fold": 1},
+            "only with dataset.validation_folds",
+        ),
+        ({"dataset.validation_fold": 3}, "less than dataset.validation_folds = 3; the first is 0"),
+        ({"dataset.validation_file": "b.npz"}, "give it or dataset.validation_file .*, not both"),
+    ],
+)
+def test_wrong_keys(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_config("configs/sequences.py", CHANGES | changes)
+
+
+@pytest.mark.parametrize("name", ["mnist", "text", "digits"])
+def test_only_own_data_with_targets_have_folds(name: str) -> None:
+    with pytest.raises(
+        UserError, match=r"validation_folds = 3: only for .*labelled_text.*, and dataset.name is"
+    ):
+        load_config(f"configs/{name}.py", {"dataset.validation_folds": 3})
+
+
+def test_training_longer_is_another_cross_validation(straight: tuple[Config, Path, dict[str, Any]]) -> None:
+    config, run, _ = straight
+    longer = config.model_copy(update={"train": config.train.model_copy(update={"duration_epochs": 9.0})})
+    with pytest.raises(UserError, match="without a cross-validation, may training be longer"):
+        train(longer, run, console=Stopping())
+
+
+def test_a_fold_that_diverges_ends_the_run(tmp_path: Path) -> None:
+    config = configured(tmp_path, optimizer__learning_rate=1e38, optimizer__clip_norm=None)
+    summary = train(config, tmp_path / "run", console=Stopping())
+    assert summary["status"] == "diverged"
+    assert summary["reason"].startswith("fold 0: ")
+    assert RunFolder(tmp_path / "run").read_summary() == summary
+
+
+def test_a_metric_that_is_not_finite_in_a_fold_has_no_mean() -> None:
+    found = gather([{"step": 3, "accuracy": 0.5, "loss": None}, {"step": 4, "accuracy": 0.75, "loss": 1.0}])
+    assert (found["steps"], found["mean"]["accuracy"]) == (4, 0.625)
+    assert np.isnan(found["mean"]["loss"])
