@@ -46,6 +46,7 @@ DATASET = dict(
 TASK = dict(
     name=None,
     label_smoothing=None,
+    class_weights=None,
     # Images.
     reading="rows",
     permutation_seed=None,

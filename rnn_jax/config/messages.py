@@ -8,7 +8,13 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-KINDS = {int: "a whole number", float: "a finite number", bool: "True or False", str: "text"}
+KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "True or False",
+    str: "text",
+    list[float]: "a list of finite numbers",
+}
 BOUNDS = {Ge: ("at least", ">="), Gt: ("more than", ">"), Le: ("at most", "<="), Lt: ("less than", "<")}
 MIN_SIMILARITY = 0.6
 """Of two names, by difflib, for one to be suggested for the other."""
@@ -69,6 +75,12 @@ def choices_of(annotation: Any) -> list[str]:
     return list(get_args(kind)) if get_origin(kind) is Literal else []
 
 
+def names_beside(annotation: Any) -> list[str]:
+    """The names that a key may take instead of a value of its kind."""
+    members = get_args(annotation)[1:] if get_origin(annotation) in (types.UnionType, Union) else ()
+    return [name for member in members if get_origin(member) is Literal for name in get_args(member)]
+
+
 def is_choice(field: FieldInfo, value: Any) -> bool:
     """Whether a key that is a choice between names may have this value."""
     prefixes = tuple(mark.prefix for mark in field.metadata if isinstance(mark, Prefix))
@@ -80,6 +92,7 @@ def expected(field: FieldInfo) -> str:
     kind, optional = kind_of(field.annotation)
     names = _names(field)
     words = [f"one of {', '.join(names)}" if names[1:] else names[0] if names else KINDS[kind]]
+    words = [" or ".join([*words, *names_beside(field.annotation)])]
     return ", ".join([*words, *filter(None, [in_bounds(field)]), *(["or None"] if optional else [])])
 
 
@@ -92,7 +105,8 @@ def allowed(field: FieldInfo) -> str:
     """What a key may be, in symbols: `int >= 1 | None`."""
     kind, optional = kind_of(field.annotation)
     bounds = "".join(f" {sign} {bound:,}" for bound, _, sign in _limits(field))
-    return " | ".join([*(_names(field) or [f"{kind.__name__}{bounds}"]), *(["None"] if optional else [])])
+    names = [*(_names(field) or [f"{kind.__name__}{bounds}"]), *names_beside(field.annotation)]
+    return " | ".join([*names, *(["None"] if optional else [])])
 
 
 def _names(field: FieldInfo) -> list[str]:

@@ -14,6 +14,7 @@ _SEED = 0
 _SHARES = {"validation": 0.1, "test": 0.1}
 _MIN_VALIDATION = 100  # fewer examples choose a step by chance
 _MAX_NAMED = 3  # classes in a warning
+_MAX_SHARE = 0.9  # of the training examples that one class has without a warning
 
 
 def stratified_order(labels: np.ndarray) -> np.ndarray:
@@ -142,9 +143,10 @@ def hold_out_first(train: Arrays, count: int) -> Splits:
 
 
 def split_warnings(data: Dataset, remedy: str = "") -> list[str]:
-    """Return a line for each held-out split that lacks a class, and one for a small validation split.
+    """Return a line for each held-out split that lacks a class, for a small validation split, and for a class
+    that has more than nine tenths of the training examples.
 
-    `remedy` ends the latter. The standard error of an accuracy p over n examples is sqrt(p (1 - p) / n), at
+    `remedy` ends the second. The standard error of an accuracy p over n examples is sqrt(p (1 - p) / n), at
     most 1 / (2 sqrt(n)); that of the mean of n squared errors is sqrt(2 / n) of it if errors are normally
     distributed.
     """
@@ -167,5 +169,12 @@ def split_warnings(data: Dataset, remedy: str = "") -> list[str]:
         lines.append(
             f"validation has {count:,} examples: its {error} ({formula}), so that the best step is "
             f"partly chance{remedy}"
+        )
+    share = counts["train"].max() / counts["train"].sum()
+    if data.classes and share > _MAX_SHARE:
+        lines.append(
+            f"{100 * share:.1f} % of the training examples are of class "
+            f"{data.classes[counts['train'].argmax()]!r}, the accuracy of a constant prediction: compare "
+            "balanced_accuracy and macro_f1; --config.task.class_weights=balanced weights the loss"
         )
     return sorted(lines)

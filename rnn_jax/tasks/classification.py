@@ -9,9 +9,10 @@ and the target is its class. Read by pixels it becomes six steps of one feature.
 classes].
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +25,9 @@ from rnn_jax.tasks import ordering
 from rnn_jax.tasks.metrics import CLASS_METRICS, class_metrics
 from rnn_jax.tasks.task import Arrays, Batch, Fetch, Hyper, Metrics, Select, Splits, Task
 
+ClassWeights = Sequence[float] | Literal["balanced"] | None
+"""`task.class_weights`."""
+
 
 def build_classification(
     data_spec: Mapping[str, Any],
@@ -33,6 +37,7 @@ def build_classification(
     reading: str,
     permutation_seed: int | None,
     shift_pixels: int,
+    class_weights: ClassWeights = None,
 ) -> Task:
     """Build the task for `inputs` [examples, height, width], white at `data_spec['maximum']`, and `targets`.
 
@@ -40,7 +45,7 @@ def build_classification(
     time steps of all images alike; training images are shifted randomly by up to `shift_pixels`.
 
     Raises:
-        UserError: the shift would move images out of view.
+        UserError: the shift would move images out of view, or `class_weights` are wrong.
     """
     height, width = int(data_spec["height"]), int(data_spec["width"])
     if shift_pixels >= max(height, width):
@@ -69,15 +74,21 @@ def build_classification(
         )
 
     spec = {"input_size": input_size, "time_steps": time_steps, "output_size": int(data_spec["classes"])}
-    return classification_task(spec, *ordering.build_select(splits, batch_size), fetch)
+    weights = weights_of_classes(class_weights, splits["train"].get("targets"), spec["output_size"])
+    return classification_task(spec, *ordering.build_select(splits, batch_size), fetch, weights)
 
 
 def classification_task(
-    spec: Mapping[str, Any], select: Select, batches: Mapping[str, Fraction], fetch: Fetch
+    spec: Mapping[str, Any],
+    select: Select,
+    batches: Mapping[str, Fraction],
+    fetch: Fetch,
+    class_weights: np.ndarray | None = None,
 ) -> Task:
     """Return the task with one class per sequence, cross-entropy loss and accuracy; see `Task`.
 
-    Evaluations also have the recall of each class, and `metrics.class_metrics`.
+    `class_weights` [classes] are those of `cross_entropy`. Evaluations also have the recall of each class,
+    and `metrics.class_metrics`.
     """
     return Task(
         spec={**spec, "head": "sequence"},
@@ -86,18 +97,43 @@ def classification_task(
         batches=batches,
         select=select,
         fetch=fetch,
-        loss=cross_entropy,
+        loss=partial(cross_entropy, class_weights=class_weights),
         class_counts=count_classes,
         finalize=class_metrics,
         derived=dict.fromkeys(CLASS_METRICS, "max"),
     )
 
 
-def cross_entropy(logits: jax.Array, batch: Batch, hyper: Hyper) -> tuple[jax.Array, jax.Array, Metrics]:
+def weights_of_classes(weights: ClassWeights, targets: np.ndarray | None, classes: int) -> np.ndarray | None:
+    """Return the weight of each class in the loss, float32 [classes]; None: all are 1.
+
+    `targets` are those of the training split. A class has the balanced weight n / (k · count) of n examples
+    in k classes, as `compute_class_weight` of scikit-learn; one without examples has weight 1. Raises
+    UserError if a list of weights does not fit the classes.
+    """
+    if weights is None:
+        return None
+    if weights == "balanced":
+        counts = np.bincount(np.asarray(targets), minlength=classes)
+        return np.where(counts > 0, counts.sum() / (classes * np.maximum(counts, 1)), 1).astype(np.float32)
+    found = np.array(weights, np.float32)
+    if len(found) != classes or not (np.isfinite(found) & (found > 0)).all():
+        raise UserError(
+            f"task.class_weights = {list(weights)}: must be {classes:,} numbers greater than 0, one for each "
+            "class in the order that is printed after loading; or balanced"
+        )
+    return found
+
+
+def cross_entropy(
+    logits: jax.Array, batch: Batch, hyper: Hyper, *, class_weights: np.ndarray | None = None
+) -> tuple[jax.Array, jax.Array, Metrics]:
     """Softmax cross-entropy of logits [batch, classes], in nats, and accuracy.
 
     `hyper['label_smoothing']`, if present, spreads that share of each target evenly over all classes (Szegedy
-    et al. 2016, arXiv 1512.00567, section 7); the metric `loss` stays the plain cross-entropy.
+    et al. 2016, arXiv 1512.00567, section 7). With `class_weights` w [classes], the loss is the sum of
+    w[target] · loss divided by the sum of w[target] over the batch: as PyTorch's `CrossEntropyLoss(weight=w,
+    label_smoothing=...)` with mean reduction. The metrics have neither: `loss` stays the plain cross-entropy.
     """
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch.targets)
     count = batch.weights.sum()
@@ -105,10 +141,15 @@ def cross_entropy(logits: jax.Array, batch: Batch, hyper: Hyper) -> tuple[jax.Ar
     predicted, targets = jnp.argmax(logits, axis=-1).astype(jnp.int32), batch.targets.astype(jnp.int32)
     correct = (predicted == targets).astype(logits.dtype)
     metrics = {"loss": (plain, count), "accuracy": ((correct * batch.weights).sum(), count)}
-    if "label_smoothing" not in hyper:
+    if class_weights is None and "label_smoothing" not in hyper:
         return plain, count, metrics
-    uniform = -jax.nn.log_softmax(logits).mean(axis=-1)
-    losses = (1 - hyper["label_smoothing"]) * losses + hyper["label_smoothing"] * uniform
+    if class_weights is not None:
+        own = jnp.asarray(class_weights)[batch.targets]
+        losses, count = losses * own, (own * batch.weights).sum()
+    if "label_smoothing" in hyper:
+        logs = jax.nn.log_softmax(logits)
+        uniform = -(logs if class_weights is None else logs * class_weights[None]).mean(axis=-1)
+        losses = (1 - hyper["label_smoothing"]) * losses + hyper["label_smoothing"] * uniform
     return (losses * batch.weights).sum(), count, metrics
 
 

@@ -23,35 +23,49 @@ import numpy as np
 from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.tasks import bucketing
-from rnn_jax.tasks.classification import classification_task
+from rnn_jax.tasks.classification import ClassWeights, classification_task, weights_of_classes
 from rnn_jax.tasks.task import Arrays, Batch, Fetch, Hyper, Metrics, Splits, Task
 
 
 def build_text_classification(
-    data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, buckets: int
+    data_spec: Mapping[str, Any],
+    splits: Splits,
+    batch_size: int,
+    *,
+    buckets: int,
+    class_weights: ClassWeights = None,
 ) -> Task:
     """Build the task of classifying texts: `lengths`, `targets` and `steps` of each split.
 
-    Rows are padded to at most `buckets` different lengths; 1: all rows to the longest.
+    Rows are padded to at most `buckets` different lengths; 1: all rows to the longest. Raises UserError if
+    `class_weights` do not fit the classes.
     """
     select = bucketing.build_select(splits, batch_size, buckets)
-    return classification_task(_sizes(data_spec, splits), *select, _build_fetch(data_spec))
+    weights = weights_of_classes(class_weights, splits["train"]["targets"], int(data_spec["classes"]))
+    return classification_task(_sizes(data_spec, splits), *select, _build_fetch(data_spec), weights)
 
 
 def build_sequence_classification(
-    data_spec: Mapping[str, Any], splits: Splits, batch_size: int, *, buckets: int
+    data_spec: Mapping[str, Any],
+    splits: Splits,
+    batch_size: int,
+    *,
+    buckets: int,
+    class_weights: ClassWeights = None,
 ) -> Task:
     """Build the task of classifying measured sequences; see `build_text_classification`.
 
     Raises:
-        UserError: the targets are real numbers, not classes.
+        UserError: the targets are real numbers, not classes, or `class_weights` are wrong.
     """
     if "classes" not in data_spec:
         raise UserError(
             "task.name = sequence_classification: needs labels, but the array y of these sequences has real "
             "numbers; set task.name = sequence_regression"
         )
-    return build_text_classification(data_spec, splits, batch_size, buckets=buckets)
+    return build_text_classification(
+        data_spec, splits, batch_size, buckets=buckets, class_weights=class_weights
+    )
 
 
 def build_sequence_regression(

@@ -142,7 +142,7 @@ def test_ignored_keys_are_noted():
         (
             (*MNIST, "--config.task=1"),
             [
-                "--config.task: is a section, with the keys name, label_smoothing, reading, "
+                "--config.task: is a section, with the keys name, label_smoothing, class_weights, reading, "
                 "permutation_seed, shift_pixels, buckets, time_steps, delay_steps, copied_symbols, "
                 "alphabet_size, bptt_steps, eval_batch_size, loss_per"
             ],

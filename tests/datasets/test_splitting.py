@@ -184,6 +184,14 @@ def test_a_split_without_a_class_is_reported_with_counts() -> None:
     assert split_warnings(dataset(("a", "b"), train=[9, 4], validation=[50, 50], test=[1, 1])) == []
 
 
+def test_a_class_with_more_than_nine_tenths_is_reported() -> None:
+    held_out = {"validation": [95, 5], "test": [95, 5]}
+    (found,) = split_warnings(dataset(("usual", "rare"), train=[760, 40], **held_out))
+    assert found.startswith("95.0 % of the training examples are of class 'usual', ")
+    assert found.endswith("--config.task.class_weights=balanced weights the loss")
+    assert split_warnings(dataset(("usual", "rare"), train=[900, 100], **held_out)) == []
+
+
 def test_a_small_validation_set_is_reported_with_its_standard_error() -> None:
     """The worst case of an accuracy is that of a fair coin; of squared errors, that of a chi-squared mean."""
     (found,) = split_warnings(dataset(("a", "b"), train=[9, 9], validation=[9, 16], test=[1, 1]), "; do")

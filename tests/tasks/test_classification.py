@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from building import make_task
+from sklearn.utils.class_weight import compute_class_weight
 
 from rnn_jax import tasks
 from rnn_jax.config.objective import Objective
 from rnn_jax.runtime.errors import UserError
-from rnn_jax.tasks.classification import cross_entropy, shift
+from rnn_jax.tasks.classification import cross_entropy, shift, weights_of_classes
 from rnn_jax.tasks.task import Batch
 
 SPEC = {"kind": "image", "height": 2, "width": 3, "classes": 4, "maximum": 255}
@@ -51,6 +52,56 @@ def test_label_smoothing_changes_the_optimized_loss_alone() -> None:
     everywhere = -np.log([0.7, 0.1, 0.1, 0.1]).mean()
     np.testing.assert_allclose(total, -0.8 * np.log(0.7) + 0.2 * everywhere, rtol=1e-6)
     np.testing.assert_allclose(metrics["loss"][0], -np.log(0.7), rtol=1e-6)
+
+
+LOGITS = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+TARGETS = np.array([0, 0, 0, 0, 2, 1])
+WEIGHTS = np.array([1, 1, 1, 1, 1, 0], np.float32)  # the last row is padding
+
+
+def weighted_loss(class_weights: np.ndarray, smoothing: float) -> float:
+    """The mean that PyTorch's documentation of CrossEntropyLoss defines, term by term."""
+    exponentials = np.exp(LOGITS.astype(float))
+    logs = np.log(exponentials / exponentials.sum(axis=1, keepdims=True))
+    total = 0.0
+    for row in range(5):
+        target = np.full(3, smoothing / 3)
+        target[TARGETS[row]] += 1 - smoothing
+        total -= sum(class_weights[c] * logs[row, c] * target[c] for c in range(3))
+    return total / sum(class_weights[TARGETS[row]] for row in range(5))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("class_weights", [np.array([0.5, 2.0, 3.0]), np.ones(3)])
+def test_class_weights_are_those_of_pytorch(class_weights: np.ndarray, smoothing: float) -> None:
+    batch = Batch(jnp.zeros(()), jnp.asarray(TARGETS), jnp.asarray(WEIGHTS))
+    hyper = {"label_smoothing": jnp.float32(smoothing)} if smoothing else {}
+    given = class_weights.astype(np.float32)
+    total, count, metrics = cross_entropy(jnp.asarray(LOGITS), batch, hyper, class_weights=given)
+    np.testing.assert_allclose(total / count, weighted_loss(class_weights, smoothing), rtol=1e-5)
+    np.testing.assert_allclose(metrics["loss"][0] / metrics["loss"][1], weighted_loss(np.ones(3), 0.0), 1e-5)
+
+
+def test_balanced_class_weights_are_those_of_scikit_learn() -> None:
+    labels = np.repeat([0, 1, 2], [30, 6, 4])
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    np.testing.assert_allclose(weights_of_classes("balanced", labels, 3), expected, rtol=1e-6)
+    assert weights_of_classes("balanced", np.array([0, 0, 2]), 3).tolist() == [0.5, 1.0, 1.0]
+    assert weights_of_classes(None, labels, 3) is None
+    spec = {"kind": "labelled_text", "unit": "plain_word", "vocabulary": 10, "classes": 3}
+    split = {"lengths": np.ones(40, np.int32), "targets": labels, "steps": np.zeros(40, np.int32)}
+    keys: dict[str, Any] = {"name": "text_classification", "buckets": 1, "class_weights": "balanced"}
+    task = make_task(spec, {"train": split, "test": split}, 4, **keys)
+    batch = Batch(jnp.zeros(()), jnp.array([1]), jnp.ones(1))
+    np.testing.assert_allclose(task.loss(jnp.zeros((1, 3)), batch, {})[1], expected[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [[1.0, 2.0], [1.0, 0.0, 2.0], [1.0, -1.0, 2.0], [1.0] * 4])
+def test_wrong_class_weights_are_an_error(weights: list[float]) -> None:
+    with pytest.raises(
+        UserError, match=r"class_weights = \[1.*: must be 3 numbers greater than 0, one for each"
+    ):
+        weights_of_classes(weights, None, 3)
 
 
 def test_shift_moves_images_independently() -> None:

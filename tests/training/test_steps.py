@@ -47,10 +47,14 @@ def flat(tree: Any) -> np.ndarray:
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(jax.device_get(tree))])
 
 
-@pytest.mark.parametrize("number", [2, 3])
-def test_gradients_are_the_same_on_any_number_of_devices(tiny: Tiny, number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "class_weights"), [(2, None), (3, [0.1, 3.0, 1.0, 1.0, 7.0, 1.0, 1.0, 2.0, 1.0, 1.0])]
+)
+def test_gradients_are_the_same_on_any_number_of_devices(
+    tiny: Tiny, number: int, class_weights: list[float] | None
+) -> None:
     # Plain SGD at rate 1: the update is the gradient. Rows that do not divide are padded, images are shifted.
-    config = tiny(SGD | {"dataset.batch_size": 7})
+    config = tiny(SGD | {"dataset.batch_size": 7, "task.class_weights": class_weights})
     one, many = start(config), start(config, number)
     before = flat(one.init().parameters)
     alone, together = (flat(run(program, 1).parameters) - before for program in (one, many))

@@ -21,6 +21,9 @@ class Classes(Section):
     label_smoothing: HyperNumber = Field(
         None, ge=0, lt=1, description="probability that is spread evenly over all classes (None: 0)"
     )
+    class_weights: list[float] | Literal["balanced"] | None = Field(
+        None, description="weight of each class in the loss; balanced: inverse to its frequency"
+    )
 
 
 class Classification(Classes):
