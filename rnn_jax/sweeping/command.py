@@ -18,7 +18,7 @@ from rnn_jax.runtime.errors import UserError
 from rnn_jax.sweeping import definition
 from rnn_jax.sweeping.definition import ONLY_RANGES, Sweep
 from rnn_jax.sweeping.folder import SweepFolder
-from rnn_jax.sweeping.members import Base, Member, build_members, corners, duration
+from rnn_jax.sweeping.members import Base, Member, build_members, corners, shared_values
 from rnn_jax.sweeping.study.search_space import Point
 
 USAGE = """\
@@ -134,7 +134,7 @@ def command_of_point(command: Command, point: Point) -> str:
     """Return the ordinary command that trains a point alone, with its first seed."""
     base = command.base
     typed = {key: base.sections[key.partition(".")[0]][key.partition(".")[2]] for key in base.typed}
-    changes = typed | duration(command.sweep) | point
+    changes = typed | shared_values(command.sweep) | point
     overrides = [f"--config.{key}={value}" for key, value in changes.items()]
     needed = plugins_of(base.sections, {key: [value] for key, value in point.items()})
     plugins = plugin_flags(needed, base.source)

@@ -15,12 +15,13 @@ A sweep file defines `get_sweep()`, which returns the fields of `Sweep`:
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic import ConfigDict as ModelConfig
 
 from rnn_jax.config.messages import format_value, nearest
+from rnn_jax.config.objective import to_text
 from rnn_jax.runtime.errors import UserError
 
 Bounds = tuple[float, float]
@@ -86,7 +87,9 @@ class Sweep(_Strict):
     num_trials: int | None = Field(None, ge=1, description="number of points sampled from the ranges")
     sampler_seed: int = Field(0, ge=0, description="seed of the sampler")
     seeds: int = Field(1, ge=1, description="number of seeds per point, counted up from train.seed")
-    objective: str | None = Field(None, description="the metric that decides; None: the task's own objective")
+    objective: Annotated[str | None, BeforeValidator(to_text)] = Field(
+        None, description="train.objective of all members, the metrics that decide; None: the config's"
+    )
     duration_steps: int | None = Field(None, ge=1, description="length of training; None: the config's")
     duration_epochs: float | None = Field(None, gt=0, description="the same in epochs")
     halving: Halving | None = Field(None, description="successive halving; without a study")

@@ -25,6 +25,7 @@ NOT_VARIED = {
     "train.report_test": "a sweep evaluates test once, for its winner",
     "train.duration_steps": "members are compared at the same length; use duration_steps of the sweep",
     "train.duration_epochs": "members are compared at the same length; use duration_epochs of the sweep",
+    "train.objective": "members are compared by one objective; use objective of the sweep",
 }
 
 
@@ -64,7 +65,7 @@ def build_members(base: Base, sweep: Sweep, origin: str, at: Sequence[Point] | N
         raise UserError(f"{origin}: {found} are too many members; a sweep has at most {MAX_MEMBERS:,}")
     members: list[Member] = []
     for point in points(sweep) if at is None else at:
-        given = point | {"train.report_test": False} | duration(sweep)
+        given = point | {"train.report_test": False} | shared_values(sweep)
         config, _, problems = examine(overridden(base.sections, given), {*base.typed, *given})
         for problem in problems:
             is_given = {problem.key, problem.cause} & set(given)
@@ -128,7 +129,8 @@ def keys_that_recompile(sweep: Sweep) -> list[str]:
     return [key for key in values if Hyper not in keys()[key].metadata or None in values[key]]
 
 
-def duration(sweep: Sweep) -> Point:
-    """Return the key with the length of training, if the sweep sets it."""
-    keys = {f"train.{name}": getattr(sweep, name) for name in ("duration_steps", "duration_epochs")}
+def shared_values(sweep: Sweep) -> Point:
+    """Return the keys that a sweep sets for all members: the length of training and the objective."""
+    fields = ("duration_steps", "duration_epochs", "objective")
+    keys = {f"train.{name}": getattr(sweep, name) for name in fields}
     return {key: value for key, value in keys.items() if value is not None}

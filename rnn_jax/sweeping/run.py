@@ -16,7 +16,7 @@ from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.provenance import hardware
 from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import Devices
-from rnn_jax.runtime.errors import StorageError, UserError
+from rnn_jax.runtime.errors import StorageError
 from rnn_jax.runtime.files import finite, write_json
 from rnn_jax.runtime.lock import locked
 from rnn_jax.runtime.signals import StopSignal
@@ -60,7 +60,7 @@ def run_sweep(command: Command, console: Console) -> tuple[list[Row], Objective]
         with stop.raising():
             found, sweep = members.groups(command.members), command.sweep
             groups = [
-                Group(number, own, with_objective(job, sweep.objective), _halving(sweep, job.plan, len(own)))
+                Group(number, own, job, _halving(sweep, job.plan, len(own)))
                 for number, (own, job) in enumerate(zip(found, build_jobs(found), strict=True))
             ]
             for group in groups:
@@ -115,17 +115,6 @@ def build_jobs(groups: Sequence[Sequence[Member]]) -> list[Job]:
         jobs.append(build(config, data.get(dataset)))
         data[dataset] = jobs[-1].data
     return jobs
-
-
-def with_objective(job: Job, metric: str | None) -> Job:
-    """Return the job with one of its task's metrics as the objective; None keeps the task's own."""
-    task = job.task
-    if metric is None or metric == task.objective.metric:
-        return job
-    if metric not in task.evaluated:
-        known = ", ".join(task.evaluated)
-        raise UserError(f"objective = {metric!r}: validation has no such metric; it has {known}")
-    return job._replace(task=task._replace(objective=Objective(metric, task.evaluated[metric])))
 
 
 def _halving(sweep: Sweep, plan: Plan, count: int) -> Halving:

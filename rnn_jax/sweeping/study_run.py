@@ -24,7 +24,7 @@ from rnn_jax.sweeping import members, results
 from rnn_jax.sweeping.command import Command, StudyOptions, parse, without
 from rnn_jax.sweeping.folder import SweepFolder, comparable_values, sweep_content
 from rnn_jax.sweeping.results import Row
-from rnn_jax.sweeping.run import build_jobs, with_objective
+from rnn_jax.sweeping.run import build_jobs
 from rnn_jax.sweeping.study.storage import hide_password
 from rnn_jax.sweeping.study.study import Study, open_study
 from rnn_jax.sweeping.study.trials import FinishedTrial
@@ -108,7 +108,7 @@ def _join(command: Command, options: StudyOptions) -> tuple[str, Study, TrialSet
     """Check that trials can be trained here, and join the study; return also a line about the data."""
     base, sweep, folder = command.base, command.sweep, SweepFolder(command.workdir)
     jobs = build_jobs(members.groups(command.members))
-    objective = with_objective(jobs[0], sweep.objective).task.objective
+    objective = jobs[0].task.objective
     data = [(f"{job.data.name} {job.data.version}", job.data.counts) for job in jobs]
     counted = [f"{name}: {', '.join(f'{n} {split}' for split, n in counts.items())}" for name, counts in data]
     content = comparable_values(sweep_content(base, sweep, options.name))
@@ -119,8 +119,7 @@ def _join(command: Command, options: StudyOptions) -> tuple[str, Study, TrialSet
     study = open_study(options, sweep, members.points(sweep) if sweep.grid else [], objective, recorded)
     folder.open(base, sweep, objective, options.name)
     study.require_folder(folder.token(), str(command.workdir))
-    is_run = sweep.seeds == 1 and objective == jobs[0].task.objective
-    return describe(jobs[0].data)["data"], study, TrialSettings(command, objective, is_run)
+    return describe(jobs[0].data)["data"], study, TrialSettings(command, objective, is_run=sweep.seeds == 1)
 
 
 def _print_header(console: Console, command: Command, options: StudyOptions, data: str, study: Study) -> None:

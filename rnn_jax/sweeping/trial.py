@@ -1,8 +1,7 @@
 """Trials of a study: each is the ordinary command in a process of its own.
 
-With one seed it is a run, `rnn_jax.main`; with several it is a population, a sweep of one point. One seed is
-a population too if the sweep's objective is not the task's, by which a run selects its best checkpoint. The
-folder is named by a hash of the config: another attempt at the trial resumes there, or finds it finished.
+With one seed it is a run, `rnn_jax.main`; with several it is a population, a sweep of one point. The folder
+is named by a hash of the config: another attempt at the trial resumes there, or finds it finished.
 """
 
 import hashlib
@@ -114,7 +113,6 @@ def train_trial(trial: ClaimedTrial, settings: TrialSettings, stop: StopSignal) 
         raise trials.TrialFailedError(str(error)) from error
     # What is varied must give another folder, even a key that may differ between a run and its resumption.
     identity = [fixed_values(seeds[0].config), trial.point, len(seeds)]
-    identity += [] if settings.is_run else [settings.objective.metric]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     name = f"trials/{digest[:HASH_LENGTH]}"
     trial.set_attribute(FOLDER, name)

@@ -289,6 +289,8 @@ def test_a_sweep_may_choose_another_objective_than_the_task(tmp_path: Path) -> N
         assert losses[row["best"]["step"]] == row["best"]["loss"]
     winner = min(found, key=lambda row: row["best"]["loss"])
     assert [row["member"] for row in found if row["test"] is not None] == [winner["member"]]
+    # The command that trains the winner alone selects its checkpoint by the same metric.
+    assert "--config.train.objective=loss" in (tmp_path / "sweep" / "report.md").read_text()
     recorded = [{"metric": "loss", "direction": "min"}]
     assert json.loads((tmp_path / "sweep" / "sweep.json").read_text())["objective"] == recorded
     assert all(row["objective"] == recorded for row in found)
@@ -330,7 +332,7 @@ def test_a_registered_task_is_ranked_by_the_direction_that_it_declares(tmp_path:
 
 def test_an_unknown_objective_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep.main(write_sweep_file(tmp_path, f"{THREE_RATES}, objective='los'")) == 2
-    message = "objective = 'los': validation has no such metric; it has loss, accuracy"
+    message = "train.objective = los: the task does not evaluate los; did you mean loss?"
     assert message in capsys.readouterr().err
 
 

@@ -110,12 +110,14 @@ def test_workers_share_populations_of_seeds(tmp_path: Path, capfd: pytest.Captur
 
 
 @pytest.mark.matrix
-def test_a_single_seed_with_another_objective_is_a_population(tmp_path: Path) -> None:
+def test_a_single_seed_with_another_objective_is_a_run(tmp_path: Path) -> None:
     rest = "grid={'optimizer.learning_rate': (3e-2,)}, objective='loss'"
     (tmp_path / "sweep.py").write_text(f"def get_sweep():\n    return dict({rest})\n")
     length = ["--config.train.duration_steps=400", "--config.train.evaluate_every_steps=20"]
     assert sweep.main([*command(tmp_path, "--sweep", str(tmp_path / "sweep.py")), *length]) == 0
     (found,) = read_lines(tmp_path / "sweep" / "results.jsonl")
+    assert found["folder"].startswith("trials/")
+    assert not (tmp_path / "sweep" / found["folder"] / "members").exists()
     metrics = read_lines(tmp_path / "sweep" / found["folder"] / "metrics.jsonl")
     losses = {row["step"]: row["loss"] for row in metrics if row["split"] == "validation"}
     assert found["best"]["loss"] == losses[found["best"]["step"]] == min(losses.values())
@@ -145,7 +147,7 @@ def test_without_a_result_there_is_no_winner(tmp_path: Path, capsys: pytest.Capt
         (["--storage", "nowhere"], "--storage nowhere: must be the URL of a database"),
         (
             ["--sweep", "OBJECTIVE"],
-            "objective = 'f1': validation has no such metric; it has loss, acc",
+            "train.objective = f1: the task does not evaluate f1; ",
         ),
         (["--sweep", "HALVING"], "halving: not with --storage"),
         (["--sweep", "SAMPLER"], "sampler: only with ranges"),

@@ -119,8 +119,8 @@ def training_command(run: Run) -> str:
         content = read_object(run.sweep / SWEEP)
         base, fields, source = content["base"], content["sweep"], str(content["config"])
         typed = {key: base[key.partition(".")[0]][key.partition(".")[2]] for key in content["typed"]}
-        durations = ("duration_steps", "duration_epochs")
-        typed |= {f"train.{name}": fields[name] for name in durations if fields.get(name) is not None}
+        shared = ("duration_steps", "duration_epochs", "objective")
+        typed |= {f"train.{name}": fields[name] for name in shared if fields.get(name) is not None}
     except (UserError, KeyError, TypeError, AttributeError):  # malformed
         return resume
     seed = {SEED: run.config[SEED]} if SEED in run.config else {}
