@@ -9,7 +9,11 @@ from pathlib import Path
 from rnn_jax.runtime.command import run_command, version
 from rnn_jax.runtime.errors import UserError
 
-USAGE = "usage: python -m rnn_jax COMMAND [ARGUMENTS]\n\ncommands (--help after one lists its arguments):"
+USAGE = """\
+usage: python -m rnn_jax COMMAND [ARGUMENTS]
+       python -m rnn_jax --version
+
+commands (--help after one lists its arguments):"""
 
 
 def commands() -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from rnn_jax.config.messages import nearest
 from rnn_jax.config.plugins import load_plugins
+from rnn_jax.runtime.command import version
 from rnn_jax.runtime.errors import UserError
 
 
@@ -15,10 +16,10 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, command: str, description: str, epilog: str) -> None:
         """Build the parser of `python -m rnn_jax.<command>`."""
+        name = f"python -m rnn_jax.{command}"
         raw = argparse.RawDescriptionHelpFormatter
-        super().__init__(
-            f"python -m rnn_jax.{command}", None, description, epilog, formatter_class=raw, allow_abbrev=False
-        )
+        super().__init__(name, None, description, epilog, formatter_class=raw, allow_abbrev=False)
+        self.add_argument("--version", action="version", version=version())
 
     def error(self, message: str) -> NoReturn:
         """Raise UserError, where argparse prints its usage and exits."""

@@ -19,6 +19,7 @@ from rnn_jax.config.plugins import load_plugins
 from rnn_jax.config.run_folder import RunFolder, check_run, read_settings
 from rnn_jax.config.schema import SECTIONS, Config, examine, keys, validate, wrong_key
 from rnn_jax.config.values import overridden, read_value
+from rnn_jax.runtime.command import version
 from rnn_jax.runtime.errors import UserError
 
 CHOICES = {"mode": ("train", "eval"), "checkpoint": ("best", "latest")}
@@ -41,9 +42,11 @@ def parse(arguments: Sequence[str]) -> CommandLine:
     """Parse and check a command line (`sys.argv[1:]`).
 
     Raises UserError, with one or two lines for each error in the flags, the config file or the keys, or if
-    the run folder cannot be used or holds another run; SystemExit with status 0 after `--help` was printed.
+    the run folder cannot be used or holds another run; SystemExit with status 0 after `--help` or `--version`
+    was printed.
     """
     given, texts, errors = read_arguments(arguments, FLAGS)
+    print_version(arguments)
     if {"--help", "-h"} & set(arguments):
         with contextlib.suppress(UserError):  # what they register has keys too
             load_plugins([*given.get("plugin", ()), *given.get("config", ())])
@@ -119,10 +122,17 @@ def read_arguments(
     return flags, texts, errors
 
 
+def print_version(arguments: Sequence[str]) -> None:
+    """Print the version and raise SystemExit with status 0, if the arguments ask for it."""
+    if "--version" in arguments:
+        print(version())
+        raise SystemExit(0)
+
+
 def _hint(name: str, known: Sequence[str]) -> str:
     """The flag, or key, that most resembles a mistyped flag."""
     head, dot, key = name.partition(".")
-    if not dot and (flag := nearest(name, (*known, "help"))):
+    if not dot and (flag := nearest(name, (*known, "help", "version"))):
         return f"did you mean --{flag}?"
     key = name if head in SECTIONS or not dot else key
     near = key if key in keys() else nearest_key(key, keys())

@@ -22,7 +22,7 @@ usage: python -m rnn_jax.main --config FILE[:VARIANT[,VARIANT]] [--config.SECTIO
   --mode train|eval         eval: compute the metrics of a checkpoint (default: train)
   --checkpoint best|latest  the checkpoint of --mode eval (default: best)
   --plugin MODULE_OR_FILE   register cells, tasks or data sets from outside the package
-  --help, -h                show this text
+  --help, -h; --version     show this text; the version
 
 exit status: 0 finished, 1 a bug, 2 wrong input, 3 diverged, 4 no valid checkpoint, 5 disk or memory full,
 130, 143, 129, 138, 140 or 152 stopped by SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or SIGXCPU with a

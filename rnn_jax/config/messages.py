@@ -44,13 +44,14 @@ class Problem(NamedTuple):
     value: Any = NO_VALUE
     cause: str | None = None  # the other key that makes it wrong
 
-    def line(self, typed: Collection[str], origin: str | None) -> str:
+    def line(self, typed: Collection[str], origin: str | None, *, flag: str = "--config.") -> str:
         """The message in one line, `optimizer.learning_rate = -1: must be at least 0`.
 
-        The keys in `typed` are shown as typed on the command line; `origin` is the file of the others.
+        The keys in `typed` are shown as typed on the command line, after `flag`; `origin` is the file of the
+        others.
         """
         is_typed = self.key in typed or self.cause in typed
-        place = "--config." if is_typed else f"{origin}: " if origin else ""
+        place = flag if is_typed else f"{origin}: " if origin else ""
         value = "" if self.value is NO_VALUE else f" = {format_value(self.value)}"
         return f"{place}{self.key}{value}: {self.message}"
 

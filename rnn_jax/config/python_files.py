@@ -3,10 +3,12 @@
 Each file runs as a module of a package that exists for this one run: the files in its folder, and those
 packaged configs that the folder has no file for. So `from . import base` works alike from a checkout and an
 installation, prefers a file of the user's own, and files of the same name in other folders never collide.
-Packaged configs import one another, never a user's file.
+Packaged configs import one another, never a user's file. `import helper` finds a file beside the one that
+runs too, unless another module has that name.
 """
 
 import importlib
+import importlib.machinery
 import itertools
 import os
 import re
@@ -29,6 +31,8 @@ _packaged = ModuleType("rnn_jax_packaged_configs")
 _packaged.__path__ = [str(CONFIGS)]
 sys.modules[_packaged.__name__] = _packaged
 _runs = itertools.count()
+_folders: list[str] = []
+"""The folders of the files that ran, the last one first, without those that `sys.path` had before."""
 
 
 def find_file(path: str) -> Path | None:
@@ -43,9 +47,9 @@ def find_file(path: str) -> Path | None:
 def run_file(file: Path, path: str) -> Iterator[dict[str, Any]]:
     """Run a file and return the names it defines; errors that it raises are reported in one line.
 
-    The root of its repository, or else the folder above its own, joins `sys.path` behind all others. `path`
-    is the file as the user named it. Raises UserError if the file, or a function of it that is called inside
-    of the context, fails.
+    Its folder and the root of its repository, or else the folder above its own, join `sys.path` behind all
+    others. `path` is the file as the user named it. Raises UserError if the file, or a function of it that is
+    called inside of the context, fails.
     """
     package = ModuleType(f"{RUN_PACKAGE}{next(_runs)}")
     package.__path__ = [str(file.parent)]
@@ -91,11 +95,26 @@ def _run(file: Path, package: str) -> dict[str, Any]:
     marks = (".git", "pyproject.toml")
     marked = (folder for folder in file.parents if any((folder / mark).exists() for mark in marks))
     root = str(next(marked, file.parent.parent))
+    _append_to_path(str(file.parent))
     if root not in sys.path:
         sys.path.append(root)
     importlib.invalidate_caches()  # files may be seconds old
     exec(compile(file.read_bytes(), file, "exec"), vars(module))
     return vars(module)
+
+
+def _append_to_path(folder: str) -> None:
+    """Let a file import those beside it, before those of the same name beside a file that ran earlier."""
+    others = [other for other in _folders if other != folder]
+    if folder in sys.path and folder not in _folders:
+        return
+    for name, module in list(sys.modules.items()):
+        place = os.path.dirname(getattr(module, "__file__", None) or "")
+        place = os.path.dirname(place) if hasattr(module, "__path__") else place
+        if place in others and importlib.machinery.PathFinder.find_spec(name, [folder]) is not None:
+            del sys.modules[name]
+    _folders[:] = [folder, *others]
+    sys.path[:] = [place for place in sys.path if place not in _folders] + _folders
 
 
 def _place(error: BaseException, file: Path, path: str) -> str:

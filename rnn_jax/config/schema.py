@@ -83,14 +83,14 @@ def check(
 ) -> tuple[Config, list[str]]:
     """Return a config as it stands, checked, and the notes; an absent key is None, or an error.
 
-    `typed` are the keys (`section.key`) that were typed on the command line: one that does not apply to what
-    is chosen is an error, where one from the file is ignored, with a note; and a typed key
+    `typed` are the keys (`section.key`) that were given as overrides: one that does not apply to what is
+    chosen is an error, where one from the file is ignored, with a note; and a typed key
     (`train.duration_steps`) replaces its counterpart in the file (`train.duration_epochs`). `origin` is the
     file of the other keys. Raises UserError, one line for each problem: the key, its value, what is allowed.
     """
     examined = examine(config, typed)
     if examined.problems:
-        raise UserError(join_lines([problem.line(typed, origin) for problem in examined.problems]))
+        raise UserError(join_lines([problem.line(typed, origin, flag="") for problem in examined.problems]))
     return examined.config, examined.notes
 
 

@@ -49,7 +49,12 @@ def _fit(value: Any, kind: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Nested dictionaries and lists, as JSON has them, of a config's mappings and sequences."""
+    """A config's value as JSON has it: nested dictionaries and lists, and Python's own numbers.
+
+    Scalars and arrays of NumPy and JAX become numbers and nested lists.
+    """
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):
+        return plain(value.tolist())
     if isinstance(value, Mapping | ConfigDict):
         return {str(key): plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, tuple | list) else value
@@ -61,7 +66,7 @@ def overridden(base: Mapping[str, Any] | ConfigDict, values: Mapping[str, Any]) 
     for key, value in values.items():
         section, _, name = key.partition(".")
         if isinstance(config.setdefault(section, {}), dict):
-            config[section][name] = value
+            config[section][name] = plain(value)
     return config
 
 

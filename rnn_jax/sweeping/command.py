@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnn_jax.config import config_files
-from rnn_jax.config.command_line import read_arguments
+from rnn_jax.config.command_line import print_version, read_arguments
 from rnn_jax.config.messages import format_value
 from rnn_jax.config.plugins import load_plugins, plugin_flags, plugins_of
 from rnn_jax.config.python_files import call_function
@@ -37,7 +37,7 @@ usage: python -m rnn_jax.sweep --config FILE[:VARIANT[,VARIANT]]
   --plugin MODULE_OR_FILE   registers cells, tasks or data sets that are not in the package
   --workdir DIR             the sweep's folder (default: runs/<config>-sweep/<date-time>); if it contains the
                             sweep, the same command, or --workdir alone, resumes it
-  --help, -h                show this message
+  --help, -h; --version     show this message; the version
 
 Without --storage this process trains all members. Those that differ only in their seed, or in numbers that
 are arguments of the compiled step (learning rate, decay, clipping, dropout, initial scale and biases), train
@@ -88,6 +88,7 @@ def parse(arguments: Sequence[str]) -> Command:
 
     Raises UserError with one line (at most two) per error, and SystemExit with status 0 after `--help`.
     """
+    print_version(arguments)
     if {"--help", "-h"} & set(arguments):
         print(USAGE, end="")
         raise SystemExit(0)

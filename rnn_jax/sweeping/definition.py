@@ -22,6 +22,7 @@ from pydantic import ConfigDict as ModelConfig
 
 from rnn_jax.config.messages import format_value, nearest
 from rnn_jax.config.objective import to_text
+from rnn_jax.config.values import plain
 from rnn_jax.runtime.errors import UserError
 
 Bounds = tuple[float, float]
@@ -119,7 +120,7 @@ def check(
     if not isinstance(fields, Mapping):
         raise UserError(f"{origin}: get_sweep() must return a dict, and returns {type(fields).__name__}")
     try:
-        sweep = Sweep.model_validate({**fields, **(typed or {})})
+        sweep = Sweep.model_validate({**plain(fields), **(typed or {})})
     except ValidationError as error:
         raise UserError("\n".join(_message(details, origin) for details in error.errors())) from error
     contradictions = {

@@ -3,8 +3,11 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from rnn_jax.config import python_files
+from rnn_jax.config.command_line import load_config
 from rnn_jax.config.config_files import available, describe, load, split_source
 from rnn_jax.runtime.errors import UserError
 
@@ -28,7 +31,7 @@ def small(config):
 
 
 def wrong(config):
-    config.model.hidden_size = "eight"
+    config.model.hidden_size = "eight" + 8
 
 
 VARIANTS = {"small": small, "wrong": wrong}
@@ -63,6 +66,30 @@ def test_a_config_of_another_repository_may_import_ours(repository):
     config = load("configs/mine.py:small").to_dict()
     assert (config["train"]["seed"], config["model"]["hidden_size"]) == (11, 8)
     assert config["optimizer"]["name"] == "adamw"
+
+
+@pytest.mark.parametrize("is_package", [False, True])
+def test_a_file_may_import_a_module_beside_it(tmp_path, monkeypatch, is_package):
+    """As a script does; folders have helpers of their own."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(python_files, "_folders", [])
+    monkeypatch.delitem(sys.modules, "our_sizes", raising=False)
+    monkeypatch.chdir(tmp_path)
+    name = "our_sizes/__init__" if is_package else "our_sizes"
+    for folder, size in (("my", 7), ("other", 9)):
+        file = tmp_path / folder / f"{name}.py"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"SIZE = {size}\n")
+        (tmp_path / folder / f"only_{folder}.py").touch()
+        (tmp_path / folder / "conf.py").write_text(
+            "from . import mnist\nfrom our_sizes import SIZE\n\n"
+            "def get_config():\n"
+            f"    import only_{folder}\n"
+            "    config = mnist.get_config()\n    config.model.hidden_size = SIZE\n    return config\n"
+        )
+    for folder, size in (("my", 7), ("other", 9), ("my", 7)):
+        assert load(f"{folder}/conf.py").model.hidden_size == size
+    assert sys.path[-2:] == [str(tmp_path / "my"), str(tmp_path / "other")]
 
 
 def test_configs_may_import_others_of_their_repository(repository):
@@ -124,8 +151,51 @@ def test_a_config_that_fails_is_reported_with_its_line(repository, text, message
 
 def test_a_variant_that_fails_is_reported_with_its_line(repository):
     assert error_of("configs/mine.py:wrong").startswith(
-        "configs/mine.py, line 21: TypeError: Could not override"
+        "configs/mine.py, line 21: TypeError: can only concat"
     )
+
+
+NUMPY = """
+import numpy as np
+from . import digits
+
+def get_config():
+    config = digits.get_config()
+    config.model.hidden_size = np.int64(8)
+    config.optimizer.learning_rate = np.float32(0.5)
+    config.log.tensorboard = np.False_
+    config.dataset.batch_size = np.array(16)
+    return config
+
+def text(config):
+    config.model.hidden_size = "eight"
+
+VARIANTS = {"text": text}
+"""
+
+
+def test_numpy_scalars_are_values(repository):
+    (repository / "configs" / "scalars.py").write_text(NUMPY)
+    overrides = {
+        "train.seed": np.uint8(3),
+        "optimizer.clip_norm": np.float64(2),
+        "model.cell": np.str_("gru"),
+    }
+    config = load_config("configs/scalars.py", overrides | {"log.every_steps": np.int32(7)}).to_dict()
+    found = [config["model"][key] for key in ("hidden_size", "cell")]
+    found += [config["optimizer"][key] for key in ("learning_rate", "clip_norm")]
+    found += [config["log"][key] for key in ("tensorboard", "every_steps")]
+    found += [config["dataset"]["batch_size"], config["train"]["seed"]]
+    expected = [8, "gru", 0.5, 2.0, False, 7, 16, 3]
+    assert [(value, type(value)) for value in found] == [(value, type(value)) for value in expected]
+
+
+def test_a_wrong_type_in_a_file_is_reported_with_its_key(repository):
+    (repository / "configs" / "scalars.py").write_text(NUMPY)
+    with pytest.raises(UserError, match=r"model\.hidden_size = 'eight': must be a whole number, at least 1"):
+        load_config("configs/scalars.py:text")
+    with pytest.raises(UserError, match=r"model\.hidden_size = 8\.5: must be a whole number"):
+        load_config("configs/scalars.py", {"model.hidden_size": np.float64(8.5)})
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_errors_name_their_origin():
     config = config_with(optimizer__clip_norm=-1, optimizer__learning_rate=-1)
     assert errors_of(config, typed=["optimizer.clip_norm"], origin="configs/mine.py") == [
         "configs/mine.py: optimizer.learning_rate = -1: must be at least 0",
-        "--config.optimizer.clip_norm = -1: must be at least 0",
+        "optimizer.clip_norm = -1: must be at least 0",
     ]
 
 
@@ -170,7 +170,7 @@ def test_inapplicable_keys_of_a_file_are_ignored():
 def test_inapplicable_keys_that_were_typed_are_errors():
     config = config_with(optimizer__name="sgd", optimizer__beta1=0.5)
     (line,) = errors_of(config, typed=["optimizer.name", "optimizer.beta1"])
-    assert line == "--config.optimizer.beta1 = 0.5: only for adam or adamw, and optimizer.name is sgd"
+    assert line == "optimizer.beta1 = 0.5: only for adam or adamw, and optimizer.name is sgd"
 
 
 def test_none_may_be_typed_for_an_inapplicable_key():
@@ -231,7 +231,7 @@ def test_a_typed_duration_replaces_the_files():
 def test_two_typed_durations_are_an_error():
     both = ["train.duration_steps", "train.duration_epochs"]
     (line,) = errors_of(config_with(train__duration_steps=30), typed=both)
-    assert line.startswith("--config.train.duration_epochs = 15.0: give it or train.duration_steps (= 30)")
+    assert line.startswith("train.duration_epochs = 15.0: give it or train.duration_steps (= 30)")
 
 
 def test_a_whole_number_is_a_number():

@@ -1,5 +1,7 @@
 """Exit statuses and messages that all commands share, and the dispatcher."""
 
+import importlib
+import importlib.metadata
 import signal
 import subprocess
 import sys
@@ -74,6 +76,27 @@ def test_an_unknown_command_names_the_nearest(
     monkeypatch.setattr(sys, "argv", ["rnn_jax", "--versoin"])
     assert dispatcher.main() == 2
     assert capsys.readouterr().err == "error: --versoin: no such command; did you mean --version?\n"
+
+
+@pytest.mark.parametrize("name", ["", *dispatcher.commands()])
+def test_every_command_shows_the_version(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["rnn_jax", "--version"])
+    if name:
+        with pytest.raises(SystemExit) as end:
+            importlib.import_module(f"rnn_jax.{name}").main(["--version"])
+        assert end.value.code == 0
+    else:
+        assert dispatcher.main() == 0
+    assert capsys.readouterr().out == f"rnn_jax {importlib.metadata.version('rnn-jax-research')}\n"
+
+
+@pytest.mark.parametrize("name", dispatcher.commands())
+def test_a_misspelt_version_is_an_error(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    inputs = ["--workdir=here", "--verison"] if name in ("predict", "generate", "draw") else ["--verison"]
+    assert importlib.import_module(f"rnn_jax.{name}").main(inputs) == 2
+    assert "error: --verison: no such flag; did you mean --version?" in capsys.readouterr().err
 
 
 def test_the_dispatcher_runs_the_command() -> None:
