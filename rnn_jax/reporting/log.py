@@ -35,6 +35,8 @@ class Log:
         self._metrics, self._timing = Lines(folder.metrics), Lines(folder.timing)
         self._first_step = 0
         self._events: Events | None = None
+        if settings.tensorboard:
+            _tensorboard()
 
     def resume(self, step: int, evaluated_at: int | None = None) -> None:
         """Drop what was logged after `step`, from where the run resumes and logs it again.
@@ -162,6 +164,17 @@ class Samples:
             write_text(self._path, text[:end])
 
 
+def _tensorboard() -> tuple[Any, Any, Any]:
+    """Import the writer of event files, and the modules of their messages.
+
+    That takes seconds where PyTorch is installed, which tensorboardX imports: so it is done before training.
+    """
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto import event_pb2, summary_pb2
+
+    return EventsWriter, event_pb2, summary_pb2  # generated modules, unknown to type checkers
+
+
 class Events:
     """One TensorBoard event file, written step by step, without TensorFlow and without a thread.
 
@@ -171,13 +184,9 @@ class Events:
 
     def __init__(self, folder: Path, first_step: int) -> None:
         """Start a file at `first_step`; TensorBoard hides later steps of earlier files."""
-        from tensorboardX.event_file_writer import EventsWriter
-        from tensorboardX.proto import event_pb2, summary_pb2
-
-        self._event: Any = event_pb2  # generated modules, unknown to type checkers
-        self._summary: Any = summary_pb2
+        writer, self._event, self._summary = _tensorboard()
         # The suffix distinguishes two files started in the same second.
-        self._writer = EventsWriter(str(folder / "events"), f".{first_step}")
+        self._writer = writer(str(folder / "events"), f".{first_step}")
         self.flush, self.close = self._writer.flush, self._writer.close
         self._write(first_step, session_log=self._event.SessionLog(status=self._event.SessionLog.START))
 

@@ -29,6 +29,7 @@ def fit(program: Trainable, state: Any, progress: Progress, run: Run) -> tuple[A
     """
     loop, plan = _Loop(program, state, progress, run), program.job.plan
     run.display.start(loop.step)
+    run.meter.restart()
     try:
         if loop.step > progress.evaluated_at and plan.evaluates_after(loop.step):
             loop.settle(is_due=True)  # a signal interrupted that evaluation
@@ -58,35 +59,49 @@ class _Loop:
 
     def update(self) -> None:
         """Make one update of every running model, and log what is due."""
-        program, run, step = self.program, self.run, self.step
-        began = time.perf_counter()
+        program, run, step, models = self.program, self.run, self.step, len(self.progress.running)
         indices = program.batch_of(self.state, step) if self._indices is None else self._indices
-        state = program.train_step(self.state, self._hyper, program.data["train"], indices)
+        state = self._train_step(indices)
         self.step += 1
-        # The next batch is selected while this one is computed.
+        run.meter.count(models)
+        # The last interval is logged, and the next batch is selected, while this batch is computed.
+        run.meter.flush()
+        self._warn_skipped(run.meter.skipped)
         is_last = self.step == program.job.plan.last_step
         self._indices = None if is_last else program.batch_of(self.state, self.step)
         self.state = program.settle(state)
-        if run.summaries[0].compile_seconds == 0.0:  # the first call returns once the step is compiled
-            for summary in run.summaries:
-                summary.compile_seconds = time.perf_counter() - began
-            run.meter.restart(step)
-        run.display.updated(self.step, len(self.progress.running))
+        run.display.updated(self.step, models)
         if self.step % run.logs[0].settings.every_steps == 0:
             self.state = run.meter.take(self.step, self.state)
-            self._warn_skipped(run.meter.skipped)
         every = run.logs[0].settings.batch_accuracy_every_steps
         if every is not None and step % every == 0:
-            found = program.training_batch(self.state, step)
+            jax.block_until_ready(self.state)
+            with run.meter.paused():
+                found = program.training_batch(self.state, step)
             accuracies = {number: {"accuracy": metrics["accuracy"]} for number, metrics in found.items()}
             run.meter.log_batch(self.step, accuracies)
+
+    def _train_step(self, indices: jax.Array) -> Any:
+        """Return the state after an update; the first call compiles it, for other members again."""
+        program, arguments = self.program, (self._hyper, self.program.data["train"], indices)
+        if not self._is_prepared:
+            return program.train_step(self.state, *arguments)
+        self._is_prepared = False
+        with self.run.meter.compiling("train_step", self.state) as is_first:
+            began = time.perf_counter()
+            state = program.train_step(self.state, *arguments)
+        if is_first:
+            for summary in self.run.summaries:
+                summary.compile_seconds += time.perf_counter() - began
+        return state
 
     def settle(self, is_due: bool) -> None:
         """End or roll back what has diverged; otherwise evaluate, unless a signal comes, and save, if due."""
         self.run.meter.flush()
-        if self._end_or_roll_back_diverged() or not is_due:
-            return
+        jax.block_until_ready(self.state)
         with self.run.meter.paused():
+            if self._end_or_roll_back_diverged() or not is_due:
+                return
             if self.program.job.plan.evaluates_after(self.step):
                 self._evaluate()
             self._save()
@@ -114,7 +129,7 @@ class _Loop:
         members = self.progress.with_members(changed).members
         members = run.halving.prune(members, step, program.job.task.objective)
         self.progress = dataclasses.replace(self.progress, members=members, evaluated_at=step)
-        run.display.evaluated(step, found, improved, members)
+        run.display.evaluated(step, found, improved, members, run.meter.rate() or 0.0)
         for number in found:
             self._log_sample(number)
         self.state = program.keep_best(self.state, improved)
@@ -145,7 +160,7 @@ class _Loop:
         progress = self.progress = dataclasses.replace(
             self.progress, is_planned=is_planned, places=self.program.places_of(self.state)
         )
-        rate = run.meter.rate(step)
+        rate = run.meter.rate()
         for log in run.logs:
             log.flush_events()
 
@@ -202,7 +217,7 @@ class _Loop:
         self._prepare()
         for log in run.logs:
             log.resume(self.step, self.progress.evaluated_at)
-        run.meter.restart(self.step)
+        run.meter.restart()
         for number, reason in reasons.items():
             count = restores[number]
             run.display.warn(
@@ -224,6 +239,7 @@ class _Loop:
         factors = [plan.rate_factor(member.restores) for member in self.progress.members]
         self._hyper = self.program.hyper_of(self.state, factors)
         self._indices: jax.Array | None = None
+        self._is_prepared = True
 
     def _warn_skipped(self, skipped: Mapping[int, int]) -> None:
         plan = self.program.job.plan

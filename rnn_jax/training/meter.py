@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.datasets.dataset import describe
@@ -53,33 +54,45 @@ class Display:
         self._console.tick(step)
 
     def logged(self, step: int, found: ByMember, rate: float) -> None:
-        """Show training metrics of an interval, and the rate in examples (tokens) a second of each model."""
+        """Show training metrics of an interval, and its throughput: see `Meter`."""
         self._console.log_training(step, found[0], rate)
 
     def evaluated(
-        self, step: int, found: ByMember, improved: Collection[int], members: Sequence[MemberStatus]
+        self,
+        step: int,
+        found: ByMember,
+        improved: Collection[int],
+        members: Sequence[MemberStatus],
+        rate: float,
     ) -> None:
-        """Show validation metrics, which models are better than ever, and the status of all."""
+        """Show validation metrics, which models are better than ever, the status of all, and throughput."""
         self._console.log_evaluation(step, "validation", found[0], 0 in improved)
 
 
 class Meter:
-    """Logs the metrics of one interval while the next one is computed, and measures the throughput."""
+    """Logs the metrics of intervals, and measures the throughput for everything that reports it.
 
-    def __init__(self, program: Trainable, logs: Sequence[Log], display: Display, first_step: int) -> None:
+    The throughput is the number of examples, or tokens, that all models read in a second of training time.
+    Compilation, evaluation and saving are not training time: for them the clock is `paused`, after a wait for
+    the updates so far. An interval ends when its last update has been computed.
+    """
+
+    def __init__(self, program: Trainable, logs: Sequence[Log], display: Display) -> None:
         self._program, self._logs, self._display = program, logs, display
         self._units_per_step = program.job.units_per_step
+        self._compiled: dict[str, Any] = {}
         self.skipped: dict[int, int] = {}  # updates of each member, as of the last interval that arrived
-        self.restart(first_step)
+        self.restart()
 
-    def restart(self, step: int) -> None:
-        """Measure from `step` on; what was taken and not logged yet is dropped."""
-        self._pending: tuple[int, Any, Mapping[int, int]] | None = None
+    def restart(self) -> None:
+        """Measure from now on; what was taken and not logged yet is dropped."""
+        self._pending: tuple[int, Any, Mapping[int, int], int] | None = None
         self._batches: list[tuple[int, ByMember]] = []
         self.diverged = False  # whether a member has, as of the last interval that arrived
         self._resumed: float | None = time.perf_counter()
-        self._seconds, self._rate = 0.0, 0.0
-        self._first_step, self._measured = step, (step, 0.0)
+        self._seconds = 0.0
+        self._units = 0
+        self._measured = (0, 0.0)  # units and training seconds up to the last interval that arrived
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -90,23 +103,41 @@ class Meter:
         finally:
             self._resumed = time.perf_counter()
 
+    @contextlib.contextmanager
+    def compiling(self, name: str, state: Any) -> Iterator[bool]:
+        """Pause, after the updates so far, if the function `name` is first called with these shapes.
+
+        Yields whether it is.
+        """
+        shapes = jax.tree.map(np.shape, state)
+        if self._compiled.get(name) == shapes:
+            yield False
+            return
+        self._compiled[name] = shapes
+        jax.block_until_ready(state)
+        with self.paused():
+            yield True
+
     @property
     def training_seconds(self) -> float:
         """Seconds of training since the last restart."""
         return self._seconds + (0.0 if self._resumed is None else time.perf_counter() - self._resumed)
 
+    def count(self, models: int) -> None:
+        """Count one update of each of some models."""
+        self._units += models * self._units_per_step
+
     def take(self, step: int, state: Any) -> Any:
-        """Take the metrics out of the state after `step` steps, and log those of the interval before."""
-        state, taken = self._program.take_metrics(state)
+        """Take the metrics of the interval that ends with `step` out of the state; `flush` logs them.
+
+        Flush after the next update has been dispatched: the devices compute it meanwhile.
+        """
+        self.flush()
+        with self.compiling("take_metrics", state):
+            state, taken = self._program.take_metrics(state)
         for array in jax.tree.leaves(taken):
             array.copy_to_host_async()
-        earlier = self._arrived()
-        # The rate is measured when as many steps are in flight as at the last time.
-        (last_step, last_seconds), seconds = self._measured, self.training_seconds
-        self._rate = (step - last_step) * self._units_per_step / (seconds - last_seconds)
-        self._measured = (step, seconds)
-        self._log(earlier)
-        self._pending = (step, taken, self._program.running(state))
+        self._pending = (step, taken, self._program.running(state), self._units)
         return state
 
     def log_batch(self, step: int, found: ByMember) -> None:
@@ -117,36 +148,31 @@ class Meter:
 
     def flush(self) -> None:
         """Log what was taken, waiting for it if need be."""
-        self._log(self._arrived())
-
-    def rate(self, step: int) -> float | None:
-        """Examples, or tokens, a second of each member up to `step`; None before the first step."""
-        if step == self._first_step:
-            return None
-        return (step - self._first_step) * self._units_per_step / self.training_seconds
-
-    def _arrived(self) -> tuple[int, Mapping[int, Any]] | None:
         if self._pending is None:
-            return None
-        (step, taken, places), self._pending = self._pending, None
+            return
+        (step, taken, places, units), self._pending = self._pending, None
         fetched = placement.fetch(taken)
+        (units_before, seconds_before), seconds = self._measured, self.training_seconds
+        self._measured = (units, seconds)
         found = {number: self._program.member(fetched, place) for number, place in places.items()}
         self.diverged = any(member.diverged_at >= 0 for member in found.values())
         self.skipped = {number: int(member.skipped) for number, member in found.items()}
-        return step, found
+        self._log(step, found, (units - units_before) / (seconds - seconds_before))
 
-    def _log(self, arrived: tuple[int, Mapping[int, Any]] | None) -> None:
-        if arrived is None:
-            return
-        (step, found), task = arrived, self._program.job.task
+    def rate(self) -> float | None:
+        """Examples, or tokens, a second since the last restart; None before the first update."""
+        return self._units / self.training_seconds if self._units else None
+
+    def _log(self, step: int, found: Mapping[int, Any], rate: float) -> None:
+        task = self._program.job.task
         by_member = {n: task.finalize(self._program.means(member.metrics)) for n, member in found.items()}
-        timing = {f"{task.unit}_per_second": self._rate, "training_seconds": self._measured[1]}
+        timing = {f"{task.unit}_per_second": rate, "training_seconds": self._measured[1]}
         for number, values in by_member.items():
             self._logs[number].metrics(step, "train", values)
         self._log_batches()
         for number in by_member:
             self._logs[number].timing(step, timing)
-        self._display.logged(step, by_member, self._rate)
+        self._display.logged(step, by_member, rate)
 
     def _log_batches(self) -> None:
         for step, found in self._batches:

@@ -110,8 +110,7 @@ def train_population(
     begun = begin(config, job, where, load, folders, checkpoints, display, stop, started, halving)
     with begun as (program, state, progress, run):
         _, progress = fit(program, state, progress, run)
-        updates = sum(member.step for member in progress.members)
-        rate = updates * job.units_per_step / run.summaries[0].wall_seconds
+        rate = run.meter.rate()
         ended = []
         for summary, member in zip(run.summaries, progress.members, strict=True):
             status = STATUSES.get(member.status, "finished")
@@ -150,7 +149,7 @@ def _prepare(config: Config, folder: RunFolder, stop: StopSignal, is_new: bool) 
 def _conclude(program: Trainable, state: Any, progress: Progress, run: Run) -> dict[str, Any]:
     """Evaluate the test split with the best checkpoint, and write the summary."""
     summary, member, step = run.summaries[0], progress.members[0], int(state.step)
-    rate = run.meter.rate(step)
+    rate = run.meter.rate()
     if member.status == DIVERGED:
         return summary.write("diverged", step, member, rate, reason=member.reason)
     try:

@@ -128,7 +128,7 @@ def begin(
                 log.resume(step, progress.evaluated_at)
             saver = Saver(checkpoints, config.checkpoint, job.task.objective, synchronizer)
             files.enter_context(contextlib.closing(saver))
-            meter, halving = Meter(program, logs, display, step), halving or Halving()
+            meter, halving = Meter(program, logs, display), halving or Halving()
             run = Run(
                 folders, logs, summaries, checkpoints, saver, meter, display, stop, synchronizer, halving
             )

@@ -1,6 +1,5 @@
 """What a terminal shows of a population as a part of a sweep."""
 
-import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -27,9 +26,7 @@ class SweepDisplay(Display):
         self._halving, self._before, self._best = halving, before, best
         self.log_console = Console()
         self._planned = halving.updates_left(job.plan.last_step, members)
-        self._done, self._updates = before, 0
-        self._measured = (time.perf_counter(), 0)
-        self._is_first = True
+        self._done = before
 
     def header(self, constant: Mapping[str, Any], folder: RunFolder) -> None:
         """Nothing: the sweep has one."""
@@ -44,16 +41,20 @@ class SweepDisplay(Display):
         self._console.warn(f"member {member}: {text}")
 
     def updated(self, step: int, running: int) -> None:
-        self._updates += running
         self._set_done(step, running)
         self._console.tick(self._done)
 
     def logged(self, step: int, found: ByMember, rate: float) -> None:
         if not self._plan.evaluates_after(step):
-            self._progressed()
+            self._progressed(rate)
 
     def evaluated(
-        self, step: int, found: ByMember, improved: Collection[int], members: Sequence[MemberStatus]
+        self,
+        step: int,
+        found: ByMember,
+        improved: Collection[int],
+        members: Sequence[MemberStatus],
+        rate: float,
     ) -> None:
         self._best = self._objective.best([self._best, *(member.best_with_step for member in members)])
         ended = Counter(members[number].status for number in found)
@@ -62,18 +63,15 @@ class SweepDisplay(Display):
         if ended and running:
             counts = ", ".join(f"{count} {status}" for status, count in ended.items())
             self._console.info(f"step {step:,}: {counts}; {running} members continue")
-        self._progressed()
+        self._progressed(rate)
 
     def _set_done(self, step: int, running: int) -> None:
         """Updates of members that no longer train count as done."""
         left = self._halving.updates_left(self._plan.last_step, running, step)
         self._done = self._before + self._planned - left
 
-    def _progressed(self) -> None:
-        now = time.perf_counter()
+    def _progressed(self, rate: float) -> None:
+        """Show the updates that are done; the sweep's progress bar counts updates."""
         name = self._objective.metric
         values = {} if self._best is None else {f"best {name}": self._best[name]}
-        rate = (self._updates - self._measured[1]) / (now - self._measured[0])
-        self._console.log_population(self._done, values, rate)
-        if self._is_first:  # the first interval contains compilation
-            self._is_first, self._measured = False, (now, self._updates)
+        self._console.log_population(self._done, values, rate / self._job.units_per_step)
