@@ -31,8 +31,11 @@ DATASET = dict(
     validation_fold=None,
     label_column="label",
     text_column="text",
-    has_header=True,
-    encoding="utf-8",
+    has_header=None,
+    encoding=None,
+    delimiter=None,
+    quoting=None,
+    newline=None,
     # Texts and sequences.
     tokenizer="words",
     vocabulary_size=None,

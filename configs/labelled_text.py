@@ -2,12 +2,15 @@
 
     python -m rnn_jax.main --config configs/labelled_text.py --config.dataset.file=FILE.tsv
 
-A table has a line for each text. A .csv file has commas (or semicolons) and double quotes; .tsv, .tab and
-.txt files have tabs and no quotes. The first line names the columns. If it does not, use
---config.dataset.has_header=False and give the columns by number: --config.dataset.label_column=1
---config.dataset.text_column=2. For files that are not UTF-8, use for instance
---config.dataset.encoding=latin-1. Unless validation and test have files of their own
-(dataset.validation_file, dataset.test_file), the data gets a stratified 80/10/10 split with a fixed seed.
+A table has a row for each text, with columns for its label and the text. Encoding, line ends, delimiter and
+double quotes are found in the file, and the command prints them: .csv files usually have commas or
+semicolons, .tsv, .tab and .txt files tabs. dataset.delimiter, quoting, newline and encoding set them; a file
+that is not in Unicode needs its encoding, for instance --config.dataset.encoding=windows-1252.
+
+The first line names the columns. If it does not, give them by number: --config.dataset.label_column=1
+--config.dataset.text_column=2; dataset.has_header says whether the first line is a header where that cannot
+be found. Unless validation and test have files of their own (dataset.validation_file, dataset.test_file), the
+data gets a stratified 80/10/10 split with a fixed seed.
 
 For scripts without spaces between words (Thai, Chinese, Japanese), configs/labelled_text.py:characters reads
 texts by characters.

@@ -1,4 +1,4 @@
-"""A language model of your own text: any UTF-8 file, by characters, bytes, words or byte-pair encoding.
+"""A language model of your own text, in UTF-8 or UTF-16: characters, bytes, words or byte-pair encoding.
 
     python -m rnn_jax.main --config configs/text.py --config.dataset.file=my.txt
     python -m rnn_jax.main --config configs/text.py:words --config.dataset.file=my.txt

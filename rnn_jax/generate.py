@@ -1,7 +1,6 @@
 """Generate text with a trained language model, or score a text."""
 
 import argparse
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from rnn_jax.config.arguments import Parser
 from rnn_jax.config.run_folder import read_config_for
 from rnn_jax.config.schema import Config
-from rnn_jax.datasets import dataset_info, safe_reading
+from rnn_jax.datasets import dataset_info, text_encodings
 from rnn_jax.datasets import vocabulary as vocabularies
 from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.reporting.console import build_console
@@ -98,16 +97,18 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _read_text(name: str, config: Config) -> str:
-    """Read a text the way the training text was read."""
-    tokenizer, encoding = config.dataset.tokenizer or "", config.dataset.encoding or "utf-8"
+    """Read a text, in UTF-8 or in the encoding of the training text."""
     if name == "-" and sys.stdin is None:
         raise UserError("--score -: there is no standard input")
     try:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
     except (OSError, RuntimeError) as error:  # RuntimeError: `~user` of no user
         raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    with safe_reading.decoding(Path(name), encoding, data):
-        return safe_reading.open_text(io.BytesIO(data), tokenizer, encoding).read()
+    if config.dataset.tokenizer == "bytes":
+        return data.decode("utf-8", "surrogateescape")
+    encodings = text_encodings.candidates(data[: text_encodings.START_BYTES], config.dataset.encoding)
+    text, _ = text_encodings.decode(data, name, encodings, text_encodings.CONVERT)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _encode(vocabulary: Vocabulary, text: str, name: str) -> np.ndarray:

@@ -13,8 +13,9 @@ from rnn_jax.config.arguments import Parser
 from rnn_jax.config.run_folder import read_config_for
 from rnn_jax.datasets import dataset_info
 from rnn_jax.datasets.dataset_info import DatasetInfo
-from rnn_jax.datasets.user_files import inputs
+from rnn_jax.datasets.user_files import inputs, text_inputs
 from rnn_jax.datasets.user_files.inputs import Input
+from rnn_jax.datasets.user_files.tables import Columns
 from rnn_jax.reporting.formatting import printable
 from rnn_jax.runtime.command import run_command
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 EPILOG = """\
 inputs:
   of a run on images     PNG or JPEG files, of any size
-  of a run on texts      texts, or files with one text per line; '-' or nothing: standard input
+  of a run on texts      texts, files with one text per line, or tables (.csv, .tsv) with the run's columns;
+                         '-' or nothing: standard input, one text per line
   of a run on sequences  .npz files, with x and, where needed, lengths
 
 examples:
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from rnn_jax.inference.loading import load_trained
 
         with load_trained(config, info, options.workdir, options.checkpoint) as trained:
-            blocks = _read(kind, options.inputs, info, config.dataset.encoding or "utf-8")
+            blocks = _read(kind, options.inputs, info, Columns.of_config(config.dataset))
             return _predict(blocks, kind, trained, as_json=options.json)
     return command.exit_status
 
@@ -75,13 +77,13 @@ def parser() -> Parser:
     return parser
 
 
-def _read(kind: str, names: Sequence[str], info: DatasetInfo, encoding: str) -> Iterator[list[Input]]:
+def _read(kind: str, names: Sequence[str], info: DatasetInfo, columns: Columns) -> Iterator[list[Input]]:
     if kind == "image":
         return inputs.read_input_images(names, info.spec, info.background)
     if kind == "sequences":
         return inputs.read_input_sequences(names, info.spec)
     assert info.vocabulary is not None
-    return inputs.read_input_texts(names, info.vocabulary, encoding)
+    return text_inputs.read_input_texts(names, info.vocabulary, columns, info.classes)
 
 
 def _predict(blocks: Iterator[list[Input]], kind: str, trained: "Trained", *, as_json: bool) -> int:

@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from rnn_jax import datasets, predict
 from rnn_jax.config.command_line import load_config
 from rnn_jax.config.run_folder import open_run, read_config
 from rnn_jax.config.schema import validate
-from rnn_jax.datasets.user_files import inputs
+from rnn_jax.datasets.user_files import inputs, text_inputs
 from rnn_jax.inference.evaluation import Predictions, evaluate_run
 from rnn_jax.main import main
 from rnn_jax.runtime.errors import UserError
@@ -142,6 +143,17 @@ def table(path: Path, texts: list[str]) -> str:
     return str(path)
 
 
+def tables_of(texts: list[str]) -> dict[str, bytes]:
+    """Return tables of texts in several forms, by file name."""
+    lines = "".join(f"bad\t{text}\n" for text in texts)
+    return {
+        "table.tsv": f"label\ttext\n{lines}".encode(),
+        "table.txt": f"label\ttext\n{lines}".encode("latin-1"),
+        "unlabelled.csv": "\r\n".join(["text", *(f'"{text}"' for text in texts)]).encode("utf-16"),
+        "other_order.csv": "".join(["sep=;\rtext;id\r", *(f"{text};7\r" for text in texts)]).encode(),
+    }
+
+
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train on a Latin-1 table with texts truncated to six words; the test split is all of them."""
@@ -179,9 +191,12 @@ def test_predictions_for_texts_equal_those_of_the_evaluation(
     rows = predicted(["--workdir", texts, *TEXTS], capsys)
     assert [row["input"] for row in rows] == TEXTS
     assert_equal_predictions(rows, expected)
-    for encoding in ("utf-8", "latin-1"):
+    for encoding in ("utf-8", "latin-1", "utf-16"):
         (tmp_path / "a.txt").write_bytes("\r\n".join(TEXTS).encode(encoding))
         assert predicted(["--workdir", texts, tmp_path / "a.txt"], capsys) == rows
+    for name, content in tables_of(TEXTS).items():
+        (tmp_path / name).write_bytes(content)
+        assert predicted(["--workdir", texts, tmp_path / name], capsys) == rows
     for given in ([], ["-"]):
         standard_input(monkeypatch, request, ("\n\n".join(TEXTS) + "\n").encode())
         assert predicted(["--workdir", texts, *given], capsys) == rows
@@ -203,7 +218,7 @@ def test_a_prediction_does_not_depend_on_the_rest_of_its_batch(
 def test_complete_lines_of_a_pipe_are_read_at_once() -> None:
     """A program may wait for a prediction before it writes the next text."""
     reading, writing = os.pipe()
-    found = inputs._lines(reading, "utf-8", "a pipe")
+    found = text_inputs.read_lines(reading, "utf-8", "a pipe")
     os.write(writing, b"one\ntwo\nhal")
     assert next(found) == ["one", "two"]
     os.write(writing, b"f\n")
@@ -218,7 +233,7 @@ def test_a_file_is_read_in_blocks_of_many_lines(tmp_path: Path) -> None:
     """Texts of similar lengths can share batches, even if few bytes are read at a time."""
     (tmp_path / "a.txt").write_text(("word " * 60 + "\n") * 2_500)
     with (tmp_path / "a.txt").open("rb") as file:
-        blocks = list(inputs._lines(file.fileno(), "utf-8", "a.txt"))
+        blocks = list(text_inputs.read_lines(file.fileno(), None, "a.txt"))
     assert [len(block) for block in blocks] == [1024, 1024, 452]
 
 
@@ -248,6 +263,9 @@ def test_printed_lines_have_text_and_classes(texts: Path, capsys: pytest.Capture
     assert sum(float(share) for _, share in found) == pytest.approx(100, abs=0.2)
 
 
+NO_SUCH_FILE = "no such file; to predict it as a text, give it on standard input"
+
+
 def test_wrong_texts(
     texts: Path,
     tmp_path: Path,
@@ -260,17 +278,101 @@ def test_wrong_texts(
     assert out.startswith("the film\t")
     assert "has no token" in err
     status, _, err = run_predict(["--workdir", texts, tmp_path / "gone.txt"], capsys)
-    assert (status, err) == (2, f"error: {tmp_path / 'gone.txt'}: no such file\n")
+    assert (status, err) == (2, f"error: {tmp_path / 'gone.txt'}: {NO_SUCH_FILE}\n")
     standard_input(monkeypatch, request, b"")
     assert run_predict(["--workdir", texts], capsys) == (0, "", "")
+
+
+def test_tables_with_wrong_rows(texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.tsv").write_text("label\ttext\ngood\tfine film\nbad\t \nbad\ta\tb\n\t the film\n")
+    (tmp_path / "b.csv").write_text("review,stars\nfine,5\n")
+    (tmp_path / "c.txt").write_bytes(b"the film\ncaf\xe9\n")
+    names = [tmp_path / name for name in ("a.tsv", "b.csv", "c.txt")]
+    status, out, err = run_predict(["--workdir", texts, *names], capsys)
+    assert status == 1
+    assert [line.partition("\t")[0] for line in out.splitlines()] == [
+        *("fine film", "the film", "the film", "café"),
+    ]
+    assert err.splitlines()[:2] == [
+        f"error: {names[0]}: line 3 has no text",
+        f"error: {names[0]}: line 4 has 3 columns: must have 2 as the first line",
+    ]
+    assert f"dataset.text_column = text: not a column of {names[1]}: must be one of " in err
+    assert "a file with one text per line must end with .txt" in err
+
+
+def test_names_of_files_and_texts(
+    texts: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "films").mkdir()
+    for name in (
+        "gone.tsv",
+        "my films.txt",
+        "gone.jsonl",
+        "films/gone",
+        "./gone",
+        "/gone",
+        "~/gone",
+        "gone.png",
+    ):
+        status, out, err = run_predict(["--workdir", texts, name], capsys)
+        assert (status, out) == (2, "")
+        assert f"{name}: no such file" in err
+    status, out, err = run_predict(["--workdir", texts, "films"], capsys)
+    assert (status, out) == (2, "")
+    assert "films: is a folder" in err
+    typed = [
+        "fine",
+        "10/10",
+        "and/or",
+        "fine...",
+        "A film. No, two films.",
+        "e.g. this",
+        "film\nfine.",
+        "这部电影很好.不错",
+    ]
+    assert [row["input"] for row in predicted(["--workdir", texts, *typed], capsys)] == typed
+    standard_input(monkeypatch, request, b"label\ttext\nbad\ta film\n")
+    status, out, err = run_predict(["--workdir", texts], capsys)
+    assert (status, out) == (2, "")
+    assert "standard input: is a table: must be one text per line; give the table's file name" in err
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le", "utf-7", "iso2022_jp", "cp500"])
+def test_lines_in_encodings_unlike_ascii(encoding: str) -> None:
+    """However a pipe cuts them; Ċ and 愊 have the byte of a line feed in UTF-16."""
+    texts = ["a lovely story", "日本", "a terrible film"] if encoding != "cp500" else ["café", "a film"]
+    texts += ["Ċ愊 film"] if encoding.startswith("utf") else []
+    content = "\r\n".join(texts).encode(encoding)
+    given = None if encoding in ("utf-16", "utf-32") else encoding
+    for size in (1, 3, 1000) if given else (4, 5, 1000):
+        reading, writing = os.pipe()
+        for start in range(0, len(content), size):
+            os.write(writing, content[start : start + size])
+        os.close(writing)
+        with mock.patch.object(text_inputs, "_READ_BYTES", size):
+            found = list(text_inputs.read_lines(reading, given, "a pipe"))
+        os.close(reading)
+        assert [text for block in found for text in block] == texts
+    reading, writing = os.pipe()
+    os.write(writing, "a".encode("utf-16")[:-1])
+    os.close(writing)
+    with pytest.raises(UserError, match=r"a pipe: not utf-16: .*truncated.*; convert it to UTF-8"):
+        list(text_inputs.read_lines(reading, None, "a pipe"))
+    os.close(reading)
 
 
 def test_a_line_in_no_known_encoding() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"caf\xe9\n")
     os.close(writing)
-    with pytest.raises(UserError, match=r"a pipe: neither UTF-8 nor ascii: b'caf"):
-        list(inputs._lines(reading, "ascii", "a pipe"))
+    with pytest.raises(UserError, match=r"a pipe, line 1: not utf-8 or ascii: byte 3 is 0xe9; convert it to"):
+        list(text_inputs.read_lines(reading, "ascii", "a pipe"))
     os.close(reading)
 
 

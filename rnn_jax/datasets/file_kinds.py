@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+from rnn_jax.datasets.text_encodings import certain_encoding
 from rnn_jax.runtime.errors import UserError
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif")
@@ -154,7 +155,7 @@ def _binary_kind(path: Path, start: bytes) -> FileKind | None:
         return FileKind("a tar archive", (), "unpack it")
     if (start[:2] == b"\0\0" and b"\x08" <= start[2:3] <= b"\x0e") or start[1:4] == b"\x08\0\0":
         return FileKind("an IDX file", ("idx",))
-    if b"\0" in start and not _is_utf16(start):
+    if b"\0" in start and certain_encoding(start) is None:
         return FileKind("a binary file of an unknown format")
     return None
 
@@ -177,15 +178,6 @@ def _is_utf8(start: bytes) -> bool:
     """Whether the first bytes of a file are those of a text in UTF-8, whose last character may be cut."""
     text = start.decode("utf-8", "replace")
     return "\0" not in text and "\ufffd" not in text[:-1]
-
-
-def _is_utf16(start: bytes) -> bool:
-    """Whether bytes with zeros are a text in UTF-16 or UTF-32, by their mark or since every other is 0."""
-    if start.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
-        return True
-    pairs = max(1, len(start) // 2)
-    shares = [start[offset::2].count(0) / pairs for offset in (0, 1)]
-    return max(shares) > 0.5 and min(shares) < 0.1
 
 
 def _text_kind(path: Path, start: bytes) -> FileKind:

@@ -7,16 +7,16 @@ strictly, with errors that name the line. `archives.py` has the readers of compr
 
 import contextlib
 import hashlib
-import io
 import itertools
-import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any
 
 from rnn_jax.config.sections.dataset import LabelledText, OwnFiles, Sequences, Text
+from rnn_jax.datasets import text_encodings
 from rnn_jax.datasets.file_kinds import kind_of, require_kind
 from rnn_jax.runtime import files
+from rnn_jax.runtime.command import warn
 from rnn_jax.runtime.errors import UserError
 
 _MAX_JSON_BYTES = 1 << 28
@@ -26,7 +26,6 @@ _DATASETS: dict[type[OwnFiles], str] = {
     LabelledText: "labelled_text",
     Sequences: "sequences",
 }
-_logger = logging.getLogger(__name__)
 
 
 def require_inside(folder: Path, path: Path) -> Path:
@@ -84,7 +83,7 @@ def hash_splits(paths: Mapping[str, Path]) -> dict[str, str]:
     for split, other in itertools.combinations(reversed(hashes), 2):
         if hashes[split] == hashes[other]:
             key, problem = _SPLIT_KEYS[split], f"has the same contents as dataset.{_SPLIT_KEYS[other]}"
-            _logger.warning("dataset.%s = %s: %s: use other examples", key, paths[split], problem)
+            warn(f"dataset.{key} = {paths[split]}: {problem}: use other examples")
     return hashes
 
 
@@ -109,50 +108,17 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_encoding(encoding: str) -> None:
-    """Raise UserError if there is no such text encoding."""
-    try:
-        io.TextIOWrapper(io.BytesIO(), encoding)
-    except (LookupError, ValueError) as error:  # ValueError: a zero byte in the name
-        raise UserError(f"dataset.encoding = {encoding}: not a text encoding; utf-8 is one") from error
-
-
-def open_text(binary: BinaryIO, tokenizer: str, encoding: str) -> TextIO:
-    """Open a binary file as text: all line ends become line feeds, and a byte-order mark is dropped.
-
-    For the tokenizer 'bytes', the text encodes to the same bytes: those that are not UTF-8 become surrogates.
-    """
-    if tokenizer == "bytes":
-        return io.TextIOWrapper(binary, "utf-8", errors="surrogateescape", newline="")
-    return io.TextIOWrapper(binary, _without_mark(encoding), errors="strict", newline=None)
-
-
-def decode_file(path: Path, encoding: str) -> str:
-    """Return the text of a file; raise UserError if it cannot be read or is not in the encoding."""
-    with decoding(path, encoding):
-        text = path.read_bytes().decode(_without_mark(encoding))
-        text.encode()  # raises for lone surrogates, to which some encodings decode
-        return text
-
-
 @contextlib.contextmanager
-def decoding(path: Path, encoding: str, data: bytes | None = None) -> Iterator[None]:
-    """Turn errors of reading and decoding part of a text into a UserError; `data` is all of it if read."""
+def decoding(path: Path, encoding: str) -> Iterator[None]:
+    """Turn errors of reading and decoding part of a text file into a UserError."""
     with reading(path):
         try:
             yield
         except UnicodeError as error:
-            problem, data = str(error), path.read_bytes() if data is None else data
-            try:
-                data.decode(encoding)
-            except UnicodeDecodeError as whole:
-                line = data.count(b"\n", 0, whole.start) + 1
-                problem = f"byte {whole.start:,}, in line {line:,}, is 0x{data[whole.start]:02x}"
-            except UnicodeError:
-                pass
-            remedy = "set dataset.encoding to the file's encoding"
-            raise UserError(f"{path}: not {encoding}: {problem}; {remedy}") from error
+            raise text_encodings.undecodable(path.read_bytes(), path, (encoding,)) from error
 
 
-def _without_mark(encoding: str) -> str:
-    return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+def encoding_of(path: Path) -> str:
+    """Return the encoding of a text file, by its first bytes."""
+    with reading(path), path.open("rb") as file:
+        return text_encodings.find_encoding(file.read(text_encodings.START_BYTES))

@@ -82,7 +82,9 @@ class Imdb(Truncated, Tokenized, Original):
 class Text(Tokenized, OwnFiles):
     """Keys of `text`: a text file."""
 
-    encoding: str = Field(description="the encoding of the text files")
+    encoding: str | None = Field(
+        None, description="the encoding of the text files (None: found by a mark, else UTF-8)"
+    )
 
 
 class LabelledText(Truncated, Folded, Text):
@@ -90,7 +92,18 @@ class LabelledText(Truncated, Folded, Text):
 
     label_column: str = Field(description="the column of the labels: its name, or its number, from 1")
     text_column: str = Field(description="the column of the texts: its name, or its number, from 1")
-    has_header: bool = Field(description="whether the first line names the columns")
+    has_header: bool | None = Field(
+        None, description="whether the first line names the columns (None: found)"
+    )
+    delimiter: str | None = Field(
+        None, description="what separates columns: a character, tab, comma, semicolon or bar (None: found)"
+    )
+    quoting: Literal["double", "none"] | None = Field(
+        None, description="double quotes around fields, or none (None: found)"
+    )
+    newline: Literal["lf", "crlf", "cr"] | None = Field(
+        None, description="the line ends: line feed, carriage return, or both (None: found)"
+    )
 
 
 class Sequences(Truncated, Folded, OwnFiles):

@@ -3,10 +3,8 @@
 An input that cannot be read becomes an `Input` with an error, so that the others can still be predicted.
 """
 
-import contextlib
 import os
-import select
-import sys
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,22 +13,20 @@ import numpy as np
 
 from rnn_jax.datasets.dataset import Spec
 from rnn_jax.datasets.file_kinds import PICTURE_SUFFIXES, kind_of
-from rnn_jax.datasets.safe_reading import reading
-from rnn_jax.datasets.user_files import pictures
+from rnn_jax.datasets.user_files import pictures, tables
 from rnn_jax.datasets.user_files.pictures import Background
 from rnn_jax.datasets.user_files.sequences import read_sequences
-from rnn_jax.datasets.vocabulary import Vocabulary
 from rnn_jax.runtime.errors import UserError
 
 BLOCK = 1024  # inputs at most; those of similar lengths can share a batch
 _SUFFIXES: dict[str, tuple[str, ...]] = {
     "images": PICTURE_SUFFIXES,
     "sequences": (".npz",),
-    "texts": (".txt", ".tsv", ".csv", ".text"),
+    "texts": (".txt", ".text", *tables.SUFFIXES),
 }
 _DATASETS = {"images": "image_folder", "sequences": "sequences", "texts": "text"}  # that read each kind
-_READ_BYTES = 1 << 18
-_MAX_LINE_BYTES = 1 << 24
+# A text without spaces that is no word: with a suffix, or from the root, a home or the current folder.
+_PATH = re.compile(r"\S*\w\.[A-Za-z]\w{1,7}|(?:/|~/|\.{1,2}/)\S+", re.ASCII)
 
 
 class Input(NamedTuple):
@@ -56,8 +52,15 @@ def check_files(names: Sequence[str], kind: str) -> None:
 def check_texts(names: Sequence[str]) -> None:
     """Raise UserError for a text that looks like the name of a missing file or one of another kind."""
     for name in names:
-        if " " not in name and _check_kind(name, "texts") and not _is_file(name):
-            raise UserError(f"{name}: no such file")
+        is_named_as_file = _check_kind(name, "texts") or _PATH.fullmatch(name) or _is_in_folder(name)
+        if is_named_as_file and not is_file(name):
+            raise UserError(f"{name}: no such file; to predict it as a text, give it on standard input")
+
+
+def _is_in_folder(name: str) -> bool:
+    """Whether a text without spaces is the path of a file that an existing folder could have."""
+    folder = os.path.dirname(name)
+    return bool(folder) and not re.search(r"\s", name) and _existing(folder) is not None
 
 
 def _check_kind(name: str, kind: str) -> bool:
@@ -93,7 +96,7 @@ def read_input_images(names: Sequence[str], spec: Spec, background: Background) 
         except UserError as error:
             return Input(name, None, str(error))
 
-    for block in _blocks(names):
+    for block in blocks(names):
         yield [read(name) for name in block]
 
 
@@ -110,67 +113,16 @@ def read_input_sequences(names: Sequence[str], spec: Spec) -> Iterator[list[Inpu
             continue
         parts = np.split(found.steps, np.cumsum(found.lengths)[:-1])
         values = dict(zip(found.rows.tolist(), parts, strict=True))
-        for rows in _blocks(range(len(values) + found.left_out)):
+        for rows in blocks(range(len(values) + found.left_out)):
             errors = {row: f"{name}: row {row:,} is empty" for row in rows if row not in values}
             yield [Input(f"{name}:{row}", values.get(row), errors.get(row)) for row in rows]
 
 
-def read_input_texts(names: Sequence[str], vocabulary: Vocabulary, encoding: str) -> Iterator[list[Input]]:
-    """Read texts, and files with one per line, in UTF-8 or `encoding`; '-' or no name is standard input."""
-    for texts in _texts(names or ["-"], encoding):
-        block = []
-        for text in texts:
-            tokens = vocabulary.encode(text).astype(np.int32)
-            block.append(Input(text, tokens) if len(tokens) else Input(text, None, f"{text!r}: has no token"))
-        yield block
-
-
-def _texts(names: Sequence[str], encoding: str) -> Iterator[list[str]]:
-    given: list[str] = []
-    for name in names:
-        if name != "-" and not _is_file(name):
-            given.append(name)
-            continue
-        yield from _blocks(given)
-        given = []
-        if name == "-":
-            yield from _lines(sys.stdin.fileno(), encoding, "standard input")
-        else:
-            with reading(path := Path(name)):
-                file = path.open("rb", buffering=0)
-            with file:
-                yield from _lines(file.fileno(), encoding, name)
-    yield from _blocks(given)
-
-
-def _is_file(name: str) -> bool:
+def is_file(name: str) -> bool:
+    """Whether a text is the name of a file."""
     return (path := _existing(name)) is not None and path.is_file()
 
 
-def _lines(descriptor: int, encoding: str, name: str) -> Iterator[list[str]]:
-    """Yield lines as soon as they arrive: their writer may wait for a prediction."""
-    rest, lines = b"", list[str]()
-    while read := os.read(descriptor, _READ_BYTES):
-        *complete, rest = (rest + read).split(b"\n")
-        if len(rest) > _MAX_LINE_BYTES:
-            raise UserError(f"{name}: a line of more than {_MAX_LINE_BYTES:,} bytes")
-        lines += [line for line in (_decode(each, encoding, name).strip() for each in complete) if line]
-        waits = not select.select([descriptor], [], [], 0)[0]  # never for a file
-        ready = len(lines) if waits else len(lines) - len(lines) % BLOCK
-        yield from _blocks(lines[:ready])
-        lines = lines[ready:]
-    if last := _decode(rest, encoding, name).strip():
-        lines.append(last)
-    yield from _blocks(lines)
-
-
-def _decode(line: bytes, encoding: str, name: str) -> str:
-    for candidate in ("utf-8-sig", encoding):
-        with contextlib.suppress(ValueError, LookupError):  # not in the encoding, or no such encoding
-            return line.decode(candidate)
-    raise UserError(f"{name}: neither UTF-8 nor {encoding}: {line[:40]!r}")
-
-
-def _blocks(items: Sequence[Any]) -> Iterator[Any]:
+def blocks(items: Sequence[Any]) -> Iterator[Any]:
     """Yield parts of at most `BLOCK` items."""
     return (items[start : start + BLOCK] for start in range(0, len(items), BLOCK))

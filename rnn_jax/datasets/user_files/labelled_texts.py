@@ -1,14 +1,9 @@
 """Labelled texts: a user's tables of texts, and the tokenization of all labelled texts.
 
-A table has one line for each text, with columns for its label and the text itself. `.csv` files have commas
-(or semicolons) and double quotes around texts that contain them; `.tsv`, `.tab` and `.txt` files have tabs
-and no quotes.
+A table has one line for each text, with columns for its label and the text itself; see `tables.py`.
 """
 
-import csv
-import io
-import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +13,13 @@ import numpy as np
 from rnn_jax.config.sections.dataset import Imdb, LabelledText
 from rnn_jax.datasets import prepared
 from rnn_jax.datasets.dataset import Dataset, Splits, join_sequences, truncate_sequences
-from rnn_jax.datasets.safe_reading import check_encoding, decode_file, hash_splits, split_paths
+from rnn_jax.datasets.safe_reading import hash_splits, read_json, split_paths
 from rnn_jax.datasets.splitting import add_missing_splits, fold_splits, number_classes
+from rnn_jax.datasets.text_encodings import check_encoding
+from rnn_jax.datasets.user_files import tables
+from rnn_jax.datasets.user_files.tables import Columns, Table
 from rnn_jax.datasets.vocabulary import Vocabulary, learn_bpe, learn_characters, learn_plain_words
+from rnn_jax.runtime.command import warn
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
 
@@ -34,7 +33,7 @@ _VOCABULARIES: dict[str, Callable[[list[str], int | None], Vocabulary]] = {
     "bytes": lambda texts, size: Vocabulary("byte"),
     "bpe": learn_bpe,
 }
-_SEPARATORS = {".csv": "commas", ".tsv": "tabs", ".tab": "tabs", ".txt": "tabs"}
+_SUFFIXES = (*tables.SUFFIXES, ".txt")
 
 
 class Examples(NamedTuple):
@@ -43,14 +42,16 @@ class Examples(NamedTuple):
     splits: Splits  # each with `texts`, strings [examples], and `targets`, int32 [examples], class numbers
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()  # what was left out, for display
+    warnings: tuple[str, ...] = ()
 
 
-class Table(NamedTuple):
+class LabelledTexts(NamedTuple):
     """The contents of a table."""
 
     texts: list[str]
     labels: list[str]
     left_out: int  # the number of rows without a text or a label
+    table: Table
 
 
 def load_labelled_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
@@ -59,59 +60,45 @@ def load_labelled_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
     A split without a table is a stratified tenth of `file`. Raises UserError for an invalid table.
     """
     options = LabelledText.model_construct(**keys)
-    check_encoding(options.encoding)
-    paths = split_paths(options)
-    contents = {split: [digest, _separator_of(paths[split])] for split, digest in hash_splits(paths).items()}
-    columns = (options.label_column, options.text_column, options.has_header)
+    if options.encoding is not None:
+        check_encoding(options.encoding)
+    paths, columns = split_paths(options), Columns.of_config(options)
+    contents = {split: [digest, _suffix_of(paths[split])] for split, digest in hash_splits(paths).items()}
     folds = options.validation_folds, options.validation_fold
-    source, origin = (
-        [_FORMAT, [contents, columns, options.encoding, folds]],
-        ", ".join(map(str, paths.values())),
-    )
-    read = partial(_read, paths, columns, options.encoding, folds)
-    return tokenize("labelled_text", source, options, read, origin, data_dir)
+    source, origin = [_FORMAT, [contents, columns, folds]], ", ".join(map(str, paths.values()))
+    return tokenize("labelled_text", source, options, partial(_read, paths, columns, folds), origin, data_dir)
 
 
-def _read(
-    paths: Mapping[str, Path],
-    columns: tuple[str, str, bool],
-    encoding: str,
-    folds: tuple[int | None, int | None],
-) -> Examples:
-    tables = {split: read_table(path, *columns, encoding) for split, path in paths.items()}
-    classes, targets = number_classes({split: table.labels for split, table in tables.items()}, paths)
+def _read(paths: Mapping[str, Path], columns: Columns, folds: tuple[int | None, int | None]) -> Examples:
+    read = {split: read_labelled_texts(path, columns) for split, path in paths.items()}
+    classes, targets = number_classes({split: own.labels for split, own in read.items()}, paths)
     splits: Splits = {}
-    for split, table in tables.items():
-        splits[split] = {"texts": np.array(table.texts, object), "targets": targets[split]}
+    for split, own in read.items():
+        splits[split] = {"texts": np.array(own.texts, object), "targets": targets[split]}
     splits = add_missing_splits(splits, classes, paths["train"])
     splits = fold_splits(splits, *folds, paths["train"])
-    left_out = sum(table.left_out for table in tables.values())
-    notes = (f"{left_out:,} rows without a text or a label left out",) if left_out else ()
-    return Examples(splits, classes, notes)
+    notes = [f"table: {form}" for form in dict.fromkeys(own.table.format.describe() for own in read.values())]
+    if left_out := sum(own.left_out for own in read.values()):
+        notes.append(f"{left_out:,} rows without a text or a label left out")
+    warnings = [warning for own in read.values() for warning in own.table.warnings]
+    return Examples(splits, classes, tuple(notes), tuple(warnings))
 
 
-def _separator_of(path: Path) -> str:
-    if path.suffix.lower() not in _SEPARATORS:
+def _suffix_of(path: Path) -> str:
+    if path.suffix.lower() not in _SUFFIXES:
         raise UserError(f"{path}: must end with .csv (commas), or .tsv, .tab or .txt (tabs)")
-    return _SEPARATORS[path.suffix.lower()]
+    return path.suffix.lower()
 
 
-def read_table(path: Path, label_column: str, text_column: str, has_header: bool, encoding: str) -> Table:
+def read_labelled_texts(path: Path, columns: Columns) -> LabelledTexts:
     """Read a table; raise UserError if it lacks a column, or a row has a different number of columns."""
-    rows = _rows(path, decode_file(path, encoding))
-    first = next(rows, None)
-    if first is None:
-        raise UserError(f"{path}: empty")
-    width = len(first[1])
-    names = first[1] if has_header else [str(number) for number in range(1, width + 1)]
-    label_index = _index_of(path, "label_column", label_column, names)
-    text_index = _index_of(path, "text_column", text_column, names)
+    table = tables.read_table(path, columns)
     texts, labels, left_out = [], [], 0
-    for line, row in rows if has_header else itertools.chain([first], rows):
-        if len(row) != width:
-            found = f"line {line:,} has {len(row)} columns"
-            raise UserError(f"{path}: {found}: must have {width} as the first line")
-        text, label = row[text_index].strip(), row[label_index].strip()
+    assert table.label is not None
+    for row in table.rows:
+        if problem := table.problem_of(row):
+            raise UserError(f"{path}: {problem}")
+        text, label = row[1][table.text].strip(), row[1][table.label].strip()
         if text and label:
             texts.append(text)
             labels.append(label)
@@ -119,37 +106,7 @@ def read_table(path: Path, label_column: str, text_column: str, has_header: bool
             left_out += 1
     if not texts:
         raise UserError(f"{path}: has no row with a text and a label")
-    return Table(texts, labels, left_out)
-
-
-def _index_of(path: Path, key: str, name: str, names: list[str]) -> int:
-    """Return the index of a column by its name, or by its number from 1."""
-    if names.count(name) > 1:
-        raise UserError(f"dataset.{key} = {name}: {path} has {names.count(name)} columns with that name")
-    if name in names:
-        return names.index(name)
-    if name.isdecimal() and len(name) < 10 and 1 <= int(name) <= len(names):
-        return int(name) - 1
-    raise UserError(f"dataset.{key} = {name}: not a column of {path}: must be one of {', '.join(names)}")
-
-
-def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of the last line of each row and the row, without empty rows.
-
-    `.csv` files have semicolons if the first line has one and no comma: many countries' spreadsheets do.
-    """
-    if _separator_of(path) == "tabs":
-        lines = enumerate(text.split("\n"), start=1)
-        yield from ((number, line.rstrip("\r").split("\t")) for number, line in lines if line.strip())
-        return
-    first = text.partition("\n")[0]
-    separator = ";" if ";" in first and "," not in first else ","
-    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        yield from ((reader.line_num, row) for row in reader if row)
-    except csv.Error as error:
-        raise UserError(f"{path}: line {reader.line_num:,}: {error}") from error
+    return LabelledTexts(texts, labels, left_out, table)
 
 
 def tokenize(
@@ -171,6 +128,8 @@ def tokenize(
     spec = {"kind": "labelled_text", "unit": vocabulary.unit, "vocabulary": len(vocabulary)}
     splits = prepared.load_arrays(folder / "arrays.npz", ("lengths", "targets", "steps"))
     notes = prepared.load_strings(folder / "about.json", "notes")
+    for warning in read_json(folder / "about.json").get("warnings", ()):
+        warn(warning)
     data = Dataset(version, {**spec, "classes": len(classes)}, splits, vocabulary, classes, notes)
     return truncate_sequences(data, options.max_length, options.truncate)
 
@@ -184,4 +143,5 @@ def _prepare(read: Callable[[], Examples], options: Imdb | LabelledText, folder:
         splits[split] = join_sequences(tokens, arrays["targets"])
     prepared.save_arrays(folder / "arrays.npz", splits)
     vocabulary.save(folder / "vocabulary.json", version)
-    write_json(folder / "about.json", {"classes": examples.classes, "notes": examples.notes})
+    about = {"classes": examples.classes, "notes": examples.notes, "warnings": examples.warnings}
+    write_json(folder / "about.json", about)

@@ -18,14 +18,14 @@ from rnn_jax.config.sections.dataset import Text
 from rnn_jax.datasets import prepared
 from rnn_jax.datasets.dataset import SPLITS, Dataset
 from rnn_jax.datasets.safe_reading import (
-    check_encoding,
     decoding,
+    encoding_of,
     hash_splits,
-    open_text,
     reading,
     split_paths,
 )
 from rnn_jax.datasets.segmentation import normalize, split_off_last_character, split_words
+from rnn_jax.datasets.text_encodings import check_encoding, open_text
 from rnn_jax.datasets.vocabulary import Vocabulary, learn_bpe, learn_characters, learn_words
 from rnn_jax.runtime.errors import UserError
 
@@ -36,11 +36,10 @@ _FORMAT = 2  # part of the version of the data: increase it when the same files 
 def load_text(*, data_dir: str | None = None, **keys: Any) -> Dataset:
     """Load a user's text, with the keys of the config section `Text`; raise UserError for an invalid file."""
     options = Text.model_construct(**keys)
-    if options.tokenizer != "bytes":
+    if options.tokenizer != "bytes" and options.encoding is not None:
         check_encoding(options.encoding)
     paths = split_paths(options)
-    contents = hash_splits(paths)
-    values = [_FORMAT, contents, [options.tokenizer, options.vocabulary_size, options.encoding]]
+    values = [_FORMAT, hash_splits(paths), [options.tokenizer, options.vocabulary_size, options.encoding]]
     origin = ", ".join(map(str, paths.values()))
     folder, version = prepared.prepare("text", values, data_dir, origin, partial(_prepare, paths, options))
     vocabulary = Vocabulary.load(folder / "vocabulary.json")
@@ -111,7 +110,8 @@ class _Part:
     block: int = _BLOCK
 
     def __iter__(self) -> Iterator[str]:
-        position, path, tokenizer, encoding = 0, self.path, self.options.tokenizer, self.options.encoding
+        position, path, tokenizer = 0, self.path, self.options.tokenizer
+        encoding = self.options.encoding or encoding_of(path)
         with (
             decoding(path, encoding),
             path.open("rb") as data,
@@ -136,7 +136,7 @@ class _NormalizedText:
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
-        self._last = ""  # a character that the next block may change
+        self._last = file.read(1).removeprefix("\ufeff")  # a character that the next block may change
         self._text = ""
 
     def read(self, size: int) -> str:

@@ -9,9 +9,11 @@ import pytest
 from rnn_jax import datasets
 from rnn_jax.datasets.dataset import Dataset
 from rnn_jax.datasets.user_files import labelled_texts
-from rnn_jax.datasets.user_files.labelled_texts import read_table
+from rnn_jax.datasets.user_files.labelled_texts import read_labelled_texts
+from rnn_jax.datasets.user_files.tables import Columns, Format
 from rnn_jax.runtime.errors import UserError
 
+FORM = "table: utf-8, lf line ends, delimiter tab, no quotes, header"
 WORDS = {"good": ("fine", "great"), "bad": ("poor", "awful")}
 
 
@@ -91,13 +93,16 @@ def test_files_of_their_own_are_taken_whole(tmp_path: Path) -> None:
 def test_long_texts_are_truncated_with_a_note(tmp_path: Path) -> None:
     file = write(tmp_path / "a.tsv", rows(100))
     whole = load(tmp_path, file)
-    assert not whole.notes
+    assert whole.notes == (FORM,)
     longer = sum(len(text.split()) > 3 for _, text in rows(100))
     for truncate, part in (("keep_first", slice(3)), ("keep_last", slice(-3, None))):
         found = load(tmp_path, file, max_length=3, truncate=truncate)
         assert texts(found, "train") == [" ".join(text.split()[part]) for text in texts(whole, "train")]
         end = truncate.removeprefix("keep_")
-        assert found.notes == (f"{longer} of 100 sequences truncated to the {end} 3 steps",)
+        assert found.notes == (
+            FORM,
+            f"{longer} of 100 sequences truncated to the {end} 3 steps",
+        )
         assert max(arrays["lengths"].max() for arrays in found.splits.values()) == 3
 
 
@@ -132,7 +137,7 @@ def test_tokens_outside_the_training_texts_are_unknown(tmp_path: Path) -> None:
         assert texts(found, "test") == [expected]
 
 
-COLUMNS = ("label", "text", True)
+COLUMNS = Columns("label", "text")
 
 
 @pytest.mark.parametrize(
@@ -145,18 +150,18 @@ COLUMNS = ("label", "text", True)
 )
 def test_commas_and_quotes(name: str, content: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content.encode())
-    found = read_table(tmp_path / name, *COLUMNS, "utf-8")
+    found = read_labelled_texts(tmp_path / name, COLUMNS)
     assert found.labels == ["1", "0"]
     assert found.texts == ['He said "no", twice', "two\nlines"]
 
 
 def test_tabs_and_no_quotes(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b'ham\t"Go until, he said\r\nspam\tFree "entry"\r\n')
-    for label, text in (("1", "2"), ("1", "2")):
-        found = read_table(tmp_path / "a.txt", label, text, False, "utf-8")
-        assert found.labels == ["ham", "spam"]
-        assert found.texts == ['"Go until, he said', 'Free "entry"']
-    found = read_table(tmp_path / "a.txt", "1", "2", True, "utf-8")
+    columns = Columns("1", "2", Format(has_header=False))
+    found = read_labelled_texts(tmp_path / "a.txt", columns)
+    assert found.labels == ["ham", "spam"]
+    assert found.texts == ['"Go until, he said', 'Free "entry"']
+    found = read_labelled_texts(tmp_path / "a.txt", columns._replace(format=Format(has_header=True)))
     assert found.labels == ["spam"]
 
 
@@ -164,7 +169,10 @@ def test_rows_without_a_text_or_a_label_are_counted(tmp_path: Path) -> None:
     content = [*rows(100), ("good", " "), ("", "some text"), ("bad", "")]
     found = load(tmp_path, write(tmp_path / "a.tsv", content))
     assert sum(found.counts.values()) == 100
-    assert found.notes == ("3 rows without a text or a label left out",)
+    assert found.notes == (
+        FORM,
+        "3 rows without a text or a label left out",
+    )
 
 
 def test_numbers_are_classes_in_their_order(tmp_path: Path) -> None:
@@ -246,7 +254,7 @@ def test_a_class_that_is_tested_and_never_learned(tmp_path: Path) -> None:
 
 def test_a_long_field_is_no_mistake(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"label,text\n1,{'word ' * 60_000}\n")
-    assert len(read_table(tmp_path / "a.csv", *COLUMNS, "utf-8").texts[0]) > 200_000
+    assert len(read_labelled_texts(tmp_path / "a.csv", COLUMNS).texts[0]) > 200_000
 
 
 def test_the_reading_is_part_of_the_name(tmp_path: Path) -> None:

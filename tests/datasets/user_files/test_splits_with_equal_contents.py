@@ -1,6 +1,5 @@
 """Splits whose files have the same contents, of every kind of data that has a file for each split."""
 
-import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -43,22 +42,24 @@ KINDS: dict[str, tuple[str, Callable[[Path, int], None], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_equal_contents_are_warned_about(kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_equal_contents_are_warned_about(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     suffix, write, options = KINDS[kind]
     files = {key: tmp_path / f"{key}{suffix}" for key in ("file", "validation_file", "test_file")}
 
     def load() -> list[str]:
-        caplog.clear()
+        capsys.readouterr()
         data_dir = {} if kind == "sequences" else {"data_dir": str(tmp_path / "data")}
         names = {key: str(file) for key, file in files.items()}
         datasets.build_dataset(name=kind, batch_size=2, **names, **options, **data_dir)
-        return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        return [line for line in capsys.readouterr().err.splitlines() if "same contents" in line]
 
     for seed, file in enumerate(files.values()):
         write(file, seed)
     assert load() == []
     shutil.copy(files["file"], files["test_file"])
     problem = "has the same contents as dataset.file: use other examples"
-    expected = [f"dataset.test_file = {files['test_file']}: {problem}"]
+    expected = [f"warning: dataset.test_file = {files['test_file']}: {problem}"]
     assert load() == expected
     assert load() == expected  # from prepared data, too

@@ -11,6 +11,7 @@ from image_kinds import gzipped_within
 from kind import Kind, Wrong, build, change_first
 
 from rnn_jax.datasets.user_files import labelled_texts
+from rnn_jax.datasets.user_files.tables import Columns, Format
 
 TEXT = "".join(f"the {animal} sat on line {line}\n" for line in range(30) for animal in ("cat", "café"))
 
@@ -47,7 +48,8 @@ def read_table(ending: str, tokenizer: str) -> Callable[[Path], Any]:
 
 def _read_rows(ending: str) -> Callable[[Path], Any]:
     def read(folder: Path) -> Any:
-        table = labelled_texts.read_table(folder / f"a{ending}", "1", "2", has_header=False, encoding="utf-8")
+        columns = Columns("1", "2", Format("utf-8", has_header=False))
+        table = labelled_texts.read_labelled_texts(folder / f"a{ending}", columns)
         assert len(table.texts) == len(table.labels) > 0, "counts differ"
         assert all(table.texts), "an empty text"
         assert all(table.labels), "an empty label"
