@@ -96,7 +96,7 @@ class LabelledText(Truncated, Folded, Text):
         None, description="whether the first line names the columns (None: found)"
     )
     delimiter: str | None = Field(
-        None, description="what separates columns: a character, tab, comma, semicolon or bar (None: found)"
+        None, description="between columns: a character, tab, comma, semicolon or bar (None: found)"
     )
     quoting: Literal["double", "none"] | None = Field(
         None, description="double quotes around fields, or none (None: found)"
