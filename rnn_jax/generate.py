@@ -19,6 +19,7 @@ from rnn_jax.reporting.formatting import printable
 from rnn_jax.reporting.terminal import print_tokens
 from rnn_jax.runtime.command import run_command
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import user_path
 
 if TYPE_CHECKING:
     from rnn_jax.models.decoding import TextGenerator
@@ -101,9 +102,9 @@ def _read_text(name: str, config: Config) -> str:
     if name == "-" and sys.stdin is None:
         raise UserError("--score -: there is no standard input")
     try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
-    except (OSError, RuntimeError) as error:  # RuntimeError: `~user` of no user
-        raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        data = sys.stdin.buffer.read() if name == "-" else user_path(name).read_bytes()
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read: {error.strerror}") from error
     if config.dataset.tokenizer == "bytes":
         return data.decode("utf-8", "surrogateescape")
     encodings = text_encodings.candidates(data[: text_encodings.START_BYTES], config.dataset.encoding)

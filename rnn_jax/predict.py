@@ -1,6 +1,7 @@
 """Predict new images, texts or sequences with a trained model."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser().parse(command.arguments)
         config = read_config_for("predict", options.workdir, _is_predicted)
         kind = TASKS[config.task.name].data
+        options.inputs = [_expanded(name) for name in options.inputs]
         # Before JAX starts.
         if kind in FILES:
             inputs.check_files(options.inputs, FILES[kind])
@@ -62,6 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             blocks = _read(kind, options.inputs, info, Columns.of_config(config.dataset))
             return _predict(blocks, kind, trained, as_json=options.json)
     return command.exit_status
+
+
+def _expanded(name: str) -> str:
+    """Return the path of an existing file below the home folder `~`; any other input, or text, as it is."""
+    path = os.path.expanduser(name)
+    return path if name.startswith("~") and os.path.exists(path) else name
 
 
 def _is_predicted(task: TaskEntry) -> bool:

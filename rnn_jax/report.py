@@ -13,6 +13,7 @@ from rnn_jax.reporting.pages.collection import collect
 from rnn_jax.reporting.pages.contents import build_contents
 from rnn_jax.runtime.command import run_command, warn
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import user_path
 
 NAME = "report.html"
 EPILOG = """\
@@ -60,9 +61,9 @@ def _parse(arguments: Sequence[str]) -> tuple[list[Path], Path]:
         raise UserError("--out: needs a value, --out=FILE")
     folders: dict[str, Path] = {}
     for folder in found.folders:
-        folders.setdefault(os.path.realpath(folder), Path(folder))
+        folders.setdefault(os.path.realpath(user_path(folder)), user_path(folder))
     default = (next(iter(folders.values())) if len(folders) == 1 else Path()) / NAME
-    out = default if found.out is None else Path(found.out)
+    out = default if found.out is None else user_path(found.out)
     if len(folders) > 1 and os.path.isfile(out):
         folders.pop(os.path.realpath(out), None)  # a shell's `*` includes the page
     return list(folders.values()), out

@@ -138,7 +138,7 @@ def test_tokens_are_coloured_by_likelihood(
         (
             ["--score", "~nosuch/a.txt"],
             2,
-            "~nosuch/a.txt: cannot be read: Could not determine home directory.",
+            "~nosuch/a.txt: cannot be read: No such file or directory",
         ),
         (["--checkpoint", "first"], 2, "argument --checkpoint: invalid choice: 'first'"),
     ],

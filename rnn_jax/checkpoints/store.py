@@ -30,7 +30,7 @@ from rnn_jax.checkpoints.format import arrange_like, nested, read_arrays, write_
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.sections import Checkpoint as Settings
 from rnn_jax.runtime.errors import CheckpointError, UserError
-from rnn_jax.runtime.files import flush, read_json
+from rnn_jax.runtime.files import flush, read_json, user_path
 
 Which = Literal["latest", "best"]
 _UNFINISHED = "unfinished-"
@@ -152,7 +152,7 @@ def path_of(folder: Path, step: int) -> Path:
 
 def open_checkpoint(path: str | Path) -> Checkpoint:
     """Verify the checkpoint in a folder, `checkpoints/00006450`; raise CheckpointError if it is invalid."""
-    path = Path(path)
+    path = user_path(path)
     manifest.verify(path)
     with contextlib.suppress(UserError):
         progress = read_json(path / _PROGRESS)
@@ -167,7 +167,7 @@ def find(folder: str | Path, which: Which = "latest") -> Checkpoint:
     Raises:
         CheckpointError: none is valid.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     if which == "best":
         return _find_best(folder)
     found, rejected = _newest(folder, open_checkpoint)

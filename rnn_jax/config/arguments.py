@@ -9,6 +9,7 @@ from rnn_jax.config.messages import nearest
 from rnn_jax.config.plugins import load_plugins
 from rnn_jax.runtime.command import version
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import user_path
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,4 +52,4 @@ class Parser(argparse.ArgumentParser):
 def _folder(text: str) -> Path:
     if not text:  # which would be the working directory
         raise argparse.ArgumentTypeError("needs a value, --workdir=DIR")
-    return Path(text)
+    return user_path(text)

@@ -21,6 +21,7 @@ from rnn_jax.config.schema import SECTIONS, Config, examine, keys, validate, wro
 from rnn_jax.config.values import overridden, read_value
 from rnn_jax.runtime.command import version
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import user_path
 
 CHOICES = {"mode": ("train", "eval"), "checkpoint": ("best", "latest")}
 FLAGS = ("config", "plugin", "workdir", *CHOICES)
@@ -73,7 +74,7 @@ def parse(arguments: Sequence[str]) -> CommandLine:
     errors += [problem.line(typed, origin) for problem in problems]
     if errors:
         raise UserError(join_lines(errors))
-    workdir = Path(flags["workdir"]) if "workdir" in flags else None
+    workdir = user_path(flags["workdir"]) if "workdir" in flags else None
     if workdir is not None:
         check_run(workdir, examined.config)
     mode, checkpoint = flags.get("mode", "train"), flags.get("checkpoint", "best")
@@ -141,7 +142,7 @@ def _hint(name: str, known: Sequence[str]) -> str:
 
 def _base(flags: Mapping[str, str]) -> tuple[Mapping[str, Any] | ConfigDict, str]:
     """The config without the typed keys, and the file it comes from."""
-    folder = RunFolder(Path(flags["workdir"])) if "workdir" in flags else None
+    folder = RunFolder(user_path(flags["workdir"])) if "workdir" in flags else None
     holds_run = folder is not None and os.path.isfile(folder.config)
     no_run = f"; {folder.path} is not a run folder (no config.json)" if folder else ""
     if flags.get("mode") == "eval" and not holds_run:

@@ -8,7 +8,6 @@ import importlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from rnn_jax.catalogue.registration import INTERACTIVE
@@ -16,6 +15,7 @@ from rnn_jax.config.composition import CATALOGUES
 from rnn_jax.config.config_files import split_source
 from rnn_jax.config.python_files import find_file, run_file
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import user_path
 
 Plugins = dict[str, dict[str, str]]
 """The origin of each entry from outside, by the key that names it and by its name:
@@ -60,7 +60,7 @@ def plugin_flags(plugins: Plugins, source: str | None = None) -> list[str]:
     `source` is the config of that command line, `my_config.py:variant`, which registers what it has itself.
     Raises UserError for an entry that was registered in an interactive session.
     """
-    file = None if source is None else str(Path(split_source(source)[0]).resolve())
+    file = None if source is None else str(user_path(split_source(source)[0]).resolve())
     entries = [(key, name, origin) for key, origins in plugins.items() for name, origin in origins.items()]
     for key, name, origin in entries:
         if origin == INTERACTIVE:

@@ -22,6 +22,7 @@ from typing import Any
 
 from rnn_jax.catalogue.registration import RUN_PACKAGE
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import user_path
 
 _INSTALLED = Path(__file__).resolve().parents[1] / "configs"
 CONFIGS = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[1] / "configs"
@@ -37,7 +38,7 @@ _folders: list[str] = []
 
 def find_file(path: str) -> Path | None:
     """Look for a file in the working directory, then for a packaged one (`configs/mnist.py`)."""
-    for candidate in (Path(path), CONFIGS.parent / path):
+    for candidate in (user_path(path), CONFIGS.parent / path):
         if os.path.isfile(candidate):  # False, where Path.is_file raises, for a name that is too long
             return candidate.resolve()
     return None

@@ -34,7 +34,7 @@ def root_of(data_dir: str | None) -> Path:
         data_dir = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
     if "://" in data_dir:
         raise UserError(f"dataset.data_dir = {data_dir}: must be a local folder")
-    return Path(os.path.expanduser(data_dir))
+    return files.user_path(data_dir, "dataset.data_dir")
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from rnn_jax.datasets.file_kinds import kind_of, require_kind
 from rnn_jax.runtime import files
 from rnn_jax.runtime.command import warn
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import user_path
 
 _MAX_JSON_BYTES = 1 << 28
 _SPLIT_KEYS = {"train": "file", "validation": "validation_file", "test": "test_file"}
@@ -57,11 +58,11 @@ def existing_path(key: str, name: str, *, folder: bool = False) -> Path:
     """Return the path of the file, or folder, that a key names; raise UserError if there is none."""
     what = "folder" if folder else "file"
     try:
-        path = Path(name).expanduser()
+        path = user_path(name)
         if path.is_dir() if folder else path.is_file():
             return path
         problem = f"is not a {what} but {kind_of(path).name}" if path.exists() else f"no such {what}"
-    except (OSError, RuntimeError, ValueError) as error:  # name too long, unknown home, zero byte
+    except (OSError, ValueError) as error:  # name too long, unknown home, zero byte
         problem = str(error)
     raise UserError(f"{key} = {name}: {problem}; set --config.{key}={what.upper()}")
 

@@ -38,6 +38,27 @@ def as_storage_errors() -> Iterator[None]:
         raise StorageError(str(error)) from error
 
 
+def user_path(text: str | Path, key: str | None = None) -> Path:
+    """Return a path that a user gives, with the home folder for `~` and `~name`.
+
+    Shells replace them in `--workdir ~/x`, and not in `--workdir=~/x`. As there, `~name` stays if there is no
+    such user, and `./~` is a folder of that name. Raises UserError, which names the key if there is one, if
+    the home folder is not known.
+    """
+    path, place = Path(text), f"{key} = {text}" if key else str(text)
+    first = path.parts[0] if path.parts else ""
+    if first.startswith("~") and not str(text).startswith("~"):
+        return path.absolute()
+    if first == "~" and os.environ.get("HOME") == "":  # would be the root folder
+        raise UserError(f"{place}: ~ is the home folder, and HOME is empty; give another path")
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        if first != "~":
+            return path
+        raise UserError(f"{place}: ~ is the home folder, and HOME is not set; give another path") from error
+
+
 def check_creatable(folder: Path) -> None:
     """Raise UserError if a missing folder cannot be created: its nearest parent is no writable folder."""
     above = next(found for found in folder.absolute().parents if os.path.exists(found))

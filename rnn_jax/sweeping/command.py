@@ -15,6 +15,7 @@ from rnn_jax.config.run_folder import default_workdir, run_name
 from rnn_jax.config.schema import keys, wrong_key
 from rnn_jax.config.values import overridden, read_value
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import user_path
 from rnn_jax.sweeping import definition
 from rnn_jax.sweeping.definition import ONLY_RANGES, Sweep
 from rnn_jax.sweeping.folder import SweepFolder
@@ -106,7 +107,7 @@ def parse(arguments: Sequence[str]) -> Command:
     if errors:
         raise UserError("\n".join(errors))
     values = {key: read_value(text, keys()[key].annotation) for key, text in typed.items()}
-    workdir = Path(flags["workdir"][-1]) if "workdir" in flags else None
+    workdir = user_path(flags["workdir"][-1]) if "workdir" in flags else None
     if workdir is not None and not set(flags) - {"plugin", "workdir", *STUDY_FLAGS}:
         base, sweep = _resumed(workdir, flags, values)
         origin = str(workdir)

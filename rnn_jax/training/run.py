@@ -20,6 +20,7 @@ from rnn_jax.runtime import devices
 from rnn_jax.runtime.devices import Devices
 from rnn_jax.runtime.distributed import joining
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import user_path
 from rnn_jax.runtime.signals import Interrupted, StopSignal
 from rnn_jax.training.build import Job, build
 from rnn_jax.training.cross_validation import last_job, train_folds
@@ -59,7 +60,7 @@ def train(
     started = time.perf_counter()
     if not isinstance(config, Config):
         config, _ = validate(config)
-    workdir, is_coordinator = Path(workdir), config.runtime.processes.is_coordinator
+    workdir, is_coordinator = user_path(workdir), config.runtime.processes.is_coordinator
     if (earlier := _finished(workdir, config)) is not None:
         if is_coordinator:
             open_run(workdir, config)  # config.json has the values last given for keys that may differ

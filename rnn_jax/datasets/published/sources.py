@@ -18,6 +18,7 @@ import numpy as np
 from rnn_jax.datasets.dataset import Splits
 from rnn_jax.datasets.safe_reading import sha256
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.files import user_path
 
 if TYPE_CHECKING:
     import requests
@@ -67,7 +68,7 @@ def locate(source: Source, manual_dir: str | None) -> dict[str, Path] | None:
     collection = os.environ.get("RNN_JAX_DATA")
     if manual_dir is None and not collection:
         return None
-    folder = Path(manual_dir or f"{collection}/{source.name}").expanduser()
+    folder = user_path(manual_dir or f"{collection}/{source.name}", "dataset.manual_dir")
     files = {name: folder / name for name in source.checksums}
     try:
         missing = [name for name, path in files.items() if not path.is_file()]

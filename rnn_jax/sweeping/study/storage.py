@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from rnn_jax.runtime.errors import StorageError, UserError
+from rnn_jax.runtime.files import user_path
 
 CONNECT_TIMEOUT_SECONDS = 12
 SQLITE_TIMEOUT_SECONDS = 60  # for another writer; SQLite admits one at a time
@@ -123,6 +124,8 @@ def _parse(url: str) -> URL:
         raise UserError(f"--storage {hide_password(url)}: must be the URL of a database, {urls}") from error
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise UserError(f"--storage {url}: is in the memory of one process; give a file, sqlite:///FILE")
+    if parsed.get_backend_name() == "sqlite":
+        parsed = parsed.set(database=str(user_path(str(parsed.database), "--storage")))
     if parsed.drivername in ("postgresql", "postgres"):  # hosting providers use both
         parsed = parsed.set(drivername="postgresql+psycopg")
     return parsed
