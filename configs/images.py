@@ -4,8 +4,12 @@
     python -m rnn_jax.main --config configs/images.py:idx --config.dataset.folder=DIR
 
 A folder of images contains a folder for each class, or folders `train`, `test` and optionally `validation`
-(or `training`, `testing` and `val`) that contain these. The images are PNG or JPEG files, all of one size.
-Data without a split gets a stratified 80/10/10 split with a fixed seed. Colours are converted to grey levels.
+(also `training`, `testing`, `val`, `valid` and `dev`, with or without `_set`) that contain these. The images
+are PNG or JPEG files, all of one size. Images in folders inside the folder of a class belong to it; hidden
+ones are not used, and what else is not used is printed with its number. Data without a split gets a
+stratified 80/10/10 split with a fixed seed. Colours are converted to grey levels, and transparent pixels to
+white. Grey PNG files of 16 bits are scaled by the number of bits that their values need. Images are never
+inverted, unless dataset.background=dark or light makes the background of every image so.
 
 IDX files have the names of MNIST's files and may be gzipped. The first twelfth of the training images is the
 validation split, as the first 5,000 of MNIST's 60,000. With both kinds, dataset.validation_examples=N uses

@@ -12,6 +12,7 @@ from rnn_jax.catalogue import TASKS
 from rnn_jax.catalogue.tasks import TaskEntry
 from rnn_jax.config.arguments import Parser
 from rnn_jax.config.run_folder import read_config_for
+from rnn_jax.config.sections.dataset import Dataset
 from rnn_jax.datasets import dataset_info
 from rnn_jax.datasets.dataset_info import DatasetInfo
 from rnn_jax.datasets.user_files import inputs, text_inputs
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from rnn_jax.inference.loading import load_trained
 
         with load_trained(config, info, options.workdir, options.checkpoint) as trained:
-            blocks = _read(kind, options.inputs, info, Columns.of_config(config.dataset))
+            blocks = _read(kind, options.inputs, info, config.dataset)
             return _predict(blocks, kind, trained, as_json=options.json)
     return command.exit_status
 
@@ -85,13 +86,15 @@ def parser() -> Parser:
     return parser
 
 
-def _read(kind: str, names: Sequence[str], info: DatasetInfo, columns: Columns) -> Iterator[list[Input]]:
+def _read(kind: str, names: Sequence[str], info: DatasetInfo, dataset: Dataset) -> Iterator[list[Input]]:
     if kind == "image":
-        return inputs.read_input_images(names, info.spec, info.background)
+        # Pictures of a user's folder are read as for training; other data sets are not made of picture files.
+        inverts = dataset.name != "image_folder" or dataset.background is not None
+        return inputs.read_input_images(names, info.spec, info.common_background, inverts=inverts)
     if kind == "sequences":
         return inputs.read_input_sequences(names, info.spec)
     assert info.vocabulary is not None
-    return text_inputs.read_input_texts(names, info.vocabulary, columns, info.classes)
+    return text_inputs.read_input_texts(names, info.vocabulary, Columns.of_config(dataset), info.classes)
 
 
 def _predict(blocks: Iterator[list[Input]], kind: str, trained: "Trained", *, as_json: bool) -> int:
@@ -110,6 +113,7 @@ def _predict(blocks: Iterator[list[Input]], kind: str, trained: "Trained", *, as
             row: dict[str, Any] = {"input": each.name, "error": each.error}
             if each.value is not None:
                 row = {"input": each.name, **_row(next(predictions), trained.info.classes)}
+                row |= {"note": each.note} if each.note else {}
             status = max(status, int("error" in row))
             if "error" in row and not as_json:
                 sys.stdout.flush()  # so that the error appears where its input would
@@ -139,7 +143,8 @@ def _line(row: dict[str, Any], *, shorten: bool) -> str:
         columns = [f"{value:.6g}" for value in row["values"]]
     else:
         columns = [f"{each['class']} {100 * each['probability']:5.1f} %" for each in row["predictions"]]
-    return f"{printable(name)}\t{printable('  '.join(columns))}"
+    note = f"\t({row['note']})" if "note" in row else ""
+    return f"{printable(name)}\t{printable('  '.join(columns))}{note}"
 
 
 if __name__ == "__main__":

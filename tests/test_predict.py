@@ -100,9 +100,50 @@ def test_predictions_for_pictures_equal_those_of_the_evaluation(
     assert_equal_predictions(rows, expected)
 
 
-def test_dark_on_light_is_inverted(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dark_on_light_is_inverted_and_noted(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All images of digits are light on dark, so that inversion changes none of them."""
     paths = write_digits(tmp_path, inverted=True)
-    assert_equal_predictions(predicted(["--workdir", digits, *paths], capsys), evaluated(digits))
+    rows = predicted(["--workdir", digits, *paths], capsys)
+    assert_equal_predictions(rows, evaluated(digits))
+    note = "inverted: the background is light, that of the data set is dark"
+    assert {row["note"] for row in rows} == {note}
+    _, out, _ = run_predict(["--workdir", digits, paths[0]], capsys)
+    assert out.endswith(f" %\t({note})\n")
+
+
+def write_stripes(folder: Path) -> Path:
+    """Write dark pictures of upright stripes (left) and lying ones (right), and a few light ones."""
+    random = np.random.default_rng(0)
+    for name, background, count in (("left", 0, 45), ("right", 0, 45), ("light", 255, 6)):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            image = np.full((12, 12), background, np.uint8)
+            at = random.integers(1, 10)
+            image[(slice(None), slice(at, at + 2)) if name == "left" else slice(at, at + 2)] = (
+                255 - background
+            )
+            Image.fromarray(image).save(folder / name / f"{name}{number:03}.png")
+    return folder
+
+
+@pytest.mark.parametrize("background", [None, "dark"])
+def test_predictions_for_files_of_a_folder_equal_those_of_the_evaluation(
+    background: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the backgrounds of the training images differ, as a key decides."""
+    folder = write_stripes(tmp_path / "pictures" / "train")
+    (tmp_path / "pictures" / "test").symlink_to(folder)
+    changes = [f"--config.dataset.folder={folder.parent}", "--config.dataset.batch_size=16"]
+    changes += [f"--config.dataset.background={background}"] if background else []
+    run = train("configs/images.py", tmp_path / "run", *changes)
+    paths = sorted(folder.glob("*/*.png"), key=lambda path: path.name)
+    rows = predicted(["--workdir", run, *paths], capsys)
+    assert_equal_predictions(rows, evaluated(run))
+    assert [row.get("note", "") != "" for row in rows] == [
+        background == "dark" and path.parent.name == "light" for path in paths
+    ]
 
 
 def test_unreadable_inputs_are_reported_and_the_rest_predicted(

@@ -66,7 +66,10 @@ DATASETS: dict[str, DatasetEntry] = {
     ),
     "idx": DatasetEntry(f"{_USER}.image_files:load_idx", options=f"{_KEYS}:Images", data="image"),
     "image_folder": DatasetEntry(
-        f"{_USER}.image_files:load_image_folder", options=f"{_KEYS}:Images", data="image", takes_data_dir=True
+        f"{_USER}.image_files:load_image_folder",
+        options=f"{_KEYS}:ImageFolder",
+        data="image",
+        takes_data_dir=True,
     ),
     "tfds": DatasetEntry(f"{_IMAGES}:load_tfds_images", data="image", takes_name=True, takes_data_dir=True),
     "synthetic": DatasetEntry(f"{_SYNTHETIC}:load_synthetic", options=f"{_KEYS}:Synthetic", data=None),

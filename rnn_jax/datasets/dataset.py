@@ -22,8 +22,9 @@ class Dataset(NamedTuple):
 
     The `kind` of the spec decides the arrays of each split; the first axis of the first one counts examples:
 
-    - "image" (`height`, `width`, `classes`, `maximum`: the pixel value of white): `inputs`, uint8 [examples,
-      height, width], and `targets`, int32 [examples];
+    - "image" (`height`, `width`, `classes`, `maximum`: the pixel value of white, and of 16-bit pictures
+      `sixteen_bit_white`: the value in their files that became white): `inputs`, uint8 [examples, height,
+      width], and `targets`, int32 [examples];
     - "labelled_text" (`unit`, `vocabulary`: the number of tokens, `classes`): `lengths`, int32 [examples],
       `targets`, int32 [examples], and `steps`, int32 [steps], the concatenated tokens of all examples;
     - "sequences" (`features`, their `means` and `deviations`, and `classes`; of a regression `outputs`,

@@ -24,8 +24,9 @@ class DatasetInfo(NamedTuple):
     name: str
     spec: dict[str, Any]
     classes: tuple[str, ...]
-    background: Background  # of the edges of its images; 'mixed' for other kinds of data
+    background: Background  # of the edges of most training images; 'mixed' for other kinds of data
     vocabulary: Vocabulary | None
+    common_background: Background = "mixed"  # of all images of all splits
 
 
 def save(data: Dataset, folder: RunFolder, *, has_checkpoint: bool) -> None:
@@ -36,7 +37,12 @@ def save(data: Dataset, folder: RunFolder, *, has_checkpoint: bool) -> None:
         data.vocabulary.save(folder.vocabulary, data.version)
     info = {"name": data.name, "version": data.version, "spec": data.spec, "classes": list(data.classes)}
     if data.spec["kind"] == "image":
-        info["background"] = pictures.background_of(data.splits["train"]["inputs"], int(data.spec["maximum"]))
+        maximum = int(data.spec["maximum"])
+        info["background"] = pictures.background_of(data.splits["train"]["inputs"], maximum)
+        found = {
+            pictures.background_of(arrays["inputs"], maximum, share=1) for arrays in data.splits.values()
+        }
+        info["common_background"] = found.pop() if len(found) == 1 else "mixed"
     write_json(folder.dataset, info)
 
 
@@ -65,8 +71,10 @@ def load(workdir: Path) -> DatasetInfo:
         raise UserError(f"{folder.dataset}: damaged")
     if not all(isinstance(name, str) for name in classes):
         raise UserError(f"{folder.dataset}: damaged: the class names must be strings")
-    if background not in get_args(Background):
-        raise UserError(f"{folder.dataset}: damaged: background = {background!r}: dark, light or mixed")
+    common = info.get("common_background", background)  # of folders of former versions
+    for key, value in (("background", background), ("common_background", common)):
+        if value not in get_args(Background):
+            raise UserError(f"{folder.dataset}: damaged: {key} = {value!r}: dark, light or mixed")
     vocabulary = Vocabulary.load(folder.vocabulary) if "unit" in spec else None  # of texts
     specs.check_spec(spec, tuple(classes), vocabulary, str(folder.dataset))
-    return DatasetInfo(str(info.get("name")), spec, tuple(classes), background, vocabulary)
+    return DatasetInfo(str(info.get("name")), spec, tuple(classes), background, vocabulary, common)

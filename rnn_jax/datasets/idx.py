@@ -20,6 +20,14 @@ FILES = {  # the names of MNIST's files: images and labels of each split
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
 _MAGIC = {"images": 2051, "labels": 2049}
+_TYPES = {
+    8: "bytes",
+    9: "signed bytes",
+    11: "16-bit integers",
+    12: "32-bit integers",
+    13: "floats",
+    14: "doubles",
+}
 
 
 def image_spec(height: int, width: int, classes: int) -> Spec:
@@ -51,17 +59,31 @@ def read_idx(path: Path, contents: str) -> np.ndarray:
         header = file.read(size)
         magic = int.from_bytes(header[:4], "big")
         if len(header) >= 4 and magic != _MAGIC[contents]:
-            found = next((f"has {other}" for other in _MAGIC if _MAGIC[other] == magic), "not an IDX file")
             expected = f"{contents} ({_MAGIC[contents]})"
-            raise UserError(f"{path}: {found} (magic number {magic}): must have {expected}")
+            raise UserError(f"{path}: {_describe(header)} (magic number {magic}): must have {expected}")
         if len(header) < size:
             raise UserError(f"{path}: truncated: {len(header)} bytes: must begin with a header of {size}")
         shape = struct.unpack(f">{axes}I", header[4:])
         expected = math.prod(shape)
         data, surplus = file.read_up_to(expected)
     if (actual := len(data) + surplus) != expected:
+        if actual == math.prod(struct.unpack(f"<{axes}I", header[4:])):
+            raise UserError(f"{path}: has a header with little-endian sizes: must be big-endian")
         problem = "truncated" if actual < expected else "too long"
         raise UserError(f"{path}: {problem}: {actual:,} bytes of {contents}: the header claims {expected:,}")
     if expected == 0:
         raise UserError(f"{path}: has no {contents}")
     return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _describe(header: bytes) -> str:
+    """Return what a file with another magic number has."""
+    for other, magic in _MAGIC.items():
+        if header[:4] == magic.to_bytes(4, "big"):
+            return f"has {other}"
+        if header[:4] == magic.to_bytes(4, "little"):
+            return f"has {other} with little-endian numbers, which no IDX file has"
+    if header[:2] == b"\0\0" and header[2] in _TYPES:
+        axes = f"{header[3]} {'axis' if header[3] == 1 else 'axes'}"
+        return f"has {_TYPES[header[2]]} of {axes}"
+    return "not an IDX file"

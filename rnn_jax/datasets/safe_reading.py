@@ -29,11 +29,15 @@ _DATASETS: dict[type[OwnFiles], str] = {
 }
 
 
-def require_inside(folder: Path, path: Path) -> Path:
-    """Return the path; raise UserError if it leads out of the folder, by a link or by `..`."""
+def require_inside(folder: Path, path: Path, key: str | None = None) -> Path:
+    """Return the path; raise UserError if it leads out of the folder, by a link or by `..`.
+
+    `key` is the config key that allows such links, if there is one.
+    """
     if path.resolve().is_relative_to(folder.resolve()):
         return path
-    raise UserError(f"{path}: leads out of {folder}: must be inside; put the file itself there")
+    allow = f", or set --config.{key}=True" if key else ""
+    raise UserError(f"{path}: leads out of {folder}: must be inside; put the file itself there{allow}")
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from rnn_jax.runtime.errors import UserError
 _Count = Annotated[int, Field(ge=1, le=1 << 31)]
 _Side = Annotated[int, Field(ge=1, le=1 << 14)]  # pixels
 _Maximum = Annotated[int, Field(ge=1, le=255)]
+_White = Annotated[int, Field(ge=1, le=65_535)]
 _Means = list[Annotated[float, Field(gt=-3e38, lt=3e38)]]
 _Deviations = list[Annotated[float, Field(gt=0, lt=3e38)]]
 _TEXT = {"unit": Unit, "vocabulary": _Count}
@@ -24,6 +25,7 @@ _KEYS: dict[str, dict[str, Any]] = {  # of the spec of each kind of data, with t
     "numbers": {},
 }
 _CLASSIFIED_SEQUENCES = {**_SEQUENCES, "classes": _Count}
+_OPTIONAL = {"sixteen_bit_white": _White}
 # The lists whose number of values is that of a key:
 _LISTS = {"features": ("means", "deviations"), "outputs": ("target_means", "target_deviations")}
 
@@ -37,6 +39,7 @@ def check_spec(spec: Spec, classes: tuple[str, ...], vocabulary: Vocabulary | No
     if not isinstance(kind, str) or kind not in _KEYS:
         raise UserError(f"{where}: damaged: kind = {kind!r}: must be one of {', '.join(_KEYS)}")
     keys = _CLASSIFIED_SEQUENCES if kind == "sequences" and "classes" in spec else _KEYS[kind]
+    keys = keys | {key: value for key, value in _OPTIONAL.items() if key in spec}
     strict = ConfigDict(strict=True, allow_inf_nan=False)
     try:
         create_model("Spec", __config__=strict, **keys).model_validate(dict(spec))

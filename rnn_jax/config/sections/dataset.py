@@ -117,6 +117,15 @@ class Images(Folded):
     validation_examples: int | None = Field(
         None, ge=1, description="size of the validation split, cut from train (None: see configs/images.py)"
     )
+    follow_links: bool = Field(False, description="read files by links that lead out of the folder")
+
+
+class ImageFolder(Images):
+    """Keys of `image_folder`."""
+
+    background: Literal["dark", "light"] | None = Field(
+        None, description="invert images whose edges are not mostly so (None: none), also in predictions"
+    )
 
 
 class Generated(Section):

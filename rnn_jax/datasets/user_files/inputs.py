@@ -35,6 +35,7 @@ class Input(NamedTuple):
     name: str
     value: np.ndarray | None  # an image [height, width], tokens [steps], or measured steps [steps, features]
     error: str | None = None
+    note: str | None = None  # how its background differs from that of the data set
 
 
 def check_files(names: Sequence[str], kind: str) -> None:
@@ -86,15 +87,27 @@ def _existing(name: str) -> Path | None:
         return None
 
 
-def read_input_images(names: Sequence[str], spec: Spec, background: Background) -> Iterator[list[Input]]:
-    """Read pictures of any size as images of a data set with that spec and background."""
+def read_input_images(
+    names: Sequence[str], spec: Spec, background: Background, *, inverts: bool
+) -> Iterator[list[Input]]:
+    """Read pictures of any size as images of a data set with that spec.
+
+    A picture is noted if its background is not `background`, that of all images of the data set ('mixed':
+    they differ). It is inverted if `inverts`, which must leave every image of the data set as it is.
+    """
     height, width, maximum = (int(spec[key]) for key in ("height", "width", "maximum"))
 
     def read(name: str) -> Input:
         try:
-            return Input(name, pictures.fit(pictures.read(Path(name)), height, width, maximum, background))
+            picture = pictures.read(Path(name), spec.get("sixteen_bit_white"))
         except UserError as error:
             return Input(name, None, str(error))
+        note, own = None, pictures.background_of(picture[None], 255)
+        if background not in ("mixed", own):
+            action = "inverted" if inverts else "not inverted"
+            note = f"{action}: the background is {own}, that of the data set is {background}"
+            picture = 255 - picture if inverts else picture
+        return Input(name, pictures.fit(picture, height, width, maximum), note=note)
 
     for block in blocks(names):
         yield [read(name) for name in block]

@@ -3,14 +3,16 @@
 import gzip
 import hashlib
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 from idx_files import idx
+from PIL import Image
 
 from rnn_jax import datasets
-from rnn_jax.datasets.idx import read_idx, read_pair
+from rnn_jax.datasets.idx import FILES, read_idx, read_pair
 from rnn_jax.runtime.errors import UserError
 
 IMAGES = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
@@ -48,6 +50,22 @@ WRONG_IMAGES = {
     ),
     "transposed": (idx(IMAGES.swapaxes(1, 2)), "has images of 3x4 pixels: must be 4x3"),
     "none": (idx(IMAGES[:0]), "has no images"),
+    "little-endian": (
+        b"\3\x08\0\0" + struct.pack("<III", 2, 4, 3) + IMAGES.tobytes(),
+        "has images with little-endian numbers, which no IDX file has (magic number 50855936): must have",
+    ),
+    "little-endian sizes": (
+        b"\0\0\x08\3" + struct.pack("<III", 2, 4, 3) + IMAGES.tobytes(),
+        "has a header with little-endian sizes: must be big-endian",
+    ),
+    "in colour": (
+        idx(IMAGES[..., None].repeat(3, axis=-1)),
+        "has bytes of 4 axes (magic number 2052): must have images (2051)",
+    ),
+    "floats": (
+        b"\0\0\x0d\3" + struct.pack(">III", *IMAGES.shape) + IMAGES.astype(">f4").tobytes(),
+        "has floats of 3 axes (magic number 3331): must have images (2051)",
+    ),
 }
 
 
@@ -66,6 +84,10 @@ WRONG_LABELS = {
     "cut off": (idx(LABELS)[:-1], "truncated: 1 bytes of labels: the header claims 2"),
     "images": (idx(IMAGES), "has images (magic number 2051): must have labels (2049)"),
     "none": (idx(LABELS[:0]), "has no labels"),
+    "32-bit integers": (
+        b"\0\0\x0c\1" + struct.pack(">I", 2) + LABELS.astype(">i4").tobytes(),
+        "has 32-bit integers of 1 axis (magic number 3073): must have labels (2049)",
+    ),
 }
 
 
@@ -135,3 +157,31 @@ def test_real_mnist(prepared_real_data: Path, monkeypatch: pytest.MonkeyPatch) -
     assert list(np.bincount(mnist.splits["test"]["targets"])) == published
     train_mean = np.concatenate([mnist.splits[s]["inputs"] for s in ("train", "validation")]).mean() / 255
     assert round(float(train_mean), 5) == 0.13066
+
+
+@pytest.mark.skipif(COLLECTION is None, reason="RNN_JAX_DATA is not set")
+@pytest.mark.matrix
+def test_real_mnist_is_the_same_as_idx_files_and_as_pictures(
+    prepared_real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images, labels and their order; `configs/images.py` has the recipe of `configs/mnist.py`."""
+    monkeypatch.setenv("RNN_JAX_DATA", str(COLLECTION))
+    keys = {"batch_size": 128, "data_dir": str(prepared_real_data)}
+    mnist = datasets.build_dataset(name="mnist", **keys)
+    originals = Path(str(COLLECTION)) / "mnist"
+    for split, (images, labels) in FILES.items():
+        arrays = read_pair(originals / images, originals / labels)
+        for number, (image, label) in enumerate(zip(arrays["inputs"], arrays["targets"], strict=True)):
+            path = tmp_path / "png" / split / str(label) / f"{number:05}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path, compress_level=1)
+    idx_files = datasets.build_dataset(name="idx", folder=str(originals), **keys)
+    keys["data_dir"] = str(tmp_path / "data")
+    png = datasets.build_dataset(
+        name="image_folder", folder=str(tmp_path / "png"), validation_examples=5_000, **keys
+    )
+    for other in (idx_files, png):
+        assert (other.spec, other.classes) == (mnist.spec, mnist.classes)
+        for split, arrays in mnist.splits.items():
+            for name, array in arrays.items():
+                np.testing.assert_array_equal(other.splits[split][name], array, strict=True)

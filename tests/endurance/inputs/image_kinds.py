@@ -110,7 +110,7 @@ def _read_picture(name: str) -> Callable[[Path], Any]:
         found = pictures.read(folder / name)
         assert found.ndim == 2, "not a grey image"
         assert found.dtype == np.uint8, "not uint8"
-        fitted = pictures.fit(found, 8, 8, 255, "dark")
+        fitted = pictures.fit(found, 8, 8, 255)
         assert fitted.shape == (8, 8), "the size is wrong"
         return found.tolist()
 
