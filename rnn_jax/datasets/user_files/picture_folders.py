@@ -213,9 +213,8 @@ def _check_nesting(folder: _Folder) -> None:
         (name,) = inner
         problem = f"has one folder with pictures, {name}, which contains folders"
         raise UserError(f"{folder.path}: {problem}; set --config.dataset.folder={folder.path / name}")
-    shared = [
-        name for name, number in Counter(each for own in inner.values() for each in own).items() if number > 1
-    ]
+    times = Counter(each for own in inner.values() for each in own)
+    shared = sorted(name for name, number in times.items() if number > 1)
     if shared:
         problem = f"its folders {_list(list(inner))} contain the same folders ({_list(shared)})"
         remedy = "name splits train, validation and test, or put the pictures of a class into its folder"
