@@ -41,15 +41,15 @@ class Log:
     def resume(self, step: int, evaluated_at: int | None = None) -> None:
         """Drop what was logged after `step`, from where the run resumes and logs it again.
 
-        Evaluations are kept up to `evaluated_at` (None: `step`). Test metrics of the last step are dropped,
-        since test is evaluated again.
+        Evaluations are kept up to `evaluated_at` (None: `step`). Test metrics are dropped, whatever their
+        step is, since test is evaluated again.
         """
         last_evaluation = step if evaluated_at is None else min(step, evaluated_at)
 
         def is_kept(row: Mapping[str, Any]) -> bool:
             split = row.get("split")
             last = step if split in TRAINING_SPLITS else last_evaluation
-            return row["step"] < last or (row["step"] == last and split in REPEATABLE_SPLITS)
+            return split in REPEATABLE_SPLITS and row["step"] <= last
 
         self._metrics.keep(is_kept)
         self._timing.keep(lambda row: row["step"] <= step)

@@ -77,12 +77,35 @@ class SweepFolder:
             remedy = "give another --workdir, or that sweep"
             raise UserError(f"{self.path} contains another sweep: {found}\n{remedy}")
 
-    def open(self, base: Base, sweep: Sweep, objective: Objective, study: str | None = None) -> None:
-        """Create the folder, or open it to resume; raise as `check`, or UserError if it cannot be written."""
+    def check_data(self, data: str | None) -> str | None:
+        """Return the data of the sweep here, None if unknown; raise UserError if they are not `data`."""
+        there = self._read().get("data") if self.sweep.exists() else None
+        if None not in (there, data) and there != data:
+            found = f"the sweep is of the data {there}, and the data are {data}"
+            raise UserError(f"{self.path}: {found}\nrestore the original data, or give another --workdir")
+        return there
+
+    def open(
+        self,
+        base: Base,
+        sweep: Sweep,
+        objective: Objective,
+        study: str | None = None,
+        data: str | None = None,
+    ) -> None:
+        """Create the folder, or open it to resume.
+
+        `data` are the names and versions of the data, None where only the process that trains knows them.
+        Raises as `check`, and UserError if it cannot be written, or its members were trained on other data.
+        """
         self.check(base, sweep, study)
+        there = self.check_data(data)
         make_folder(self.path)
         # The objective is for reports on a sweep that is still running.
-        content = sweep_content(base, sweep, study) | {"objective": objective.to_json()}
+        content = sweep_content(base, sweep, study) | {
+            "objective": objective.to_json(),
+            "data": data or there,
+        }
         content = json.loads(json.dumps(content))
         if not self.sweep.exists() or read_json(self.sweep) != content:  # workers of a study open it at once
             write_json(self.sweep, content)

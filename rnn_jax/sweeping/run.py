@@ -66,10 +66,10 @@ def run_sweep(command: Command, console: Console) -> tuple[list[Row], Objective]
             for group in groups:
                 if results.read_rows(group.members, folder) is None:
                     _check_memory(group)
-        objective = groups[0].job.task.objective
+        objective, data = groups[0].job.task.objective, describe_data([group.job for group in groups])
         make_folder(folder.path)
         with locked(folder.path):
-            folder.open(command.base, command.sweep, objective)
+            folder.open(command.base, command.sweep, objective, data=data)
             _print_header(console, command, groups)
             rows = _train_all(groups, command.sweep, folder, console, stop)
             for row in results.rows_to_test(rows, objective, command):
@@ -117,6 +117,13 @@ def build_jobs(groups: Sequence[Sequence[Member]]) -> list[Job]:
     return jobs
 
 
+def describe_data(jobs: Sequence[Job]) -> str:
+    """Return the name, version and sizes of the data of all jobs, different data one after another."""
+    found = [(f"{job.data.name} {job.data.version}", job.data.counts) for job in jobs]
+    texts = [f"{name}: {', '.join(f'{n} {split}' for split, n in counts.items())}" for name, counts in found]
+    return "; ".join(dict.fromkeys(texts))
+
+
 def _halving(sweep: Sweep, plan: Plan, count: int) -> Halving:
     """The evaluations that prune points of a program with `count` members, and how many points continue."""
     points, halving = count // sweep.seeds, sweep.halving
@@ -157,9 +164,10 @@ def _train(
     """Train one program, after `done` updates by earlier ones, with `best` as their best metrics."""
     where, config = _devices(group), group.members[0].config
     with memory.explain_out_of_memory(config, len(group.members)):
+        has_checkpoint = bool(store.steps(folder.checkpoints(group.number)))
         folders = [open_run(folder.member(each.number).path, each.config) for each in group.members]
         for own in folders:
-            dataset_info.save(group.job.data, own, has_checkpoint=bool(store.steps(own.checkpoints)))
+            dataset_info.save(group.job.data, own, has_checkpoint=has_checkpoint)
         hypers = [split_hyper(member.config)[1] for member in group.members]
         varied = Members(
             {name: np.array([hyper[name] for hyper in hypers], np.float32) for name in hypers[0]},

@@ -24,7 +24,7 @@ from rnn_jax.sweeping import members, results
 from rnn_jax.sweeping.command import Command, StudyOptions, parse, without
 from rnn_jax.sweeping.folder import SweepFolder, comparable_values, sweep_content
 from rnn_jax.sweeping.results import Row
-from rnn_jax.sweeping.run import build_jobs
+from rnn_jax.sweeping.run import build_jobs, describe_data
 from rnn_jax.sweeping.study.storage import hide_password
 from rnn_jax.sweeping.study.study import Study, open_study
 from rnn_jax.sweeping.study.trials import FinishedTrial
@@ -109,15 +109,15 @@ def _join(command: Command, options: StudyOptions) -> tuple[str, Study, TrialSet
     base, sweep, folder = command.base, command.sweep, SweepFolder(command.workdir)
     jobs = build_jobs(members.groups(command.members))
     objective = jobs[0].task.objective
-    data = [(f"{job.data.name} {job.data.version}", job.data.counts) for job in jobs]
-    counted = [f"{name}: {', '.join(f'{n} {split}' for split, n in counts.items())}" for name, counts in data]
+    data = describe_data(jobs)
+    folder.check_data(data)
     content = comparable_values(sweep_content(base, sweep, options.name))
     content["runtime.matmul_precision"] = command.members[0].config.runtime.matmul_precision
-    content["the data"] = "; ".join(dict.fromkeys(counted))
+    content["the data"] = data
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     recorded = {"content": content, "versions": versions, "commit": commit()}
     study = open_study(options, sweep, members.points(sweep) if sweep.grid else [], objective, recorded)
-    folder.open(base, sweep, objective, options.name)
+    folder.open(base, sweep, objective, options.name, data)
     study.require_folder(folder.token(), str(command.workdir))
     return describe(jobs[0].data)["data"], study, TrialSettings(command, objective, is_run=sweep.seeds == 1)
 

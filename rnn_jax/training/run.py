@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_jax.checkpoints import store
-from rnn_jax.config.run_folder import RunFolder, open_run, read_config
+from rnn_jax.config.run_folder import RunFolder, check_run, open_run, read_config
 from rnn_jax.config.schema import Config, validate
 from rnn_jax.datasets import dataset_info
 from rnn_jax.reporting import charts
@@ -33,7 +33,7 @@ from rnn_jax.training.population.pruning import Halving
 from rnn_jax.training.population.steps import Members
 from rnn_jax.training.program import load
 from rnn_jax.training.progress import DIVERGED, PRUNED, RUNNING, MemberStatus, Progress
-from rnn_jax.training.session import Run, begin, open_session
+from rnn_jax.training.session import Run, begin, open_session, reopen
 
 STATUSES = {RUNNING: "interrupted", PRUNED: "pruned", DIVERGED: "diverged"}
 """What summary.json calls the status of a member that has ended; others are finished."""
@@ -62,6 +62,8 @@ def train(
         config, _ = validate(config)
     workdir, is_coordinator = user_path(workdir), config.runtime.processes.is_coordinator
     if (earlier := _finished(workdir, config)) is not None:
+        check_run(workdir, config)
+        dataset_info.check_version(build(config).data, RunFolder(workdir))
         if is_coordinator:
             open_run(workdir, config)  # config.json has the values last given for keys that may differ
         return earlier
@@ -75,6 +77,8 @@ def train(
     with open_session(config, workdir) as (folder, stop, is_new):
         try:
             job, where = _prepare(config, folder, stop, is_new)
+            if is_coordinator:
+                reopen(folder, config)
             if folds is not None:
                 job = last_job(job, config, folds)
             display, checkpoints = Display(console, job), folder.checkpoints
@@ -164,7 +168,7 @@ def _conclude(program: Trainable, state: Any, progress: Progress, run: Run) -> d
     except Interrupted as interrupted:
         return summary.write("interrupted", step, member, rate, reason=interrupted.signal.name)
     for split, found in tested.items():
-        run.logs[0].metrics(step, split, found)
+        run.logs[0].metrics(step if member.best_step is None else member.best_step, split, found)
     written = summary.write("finished", step, member, rate, tested=tested)
     charts.curves(run.folders[0].path, program.job.task.objective)
     return written

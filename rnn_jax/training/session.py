@@ -14,7 +14,15 @@ import jax
 from rnn_jax.catalogue import CELLS
 from rnn_jax.checkpoints import store
 from rnn_jax.checkpoints.saver import Saver
-from rnn_jax.config.run_folder import MAY_DIFFER, NOT_STORED, RunFolder, make_folder, open_run, sweep_of
+from rnn_jax.config.run_folder import (
+    MAY_DIFFER,
+    NOT_STORED,
+    RunFolder,
+    check_run,
+    make_folder,
+    open_run,
+    sweep_of,
+)
 from rnn_jax.config.schema import Config
 from rnn_jax.config.values import flatten
 from rnn_jax.models.parameter_groups import matrices_without_group
@@ -37,8 +45,9 @@ from rnn_jax.training.summary import Summary, constants
 
 @contextlib.contextmanager
 def open_session(config: Config, workdir: Path) -> Iterator[tuple[RunFolder, StopSignal, bool]]:
-    """Handle signals and out-of-memory errors, lock the run folder, and open it; yield whether it is new.
+    """Handle signals and out-of-memory errors, lock the run folder, and check it; yield whether it is new.
 
+    A new folder gets its config.json; `reopen` writes that of another, once its data were checked.
     Only the coordinator process of a run writes into the run folder; what another process would write goes to
     a temporary folder, while it reads the run's checkpoints.
 
@@ -59,9 +68,15 @@ def open_session(config: Config, workdir: Path) -> Iterator[tuple[RunFolder, Sto
         if (sweep := sweep_of(workdir)) is not None:  # which trains in the folders of its members
             stack.enter_context(locked(sweep))
         stack.enter_context(locked(workdir))
-        if (summary := folder.read_summary() or {}).get("status") == "finished":
-            folder.write_summary({**summary, "status": "running"})  # it is to be trained for longer
-        yield open_run(workdir, config), stop, is_new
+        check_run(workdir, config)
+        yield open_run(workdir, config) if is_new else folder, stop, is_new
+
+
+def reopen(folder: RunFolder, config: Config) -> None:
+    """Write the config of a run that is about to be trained, for longer where it has finished."""
+    open_run(folder.path, config)
+    if (summary := folder.read_summary() or {}).get("status") == "finished":
+        folder.write_summary({**summary, "status": "running"})
 
 
 class Run(NamedTuple):

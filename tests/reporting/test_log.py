@@ -93,6 +93,15 @@ def test_resuming_drops_later_steps_and_a_torn_line(tmp_path: Path, logs: list[L
     assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.jsonl", "timing.jsonl"]
 
 
+def test_test_metrics_are_dropped_whatever_their_step(tmp_path: Path, logs: list[Log]) -> None:
+    log = open_log(tmp_path, logs)
+    for step, split in ((5, "validation"), (10, "validation"), (5, "test"), (10, "last_tenth")):
+        log.metrics(step, split, {"loss": 1.0})
+    log.resume(10, 10)
+    found = [(row["step"], row["split"]) for row in read_lines(tmp_path / "metrics.jsonl")]
+    assert found == [(5, "validation"), (10, "validation")]
+
+
 def test_reading_skips_damaged_lines(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     assert read_lines(path) == []

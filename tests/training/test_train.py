@@ -134,10 +134,10 @@ def test_test_figures_are_the_best_checkpoints(straight: tuple[Path, dict[str, A
 def test_a_finished_run_is_not_trained_again(
     straight: tuple[Path, dict[str, Any]], tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build_nothing(config: Config) -> None:
+    def load_nothing(*_: Any) -> None:
         raise AssertionError("a finished run was started again")
 
-    monkeypatch.setattr(run, "build", build_nothing)
+    monkeypatch.setattr(run, "load", load_nothing)
     assert train(tiny(FULL), straight[0], console=Interrupting()) == straight[1]
 
 
