@@ -72,11 +72,39 @@ def find(rows: Sequence[Record], config: str, overrides: Mapping[str, Any], seed
     return next((row for row in reversed(rows) if _identity(row)[:3] == wanted), None)
 
 
+def latest(rows: Sequence[Record]) -> list[Record]:
+    """Return the latest record of each run, which an older commit may have trained too.
+
+    Records of a config on other data than its latest record's are left out: their metrics are not comparable.
+    Rows that are not records of runs are returned as they are.
+    """
+    found: dict[Any, Record] = {}
+    data: dict[str, Any] = {}
+    for row in rows:
+        found[_run_of(row) if "config" in row else id(row)] = row
+        if "config" in row and row.get("dataset"):
+            data[_config_of(row)] = row["dataset"]
+    return [
+        row
+        for row in found.values()
+        if "config" not in row or not row.get("dataset") or row["dataset"] == data[_config_of(row)]
+    ]
+
+
+def _config_of(row: Record) -> str:
+    """Return the config and its overrides, whatever their order."""
+    return json.dumps([row["config"], row["overrides"]], sort_keys=True)
+
+
+def _run_of(row: Record) -> tuple[Any, ...]:
+    return _config_of(row), row["seed"], row.get("sweep"), row.get("trial")
+
+
 def table(rows: Sequence[Record], columns: Sequence[Column]) -> str:
     """Return a Markdown table with a row per config and overrides, from the latest record of each seed."""
     groups: dict[str, dict[int, Record]] = {}
-    for row in rows:
-        groups.setdefault(describe([row]), {})[row["seed"]] = row
+    for row in latest(rows):
+        groups.setdefault(_config_of(row), {})[row["seed"]] = row
     lines = [
         "| " + " | ".join(column.heading for column in columns) + " |",
         "|---|" + "---:|" * (len(columns) - 1),

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     check = bool(arguments)
     reports = {path.parent: _run(path) for path in sorted(HERE.glob("*/report.py"))}
     tables = {
-        name: make(records.read(folder / "results.jsonl"))
+        name: make(records.latest(records.read(folder / "results.jsonl")))
         for folder, report in reports.items()
         for name, make in report["TABLES"].items()
     }

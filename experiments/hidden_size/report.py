@@ -43,7 +43,8 @@ TABLES = {"hidden_size": _by_size}
 @styled()
 def draw(folder: Path) -> Path:
     """Draw figure.png: validation accuracy by hidden size, a line per learning rate."""
-    rows = [row for row in records.read(folder / "results.jsonl") if row["best"] is not None]
+    rows = records.latest(records.read(folder / "results.jsonl"))
+    rows = [row for row in rows if row["best"] is not None]
     figure = new_figure(7, 4.4)
     axes = figure.add_subplot()
     for rate, colour in zip(RATES, ("#7fa8d6", "#3b6fb6", "#e0752d"), strict=True):

@@ -26,7 +26,8 @@ TABLES = {
 @styled()
 def draw(folder: Path) -> Path:
     """Draw figure.png: validation accuracy by learning rate, a dot per seed, a line through the means."""
-    rows = [row for row in records.read(folder / "results.jsonl") if row["best"] is not None]
+    rows = records.latest(records.read(folder / "results.jsonl"))
+    rows = [row for row in rows if row["best"] is not None]
     rates = sorted({row["overrides"][RATE] for row in rows})
     figure = new_figure(7, 4.4)
     axes = figure.add_subplot()

@@ -23,7 +23,7 @@ STUDIES = {
 
 def tpe(rows: Sequence[Record]) -> str:
     """Return a row for the grid and for each study: training steps, best model, best point."""
-    grid = records.read(GRID)
+    grid = records.latest(records.read(GRID))
     lines = [
         "| search | models | completed | training steps | best model | best point, three seeds |",
         "|---|---:|---:|---:|---:|---:|",

@@ -120,3 +120,24 @@ def test_each_machine_is_listed_once() -> None:
     rows = [{"hardware": {"cpu": cpu, "cores": 2}} for cpu in ("Zen 4", "Zen 5", "Zen 4")]
     assert records.machines(rows) == "Zen 4, 2 cores; Zen 5, 2 cores"
     assert records.machines([{"hardware": {"cpu": "Zen 4", "cores": 1}}]) == "Zen 4, 1 core"
+
+
+def test_a_run_recorded_at_two_commits_counts_once(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    one, two = (
+        {"model.cell": "gru", "train.duration_steps": 9},
+        {"train.duration_steps": 9, "model.cell": "gru"},
+    )
+    add(path, 0, 0.5, commit="old", overrides=one)
+    add(path, 0, 0.9, commit="new", overrides=two)
+    add(path, 1, 0.8, commit="new", overrides=one)
+    rows = records.latest(records.read(path))
+    assert [(row["seed"], row["test"]["accuracy"]) for row in rows] == [(0, 0.9), (1, 0.8)]
+    columns = [Column("seeds", records.count), Column("accuracy", records.percent("test.accuracy"))]
+    assert records.table(records.read(path), columns).splitlines()[2:] == ["| 2 | 85.00 ± 7.07 % |"]
+
+
+def test_records_on_older_data_are_left_out() -> None:
+    row: dict[str, Any] = {"config": "a", "overrides": {}}
+    rows = [{**row, "seed": seed, "dataset": {"version": version}} for seed, version in enumerate("112")]
+    assert records.latest([*rows, {"workload": "rows"}]) == [rows[2], {"workload": "rows"}]
