@@ -48,15 +48,16 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _print_results(rows: list[dict[str, Any]], objective: Objective, last_note: str, console: Console) -> int:
-    """Print the five best points, and notes; return the exit status."""
+    """Print the five best points, or the best of each data set, and notes; return the exit status."""
     ranked, best = sweep_report.rank_points(rows, objective), []
-    for found in ranked[:5]:
+    winners = sweep_report.winners(ranked)
+    for found in ranked[:5] if len(winners) == 1 else winners:
         values = ", ".join(f"{key.partition('.')[2]} = {value}" for key, value in found.point.items())
         best.append((values, {f"validation {objective.metric}": found.mean}))
     statuses, ends = Counter(row["status"] for row in rows), ("diverged", "failed", "pruned")
     notes = [f"{statuses[end]} of {len(rows)} members {end}" for end in ends if statuses[end]]
     console.results(best, [*notes, last_note])
-    if ranked[0].has_result:
+    if winners[0].has_result:
         return 0
     return DivergedError.exit_status if statuses["diverged"] else 1
 

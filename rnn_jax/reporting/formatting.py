@@ -37,9 +37,9 @@ def format_spread(name: str, values: Sequence[float]) -> str:
     if len(values) == 1:
         return text
     mean, space, percent = text.partition(" ")
-    decimals = len(mean.partition(".")[2])
+    decimals, kind = (2, "e") if "e" in mean else (len(mean.partition(".")[2]), "f")
     deviation = statistics.stdev(values) * (100 if percent else 1)
-    return f"{mean} ± {deviation:.{decimals}f}{space}{percent}"
+    return f"{mean} ± {deviation:.{decimals}{kind}}{space}{percent}"
 
 
 def scalars(metrics: Mapping[str, Any]) -> dict[str, float | None]:

@@ -3,14 +3,12 @@
 Points are ranked by their mean objective over seeds, keys by their importance.
 """
 
-import json
-import math
 import re
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,49 +17,37 @@ from rnn_jax.reporting import charts
 from rnn_jax.reporting.charts import Series, axis_label, new_figure, save, scaled, short_label, styled
 from rnn_jax.reporting.formatting import format_spread, in_order, one_line, scalars
 from rnn_jax.reporting.log import read_lines
+from rnn_jax.reporting.sweep_points import (
+    FAILED,
+    Point,
+    Ranked,
+    RankedPoint,
+    Row,
+    importances,
+    rank_points,
+    winners,
+)
 from rnn_jax.runtime.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Row = Mapping[str, Any]
-FAILED = ("diverged", "failed")
-BEHIND = (*FAILED, "pruned")
-"""Statuses ranked behind all others, whatever the best value was."""
 MAX_ROWS = 50  # of the table
 MAX_CURVES, MAX_LABELS, MAX_TICKS = 40, 5, 6  # of a plot
-MAX_BINS = 5  # for the importance of a key
 
 
-class RankedPoint(NamedTuple):
-    """A point of a sweep and its results."""
-
-    point: dict[str, Any]
-    rows: list[Row]  # of its members, by seed
-    values: list[float]  # the best objective of each member that has one
-
-    @property
-    def has_result(self) -> bool:
-        """Whether any member has a value and neither diverged nor failed."""
-        return any(row["best"] is not None and row["status"] not in FAILED for row in self.rows)
-
-    @property
-    def mean(self) -> float:
-        """The mean objective; NaN if no member has one."""
-        return statistics.mean(self.values) if self.values else math.nan
-
-
-Ranked = Sequence[RankedPoint]
-
-
-def write(folder: Path, rows: Sequence[Row], objective: Objective, command: str) -> Path:
+def write(
+    folder: Path, rows: Sequence[Row], objective: Objective, command_of: Callable[[Point], str]
+) -> Path:
     """Write report.md and its plots into a sweep folder, and return its path.
 
-    `rows` are those of its results.jsonl, ranked by `objective`; `command` trains the winner alone.
+    `rows` are those of its results.jsonl, ranked by `objective`; `command_of` returns the command that trains
+    a point alone.
     """
     ranked, keys = rank_points(rows, objective), list(rows[0]["point"])
-    text = ["# Sweep\n", _winner(ranked[0], objective, command), "## Points, best first\n"]
-    text.append(table(ranked, keys, objective) + "\n")
+    is_one = len({found.benchmark for found in ranked}) == 1
+    text = ["# Sweep\n", *(_winner(best, objective, command_of, is_one) for best in winners(ranked))]
+    text += ["## Points, best first\n", table(ranked, keys, objective) + "\n"]
     if failures := [row for row in rows if row["status"] in FAILED]:
         text.append("## Without a result\n")
         for row in failures:
@@ -74,7 +60,7 @@ def write(folder: Path, rows: Sequence[Row], objective: Objective, command: str)
         if len(keys) > 1:
             plots.append(_plot_pair(folder, known, list(important)[:2], objective))
         text += ["## Plots\n", *(f"![{path.stem}]({path.name})\n" for path in plots)]
-        if len(keys) > 1:
+        if len(keys) > 1 and is_one:
             shares = ", ".join(f"{key} {100 * share:.0f} %" for key, share in important.items())
             text.append(f"Each key alone explains, of the variance of {objective.metric}: {shares}.\n")
     # A path in the command may have bytes that are no UTF-8.
@@ -84,18 +70,22 @@ def write(folder: Path, rows: Sequence[Row], objective: Objective, command: str)
 
 def table(ranked: Ranked, keys: Sequence[str], objective: Objective) -> str:
     """A Markdown table with a line per point: mean ± standard deviation over its seeds."""
-    bests = [[row["best"] for row in found.rows if row["best"] is not None] for found in ranked]
-    first = next((best[0] for best in bests if best), {})
+    bests = [[row["best"] for row in found.counted if row["best"] is not None] for found in ranked]
+    first = scalars(next((best[0] for best in bests if best), {}))
     names = in_order([*(name for name in first if name != "step"), objective.metric])
-    heads = [*keys, *(f"validation {name}" for name in names), "best step", "members"]
-    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(keys)}{'---:|' * (len(names) + 2)}"]
+    data = ["data"] if len({found.benchmark for found in ranked}) > 1 else []
+    heads = [*data, *keys, *(f"validation {name}" for name in names), "best step", "members"]
+    texts = len(data) + len(keys)
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * texts}{'---:|' * (len(names) + 2)}"]
     for found, best in zip(ranked[:MAX_ROWS], bests, strict=False):
         statuses = Counter(row["status"] for row in found.rows)
+        counts = [f"{count} {status}" for status, count in statuses.items()]
         cells = [
+            *(_plain(found.benchmark.details) for _ in data if found.benchmark is not None),
             *(_plain(found.point[key]) for key in keys),
             *(_spread(name, best) for name in names),
             f"{statistics.mean(row['step'] for row in best):,.0f}" if best else "–",
-            ", ".join(f"{count} {status}" for status, count in statuses.items()),
+            ", ".join(counts + [f"{found.repeated} repeated"] * (found.repeated > 0)),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     if len(ranked) > MAX_ROWS:
@@ -103,15 +93,17 @@ def table(ranked: Ranked, keys: Sequence[str], objective: Objective) -> str:
     return "\n".join(lines)
 
 
-def _winner(best: RankedPoint, objective: Objective, command: str) -> str:
+def _winner(best: RankedPoint, objective: Objective, command_of: Callable[[Point], str], is_one: bool) -> str:
+    """The paragraphs on the best point, with its data unless there `is_one` data set."""
+    data = "" if is_one or best.benchmark is None else f" on {_plain(best.benchmark.details)}"
     if not best.has_result:
-        return "**No member has a result: all diverged, failed, or have no metric.**\n"
+        return f"**No member has a result{data}: all diverged, failed, or have no metric.**\n"
     name = objective.metric
-    lines = [f"**Best by validation:** {_text(best.point)}: {name} {format_spread(name, best.values)}."]
-    if tests := [row["test"] for row in best.rows if row["test"] is not None]:
+    lines = [f"**Best by validation{data}:** {_text(best.point)}: {name} {format_spread(name, best.values)}."]
+    if tests := [row["test"] for row in best.counted if row["test"] is not None]:
         metrics = ", ".join(f"{name} {_spread(name, tests)}" for name in in_order(scalars(tests[0])))
         lines.append(f"On test, evaluated for the winner only: {metrics}.")
-    return "\n".join([*lines, "", "To train it alone:", "", f"    {command}", ""])
+    return "\n".join([*lines, "", "To train it alone:", "", f"    {command_of(best.point)}", ""])
 
 
 def _spread(name: str, metrics: Sequence[Row]) -> str:
@@ -203,54 +195,3 @@ def _positions(axes: "Axes", values: Sequence[Any], axis: Literal["x", "y"]) -> 
         ticks([], minor=True)
         ticks(distinct, [f"{value:g}" for value in distinct])
     return [float(value) for value in values]
-
-
-def rank_points(rows: Sequence[Row], objective: Objective) -> list[RankedPoint]:
-    """The points of a sweep's results.jsonl, best first.
-
-    Points with a member that diverged, failed, was pruned, or has no value are behind all others.
-    """
-    points: dict[str, RankedPoint] = {}
-    for row in rows:
-        found = points.setdefault(json.dumps(row["point"], sort_keys=True), RankedPoint(row["point"], [], []))
-        found.rows.append(row)
-        if row["best"] is not None and (value := row["best"][objective.metric]) is not None:
-            found.values.append(value)
-
-    def key(found: RankedPoint) -> tuple[bool, tuple[float, ...]]:
-        is_behind = any(row["status"] in BEHIND for row in found.rows)
-        bests = [row["best"] for row in found.rows if objective.is_better(row["best"], None)]
-        return is_behind or len(bests) < len(found.rows), objective.sort_key(objective.mean(bests))
-
-    return sorted(points.values(), key=key)
-
-
-def importances(ranked: Sequence[RankedPoint], keys: Sequence[str]) -> dict[str, float]:
-    """The share of the points' variance that each key explains alone, the largest first.
-
-    This is Kelley's ε² (1935, doi 10.1073/pnas.21.9.554): the relative decrease of the variance among points
-    that share a value of the key, estimated without bias. Many different numbers are put into at most five
-    bins of equal count.
-    """
-    values = np.array([found.mean for found in ranked])
-    shares = {key: _explained(_classes([found.point[key] for found in ranked]), values) for key in keys}
-    return dict(sorted(shares.items(), key=lambda item: -item[1]))
-
-
-def _classes(values: Sequence[Any]) -> np.ndarray:
-    distinct = {json.dumps(value): number for number, value in enumerate(values)}
-    bins = max(2, min(MAX_BINS, len(values) // 2))
-    if len(distinct) <= bins or not all(isinstance(value, int | float) for value in values):
-        return np.array([distinct[json.dumps(value)] for value in values])
-    numbers = np.asarray(values, float)
-    edges = np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1])
-    return np.searchsorted(edges, numbers, side="right")
-
-
-def _explained(classes: np.ndarray, values: np.ndarray) -> float:
-    distinct = np.unique(classes)
-    free = len(values) - len(distinct)
-    if free < 1 or values.var() == 0:
-        return 0.0
-    within = sum(((values[classes == n] - values[classes == n].mean()) ** 2).sum() for n in distinct)
-    return max(0.0, 1 - (within / free) / values.var(ddof=1))

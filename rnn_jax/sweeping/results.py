@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -32,12 +33,12 @@ def read_rows(group: Sequence[Member], folder: SweepFolder) -> list[Row] | None:
 
 
 def rows_to_test(rows: Sequence[Row], objective: Objective, command: Command) -> list[Row]:
-    """Return the rows of the best point that still lack their test metrics."""
-    winner = sweep_report.rank_points(rows, objective)[0]
-    if not (command.base.sections["train"]["report_test"] and winner.has_result):
+    """Return the rows of the best point, on each data set, that still lack their test metrics."""
+    if not command.base.sections["train"]["report_test"]:
         return []
-    own = [row for row in rows if row["point"] == winner.point]
-    return [row for row in own if row["test"] is None and row["best"] is not None]
+    best = sweep_report.winners(sweep_report.rank_points(rows, objective))
+    counted = {id(row) for found in best if found.has_result for row in found.rows}
+    return [row for row in rows if id(row) in counted and row["test"] is None and row["best"] is not None]
 
 
 def evaluate_test(config: Config, folder: RunFolder, between: Callable[[], None]) -> Row:
@@ -58,5 +59,4 @@ def write_report(rows: Sequence[Row], objective: Objective, command: Command) ->
     """Write results.jsonl and report.md."""
     folder = SweepFolder(command.workdir)
     write_text(folder.results, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
-    winner = sweep_report.rank_points(rows, objective)[0]
-    sweep_report.write(folder.path, rows, objective, command_of_point(command, winner.point))
+    sweep_report.write(folder.path, rows, objective, partial(command_of_point, command))

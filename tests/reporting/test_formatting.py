@@ -51,5 +51,6 @@ def test_a_confusion_matrix_is_aligned_with_dots_for_zeros() -> None:
 def test_a_spread_is_mean_and_sample_standard_deviation() -> None:
     assert formatting.format_spread("accuracy", [0.91, 0.92, 0.93]) == "92.00 ± 1.00 %"
     assert formatting.format_spread("loss", [1.0, 2.0]) == "1.5000 ± 0.7071"
+    assert formatting.format_spread("loss", [1.2e-4, 1.4e-4]) == "1.30e-04 ± 1.41e-05"
     assert formatting.format_spread("perplexity", [80.0]) == "80.00"
     assert formatting.format_spread("loss", []) == "–"

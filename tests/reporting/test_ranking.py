@@ -1,13 +1,15 @@
 """Ranking of points, and importance of keys."""
 
 import statistics
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from rnn_jax.config.objective import Objective
-from rnn_jax.reporting.sweep_report import RankedPoint, importances, rank_points
+from rnn_jax.reporting import sweep_report
+from rnn_jax.reporting.sweep_report import RankedPoint, importances, rank_points, winners
 
 
 def row(rate: float, accuracy: float | None, status: str = "finished") -> dict[str, Any]:
@@ -85,3 +87,35 @@ def test_a_random_key_explains_nothing() -> None:
 def test_points_with_missing_values_are_behind_all_others() -> None:
     rows = [row(1, 0.9), row(1, None), row(2, 0.5), row(2, 0.6), row(3, 0.99), row(3, 0.99, "diverged")]
     assert order(rows) == [2, 3, 1]
+
+
+def test_a_point_that_a_study_tried_twice_has_its_seeds_once() -> None:
+    twice = [row(1, 0.5) | {"seed": seed} for seed in (0, 1, 0, 1)] + [row(2, 0.4) | {"seed": 0}]
+    first, second = rank_points(twice, Objective("accuracy", "max"))
+    assert (first.values, first.repeated) == ([0.5, 0.5], 2)
+    assert (second.values, second.repeated) == ([0.4], 0)
+
+
+def on(version: str, rate: float, accuracy: float) -> dict[str, Any]:
+    data = {"name": "sequences", "version": version, "validation": 10, "test": 10}
+    found = {"member": 0, "seed": 0, "test": None, "step": 9, "reason": None, "dataset": data}
+    return {**row(rate, accuracy), **found, "point": {"dataset.file": f"{version}.npz", "rate": rate}}
+
+
+def test_every_data_set_of_a_sweep_has_a_winner(tmp_path: Path) -> None:
+    rows = [on("a", 1, 0.9), on("a", 2, 0.95), on("b", 1, 0.6), on("b", 2, 0.5)]
+    ranked = rank_points(rows, Objective("accuracy", "max"))
+    assert [found.point["rate"] for found in ranked] == [2, 1, 1, 2]
+    assert [found.values for found in winners(ranked)] == [[0.95], [0.6]]
+    text = sweep_report.write(tmp_path, rows, Objective("accuracy", "max"), str).read_text()
+    for version, rate, accuracy in (("a", 2, 95), ("b", 1, 60)):
+        who = (
+            f"on sequences {version} (10 validation, 10 test):** dataset.file = {version}.npz, rate = {rate}"
+        )
+        assert f"**Best by validation {who}: accuracy {accuracy}.00 %." in text
+    assert "explains" not in text
+
+
+def test_a_point_with_a_result_wins_over_a_diverged_one() -> None:
+    ranked = rank_points([row(1, 0.9, "diverged"), row(2, 0.5, "pruned")], Objective("accuracy", "max"))
+    assert [found.point["rate"] for found in winners(ranked)] == [2]

@@ -101,7 +101,9 @@ def test_values_of_a_sweep_are_shown_as_they_are(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(sweep_report, "new_figure", charts.new_figure)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        report = sweep_report.write(tmp_path, sweep_rows(tmp_path, names), ACCURACY, "run '\udcff'")
+        report = sweep_report.write(
+            tmp_path, sweep_rows(tmp_path, names), ACCURACY, lambda point: "run '\udcff'"
+        )
     text = report.read_text()
     (table,) = [part for part in text.split("\n\n") if part.startswith("| dataset.file")]
     assert {line.replace(r"\|", "").count("|") for line in table.splitlines()} == {7}
@@ -118,7 +120,7 @@ def test_values_of_a_sweep_are_shown_as_they_are(tmp_path: Path, monkeypatch: py
 def test_ticks_of_logarithmic_axes_are_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = record_figures(monkeypatch)
     monkeypatch.setattr(sweep_report, "new_figure", charts.new_figure)
-    sweep_report.write(tmp_path, sweep_rows(tmp_path, list("abcdefghijkl")), ACCURACY, "")
+    sweep_report.write(tmp_path, sweep_rows(tmp_path, list("abcdefghijkl")), ACCURACY, str)
     rates = made[1].axes[1]
     assert rates.get_xscale() == "log"
     ticks = [each.get_text() for each in rates.get_xticklabels() if each.get_text()]

@@ -13,19 +13,19 @@ from rnn_jax.reporting.pages import reading
 from rnn_jax.reporting.pages.reading import (
     PARENTS,
     SWEEP,
-    Benchmark,
     Found,
     Run,
     read_objective,
     read_run,
 )
+from rnn_jax.reporting.ranking import Benchmark, complete, equal, rank_of
 from rnn_jax.runtime.errors import UserError
 
-STATUS_ORDER = {"pruned": 1, "diverged": 2, "failed": 2}
-"""Statuses ranked behind all others."""
 SEED = "train.seed"
 MINOR_KEYS = ("checkpoint.", "log.", "runtime.", "dataset.data_dir", "dataset.manual_dir")
 """Keys that runs are not compared by."""
+FILE_KEYS = tuple(f"dataset.{key}" for key in ("file", "validation_file", "test_file", "folder"))
+"""Keys that say where data are, not which: the version of the data covers the contents."""
 SECTIONS = ("model", "optimizer", "task", "dataset", "train")
 BENCHMARK_KEYS = ("task.name", "dataset.name")
 
@@ -49,25 +49,32 @@ def collect(given: Sequence[Path]) -> Collection:
     if not found:
         names = ", ".join(map(str, given))
         raise UserError("\n".join(damaged[:2]) or f"{names}: no member has started yet")
-    complete = {run.benchmark for run in found if "" not in run.benchmark}
-    if len(complete) == 1:  # a sweep's member may have nothing left but its metrics
-        (only,) = complete
-        fitting = {(task, data) for task in ("", only[0]) for data in ("", only[1])}
-        found = [run._replace(benchmark=only) if run.benchmark in fitting else run for run in found]
-    groups: dict[Benchmark, list[Run]] = {}
-    for run in found:
-        groups.setdefault(run.benchmark, []).append(run)
-    benchmarks = {benchmark: _objective_of(group) for benchmark, group in groups.items()}
+    return rank_runs(given, found, damaged)
+
+
+def rank_runs(given: Sequence[Path], found: Sequence[Run], damaged: list[str]) -> Collection:
+    """The collection of the runs that are `found` in the folders `given`."""
+    completed = complete(run.benchmark for run in found)
+    found = [run._replace(benchmark=completed[run.benchmark]) for run in found]
+    benchmarks = {benchmark: _objective_of(runs) for benchmark, runs in by_benchmark(found).items()}
     objective = _objective_of(found)
     metrics = in_order(name for run in found for name in run.metrics["validation"])
     metric = objective.metric if objective is not None else next(iter(metrics), "loss")
     places = {benchmark: place for place, benchmark in enumerate(benchmarks)}
 
     def key(run: Run) -> tuple[Any, ...]:
-        status, *rest = _sort_key([run], benchmarks[run.benchmark])
-        return status, places[run.benchmark], *rest
+        behind, *rest = rank_of([run], benchmarks[run.benchmark])
+        return behind, places[run.benchmark], *rest
 
     return Collection(list(given), sorted(found, key=key), benchmarks, objective, metric, damaged)
+
+
+def by_benchmark(runs: Sequence[Run]) -> dict[Benchmark, list[Run]]:
+    """The runs of each benchmark."""
+    groups: dict[Benchmark, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.benchmark, []).append(run)
+    return groups
 
 
 def _read(given: Sequence[Path]) -> tuple[list[Run], list[str]]:
@@ -87,7 +94,7 @@ def _read(given: Sequence[Path]) -> tuple[list[Run], list[str]]:
             place = os.path.realpath(each.folder)
             try:
                 if place not in found:
-                    found[place] = read_run(each, _name(each, sweep, short), sweep, objective)
+                    found[place] = read_run(each, _name(each, sweep, short), sweep, objective, len(found))
             except UserError as error:
                 damaged.append(str(error))
     return list(found.values()), damaged
@@ -122,23 +129,27 @@ def _objective_of(runs: Sequence[Run]) -> Objective | None:
 
 
 def group_seeds(runs: Sequence[Run], objective: Objective | None) -> list[list[Run]]:
-    """Groups of runs that differ in the seed only, ranked by their means if there is an objective."""
+    """Groups of runs that differ in the seed only, ranked by their means if there is an objective.
+
+    The runs of each group are in the order in which they were given; `merge_seeds` finds those that count.
+    """
     groups: dict[str, list[Run]] = {}
-    for run in runs:
-        point = {k: v for k, v in run.own.items() if k != SEED and not k.startswith(MINOR_KEYS)}
-        groups.setdefault(json.dumps(point, sort_keys=True), []).append(run)
+    for run in sorted(runs, key=lambda run: run.place):
+        left_out = (*MINOR_KEYS, *(FILE_KEYS if run.benchmark.version else ()))
+        point = {k: v for k, v in run.own.items() if k != SEED and not k.startswith(left_out)}
+        groups.setdefault(json.dumps([run.benchmark, point], sort_keys=True), []).append(run)
 
-    return sorted(groups.values(), key=lambda group: _sort_key(group, objective))
+    return sorted(groups.values(), key=lambda group: rank_of(group, objective))
 
 
-def _sort_key(group: Sequence[Run], objective: Objective | None) -> tuple[int, bool, tuple[float, ...]]:
-    """Sorts by the mean objective, best first; runs without a value and `STATUS_ORDER` come last."""
-    status = max(STATUS_ORDER.get(run.status, 0) for run in group)
-    if objective is None:
-        return status, False, ()
-    known = [run for run in group if run.metric(objective.metric) is not None]
-    mean = objective.mean({"step": run.best_step or 0, **run.metrics["validation"]} for run in known)
-    return status, len(known) < len(group), objective.sort_key(mean)
+def ranked_groups(found: Collection) -> list[list[Run]]:
+    """The `group_seeds` of each benchmark, one benchmark after another."""
+    runs = by_benchmark(found.runs)
+    return [
+        group
+        for benchmark, objective in found.benchmarks.items()
+        for group in group_seeds(runs.get(benchmark, ()), objective)
+    ]
 
 
 def split_settings(runs: Sequence[Run]) -> tuple[dict[str, Any], list[Run]]:
@@ -147,7 +158,7 @@ def split_settings(runs: Sequence[Run]) -> tuple[dict[str, Any], list[Run]]:
     common = {
         key: value
         for key, value in settings[0].items()
-        if all(key in other and _equal(other[key], value) for other in settings)
+        if all(key in other and equal(other[key], value) for other in settings)
     }
     others = [{key: value for key, value in each.items() if key not in common} for each in settings]
     return common, [run._replace(own=own) for run, own in zip(runs, others, strict=True)]
@@ -167,8 +178,3 @@ def compared_keys(runs: Sequence[Run], keys: Sequence[str]) -> list[str]:
     others = [key for key in keys if not key.startswith(MINOR_KEYS)]
     found = [key for key in dict.fromkeys([*first, *others]) if key != SEED]
     return [*found, *([SEED] if SEED in keys else [])]
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Whether two values are equal: 1 equals 1.0 but not True."""
-    return one == other and isinstance(one, bool) == isinstance(other, bool)

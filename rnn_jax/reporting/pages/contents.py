@@ -7,7 +7,7 @@ from typing import Any
 
 from rnn_jax.catalogue import TASKS
 from rnn_jax.reporting.charts import scale_of
-from rnn_jax.reporting.pages import attachments, collection, facts, tables
+from rnn_jax.reporting.pages import attachments, collection, facts, headline, tables
 from rnn_jax.reporting.pages.attachments import BUDGET, MAX_CURVES, Budget, Curves
 from rnn_jax.reporting.pages.collection import Collection
 from rnn_jax.reporting.pages.reading import Run
@@ -31,26 +31,30 @@ def build_contents(collected: Collection, command: str, now: datetime) -> Conten
     found = found._replace(runs=runs)
     keys = collection.differing_keys(runs)
     columns = collection.compared_keys(runs, keys)
-    groups = collection.group_seeds(runs, found.objective)
-    by_seed = tables.table_of_groups(groups, columns, found.objective)
+    groups = collection.ranked_groups(found)
+    names = headline.short_names(found) if len(found.benchmarks) > 1 else {}
+    by_seed = tables.table_of_groups(groups, columns, found.objective, names)
     parameters = _parameters(runs, columns, found.metric)
-    units = {TASKS[task].loss_unit if task in TASKS else None for task, _ in found.benchmarks}
+    units = {TASKS[each.task].loss_unit if each.task in TASKS else None for each in found.benchmarks}
     budget = dict(BUDGET)
     return {
         "date": f"{now:%Y-%m-%d %H:%M %Z}".strip(),
         "command": command,
         "facts": facts.facts_of_all(collected),
         "statuses": Counter(run.status for run in runs).most_common(),
-        "best": facts.best_results(found, columns),
+        "best": headline.best_results(found, columns),
         "metric": found.metric,
         "direction": None if found.objective is None else found.objective.direction,
         "units": {} if len(units) > 1 or None in units else {"loss": units.pop()},
         "damaged": found.damaged,
-        "notes": _notes(found, len(collected.runs), is_thinned, len(columns), len(parameters)),
+        "notes": [
+            *headline.merged_seeds(groups, found.metric),
+            *_notes(found, len(collected.runs), is_thinned, len(columns), len(parameters)),
+        ],
         "common": common,
         "keys": keys,
         "parameters": parameters[:MAX_PARAMETERS],
-        "table": tables.table_of_runs(runs, columns, found.objective)._asdict(),
+        "table": tables.table_of_runs(runs, columns, found.objective, names)._asdict(),
         "seeds": by_seed._asdict() if len(groups) < len(runs) else None,
         "runs": [
             {

@@ -1,19 +1,18 @@
-"""Facts about a run and about all runs of a report: hardware, software, data, results, commands."""
+"""Facts about a run and about all runs of a report: hardware, software, data, commands."""
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
-from rnn_jax.reporting.formatting import format_rate, format_seconds, format_spread, in_order
-from rnn_jax.reporting.pages.collection import SEED, Collection, group_seeds
-from rnn_jax.reporting.pages.reading import SWEEP, TEST_SPLITS, Run, is_number, read_object, values_of
+from rnn_jax.reporting.formatting import format_rate, format_seconds
+from rnn_jax.reporting.pages.collection import FILE_KEYS, SEED, Collection
+from rnn_jax.reporting.pages.reading import SWEEP, Run, is_number, read_object
 from rnn_jax.runtime.errors import UserError
 
 Facts = list[tuple[str, str]]
 """Pairs of a name and a text."""
 
-MAX_VALUES = 3  # of differing values that are listed
+MAX_VALUES, MAX_DATA = 3, 12  # of differing values that are listed
 
 
 def facts_of_all(found: Collection) -> Facts:
@@ -26,44 +25,15 @@ def facts_of_all(found: Collection) -> Facts:
         ]
     facts = []
     for name, texts in values.items():
-        more = f" and {len(texts) - MAX_VALUES:,} more" if len(texts) > MAX_VALUES else ""
-        facts.append((name, (", " if name == "folders" else "; ").join(texts[:MAX_VALUES]) + more))
+        limit = MAX_DATA if name == "data" else MAX_VALUES
+        more = f" and {len(texts) - limit:,} more" if len(texts) > limit else ""
+        facts.append((name, (", " if name == "folders" else "; ").join(texts[:limit]) + more))
     return [(name, text) for name, text in facts if text]
 
 
-def best_results(found: Collection, keys: Sequence[str]) -> Facts:
-    """The name of each benchmark with results, and a sentence on its best run, or on the best over seeds.
-
-    `keys` are those that runs are compared by.
-    """
-    results = []
-    for benchmark, objective in found.benchmarks.items():
-        runs = [run for run in found.runs if run.benchmark == benchmark]
-        task, data = (part or "unknown" for part in benchmark)
-        name = f"{task.replace('_', ' ')} on {data}"
-        if objective is None:
-            if any(run.metrics["validation"] for run in runs):
-                results.append((name, "not ranked, since no summary.json has an objective"))
-        elif values_of(group := group_seeds(runs, objective)[0], objective.metric):
-            results.append((name, _result(group, objective.metric, keys[:MAX_VALUES])))
-    return results
-
-
-def _result(runs: Sequence[Run], name: str, keys: Sequence[str]) -> str:
-    """The metrics of one run, or the mean of runs with different seeds."""
-    run, is_alone = runs[0], len(runs) == 1
-    shown = [key for key in run.point or ([] if is_alone else keys) if key != SEED or is_alone]
-    point = ", ".join(f"{key} = {format_value(run.value(key))}" for key in shown)
-    who, when = f"{point or run.name}, {len(runs)} seeds", ""
-    if is_alone:
-        who = f"{run.name}{f' ({point})' if point else ''}"
-        when = "" if run.best_step is None else f" at step {run.best_step:,}"
-    text = f"{who}: validation {name} {format_spread(name, values_of(runs, name))}{when}"
-    for split in TEST_SPLITS:
-        if names := in_order(key for run in runs for key in run.metrics[split]):
-            values = ", ".join(f"{key} {format_spread(key, values_of(runs, key, split))}" for key in names)
-            text += f"; {split.replace('_', ' ')} {values}"
-    return text
+def file_of(run: Run) -> str:
+    """The file or folder of a user's own data; '' for other data."""
+    return next((str(value) for key in FILE_KEYS if (value := run.value(key))), "")
 
 
 def format_value(value: Any) -> str:
@@ -82,12 +52,11 @@ def facts_of(run: Run) -> Facts:
     devices = [str(summary.get("devices") or "")]
     if isinstance(hardware, dict):
         devices.append(f"{hardware.get('cpu')}, {hardware.get('cores')} cores")
-    about_data = ""
+    about_data, file = "", file_of(run)
     if isinstance(data, dict):
         counts = [f"{data[s]:,} {s}" for s in ("train", "validation", "test") if isinstance(data.get(s), int)]
-        about_data = f"{data.get('name')} {data.get('version')}" + (
-            f" ({', '.join(counts)})" if counts else ""
-        )
+        about_data = f"{data.get('name')} {data.get('version')}"
+        about_data += (f" from {file}" if file else "") + (f" ({', '.join(counts)})" if counts else "")
     software = sorted(versions.items()) if isinstance(versions, dict) else ()
     facts = [
         ("folder", str(run.folder)),

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
 from rnn_jax.config.messages import format_value
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder, sections_of
+from rnn_jax.reporting.ranking import Benchmark, benchmark_of, merge_seeds
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import read_json, read_json_lines, reject_link
 
@@ -17,8 +18,6 @@ TEST_SPLITS = ("test", "last_tenth")
 NO_SUMMARY = "no summary yet"
 MAX_STATUS, MAX_REASON = 40, 500  # characters
 
-Benchmark = tuple[str, str]
-"""A task and the name of its dataset, '' if unknown. Metrics of different benchmarks are not comparable."""
 Row = Mapping[str, Any]
 
 SWEEP = "sweep.json"
@@ -151,6 +150,24 @@ class Run(NamedTuple):
     metrics: dict[str, dict[str, float]]  # by split: validation at the best step, TEST_SPLITS; finite ones
     summary: dict[str, Any]  # summary.json, updated with the run's row in results.jsonl
     objective: Objective | None  # None if neither the run nor its sweep has recorded one
+    place: int  # in the order in which runs are given and found
+
+    @property
+    def seed(self) -> int | None:
+        """The seed; None if neither the config nor the row of a sweep has it."""
+        seed = self.value("train.seed")
+        return to_step(self.summary.get("seed") if seed is None else seed)
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The validation metrics at the best step, with `step`; {} if there are none."""
+        found = self.metrics["validation"]
+        return {"step": self.best_step or 0, **found} if found else {}
+
+    @property
+    def tested(self) -> dict[str, float]:
+        """The test metrics by split and name."""
+        return {f"{split} {key}": v for split in TEST_SPLITS for key, v in self.metrics[split].items()}
 
     @property
     def outcome(self) -> str:
@@ -166,10 +183,10 @@ class Run(NamedTuple):
         return self.config.get(key, self.point.get(key))
 
 
-def read_run(found: Found, name: str, sweep: Path | None, objective: Objective | None) -> Run:
+def read_run(found: Found, name: str, sweep: Path | None, objective: Objective | None, place: int = 0) -> Run:
     """Read a run's config and summary; UserError if a file is damaged, of another version or a link.
 
-    `objective` is the sweep's, for a run without a summary.
+    `objective` is the sweep's, for a run without a summary; `place` is the number of runs before this one.
     """
     folder, row = RunFolder(found.folder), dict(found.row or {})
     config = {}
@@ -180,15 +197,15 @@ def read_run(found: Found, name: str, sweep: Path | None, objective: Objective |
     best = _mapping(summary, "best", source)
     splits = {"validation": best, **{split: _mapping(summary, split, source) for split in TEST_SPLITS}}
     point, reason = _flatten(_mapping(row, "point", source), source), summary.get("reason")
-    dataset = data.get("name") if isinstance(data := summary.get("dataset"), dict) else None
+    settings = {**point, **config}
     return Run(
         name=name,
         folder=found.folder,
         sweep=sweep,
-        benchmark=(str(config.get("task.name") or ""), str(dataset or config.get("dataset.name") or "")),
+        benchmark=_benchmark(summary, folder, settings),
         point=point,
         config=config,
-        own={**point, **config},
+        own=settings,
         status=str(summary.get("status", NO_SUMMARY))[:MAX_STATUS],
         reason=None if reason is None else str(reason)[:MAX_REASON],
         step=to_step(summary.get("step")),
@@ -199,7 +216,16 @@ def read_run(found: Found, name: str, sweep: Path | None, objective: Objective |
         },
         summary=summary,
         objective=read_objective(summary, source) or objective,
+        place=place,
     )
+
+
+def _benchmark(summary: Row, folder: RunFolder, settings: Row) -> Benchmark:
+    """A run's task and data, by dataset.json if the summary does not have the data yet."""
+    dataset = summary.get("dataset")
+    if not isinstance(dataset, dict):
+        dataset = read_object(folder.dataset) if os.path.lexists(folder.dataset) else {}
+    return benchmark_of(dataset, settings)
 
 
 def read_objective(content: Mapping[str, Any], file: Path) -> Objective | None:
@@ -212,9 +238,9 @@ def read_objective(content: Mapping[str, Any], file: Path) -> Objective | None:
         raise UserError(f"{file}: damaged, objective: {error}") from error
 
 
-def values_of(runs: Iterable[Run], name: str, split: str = "validation") -> list[float]:
-    """The values of a metric, of the runs that have it."""
-    return [value for run in runs if (value := run.metric(name, split)) is not None]
+def values_of(runs: Sequence[Run], name: str, split: str = "validation") -> list[float]:
+    """The values of a metric, of the runs of a group that count and have it: see `merge_seeds`."""
+    return [value for run in merge_seeds(runs).counted if (value := run.metric(name, split)) is not None]
 
 
 def is_number(value: Any) -> TypeGuard[float]:

@@ -1,8 +1,7 @@
 """The tables of the report: a row per run, and a row per group of runs that differ in the seed only."""
 
 import statistics
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rnn_jax.config.objective import Objective
@@ -10,6 +9,7 @@ from rnn_jax.reporting.formatting import format_seconds, format_spread, in_order
 from rnn_jax.reporting.pages.collection import SEED
 from rnn_jax.reporting.pages.facts import format_value
 from rnn_jax.reporting.pages.reading import TEST_SPLITS, Run, is_number, values_of
+from rnn_jax.reporting.ranking import Benchmark, merge_seeds
 
 MAX_KEYS = 8
 """Number of columns with config keys; the table of differences has all."""
@@ -17,6 +17,7 @@ EMPTY = ("–", None)
 
 Group = Sequence[Run]
 """The runs of a row; one, except in the table of groups."""
+Names = Mapping[Benchmark, str]
 Cell = tuple[str, Any]
 """A text, and what it is sorted by: a number, a text, or None, which is always last."""
 
@@ -38,16 +39,22 @@ class Table(NamedTuple):
     numbers: list[int]  # of each row, the index of its run; [] if rows are groups
 
 
-def table_of_runs(runs: Sequence[Run], keys: Sequence[str], objective: Objective | None) -> Table:
-    """A row per run, in their order; the objective comes first, then status and keys."""
+def table_of_runs(
+    runs: Sequence[Run], keys: Sequence[str], objective: Objective | None, names: Names | None = None
+) -> Table:
+    """A row per run, in their order; the objective comes first, then status and keys.
+
+    `names` are those of benchmarks, for a column if there are any.
+    """
     groups = [[run] for run in runs]
     first, others = _metric_columns(groups, objective)
     seconds = [run.summary.get("wall_seconds") for run in runs]
-    names = [(run.name, int(run.name) if run.name.isdecimal() else run.name) for run in runs]
+    links = [(run.name, int(run.name) if run.name.isdecimal() else run.name) for run in runs]
     columns = [
-        Column("run", "run", names),
+        Column("run", "run", links),
         *first,
         Column("status", "text", [(run.outcome, run.status) for run in runs]),
+        *_benchmark_column(groups, names),
         *_key_columns(groups, keys),
         *others,
         _best_steps(groups),
@@ -57,15 +64,20 @@ def table_of_runs(runs: Sequence[Run], keys: Sequence[str], objective: Objective
     return _table(columns, list(range(len(runs))))
 
 
-def table_of_groups(groups: Sequence[Group], keys: Sequence[str], objective: Objective | None) -> Table:
+def table_of_groups(
+    groups: Sequence[Group],
+    keys: Sequence[str],
+    objective: Objective | None,
+    names: Names | None = None,
+) -> Table:
     """A row per group of runs that differ in the seed only, in their order: mean ± deviation."""
     first, others = _metric_columns(groups, objective)
-    counts = [Counter(run.status for run in group) for group in groups]
-    statuses = [", ".join(f"{number} {status}" for status, number in count.items()) for count in counts]
+    seeds = [merge_seeds(group) for group in groups]
     columns = [
         *first,
+        *_benchmark_column(groups, names),
         *_key_columns(groups, [key for key in keys if key != SEED]),
-        Column("runs", "text", [(text, len(group)) for text, group in zip(statuses, groups, strict=True)]),
+        Column("runs", "text", [(each.outcome, len(each.distinct)) for each in seeds]),
         *others,
         _best_steps(groups),
     ]
@@ -110,9 +122,17 @@ def _value(run: Run, key: str) -> Cell:
     return format_value(value), value if is_number(value) else str(value)
 
 
+def _benchmark_column(groups: Sequence[Group], names: Names | None) -> list[Column]:
+    if not names:
+        return []
+    data = [names[group[0].benchmark] for group in groups]
+    return [Column("data", "text", [(name, name) for name in data])]
+
+
 def _best_steps(groups: Sequence[Group]) -> Column:
     """The best step of each group, the mean over its runs."""
-    known = [[run.best_step for run in group if run.best_step is not None] for group in groups]
+    counted = [merge_seeds(group).counted for group in groups]
+    known = [[run.best_step for run in group if run.best_step is not None] for group in counted]
     cells = [_step(round(statistics.mean(steps)) if steps else None) for steps in known]
     return Column("best step", "number", cells)
 

@@ -140,5 +140,5 @@ def test_a_member_with_nothing_but_metrics_is_of_the_others_benchmark(tmp_path: 
     (sweep / "members" / "0" / "config.json").unlink()
     (sweep / "members" / "0" / "summary.json").unlink()
     found = collect([sweep])
-    assert list(found.benchmarks) == [("classification", "digits")]
-    assert {run.benchmark for run in found.runs} == {("classification", "digits")}
+    assert [benchmark.name for benchmark in found.benchmarks] == ["classification on digits"]
+    assert {run.benchmark for run in found.runs} == set(found.benchmarks)
