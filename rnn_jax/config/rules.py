@@ -3,10 +3,11 @@
 They work on plain values by `section.key`, beside pydantic's checks of the single keys.
 """
 
+import struct
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from annotated_types import Le, Lt
+from annotated_types import Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from rnn_jax.catalogue import DATASETS, TASKS
@@ -33,6 +34,8 @@ PAIRS = (
 
 LIMIT = 2**31
 """Sizes, counts and steps are less: arrays are indexed by 31 bits. Seeds have 32."""
+MAX_FLOAT32, MIN_FLOAT32 = (2 - 2**-23) * 2.0**127, 2.0**-126
+"""The largest number in float32, and the smallest that processors do not replace by 0."""
 
 
 class Only(NamedTuple):
@@ -125,6 +128,26 @@ def too_large(values: Values, fields: Fields) -> Iterator[Problem]:
         bounded = any(isinstance(mark, Lt | Le) for mark in field.metadata)
         if kind_of(field.annotation)[0] is int and not bounded and isinstance(value, int) and value >= LIMIT:
             yield Problem(key, f"must be less than {LIMIT}", value)
+
+
+def beyond_float32(values: Values, fields: Fields) -> Iterator[Problem]:
+    """Numbers that become infinite in float32, or equal to a bound that they must not reach.
+
+    A decay rate of 0.99999999 is 1 there, and an epsilon of 1e-50 is 0: both would divide by zero.
+    """
+    for key, field in fields.items():
+        value = values.get(key)
+        if kind_of(field.annotation)[0] is not float or type(value) not in (int, float):
+            continue
+        if abs(value) > MAX_FLOAT32:
+            yield Problem(key, f"must be at most {MAX_FLOAT32:.3g}, the largest number in float32", value)
+            continue
+        rounded = struct.unpack("f", struct.pack("f", value))[0]
+        for mark in field.metadata:
+            if isinstance(mark, Gt) and mark.gt == 0 and 0 < value < MIN_FLOAT32:
+                yield Problem(key, f"must be at least {MIN_FLOAT32:.3g}: in float32 it is 0", value)
+            if isinstance(mark, Lt) and value < mark.lt <= rounded:
+                yield Problem(key, f"must be less than {mark.lt}, and in float32 it is not", value)
 
 
 def missing_for_kind(values: Values, fields: Fields) -> Iterator[Problem]:
@@ -251,6 +274,7 @@ def processes(values: Values, fields: Fields) -> Iterator[Problem]:
 
 RULES = (
     too_large,
+    beyond_float32,
     missing_for_kind,
     unpaired,
     unfit_for_task,

@@ -151,7 +151,7 @@ def test_ignored_keys_are_noted():
             (*MNIST, "--config.optimizer.learning_rate=nan", "--config.optimizer.clip_norm", "-1"),
             [
                 "--config.optimizer.learning_rate = nan: must be a finite number, at least 0",
-                "--config.optimizer.clip_norm = -1: must be at least 0",
+                "--config.optimizer.clip_norm = -1: must be more than 0",
             ],
         ),
         (
@@ -195,7 +195,7 @@ def test_a_config_where_a_flag_should_be():
         "--config.optimizer.clp_norm: no such key; did you mean optimizer.clip_norm?",
         "--config: must be given, or the --workdir of a run",
         CONFIGS,
-        "--config.optimizer.clip_norm = -1: must be at least 0",
+        "--config.optimizer.clip_norm = -1: must be more than 0",
     ]
 
 

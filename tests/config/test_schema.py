@@ -48,7 +48,7 @@ class NoRepr:
         (
             "optimizer__clip_norm",
             "1",
-            "optimizer.clip_norm = '1': must be a finite number, at least 0, or None",
+            "optimizer.clip_norm = '1': must be a finite number, more than 0, or None",
         ),
         ("optimizer__name", "adma", "must be one of adam, adamw, sgd, rmsprop; did you mean adam?"),
         ("model__hidden_size", 1.5, "model.hidden_size = 1.5: must be a whole number, at least 1"),
@@ -150,11 +150,32 @@ def test_an_unknown_key_unlike_any_other_lists_the_keys():
     assert line.startswith("zzz: no such key; the sections are dataset, task, model, optimizer, train")
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("optimizer__clip_norm", 0.0, "must be more than 0"),
+        ("optimizer__clip_norm", 1e-39, "must be at least 1.18e-38: in float32 it is 0"),
+        ("optimizer__epsilon", 0.0, "must be more than 0"),
+        ("optimizer__epsilon", 1e-50, "must be at least 1.18e-38: in float32 it is 0"),
+        ("optimizer__beta1", 0.99999999, "must be less than 1, and in float32 it is not"),
+        ("optimizer__beta2", 0.99999999, "must be less than 1, and in float32 it is not"),
+        ("model__dropout", 0.99999999, "must be less than 1, and in float32 it is not"),
+        ("optimizer__learning_rate", 1e39, "must be at most 3.4e+38, the largest number in float32"),
+        ("model__init_scale", 10**39, "must be at most 3.4e+38, the largest number in float32"),
+    ],
+)
+def test_no_value_divides_by_zero_in_float32(key: str, value: float, message: str) -> None:
+    name = key.replace("__", ".")
+    (line,) = errors_of(config_with(**{key: value}))
+    assert line.startswith(f"{name} = ")
+    assert line.endswith(message)
+
+
 def test_errors_name_their_origin():
     config = config_with(optimizer__clip_norm=-1, optimizer__learning_rate=-1)
     assert errors_of(config, typed=["optimizer.clip_norm"], origin="configs/mine.py") == [
         "configs/mine.py: optimizer.learning_rate = -1: must be at least 0",
-        "optimizer.clip_norm = -1: must be at least 0",
+        "optimizer.clip_norm = -1: must be more than 0",
     ]
 
 

@@ -10,8 +10,11 @@ import optax
 import pytest
 
 from rnn_jax.config import sections
+from rnn_jax.config.command_line import load_config
+from rnn_jax.config.schema import validate
 from rnn_jax.config.sections import Train
 from rnn_jax.training import optimizer
+from rnn_jax.training.build import build as build_job
 from rnn_jax.training.plan import build_plan
 
 ADAM = {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8}
@@ -116,3 +119,36 @@ def test_the_mean_begins_at_its_step_and_is_that_of_all_parameters_since() -> No
         averaged = average(averaged, {"kernel": jnp.float32(value)}, jnp.int32(step))
         found.append(float(averaged["kernel"]))
     assert found == pytest.approx([5, 7, 1, 4, 3, 5])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"clip_norm": 1.2e-38},
+        {"epsilon": 1.2e-38, "beta1": 0.9999999, "beta2": 0.9999999},
+        {"beta1": 0.0, "beta2": 0.0},
+        {"name": "rmsprop", "rms_decay": 0.0, "epsilon": 1.2e-38, "momentum": 0.0},
+        {"name": "sgd", "momentum": 0.0, "weight_decay": 0.0},
+        {"warmup_epochs": None, "warmup_steps": 0, "final_fraction": 0.0},
+        {"warmup_epochs": 0.0, "schedule": "exponential", "decay_factor": 1e-30, "decay_every_steps": 1},
+        {"schedule": "step", "decay_factor": 1e-30, "decay_every_epochs": 1e-30},
+        {"average_decay": 0.0},
+        {"average_decay": 0.9999999},
+        {"average_from_steps": 0},
+        {"average_from_epochs": 0.0},
+        {"learning_rate": 0.0},
+    ],
+)
+def test_values_at_the_edges_keep_parameters_finite_without_a_gradient(settings: dict[str, Any]) -> None:
+    changes = {f"optimizer.{key}": value for key, value in settings.items()}
+    job = build_job(validate(load_config("configs/digits.py:smoke", changes))[0])
+    hyper = {name: jnp.float32(value) for name, value in job.hyper.items()}
+    parameters = {"params": {"output": {"kernel": jnp.ones((2, 3)), "bias": jnp.zeros(3)}}}
+    zeros, state, averaged = jax.tree.map(jnp.zeros_like, parameters), None, parameters
+    state = job.optimizer.init(parameters, hyper)
+    for step in range(3):
+        parameters, state = job.optimizer.update(zeros, state, parameters, jnp.int32(step), hyper)
+        if job.optimizer.average is not None:
+            averaged = job.optimizer.average(averaged, parameters, jnp.int32(step))
+    for leaf in jax.tree.leaves((parameters, state, averaged)):
+        assert bool(jnp.isfinite(leaf).all())

@@ -48,7 +48,7 @@ class Optimizer(Section):
         None, description="groups that decay: see docs/optimizers.md (None: kernels,embeddings)"
     )
     clip_norm: HyperNumber = Field(
-        None, ge=0, description="gradient clipping: largest global norm (None: no clipping)"
+        None, gt=0, description="gradient clipping: largest global norm (None: no clipping)"
     )
     beta1: Annotated[float | None, only(name=ADAM, required=True)] = Field(
         None, ge=0, lt=1, description="decay rate of the gradient's first moment"
