@@ -4,12 +4,15 @@ With three buckets up to 3, 5 and 9 steps, rows of 2, 3, 4 and 9 steps belong to
 third. A batch has rows of one bucket, padded to the bucket's bound. The bounds minimize the padding.
 
 The bucket of a training batch depends on the step alone, so that models with different seeds have batches of
-the same shapes at the same steps. Each bucket is an endless stream with a new order in every pass, as
-`ordering.py` has for all examples. An epoch has as many batches of a bucket as its stream needs to keep up,
-in an order that is new in every epoch: no example is dropped, and no batch is ragged.
+the same shapes at the same steps. An epoch reads every example once, in a new order, in as few batches as
+possible: the rows that do not fill the last batch of a bucket, chosen anew in every epoch, are read with the
+next longer bucket. Those of the longest one are spread over its batches, which are padded with -1 where the
+number of examples is no multiple of the batch size: at least half of each batch are examples. With a single
+bucket, batches continue across epochs, as in `ordering.py`.
 """
 
 import functools
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -21,29 +24,32 @@ _MAX_SIZES = 1_000  # distinct lengths that the search for bounds considers
 _SCHEDULE_SEED = 20_261_125  # of the order of batches in an epoch, the same for all models
 
 
-def bucket_at(step: int, counts: list[int], batch_size: int) -> tuple[int, int]:
-    """Return the bucket of a training step, and the number of earlier batches of that bucket.
+def count_batches(counts: Sequence[int], batch_size: int) -> list[int]:
+    """Return the number of batches of each bucket in an epoch, for the number of examples of each."""
+    ends = np.cumsum(counts)
+    batches_before = [0, *(ends[:-1] // batch_size).tolist(), -(-int(ends[-1]) // batch_size)]
+    return np.diff(batches_before).tolist()
 
-    `counts` has the number of rows in each bucket.
-    """
 
-    def batches_before(epoch: int) -> list[int]:
-        return [-(-epoch * count // batch_size) for count in counts]
-
-    # Rounded up, an epoch may begin later than its exact place, by less than a batch for each bucket.
-    epoch = step * batch_size // sum(counts)
-    while sum(batches_before(epoch)) > step:
-        epoch -= 1
-    before, after = batches_before(epoch), batches_before(epoch + 1)
-    order = _order_of_batches(tuple(np.subtract(after, before).tolist()), epoch)
-    place = step - sum(before)
-    bucket = int(order[place])
-    return bucket, before[bucket] + int((order[:place] == bucket).sum())
+def draw_epoch(
+    members: Sequence[np.ndarray], batch_size: int, seed: int, epoch: int
+) -> list[list[np.ndarray]]:
+    """Return the examples of each batch of each bucket in an epoch; `members` are those of each bucket."""
+    random, left, drawn = np.random.default_rng((seed, epoch)), np.zeros(0, int), []
+    batches = count_batches([len(rows) for rows in members], batch_size)
+    for rows, count in zip(members, batches, strict=True):
+        is_longest = len(drawn) == len(members) - 1
+        own = random.permutation(rows)
+        read = len(own) if is_longest else count * batch_size - len(left)
+        mixed = random.permutation(np.concatenate([left, own[:read]]))
+        drawn.append(np.array_split(mixed, count) if count else [])
+        left = own[read:]
+    return drawn
 
 
 @functools.lru_cache(maxsize=8)
-def _order_of_batches(batches: tuple[int, ...], epoch: int) -> np.ndarray:
-    """Return the bucket of each batch of an epoch."""
+def order_of_batches(batches: tuple[int, ...], epoch: int) -> np.ndarray:
+    """Return the bucket of each batch of an epoch, whose buckets have so many batches."""
     buckets = np.repeat(np.arange(len(batches)), batches)
     return np.random.default_rng((_SCHEDULE_SEED, epoch)).permutation(buckets)
 
@@ -62,7 +68,20 @@ def build_select(splits: Splits, batch_size: int, buckets: int) -> tuple[Select,
         split: [np.flatnonzero(found == number) for number in range(len(bounds))]
         for split, found in numbers.items()
     }
-    counts = [len(rows) for rows in members["train"]]
+    batches_of_bucket = tuple(count_batches([len(rows) for rows in members["train"]], batch_size))
+    epoch_steps = sum(batches_of_bucket)
+    # A population may have as many seeds.
+    draw = functools.lru_cache(maxsize=128)(functools.partial(draw_epoch, members["train"], batch_size))
+
+    def training_rows(seed: int, step: int) -> tuple[int, np.ndarray]:
+        """The bucket and the examples of a training batch."""
+        if len(bounds) == 1:
+            return 0, ordering.training_batch(len(members["train"][0]), batch_size, (seed, 0), step)
+        epoch, place = divmod(step, epoch_steps)
+        order = order_of_batches(batches_of_bucket, epoch)
+        number = int(order[place])
+        rows = draw(seed, epoch)[number][int((order[:place] == number).sum())]
+        return number, np.pad(rows, (0, batch_size - len(rows)), constant_values=-1)
 
     def batches_of(rows: np.ndarray) -> np.ndarray:
         """The batches [batches, batch_size] of a bucket; the last is padded with -1."""
@@ -79,15 +98,15 @@ def build_select(splits: Splits, batch_size: int, buckets: int) -> tuple[Select,
 
     def select(split: str, seed: int, step: int) -> np.ndarray:
         if split == "train":
-            number, batch = bucket_at(step, counts, batch_size)
-            bound, rows = bounds[number], members[split][number]
-            rows = rows[ordering.training_batch(len(rows), batch_size, (seed, number), batch)]
+            number, rows = training_rows(seed, step)
+            bound = bounds[number]
         else:
             bound, rows = evaluated[split][step]
         return places(rows, starts[split], splits[split]["lengths"], bound)
 
     batches = {split: Fraction(len(each)) for split, each in evaluated.items()}
-    return select, batches | {"train": Fraction(len(splits["train"]["lengths"]), batch_size)}
+    whole = Fraction(len(splits["train"]["lengths"]), batch_size)
+    return select, batches | {"train": whole if len(bounds) == 1 else Fraction(epoch_steps)}
 
 
 def find_bounds(lengths: np.ndarray, buckets: int, min_rows: int) -> list[int]:

@@ -1,11 +1,13 @@
-"""Buckets by length: minimal padding, no dropped example, shapes that depend on the step alone."""
+"""Buckets by length: minimal padding, every example once an epoch, shapes that depend on the step alone."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from rnn_jax.tasks import bucketing
+from rnn_jax.tasks.task import Select
 
 
 def padded(lengths: np.ndarray, bounds: list[int]) -> int:
@@ -52,19 +54,67 @@ def splits(counts: dict[str, int], seed: int = 0) -> dict[str, dict[str, np.ndar
 COUNTS = {"train": 203, "validation": 30, "test": 17}
 
 
-def test_training_reads_all_examples_equally_often() -> None:
-    arrays = splits(COUNTS)
-    select, batches = bucketing.build_select(arrays, 8, 4)
-    assert batches["train"] == pytest.approx(203 / 8)
-    seen = np.zeros(203, int)
-    for step in range(round(20 * 203 / 8)):
-        rows = select("train", 3, step)[:, 0]
-        assert rows.min() >= 0
-        np.add.at(seen, rows, 1)
-        if step % 50 == 49:  # no example is more than one pass of its bucket behind
-            assert seen.max() - seen.min() <= 2
-    assert seen.sum() == 8 * round(20 * 203 / 8)
-    assert seen.min() >= 19
+def read_epoch(select: Select, steps: int, lengths: np.ndarray, batch_size: int, epoch: int) -> np.ndarray:
+    """How often an epoch reads each example: whole, and in batches that are at least half full."""
+    begins, seen = np.cumsum(lengths) - lengths, np.zeros(len(lengths), int)
+    for step in range(epoch * steps, (epoch + 1) * steps):
+        batch = select("train", 3, step)
+        rows = batch[:, 0]
+        real = rows[rows >= 0]
+        assert len(batch) == batch_size
+        assert 2 * len(real) >= min(batch_size, len(lengths))
+        assert (batch[rows < 0] == -1).all()
+        np.add.at(seen, real, 1)
+        np.testing.assert_array_equal((batch[rows >= 0, 1:] >= 0).sum(axis=1), lengths[real])
+        np.testing.assert_array_equal(batch[rows >= 0, 1], begins[real])
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("examples", "batch_size", "buckets"),
+    [
+        *((examples, batch_size, 4) for examples in (203, 300, 1_000) for batch_size in (8, 32, 64)),
+        *((examples, 8, 2) for examples in (16, 17, 31, 64, 65)),
+        (3_000, 32, 6),
+        (3_000, 64, 3),
+        (22_528, 64, 6),
+    ],
+)
+def test_an_epoch_reads_every_example_exactly_once(examples: int, batch_size: int, buckets: int) -> None:
+    arrays = splits({**COUNTS, "train": examples})
+    lengths = arrays["train"]["lengths"]
+    select, batches = bucketing.build_select(arrays, batch_size, buckets)
+    assert batches["train"] == -(-examples // batch_size)
+    for epoch in (0, 1, 7):
+        assert (read_epoch(select, int(batches["train"]), lengths, batch_size, epoch) == 1).all()
+
+
+@pytest.mark.parametrize(("examples", "buckets"), [(203, 1), (10, 4)])
+def test_a_single_bucket_is_one_stream(examples: int, buckets: int) -> None:
+    arrays = splits({**COUNTS, "train": examples})
+    select, batches = bucketing.build_select(arrays, 8, buckets)
+    assert batches["train"] == Fraction(examples, 8)
+    stream = np.concatenate([select("train", 5, step)[:, 0] for step in range(examples)])
+    passes = stream.reshape(8, examples)
+    for epoch, rows in enumerate(passes):
+        expected = np.random.default_rng((5, 0, epoch)).permutation(examples)
+        np.testing.assert_array_equal(rows, expected)
+
+
+def test_rows_that_do_not_fill_a_batch_go_to_the_next_longer_bucket() -> None:
+    assert bucketing.count_batches([20, 17, 9], 8) == [2, 2, 2]
+    members = [np.arange(20), np.arange(20, 37), np.arange(37, 46)]
+    carried = set()
+    for epoch in range(20):
+        drawn = bucketing.draw_epoch(members, 8, 0, epoch)
+        assert [[len(rows) for rows in batches] for batches in drawn] == [[8, 8], [8, 8], [7, 7]]
+        first, second, third = (np.concatenate(batches) for batches in drawn)
+        assert first.max() < 20
+        assert (second < 20).sum() == 4
+        assert second.max() < 37
+        assert ((third >= 20) & (third < 37)).sum() == 5
+        carried |= set(second[second < 20].tolist())
+    assert len(carried) > 15  # not the same ones in every epoch
 
 
 def test_shapes_depend_on_the_step_alone_and_rows_on_the_seed() -> None:
@@ -82,14 +132,9 @@ def test_shapes_depend_on_the_step_alone_and_rows_on_the_seed() -> None:
 
 
 def test_every_epoch_has_a_new_order_of_batches() -> None:
-    steps = [bucketing.bucket_at(step, [100, 60, 44], 8) for step in range(200)]
-    for bucket in range(3):  # the batches of a bucket are numbered without a gap
-        assert [number for found, number in steps if found == bucket] == list(
-            range(sum(found == bucket for found, _ in steps))
-        )
-    shares = np.bincount([bucket for bucket, _ in steps]) / len(steps)
-    assert shares == pytest.approx(np.array([100, 60, 44]) / 204, abs=0.02)
-    orders = [[bucket for bucket, _ in steps[first : first + 25]] for first in (0, 26, 52)]
+    orders = [bucketing.order_of_batches((12, 8, 6), epoch) for epoch in range(3)]
+    for order in orders:
+        assert np.bincount(order).tolist() == [12, 8, 6]
     assert len({tuple(order) for order in orders}) == 3
 
 
