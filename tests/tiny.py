@@ -45,3 +45,12 @@ def lasting(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the summaries of two runs of one config share; a commit may be made between them."""
     differing = ("wall_seconds", "compile_seconds", "examples_per_second", "commit")
     return {name: value for name, value in summary.items() if name not in differing}
+
+
+def flat(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metrics with those of each class beside the others, for `pytest.approx`."""
+    return {
+        f"{name}/{part}": value
+        for name, values in metrics.items()
+        for part, value in (values.items() if isinstance(values, Mapping) else [("", values)])
+    }
