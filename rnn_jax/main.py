@@ -104,13 +104,15 @@ def _evaluate(command: CommandLine, console: Console) -> None:
     counts = {"classes": list(classes), "matrix": matrix.tolist(), "recall": finite(recall)}
     write_json(folder.confusion_counts, {**counts, "split": evaluation.split, "step": evaluation.step})
     charts.confusion(matrix, classes, folder.confusion)
+    plots = folder.confusion.name
     if mistakes.images is not None:
         indices = mistakes.labels, mistakes.probabilities.argmax(axis=-1)
         labels, predicted = ([classes[index] for index in each] for each in indices)
         confidences = mistakes.probabilities.max(axis=-1).tolist()
         charts.mistakes(mistakes.images, labels, predicted, confidences, folder.mistakes)
+        plots = f"{plots} and {folder.mistakes.name}"
     wrong, total = len(mistakes.labels), len(predictions.labels)
-    notes.append(f"{wrong:,} of {total:,} misclassified; plots in {folder.path}")
+    notes.append(f"{wrong:,} of {total:,} misclassified; {plots} in {folder.path}")
     console.results(list(evaluation.metrics.items()), notes)
     console.confusion(matrix, classes)
 

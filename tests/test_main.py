@@ -77,7 +77,7 @@ def test_eval_prints_and_plots_the_confusion_matrix(
     status, out, _ = run_main(["--workdir", str(trained), "--mode", "eval"], capsys)
     assert status == 0
     assert "label" in out
-    assert "misclassified" in out
+    assert f"misclassified; confusion.png and mistakes.png in {trained}" in out
     assert (trained / "confusion.png").stat().st_size > 1000
     assert (trained / "mistakes.png").stat().st_size > 1000
     summary = json.loads((trained / "summary.json").read_text())

@@ -246,6 +246,14 @@ def test_predictions_for_texts_equal_those_of_the_evaluation(
     assert mixed == rows
 
 
+def test_the_evaluation_names_the_plots_that_it_wrote(
+    texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--workdir", str(texts), "--mode", "eval"]) == 0
+    assert f"misclassified; confusion.png in {texts}\n" in capsys.readouterr().out
+    assert [path.name for path in texts.glob("*.png")].count("mistakes.png") == 0
+
+
 def test_a_prediction_does_not_depend_on_the_rest_of_its_batch(
     texts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,4 +48,7 @@ def build_dataset(*, name: str, batch_size: int, data_dir: str | None = None, **
         remedy = "; dataset.validation_folds=5 cross-validates" if "validation_folds" in own else ""
         for line in split_warnings(data, remedy):
             warn(line)
+    if data.vocabulary is not None and data.vocabulary.is_unknown_alone:
+        remedy = "use more texts, or dataset.tokenizer=characters"
+        warn(f"every token is unknown, since no word of the training texts occurs twice: {remedy}")
     return data._replace(name=name, batch_size=batch_size)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_jax.datasets.vocabulary import Vocabulary
+from rnn_jax.datasets.vocabulary import UNKNOWN, Vocabulary
 
 Spec = dict[str, Any]
 """Plain values, as in JSON: {"kind": "image", "height": 28, ...}. A task derives the sizes of a model from
@@ -14,6 +14,7 @@ Arrays = dict[str, np.ndarray]  # of a split, by name
 Splits = dict[str, Arrays]
 """Of "train", "validation" and "test"; the last model of a cross-validation has no "validation"."""
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
+_BLOCK = 1 << 24  # tokens that are looked at together
 _MAX_LISTED = 12  # classes that are listed one by one
 
 
@@ -91,7 +92,7 @@ def truncate_sequences(data: Dataset, max_length: int | None, truncation: str) -
 
 
 def describe(data: Dataset) -> dict[str, str]:
-    """Return rows for display by heading: 'data', and 'classes', 'lengths' and 'note' where they apply.
+    """Return rows for display by heading: 'data'; 'classes', 'lengths', 'unknown', 'note' where they apply.
 
     The classes are listed with their shares in the training examples; of many classes, the extremes.
     """
@@ -111,6 +112,19 @@ def describe(data: Dataset) -> dict[str, str]:
         lengths = np.concatenate([arrays["lengths"] for arrays in data.splits.values()])
         shortest, median, longest = lengths.min(), np.median(lengths), lengths.max()
         rows["lengths"] = f"shortest {shortest:,}, median {median:,.0f}, longest {longest:,}"
+    if data.vocabulary is not None and data.vocabulary.unknown is not None:
+        shares = [f"{_unknown_percent(data, split):.2f} % of {split}" for split in SPLITS]
+        rows["unknown"] = f"tokens that are {UNKNOWN}: {', '.join(shares)}"
     if data.notes:
         rows["note"] = "; ".join(data.notes)
     return rows
+
+
+def _unknown_percent(data: Dataset, split: str) -> float:
+    """Return the percentage of unknown tokens in a split, whose tokens may be on disk."""
+    arrays = data.splits[split]
+    assert data.vocabulary is not None
+    tokens = arrays["steps" if "steps" in arrays else "tokens"]
+    blocks = (tokens[start : start + _BLOCK] for start in range(0, len(tokens), _BLOCK))
+    unknown = sum(int(np.count_nonzero(block == data.vocabulary.unknown)) for block in blocks)
+    return 100 * unknown / max(1, len(tokens))

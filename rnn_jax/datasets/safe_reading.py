@@ -77,9 +77,17 @@ def split_paths(options: OwnFiles) -> dict[str, Path]:
     for split, key in _SPLIT_KEYS.items():
         if (name := getattr(options, key)) is not None:
             paths[split] = existing_path(f"dataset.{key}", name)
-            if type(options) is not Text or options.tokenizer != "bytes":  # which reads any file
+            if not _reads_any_file(options):
                 require_kind(paths[split], _DATASETS[type(options)], f"dataset.{key} = {name}")
     return paths
+
+
+def _reads_any_file(options: OwnFiles) -> bool:
+    """Whether files are read as bytes, or in an encoding in which a text may look like a binary file."""
+    if not isinstance(options, Text):
+        return False
+    is_bytes = type(options) is Text and options.tokenizer == "bytes"
+    return is_bytes or (options.encoding is not None and not text_encodings.extends_ascii(options.encoding))
 
 
 def hash_splits(paths: Mapping[str, Path]) -> dict[str, str]:

@@ -92,7 +92,9 @@ def decode(
 
 def undecodable(data: bytes, name: object, encodings: Sequence[str], remedy: str = SET_ENCODING) -> UserError:
     """Return the error for a text that is in none of the encodings, with the place by the first of them."""
-    problem = "has half of a character (a lone surrogate)"
+    problem, certain = "has half of a character (a lone surrogate)", certain_encoding(data[:START_BYTES])
+    if certain not in (None, *encodings):
+        remedy = f"it is {certain}, which is found where dataset.encoding is None"
     try:
         data.decode(encodings[0])
     except UnicodeDecodeError as error:

@@ -67,6 +67,11 @@ class Vocabulary:
         return self.numbers.get(UNKNOWN)
 
     @property
+    def is_unknown_alone(self) -> bool:
+        """Whether it has no word: only the unknown token, or the end of a line as well."""
+        return UNKNOWN in self.tokens and {*self.tokens} <= {UNKNOWN, END_OF_LINE}
+
+    @property
     def start(self) -> int:
         """The token that precedes a text: the end of a line if there is one, else token 0."""
         if self.unit == "word":

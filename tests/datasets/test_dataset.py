@@ -1,9 +1,12 @@
 """The description of a loaded data set."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from rnn_jax import datasets
 from rnn_jax.datasets.dataset import Dataset, describe
 from rnn_jax.datasets.vocabulary import Vocabulary
 
@@ -58,3 +61,45 @@ def test_lengths_tokens_and_notes() -> None:
         "lengths": "shortest 1, median 3, longest 2,000",
         "note": "1 of 5 cut to their first 2,000 steps; 2 rows left out",
     }
+
+
+def test_unknown_tokens_are_counted_in_every_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.dataset, "_BLOCK", 3)
+    vocabulary = Vocabulary("plain_word", ("a", "<unk>", "b"))
+    tokens = {"train": [0, 1, 2, 0, 1, 1, 2, 2], "validation": [1, 1, 1, 0], "test": [0, 2]}
+    texts = {split: {"tokens": np.array(own, np.uint16)} for split, own in tokens.items()}
+    labelled = {
+        split: {"lengths": np.array([1, len(own) - 1]), "steps": np.array(own, np.int32)}
+        for split, own in tokens.items()
+    }
+    expected = "tokens that are <unk>: 37.50 % of train, 75.00 % of validation, 0.00 % of test"
+    for splits in (texts, labelled):
+        assert describe(Dataset("1.0", {}, splits, vocabulary))["unknown"] == expected
+        assert "unknown" not in describe(Dataset("1.0", {}, splits, Vocabulary("byte")))
+
+
+def test_a_vocabulary_without_a_word_is_warned_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{number % 2}\tonce{number} only{number}\n" for number in range(40)]
+    (tmp_path / "a.tsv").write_text("label\ttext\n" + "".join(rows))
+    (tmp_path / "a.txt").write_text("".join(f"once{number} only{number}\n" for number in range(40)))
+    kinds: dict[str, dict[str, Any]] = {
+        "text": {"file": str(tmp_path / "a.txt")},
+        "labelled_text": {
+            "file": str(tmp_path / "a.tsv"),
+            "label_column": "label",
+            "text_column": "text",
+            "truncate": "keep_first",
+        },
+    }
+    for name, keys in kinds.items():
+        for tokenizer in ("words", "characters"):
+            capsys.readouterr()
+            datasets.build_dataset(
+                name=name, batch_size=2, data_dir=str(tmp_path / "data"), tokenizer=tokenizer, **keys
+            )
+            warned = (
+                "every token is unknown, since no word of the training texts occurs twice: use more texts"
+            )
+            assert (warned in capsys.readouterr().err) == (tokenizer == "words")

@@ -131,9 +131,24 @@ def test_windows_line_ends_and_a_mark_of_order_are_no_characters(tmp_path: Path)
     assert texts(latin)["test"].endswith("é\n")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_text_in_another_unicode_encoding(encoding: str, tmp_path: Path) -> None:
+    """Found by its mark or its zeros; given, it may have few zeros."""
+    found = load(tmp_path, file=write(tmp_path / "a.txt", LINES.encode(encoding)), encoding=None)
+    assert "".join(texts(found).values()) == LINES
+    chinese = "".join(chr(0x4E00 + number) for number in range(2_000))
+    found = load(tmp_path, file=write(tmp_path / "b.txt", chinese.encode(encoding)), encoding=encoding)
+    assert "".join(texts(found).values()) == chinese
+
+
 @pytest.mark.parametrize(
     ("content", "changes", "message"),
     [
+        (
+            "abc\n".encode("utf-16"),
+            {"encoding": "utf-8"},
+            r"a.txt: not utf-8: byte 0, in line 1, is 0xff; it is utf-16, which is found where dataset.encod",
+        ),
         (b"a\nb\nc\xff\n" * 50, {}, r"a.txt: not utf-8: byte 5, in line 3, is 0xff; set dataset.encoding"),
         (b"", {}, r"a.txt: empty: has no text for train"),
         (b"a", {}, r"a.txt: empty: has no text for train, eight tenths of the file"),
@@ -150,7 +165,7 @@ def test_windows_line_ends_and_a_mark_of_order_are_no_characters(tmp_path: Path)
         (
             b" \n" * 50,
             {"tokenizer": "bytes", "encoding": "utf-8", "file": "~nosuch/a.txt"},
-            r"~nosuch/a.txt: .*home",
+            r"~nosuch/a.txt: .*no such file",
         ),
     ],
 )
