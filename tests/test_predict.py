@@ -494,12 +494,14 @@ def test_inputs_of_another_kind(
     assert "INPUT: must be at least one file of images" in err
     np.savez(tmp_path / "a.npz", x=np.zeros((2, 3, 1)))
     Image.new("L", (8, 8)).save(tmp_path / "a.txt", "png")
+    Image.new("L", (8, 8)).save(tmp_path / "a.webp")
     (tmp_path / "folder").mkdir()
     Image.new("L", (8, 8)).save(tmp_path / "folder" / "a.png")
     for run, name, kind, expected in (
         (digits, ROOT / "README.md", "a text", "images"),
         (digits, tmp_path / "a.npz", "an .npz file", "images"),
         (digits, tmp_path / "folder", "a folder of pictures", "images"),
+        (digits, tmp_path / "a.webp", "a WebP picture", "images; convert it to PNG"),
         (texts, tmp_path / "a.npz", "an .npz file", "texts"),
         (texts, tmp_path / "folder", "a folder of pictures", "texts"),
         (texts, tmp_path / "folder" / "a.png", "a PNG picture", "texts"),

@@ -107,10 +107,14 @@ def require_kind(path: Path, dataset: str, origin: str | None = None) -> None:
     kind = kind_of(path)
     if dataset not in kind.datasets:
         problem = f"{path if origin is None else origin}: is {kind.name}"
-        other = kind.datasets[0] if kind.datasets else None
-        remedy = f"dataset.name = {other} reads {READS[other]}" if other else kind.remedy
-        expected = f"dataset.name = {dataset} reads {READS[dataset]}"
-        raise UserError("; ".join(part for part in (f"{problem}: {expected}", remedy) if part))
+        raise UserError(f"{problem}: dataset.name = {dataset} reads {READS[dataset]}{remedy_for(kind)}")
+
+
+def remedy_for(kind: FileKind) -> str:
+    """Return the end of a message: the data set that reads such a file, or what makes it readable."""
+    if kind.datasets:
+        return f"; dataset.name = {kind.datasets[0]} reads {READS[kind.datasets[0]]}"
+    return f"; {kind.remedy}" if kind.remedy else ""
 
 
 def _folder_kind(path: Path) -> FileKind:

@@ -73,7 +73,7 @@ def prepare(
     if not folder.exists():
         with writing(root), lock.waiting_lock(root / f".rnn_jax_{kind}.lock"):
             if not folder.exists():  # another process may have prepared it meanwhile
-                _logger.info("reading %s, once", origin)
+                _logger.info("preparing %s in %s, once", origin, folder)
                 unfinished = folder.with_name(f"{digest}.unfinished")
                 shutil.rmtree(unfinished, ignore_errors=True)  # of a killed process
                 unfinished.mkdir(parents=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from rnn_jax.config.sections.dataset import LabelledText, OwnFiles, Sequences, Text
 from rnn_jax.datasets import text_encodings
-from rnn_jax.datasets.file_kinds import kind_of, require_kind
+from rnn_jax.datasets.file_kinds import kind_of, remedy_for, require_kind
 from rnn_jax.runtime import files
 from rnn_jax.runtime.command import warn
 from rnn_jax.runtime.errors import UserError
@@ -65,7 +65,10 @@ def existing_path(key: str, name: str, *, folder: bool = False) -> Path:
         path = user_path(name)
         if path.is_dir() if folder else path.is_file():
             return path
-        problem = f"is not a {what} but {kind_of(path).name}" if path.exists() else f"no such {what}"
+        problem = f"no such {what}"
+        if path.exists():
+            kind = kind_of(path)
+            problem = f"is not a {what} but {kind.name}{remedy_for(kind)}"
     except (OSError, ValueError) as error:  # name too long, unknown home, zero byte
         problem = str(error)
     raise UserError(f"{key} = {name}: {problem}; set --config.{key}={what.upper()}")

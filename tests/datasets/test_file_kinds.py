@@ -139,7 +139,7 @@ def test_the_kind_of_a_folder(tmp_path: Path) -> None:
             "text",
             "a.txt",
             None,
-            r"dataset.file = .*a.txt: is not a file but a folder of pictures; set --config",
+            r"dataset.file = .*a.txt: is not a file but a folder of pictures; dataset.name = image_folder",
         ),
     ],
 )

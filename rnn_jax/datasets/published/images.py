@@ -149,9 +149,18 @@ def _read(found: Any, split: str, image: str, label: str, where: str) -> Arrays:
     if len({size[:2] for size in sizes}) > 1:
         raise UserError(f"{where}: has images of several sizes: {', '.join(map(str, sorted(sizes)[:3]))}")
     images = [example[image] for example in examples]  # each [height, width, channels]
-    grey = [np.rint(each[..., :3] @ _GREY) if each.shape[2] >= 3 else each[..., 0] for each in images]
+    if others := {str(each.dtype) for each in images} - {"uint8"}:
+        raise UserError(f"{where}: has images of {', '.join(sorted(others))}: must be uint8")
     targets = np.array([example[label] for example in examples], np.int32)
-    return {"inputs": np.stack(grey).astype(np.uint8), "targets": targets}
+    return {"inputs": np.stack([_to_grey(each) for each in images]), "targets": targets}
+
+
+def _to_grey(image: np.ndarray) -> np.ndarray:
+    """Return an image [height, width, 1 to 4], on white where it is transparent, in grey, uint8."""
+    grey = image[..., :3] @ _GREY if image.shape[2] >= 3 else image[..., 0].astype(np.float64)
+    if image.shape[2] in (2, 4):
+        grey = 255 - (255 - grey) * image[..., -1] / 255
+    return np.rint(grey).astype(np.uint8)
 
 
 def _first_line(error: Exception) -> str:

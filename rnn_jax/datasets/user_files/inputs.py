@@ -73,7 +73,8 @@ def _check_kind(name: str, kind: str) -> bool:
     if (path := _existing(name)) is not None:
         found, is_readable = kind_of(path), is_expected and kind != "texts"
         if path.is_dir() or not (is_readable or _DATASETS[kind] in found.datasets):
-            raise UserError(f"{name}: is {found.name}; the inputs of this run are {kind}")
+            remedy = f"; {found.remedy}" if kind == "images" and found.name.endswith(" picture") else ""
+            raise UserError(f"{name}: is {found.name}; the inputs of this run are {kind}{remedy}")
     elif not is_expected and name.lower().endswith(sum(_SUFFIXES.values(), ())):
         raise UserError(f"{name}: no such file; the inputs of this run are {kind}")
     return is_expected

@@ -84,7 +84,7 @@ def find_pictures(place: Path, *, follow_links: bool) -> Layout:
     for split, folder in named.items():
         splits[split] = _find_classes(folder, notes)
         if folder is not root and folder.path.name != split:
-            notes.append(f"the folder {folder.path.name} is {split}")
+            notes.append(f"the folder {_class_name(folder.path.name)} is {split}")
     if root not in named.values():
         notes += _not_used(root, [folder.path.name for folder in named.values()])
     others, hidden = root.all_others, sum(folder.hidden for folder in root.walk())
@@ -185,7 +185,7 @@ def _find_classes(folder: _Folder, notes: list[str]) -> list[Picture]:
         pictures = inner.all_pictures
         if not pictures:
             raise UserError(
-                f"{inner.path}: the class {name!r} has no PNG or JPEG file{_has_only(inner)}; "
+                f"{inner.path}: the class {_class_name(name)!r} has no PNG or JPEG file{_has_only(inner)}; "
                 "convert its pictures to PNG, or remove the folder"
             )
         label = _class_name(name)
@@ -229,7 +229,7 @@ def _not_used(root: _Folder, used: list[str]) -> list[str]:
             classes = len(folder.with_pictures)
             inside = f" in {classes} folders" if classes else ""
             pictures = _count(len(folder.all_pictures), "picture")
-            notes.append(f"{pictures}{inside} of {name} not used, which is no split")
+            notes.append(f"{pictures}{inside} of {_class_name(name)} not used, which is no split")
     if root.pictures:
         notes.append(f"{_count(len(root.pictures), 'picture')} beside the folders of splits not used")
     return notes

@@ -1,7 +1,7 @@
 """Image sets of TensorFlow Datasets by their names: sets that the tests prepare themselves."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from PIL import Image
 
 from rnn_jax import datasets
 from rnn_jax.datasets.dataset import Dataset
+from rnn_jax.datasets.published import images
 from rnn_jax.runtime.errors import UserError
 
 COUNTS = {"train": 40, "test": 6}
@@ -122,3 +123,32 @@ def test_sets_that_will_not_do(tmp_path: Path) -> None:
         load("talk", tmp_path)
     with pytest.raises(UserError, match=r"dataset.name = tfds:mnits: TFDS cannot find it"):
         load("mnits", tmp_path)
+
+
+class Records(list[dict[str, Any]]):
+    """A data source of TFDS."""
+
+    def as_data_source(self, split: str) -> "Records":
+        del split
+        return self
+
+    def __getitems__(self, rows: Iterable[int]) -> list[dict[str, Any]]:
+        return [self[row] for row in rows]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_transparent_pixels_are_white(channels: int) -> None:
+    values = RANDOM.integers(256, size=(3, 5, 4, channels)).astype(np.uint8)
+    found = images._read(
+        Records({"image": each, "label": 0} for each in values), "train", "image", "label", ""
+    )
+    share = values[..., -1] / 255 if channels in (2, 4) else 1.0
+    colours = values[..., : 3 if channels > 2 else 1].astype(float)
+    grey = colours @ [0.299, 0.587, 0.114] if channels > 2 else colours[..., 0]
+    np.testing.assert_array_equal(found["inputs"], np.rint(grey * share + 255 * (1 - share)))
+
+
+def test_images_of_16_bits_are_an_error() -> None:
+    records = Records([{"image": np.full((5, 4, 1), 300, np.uint16), "label": 0}])
+    with pytest.raises(UserError, match=r"tfds:x: has images of uint16: must be uint8"):
+        images._read(records, "train", "image", "label", "tfds:x")

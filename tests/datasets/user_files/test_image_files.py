@@ -1,6 +1,7 @@
 """A user's images: IDX files, folders of pictures, and the conversion of pictures."""
 
 import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from idx_files import COUNTS, idx, images_name, labels_name, write_files
 from PIL import Image
 
 from rnn_jax import datasets
-from rnn_jax.datasets.dataset import Dataset, Splits
+from rnn_jax.config.run_folder import RunFolder
+from rnn_jax.datasets import dataset_info
+from rnn_jax.datasets.dataset import Dataset, Splits, describe
 from rnn_jax.datasets.user_files import pictures
 from rnn_jax.runtime.errors import UserError
 
@@ -136,6 +139,24 @@ def test_wrong_idx_files(tmp_path: Path) -> None:
         UserError, match=r"has no train-labels-idx1-ubyte.gz, gzipped or not; idx needs MNIST's"
     ):
         load("idx", tmp_path / "idx", tmp_path)
+
+
+def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    """Archives made on Windows: the names are bytes of a code page."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/bilder\x81"))
+    for label in (b"caf\x82", b"th\x82"):
+        for number in range(20):
+            square(folder / os.fsdecode(label) / os.fsdecode(b"\x84%d.png" % number), value=number)
+    found = load("image_folder", folder, tmp_path)
+    assert found.classes == ("caf\\x82", "th\\x82")
+    assert load("image_folder", folder, tmp_path).version == found.version
+    "\n".join(describe(found).values()).encode()
+    (tmp_path / "run").mkdir()
+    dataset_info.save(found, RunFolder(tmp_path / "run"), has_checkpoint=False)
+    assert dataset_info.load(tmp_path / "run").classes == found.classes
+    (folder / os.fsdecode(b"th\x82") / os.fsdecode(b"\x84.png")).write_bytes(b"")
+    with pytest.raises(UserError, match=r"is an empty file, not a PNG or JPEG file"):
+        load("image_folder", folder, tmp_path)
 
 
 GREYS = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20

@@ -110,7 +110,9 @@ def test_prepared_tokens_are_mapped_into_memory(tmp_path: Path, caplog: pytest.L
     file = write(tmp_path / "a.txt", LINES)
     with caplog.at_level(logging.INFO):
         first, again = load(tmp_path, file=file), load(tmp_path, file=file)
-    assert [record.message for record in caplog.records] == [f"reading {file}, once"]
+    (message,) = [record.message for record in caplog.records]
+    (folder,) = (tmp_path / "data" / "rnn_jax_text").iterdir()
+    assert message == f"preparing {file} in {folder}, once"
     assert isinstance(again.splits["train"]["tokens"], np.memmap)
     assert first.version == again.version
     # Another text, or another way of reading it, is another data set.
