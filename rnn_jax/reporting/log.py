@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import math
-import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from rnn_jax.config import sections
 from rnn_jax.config.run_folder import RunFolder
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.formatting import scalars
-from rnn_jax.runtime.files import finite, flush, replacing, write_all, write_text, writing
+from rnn_jax.runtime.files import finite, flush, flush_open, replacing, write_all, write_text, writing
 
 TRAINING_SPLITS = ("train", "batch")
 """Splits whose metrics are logged with the updates, not by an evaluation."""
@@ -131,7 +130,7 @@ class Lines:
     def flush(self) -> None:
         """Wait until the lines are on the disk."""
         with writing(self._path):
-            os.fsync(self._file.fileno())
+            flush_open(self._file.fileno(), self._path)
 
     def close(self) -> None:
         """Close the file."""

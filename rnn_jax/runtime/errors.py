@@ -19,6 +19,8 @@ _WRONG_VARIABLE = {
     'Invalid value "(?P<value>.*)" for JAX flag (?P<name>jax_.*)': "JAX has no such value",
 }
 """Messages of the ValueErrors that importing JAX raises for its environment variables."""
+UNSUPPORTED = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""Errors of calls that a file system does not have."""
 UNREACHABLE = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS)
 """Errors of paths that can be neither read nor written."""
 

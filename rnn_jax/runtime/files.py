@@ -1,6 +1,7 @@
 """Atomic writes of files, and messages for those that fail."""
 
 import errno
+import functools
 import io
 import json
 import math
@@ -11,7 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rnn_jax.runtime.errors import FULL, StorageError, UserError, storage_error
+from rnn_jax.runtime.command import warn
+from rnn_jax.runtime.errors import FULL, UNSUPPORTED, StorageError, UserError, storage_error
+
+_warn_once = functools.cache(warn)
 
 
 class UnwritableError(UserError):
@@ -119,9 +123,26 @@ def flush(path: Path) -> None:
     """Flush a file, or the entries of a folder, to the disk; raise OSError if the disk is full, or fails."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        flush_open(descriptor, path)
     finally:
         os.close(descriptor)
+
+
+def flush_open(descriptor: int, path: Path) -> None:
+    """Flush an open file or folder; raise as `flush`.
+
+    Some file systems cannot: CIFS does not flush folders (EINVAL). Then a warning is printed, once.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (*UNSUPPORTED, errno.EINVAL):
+            raise
+        what = "folders" if path.is_dir() else "files"
+        _warn_once(
+            f"{path.absolute().parent}: its file system cannot flush {what} to the disk ({error.strerror}): "
+            "after a power cut, what was written last may be missing"
+        )
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -45,6 +45,11 @@ The first has the number of processes, or the list of their hosts; the second ha
 """
 
 
+def cluster() -> str | None:
+    """Return the name in `CLUSTERS` of the cluster that has started this process; None without one."""
+    return next((name for name, names in CLUSTERS.items() if all(each in os.environ for each in names)), None)
+
+
 def processes_of(
     process_count: int | None = None, process_index: int | None = None, coordinator: str | None = None
 ) -> Processes:
@@ -58,12 +63,11 @@ def processes_of(
     if process_count is not None and process_index is not None and coordinator is not None:
         return Processes(process_count, process_index, coordinator)
     found = None
-    for names in CLUSTERS.values():
-        if found is None and all(name in os.environ for name in names):
-            count, index = (os.environ[name] for name in names[:2])
-            with contextlib.suppress(ValueError):
-                has_hosts = names[0].endswith("HOSTNAMES")
-                found = Processes(len(count.split(",")) if has_hosts else int(count), int(index))
+    if (name := cluster()) is not None:
+        count, index = (os.environ[variable] for variable in CLUSTERS[name][:2])
+        with contextlib.suppress(ValueError):
+            has_hosts = CLUSTERS[name][0].endswith("HOSTNAMES")
+            found = Processes(len(count.split(",")) if has_hosts else int(count), int(index))
     if found is None:
         if process_count is None:
             return Processes()
