@@ -63,7 +63,8 @@ def test_in_a_step_of_slurm_the_hint_names_its_tasks(monkeypatch: pytest.MonkeyP
         joining.join(Processes(3, 1))
     assert str(caught.value) == (
         "process 1 of 3: not all 3 processes of this run joined within 0.3 seconds; Slurm has 3 tasks here "
-        "(by SLURM_STEP_NUM_TASKS); a single process needs --config.runtime.process_count=1, or srun --ntasks=1"
+        "(by SLURM_STEP_NUM_TASKS); a single process needs --config.runtime.process_count=1, or "
+        "srun --ntasks=1"
     )
 
 

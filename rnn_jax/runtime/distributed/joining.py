@@ -61,7 +61,7 @@ def join(processes: Processes) -> None:
     while not joined.done():
         time.sleep(POLL_SECONDS)
         waited = time.monotonic() - began
-        if waited > JOIN_TIMEOUT_SECONDS:
+        if waited > JOIN_TIMEOUT_SECONDS + 1:  # a more precise error of the thread comes first
             raise UserError(f"{_joined(processes)} within {JOIN_TIMEOUT_SECONDS} seconds; {hint}")
         if waited > HINT_SECONDS and not is_hinted:
             is_hinted = True
