@@ -36,6 +36,7 @@ MAX_DEATHS = 10  # a trial during which this many workers died fails: most likel
 # User attributes of a study: `SweepFolder.token`, and the largest number of trials any worker asked for.
 FOLDER_TOKEN, NUM_TRIALS = "folder", "num_trials"
 SETTINGS = "settings"  # user attribute of a study: what its creator recorded
+FORMAT = 2  # of the stored values; in 1, which has no number, numbers are not rounded and choices are JSON
 SETTINGS_TIMEOUT_SECONDS = 10  # a creator that has not by then has died, and the next worker does
 
 
@@ -208,7 +209,7 @@ def open_study(
     name, heartbeat = options.name, options.heartbeat_seconds
     database, place = storage.connect(options.url, heartbeat), storage.hide_password(options.url)
     content = {**settings["content"], "objective": objective.metric}
-    settings = {**settings, "content": content, "heartbeat": heartbeat}
+    settings = {**settings, "content": content, "heartbeat": heartbeat, "format": FORMAT}
     settings = json.loads(json.dumps(settings))  # as the database returns it
     direction = "maximize" if objective.direction == "max" else "minimize"
     try:
@@ -243,6 +244,9 @@ def _recorded_settings(study: optuna.Study) -> dict[str, Any] | None:
 
 
 def _require_same_settings(there: dict[str, Any], here: dict[str, Any], study: str) -> None:
+    if there.get("format") != FORMAT:
+        problem = "stores values in the form of another version of rnn_jax"
+        raise UserError(f"{study} {problem}; finish it with that version, or give another --study")
     if versions := differences(there["versions"], here["versions"]):
         remedy = "install those versions, or give another --study"
         why = "its metrics would not be comparable"

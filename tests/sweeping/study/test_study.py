@@ -1,5 +1,6 @@
 """Workers of a study: claims, requeued trials, and that each trial finishes exactly once."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -87,6 +88,61 @@ def test_sampled_points_do_not_depend_on_the_worker(tmp_path: Path) -> None:
     other.mkdir()
     assert join(other, sampler_seed=1).run_next(train)
     assert join(other, sampler_seed=1).finished()[0].point != alone.finished()[0].point
+
+
+def test_the_database_has_the_values_that_are_trained(tmp_path: Path) -> None:
+    """Equal, and of the same types, as anything that reads the study with Optuna sees them."""
+    ranges = {
+        **RANGES,
+        "d": {"uniform": (0.25, 0.5)},
+        "e": {"choice": ("lstm", "gru", '"lstm"')},
+        "f": {"choice": (64, 128)},
+        "g": {"choice": (True, False, None)},
+        "h": {"choice": (0.1, 0.0796323472)},
+    }
+    for sampler, num_trials in (("random", 2), ("tpe", 12)):  # TPE samples by itself after ten
+        folder = tmp_path / sampler
+        folder.mkdir()
+        worker = join(folder, ranges=ranges, num_trials=num_trials, sampler=sampler)
+        seen: list[dict[str, Any]] = []
+
+        def run(trial: ClaimedTrial, seen: list[dict[str, Any]] = seen) -> float:
+            seen.append(trial.point)
+            return trial.point["a"]
+
+        run_all(worker, run)
+        found = optuna.load_study(storage=f"sqlite:///{folder / 'study.db'}", study_name="s").trials
+        assert [trial.params for trial in found] == seen
+        for trial, point in zip(found, seen, strict=True):
+            types = [type(value) for value in point.values()]
+            assert [type(trial.params[name]) for name in point] == types
+            assert float(f"{point['a']:.5g}") == point["a"]  # a few digits, which can be typed
+            assert point["f"] in (64, 128)
+
+
+def test_choices_of_lists_or_of_equal_values_are_stored_as_json(tmp_path: Path) -> None:
+    ranges = {"a": {"choice": (1, 1.0, True)}, "b": {"choice": ([1, 2], "balanced", None)}}
+    worker = join(tmp_path, ranges=ranges, num_trials=6)
+    seen: list[Any] = []
+
+    def run(trial: ClaimedTrial) -> float:
+        seen.append(trial.point)
+        return 1.0
+
+    run_all(worker, run)
+    assert {type(point["a"]) for point in seen} == {int, float, bool}
+    assert [json.loads(trial.params["b"]) for trial in stored(worker)] == [point["b"] for point in seen]
+
+
+def test_a_study_of_the_former_form_is_an_error(tmp_path: Path) -> None:
+    worker = join(tmp_path)
+    settings = dict(worker._study.user_attrs[study.SETTINGS])
+    del settings["format"]
+    worker._study.set_user_attr(study.SETTINGS, settings)
+    with pytest.raises(
+        UserError, match=r"stores values in the form of another version of rnn_jax; finish it"
+    ):
+        join(tmp_path)
 
 
 def test_each_point_of_a_grid_is_trained_once(tmp_path: Path) -> None:
