@@ -42,8 +42,15 @@ class Dataset(NamedTuple):
     vocabulary: Vocabulary | None = None  # of texts
     classes: tuple[str, ...] = ()  # class names by number
     notes: tuple[str, ...] = ()  # what was truncated or left out, for display
+    source: str = ""  # identifies texts before they are tokenized: other vocabularies are comparable
     name: str = ""  # `dataset.name`; set by `build_dataset`
     batch_size: int = 1  # rows of a training batch; set by `build_dataset`
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The name and version, and the `source` of labelled texts, as in summary.json and dataset.json."""
+        found = {"name": self.name, "version": self.version, "source": self.source}
+        return {name: value for name, value in found.items() if value or name != "source"}
 
     @property
     def counts(self) -> dict[str, int]:

@@ -35,7 +35,7 @@ def save(data: Dataset, folder: RunFolder, *, has_checkpoint: bool) -> None:
         check_version(data, folder)
     elif data.vocabulary is not None:
         data.vocabulary.save(folder.vocabulary, data.version)
-    info = {"name": data.name, "version": data.version, "spec": data.spec, "classes": list(data.classes)}
+    info = {**data.identity, "spec": data.spec, "classes": list(data.classes)}
     if data.spec["kind"] == "image":
         maximum = int(data.spec["maximum"])
         info["background"] = pictures.background_of(data.splits["train"]["inputs"], maximum)

@@ -14,7 +14,7 @@ import numpy as np
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.config.run_folder import RunFolder
-from rnn_jax.reporting.formatting import format_metric, is_percentage, one_line
+from rnn_jax.reporting.formatting import format_metric, is_percentage, short_label
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.runtime.files import replacing
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_COLUMNS, MAX_ROWS = 6, 4  # of the grid of mistakes
-MAX_LABEL, MAX_NAME = 40, 15  # characters of a label, and of a class name in the grid of mistakes
+MAX_NAME = 15  # characters of a class name there
 LOG_SCALE_FACTOR = 5  # positive numbers with a larger ratio get a logarithmic axis
 SPLIT_COLOURS = {"train": "#3b6fb6", "validation": "#e0752d", "batch": "#9fb4cf", "test": "#444444"}
 STYLE: dict[Any, Any] = {
@@ -245,13 +245,6 @@ def log_scale(axes: "Axes", axis: Literal["x", "y"], base: float = 10) -> None:
     set_scale("log", base=base)
     ticks.set_major_formatter(LogFormatter(base))
     ticks.set_minor_formatter(LogFormatter(base))
-
-
-def short_label(name: object, width: int = MAX_LABEL) -> str:
-    """A name from a user as a label: one line of at most `width` characters, shortened in the middle."""
-    text = one_line(str(name))
-    end = (2 * width) // 3  # of a path, its end says most
-    return text if len(text) <= width else f"{text[: width - end - 1]}…{text[-end:]}"
 
 
 def scaled(name: str, values: Any) -> Any:

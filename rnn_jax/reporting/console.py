@@ -41,7 +41,7 @@ class Console:
     def info(self, text: str) -> None:
         """Print one line of information."""
         if self._stream is not None:
-            print(text.rstrip(), file=self._stream, flush=True)
+            print(formatting.printable(text.rstrip()), file=self._stream, flush=True)
 
     def warn(self, text: str) -> None:
         """Print one line of warning."""
@@ -104,7 +104,7 @@ def result_cells(rows: Results) -> list[list[str]]:
     cells = [["", *names]]
     for label, values in rows:
         texts = [formatting.format_metric(name, values[name]) if name in values else "" for name in names]
-        cells.append([label, *texts])
+        cells.append([formatting.one_line(label), *texts])
     return cells
 
 

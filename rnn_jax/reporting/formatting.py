@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 METRIC_WIDTH = len("100.00 %")
+MAX_LABEL, MAX_NAME = 40, 24  # characters of a name in a plot, and in a table on the console
 
 
 def is_percentage(name: str) -> bool:
@@ -96,6 +97,13 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split())).encode("utf-8", "replace").decode()
 
 
+def short_label(name: object, width: int = MAX_LABEL) -> str:
+    """A name from a user in one line of at most `width` characters, shortened in the middle."""
+    text = one_line(str(name))
+    end = (2 * width) // 3  # of a path, its end says most
+    return text if len(text) <= width else f"{text[: width - end - 1]}…{text[-end:]}"
+
+
 def align(rows: Sequence[Sequence[str]], *, first: str = ">", width: int = 0) -> list[str]:
     """Rows of cells as lines with aligned columns: `first` ('<' or '>') aligns the first, '>' the others.
 
@@ -111,6 +119,7 @@ def confusion_lines(matrix: np.ndarray, names: Sequence[str]) -> list[str]:
 
     Zeros are dots, so that the mistakes stand out. The last column has the recall of each class.
     """
+    names = [short_label(name, MAX_NAME) for name in names]
     cells = [[f"{count:d}" if count else "." for count in row] for row in matrix]
     width = max(len(text) for row in (names, *cells) for text in row)
     recalls = [

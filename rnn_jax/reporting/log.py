@@ -88,7 +88,7 @@ class Log:
         self._timing.close()
         self._close_events()
 
-    def _add_scalars(self, step: int, group: str, values: Mapping[str, float]) -> None:
+    def _add_scalars(self, step: int, group: str, values: Mapping[str, float | None]) -> None:
         if self.settings.tensorboard:
             with writing(self._path):
                 self._events = self._events or Events(self._path, self._first_step)
@@ -189,12 +189,12 @@ class Events:
         self.flush, self.close = self._writer.flush, self._writer.close
         self._write(first_step, session_log=self._event.SessionLog(status=self._event.SessionLog.START))
 
-    def add(self, step: int, group: str, values: Mapping[str, float]) -> None:
-        """Add a scalar `group/name` for each value; NaN and infinities are left out."""
+    def add(self, step: int, group: str, values: Mapping[str, float | None]) -> None:
+        """Add a scalar `group/name` for each value; None, NaN and infinities are left out."""
         scalars = [
             self._summary.Summary.Value(tag=f"{group}/{name}", simple_value=float(value))
             for name, value in values.items()
-            if math.isfinite(value)
+            if value is not None and math.isfinite(value)
         ]
         self._write(step, summary=self._summary.Summary(value=scalars))
 

@@ -23,6 +23,8 @@ BEHIND = {"pruned": 1, "diverged": 2, "failed": 2}
 """Statuses ranked behind all others, the last ones last."""
 GENERATED_KEYS = ("time_steps", "delay_steps", "copied_symbols", "alphabet_size")
 """Keys of the tasks that draw `generated` examples: other values draw other examples."""
+FOLD_KEYS = ("dataset.validation_folds", "dataset.validation_fold")
+"""Keys that decide which examples of the same data are for validation."""
 
 
 class Member(Protocol):
@@ -178,7 +180,7 @@ class Benchmark(NamedTuple):
     data: str
     version: str
     sizes: str  # of the splits that metrics are computed on
-    options: str  # the keys that synthetic and generated examples depend on
+    options: str  # the keys that decide which examples are generated, or are for validation
 
     @property
     def name(self) -> str:
@@ -196,12 +198,14 @@ def benchmark_of(dataset: Mapping[str, Any], settings: Mapping[str, Any]) -> Ben
     """Return the benchmark of a run: its summary.json has `dataset`; the settings are by dotted key."""
     name = str(dataset.get("name") or settings.get("dataset.name") or "")
     sizes = [(dataset.get(split), split) for split in ("validation", "test")]
-    keys = {"generated": [f"task.{key}" for key in GENERATED_KEYS], "synthetic": ["dataset.template"]}
-    options = {key: settings.get(key) for key in keys.get(name, ())}
+    # The version of labelled texts covers their vocabulary, by which configs may differ; `source` does not.
+    source = dataset.get("source")
+    own = {"generated": [f"task.{key}" for key in GENERATED_KEYS], "synthetic": ["dataset.template"]}
+    options = {key: settings.get(key) for key in (*own.get(name, ()), *FOLD_KEYS)}
     return Benchmark(
         task=str(settings.get("task.name") or ""),
         data=name,
-        version=str(dataset.get("version") or ""),
+        version=f"source {source}" if source else str(dataset.get("version") or ""),
         sizes=", ".join(f"{count:,} {split}" for count, split in sizes if isinstance(count, int)),
         options=", ".join(
             f"{key.partition('.')[2]} = {value}" for key, value in options.items() if value is not None

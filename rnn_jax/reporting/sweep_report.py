@@ -14,8 +14,8 @@ import numpy as np
 
 from rnn_jax.config.objective import Objective
 from rnn_jax.reporting import charts
-from rnn_jax.reporting.charts import Series, axis_label, new_figure, save, scaled, short_label, styled
-from rnn_jax.reporting.formatting import format_spread, in_order, one_line, scalars
+from rnn_jax.reporting.charts import Series, axis_label, new_figure, save, scaled, styled
+from rnn_jax.reporting.formatting import format_spread, in_order, one_line, scalars, short_label
 from rnn_jax.reporting.log import read_lines
 from rnn_jax.reporting.sweep_points import (
     FAILED,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 50  # of the table
 MAX_CURVES, MAX_LABELS, MAX_TICKS = 40, 5, 6  # of a plot
+MAX_TICK, MAX_LETTERS = 24, 40  # characters of a tick's label, and of all below an axis
 
 
 def write(
@@ -186,7 +187,9 @@ def _positions(axes: "Axes", values: Sequence[Any], axis: Literal["x", "y"]) -> 
     kind = charts.scale_of(values)
     if kind == "names":
         names = list(dict.fromkeys(map(str, values)))
-        ticks(range(len(names)), [short_label(name) for name in names])
+        labels = [short_label(name, MAX_TICK) for name in names]
+        is_crowded = axis == "x" and sum(map(len, labels)) > MAX_LETTERS
+        ticks(range(len(names)), labels, rotation=90 if is_crowded else 0)
         return [float(names.index(str(value))) for value in values]
     if kind == "log":
         charts.log_scale(axes, axis)

@@ -36,15 +36,15 @@ class TerminalConsole(Console):
 
     def header(self, rows: Mapping[str, str]) -> None:
         grid = Table.grid(Column(style="dim", no_wrap=True), Column(overflow="fold"), padding=(0, 2))
-        for row in rows.items():
-            grid.add_row(*row)
+        for name, text in rows.items():
+            grid.add_row(name, printable(text))
         self._rich.print(Panel(grid, box=box.ROUNDED, border_style="cyan", expand=False))
 
     def info(self, text: str) -> None:
-        self._rich.print(text, soft_wrap=True)
+        self._rich.print(printable(text), soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        self._rich.print(Text.assemble(("warning: ", "bold yellow"), text), soft_wrap=True)
+        self._rich.print(Text.assemble(("warning: ", "bold yellow"), printable(text)), soft_wrap=True)
 
     def start(self, first_step: int, last_step: int, unit: str, units_per_step: float = 1) -> None:
         self.stop()

@@ -87,7 +87,7 @@ def constants(job: Job, devices: Devices) -> dict[str, Any]:
     return {
         "parameters": sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes)),
         "objective": job.task.objective.to_json(),
-        "dataset": {"name": job.data.name, "version": job.data.version, **job.data.counts},
+        "dataset": {**job.data.identity, **job.data.counts},
         "devices": str(devices),
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _PACKAGES},

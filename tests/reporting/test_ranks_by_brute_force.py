@@ -251,7 +251,7 @@ def check_sweep(rows: Sequence[Row], objective: Objective) -> None:
         if not groups:
             continue
         first = min(sweep_rank(own, objective) for own in groups)
-        assert np.allclose(sweep_rank(best.rows, objective), first)
+        assert np.allclose(sweep_rank([dict(row) for row in best.rows], objective), first)
         shown = [best.mean, *([np.std(best.values, ddof=1)] if len(best.values) > 1 else [])]
         wanted = [
             expected_numbers(own, objective.metric, "best")

@@ -112,7 +112,8 @@ def test_values_of_a_sweep_are_shown_as_they_are(tmp_path: Path, monkeypatch: py
     curves, keys, pair = made
     assert not any(each.get_parse_math() for figure in made for each in texts_of(figure))
     ticks = [each.get_text() for each in keys.axes[0].get_xticklabels()]
-    assert set(SHOWN.values()) <= set(ticks)
+    assert {name for name in SHOWN.values() if len(name) <= 24} <= set(ticks)
+    assert max(map(len, ticks)) == 24
     assert [each.get_text() for each in pair.axes[0].get_xticklabels()]
     assert all(len(each.get_text()) < 80 for each in curves.axes[0].get_legend().get_texts())
 
@@ -126,6 +127,21 @@ def test_ticks_of_logarithmic_axes_are_numbers(tmp_path: Path, monkeypatch: pyte
     ticks = [each.get_text() for each in rates.get_xticklabels() if each.get_text()]
     assert len(ticks) > 2
     assert all(float(each.replace("\N{MINUS SIGN}", "-")) > 0 for each in ticks)
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_names_of_classes_take_a_line_on_the_console(is_terminal: bool) -> None:
+    """Control characters do not reach a terminal, and long names leave room for the counts."""
+    screen, names = io.StringIO(), ["two\nlines", "\x1b[2Jcleared", "x" * 300]
+    console = build_console(screen, force_terminal=is_terminal)
+    console.confusion(np.eye(3, dtype=int), names)
+    console.header({"classes": names[1]})
+    console.results([(names[0], {"loss": 0.5})], [names[1]])
+    text = screen.getvalue()
+    assert "two lines" in text
+    assert text.count("\N{REPLACEMENT CHARACTER}[2Jcleared") == 4
+    assert "\x1b[2J" not in text
+    assert "x" * 30 not in text
 
 
 @pytest.mark.parametrize("name", ["[bold]x[/]", "[/x]", "$x$", "{task.completed}"])

@@ -131,6 +131,7 @@ def tokenize(
     for warning in read_json(folder / "about.json").get("warnings", ()):
         warn(warning)
     data = Dataset(version, {**spec, "classes": len(classes)}, splits, vocabulary, classes, notes)
+    data = data._replace(source=prepared.version_of([kind, source]))
     return truncate_sequences(data, options.max_length, options.truncate)
 
 

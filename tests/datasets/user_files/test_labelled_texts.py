@@ -127,6 +127,15 @@ def test_other_tokens(tokenizer: str, tmp_path: Path) -> None:
     assert sorted(text for split in found.splits for text in texts(found, split)) == expected
 
 
+def test_the_source_of_texts_depends_on_no_tokenizer(tmp_path: Path) -> None:
+    """Reports compare configs with different tokenizers, but not different texts."""
+    one, other = write(tmp_path / "a.tsv", rows(100)), write(tmp_path / "b.tsv", rows(110))
+    found = [load(tmp_path, one), load(tmp_path, one, tokenizer="characters"), load(tmp_path, other)]
+    assert len({data.version for data in found}) == 3
+    sources = [data.identity["source"] for data in found]
+    assert sources[0] == sources[1] != sources[2]
+
+
 def test_tokens_outside_the_training_texts_are_unknown(tmp_path: Path) -> None:
     test = write(tmp_path / "test.tsv", [("good", "fine 漢字 fine!")])
     for tokenizer, expected in (

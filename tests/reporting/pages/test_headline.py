@@ -172,6 +172,31 @@ def test_generated_data_of_other_lengths_are_not_compared(tmp_path: Path) -> Non
     ]
 
 
+def test_tokenizers_of_the_same_texts_are_compared(tmp_path: Path) -> None:
+    folders = []
+    for tokenizer, accuracy in (("words", 0.8), ("bpe", 0.9)):
+        data = {"name": "imdb", "version": tokenizer, "source": "1f00d", "validation": 10, "test": 10}
+        summary = {"dataset": data, "best": {"step": 1, "accuracy": accuracy}, "test": None}
+        keys = {"dataset.name": "imdb", "dataset.tokenizer": tokenizer}
+        folders.append(write_run(tmp_path / tokenizer, keys, summary=summary))
+    best = build_contents(collect(folders), "", datetime(2026, 1, 1))["best"]
+    sentence = "bpe: validation accuracy 90.00 % at step 1, with dataset.tokenizer = bpe"
+    assert best == [("classification on imdb", sentence)]
+
+
+def test_other_folds_of_the_same_data_are_not_compared(runs: Runs) -> None:
+    """Each validates with other examples."""
+    for fold, accuracy in enumerate((0.9, 0.8)):
+        for seed in (0, 1):
+            keys = {"dataset.validation_folds": 5, "dataset.validation_fold": fold, "train.seed": seed}
+            runs.add(f"{fold}-{seed}", FAST | keys, accuracy)
+    best = runs.page()["best"]
+    assert [f"validation_folds = 5, validation_fold = {fold}," in best[fold][0] for fold in (0, 1)] == [
+        True
+    ] * 2
+    assert [sentence.split(": ")[0] for _, sentence in best] == ["0-0, 2 seeds", "1-0, 2 seeds"]
+
+
 def test_a_run_without_a_summary_has_the_data_of_dataset_json(runs: Runs, tmp_path: Path) -> None:
     runs.add("a", FAST, 0.9)
     runs.add("b", FAST, 0.9, version="2f00d")
