@@ -23,7 +23,6 @@ from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import user_path
 from rnn_jax.runtime.signals import Interrupted, StopSignal
 from rnn_jax.training.build import Job, build
-from rnn_jax.training.cross_validation import last_job, train_folds
 from rnn_jax.training.fit import fit
 from rnn_jax.training.meter import Display
 from rnn_jax.training.population import population
@@ -68,9 +67,10 @@ def train(
             open_run(workdir, config)  # config.json has the values last given for keys that may differ
         return earlier
     console = (console or build_console()) if is_coordinator else Console()
-    folds = None
     if config.dataset.is_cross_validated:
-        folds, ended = train_folds(config, workdir, console, train)
+        from rnn_jax.training.cross_validation import last_job, train_folds  # which trains by this function
+
+        folds, ended = train_folds(config, workdir, console)
         if ended is not None:
             return ended
         started = time.perf_counter()
@@ -79,7 +79,7 @@ def train(
             job, where = _prepare(config, folder, stop, is_new)
             if is_coordinator:
                 reopen(folder, config)
-            if folds is not None:
+            if config.dataset.is_cross_validated:
                 job = last_job(job, config, folds)
             display, checkpoints = Display(console, job), folder.checkpoints
             with begin(config, job, where, load, [folder], checkpoints, display, stop, started) as begun:

@@ -19,14 +19,17 @@ from rnn_jax.inference.evaluation import evaluate_run
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.formatting import scalars
 from rnn_jax.runtime.errors import UserError
+from rnn_jax.training import cross_validation
 from rnn_jax.training.build import build
 from rnn_jax.training.cross_validation import gather, last_job
+from rnn_jax.training.population.folds import join
 from rnn_jax.training.run import train
 
 FOLDS = 3
 CHANGES: dict[str, Any] = {
     "dataset.batch_size": 5,
     "dataset.validation_folds": FOLDS,
+    "model.cell": "rnn",
     "model.hidden_size": 3,
     "model.bidirectional": False,
     "model.output_dropout": None,
@@ -65,6 +68,10 @@ def configured(folder: Path, **changes: Any) -> Config:
         CHANGES | {"dataset.file": str(file)} | {key.replace("__", "."): own for key, own in changes.items()}
     )
     return validate(load_config("configs/sequences.py", given))[0]
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def parameters(folder: Path) -> list[np.ndarray]:
@@ -137,19 +144,77 @@ def test_the_last_model_has_the_learning_rates_of_the_folds(
         np.testing.assert_array_equal(*rates)
 
 
+def assert_resumed(config: Config, before: Path, folder: Path, cuts: tuple[int, ...]) -> None:
+    """A run that is cut after these numbers of updates, each since the last cut, equals the run before."""
+    for cut in cuts:
+        stopped = train(config, folder, console=Stopping(cut))
+        assert (stopped["status"], stopped["reason"]) == ("interrupted", "SIGTERM")
+        assert json.loads((folder / "summary.json").read_text())["status"] == "interrupted"
+    found, expected = (
+        train(config, folder, console=Stopping()),
+        json.loads((before / "summary.json").read_text()),
+    )
+    for one, other in zip(parameters(folder), parameters(before), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (found["folds"], found["test"]) == (expected["folds"], expected["test"])
+
+
 def test_cut_anywhere_and_resumed_equals_straight(
     straight: tuple[Config, Path, dict[str, Any]], tmp_path: Path
 ) -> None:
-    config, before, expected = straight
-    for cut in (2, 13, 4, 13):
-        stopped = train(config, tmp_path / "run", console=Stopping(cut))
-        assert (stopped["status"], stopped["reason"]) == ("interrupted", "SIGTERM")
-        assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "interrupted"
-    summary = train(config, tmp_path / "run", console=Stopping())
-    for found, wanted in zip(parameters(tmp_path / "run"), parameters(before), strict=True):
-        np.testing.assert_array_equal(found, wanted)
-    assert summary["folds"] == expected["folds"]
-    assert summary["test"] == expected["test"]
+    """Once among the ten updates of the folds, which are one population, and once in the last model."""
+    config, before, _ = straight
+    assert (before / "folds" / "population").exists()
+    assert_resumed(config, before, tmp_path / "run", (7, 6))
+
+
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cross_validation, "join", lambda jobs, config: None)
+
+
+def test_a_fold_in_the_population_equals_its_run_alone(
+    straight: tuple[Config, Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    config, together, expected = straight
+    found = train(cross_validation._config_of(config, 1), tmp_path / "1", console=Stopping())
+    assert found["best"]["step"] == expected["folds"]["best_steps"][1]
+    assert found["dataset"] == expected["dataset"] | {"train": 16, "validation": 7}
+    for one, other in zip(rows(tmp_path / "1"), rows(together / "folds" / "1"), strict=True):
+        for row in (one, other):
+            del row["split"]
+        assert scalars(one) == pytest.approx(scalars(other), rel=1e-4, abs=1e-6)
+    alone, member = (
+        store.find(folder / "checkpoints", "best").read("params")
+        for folder in (tmp_path / "1", together / "folds" / "1")
+    )
+    for one, other in zip(*map(jax.tree.leaves, (alone, member)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.matrix
+def test_cut_one_after_another_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_by_one(monkeypatch)
+    config = configured(tmp_path)
+    train(config, tmp_path / "straight", console=Stopping())
+    assert_resumed(config, tmp_path / "straight", tmp_path / "run", (2, 13, 4, 13))
+
+
+def test_folds_of_several_lengths_or_of_real_numbers_are_trained_one_after_another(tmp_path: Path) -> None:
+    random, config = np.random.default_rng(0), configured(tmp_path)
+
+    def is_joined(**arrays: Any) -> bool:
+        np.savez(tmp_path / "other.npz", **arrays)
+        own = configured(tmp_path, dataset__file=str(tmp_path / "other.npz"))
+        if arrays["y"].dtype.kind == "f":
+            own = own.model_copy(update={"task": own.task.model_copy(update={"name": "sequence_regression"})})
+        configs = [cross_validation._config_of(own, number) for number in range(FOLDS)]
+        return join([build(each) for each in configs], configs[0]) is not None
+
+    x, y = random.normal(size=(60, 5, 2)), np.arange(60) % 2
+    assert config.task.buckets == 4
+    assert is_joined(x=x, y=y)
+    assert not is_joined(x=x, y=y, lengths=1 + np.arange(60) % 5)
+    assert not is_joined(x=x, y=y + 0.5)
 
 
 def test_a_finished_run_trains_nothing(straight: tuple[Config, Path, dict[str, Any]]) -> None:
@@ -205,7 +270,12 @@ def test_training_longer_is_another_cross_validation(straight: tuple[Config, Pat
         train(longer, run, console=Stopping())
 
 
-def test_a_fold_that_diverges_ends_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("together", [False, pytest.param(True, marks=pytest.mark.matrix)])
+def test_a_fold_that_diverges_ends_the_run(
+    together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not together:
+        one_by_one(monkeypatch)
     config = configured(tmp_path, optimizer__learning_rate=1e38, optimizer__clip_norm=None)
     summary = train(config, tmp_path / "run", console=Stopping())
     assert summary["status"] == "diverged"

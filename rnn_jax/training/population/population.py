@@ -110,9 +110,15 @@ class Population(NamedTuple):
 
     def batch_of(self, state: Any, step: int) -> jax.Array:
         """Return the example numbers [members, rows] of training batch number `step`."""
+        if self.members.select is not None:
+            return self._own_examples(state, "train", step)
         seeds, select = self.members.take(state.numbers).seeds, self.job.task.select
         rows = {seed: select("train", int(seed), step) for seed in np.unique(seeds)}
         return self._put(np.stack([rows[seed] for seed in seeds]))
+
+    def _own_examples(self, state: Any, split: str, step: int) -> jax.Array:
+        assert self.members.select is not None
+        return self._put(np.stack([self.members.select(split, int(own), step) for own in state.numbers]))
 
     def settle(self, result: Result) -> Result:
         return result
@@ -144,7 +150,10 @@ class Population(NamedTuple):
             carry = self._put(jax.tree.map(lambda part: jnp.broadcast_to(part, (places, *part.shape)), one))
         for step in range(math.ceil(task.batches[split])):
             between()
-            indices = put(task.select(split, 0, step), shardings(self.mesh, REPLICATED))
+            if self.members.select is None:
+                indices = put(task.select(split, 0, step), shardings(self.mesh, REPLICATED))
+            else:
+                indices = self._own_examples(state, split, step)
             parameters, data = state.states.evaluated, self.data[split]
             part, carry = self.compiled.eval_step(parameters, carry, hyper, data, indices, active)
             parts.append(part)
@@ -228,8 +237,10 @@ def load(job: Job, devices: Devices, members: Members, how: LayOut | None = None
     mesh = Mesh(devices.mesh.devices.reshape(-1, 1), (MEMBERS, DATA))
     how = how or steps.lay_out(mesh.devices.flat[0].platform)
     whole = shardings(mesh, REPLICATED)
-    data = {split: put(dict(arrays), whole) for split, arrays in job.device_arrays.items()}
-    return Population(job, devices, members, mesh, how, data, steps.compile_steps(job, mesh, how))
+    arrays = job.device_arrays if members.arrays is None else members.arrays
+    data = {split: put(dict(own), whole) for split, own in arrays.items()}
+    compiled = steps.compile_steps(job, mesh, how, own_examples=members.select is not None)
+    return Population(job, devices, members, mesh, how, data, compiled)
 
 
 def _write_best(folder: RunFolder, best: State, at_best: MemberStatus) -> None:

@@ -16,7 +16,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from rnn_jax.runtime.devices import MEMBERS
 from rnn_jax.runtime.distributed.placement import REPLICATED, shardings
-from rnn_jax.tasks.task import Arrays, Hyper
+from rnn_jax.tasks.task import Arrays, Hyper, Splits
 from rnn_jax.training import steps
 from rnn_jax.training.build import Job
 from rnn_jax.training.state import State, init, shapes
@@ -38,6 +38,11 @@ class Members(NamedTuple):
 
     hyper: Mapping[str, np.ndarray]  # numeric hyperparameters by name, each [members]
     seeds: np.ndarray  # [members]
+    select: Callable[[str, int, int], np.ndarray] | None = None
+    """(split, member, step) -> indices of a batch of the member's own examples, as `Task.select`; None: all
+    members have the same examples, in the order of their seeds."""
+    arrays: Splits | None = None
+    """The arrays that `select` refers to; None: those of the job."""
 
     def take(self, places: np.ndarray) -> "Members":
         """Return the members at these places."""
@@ -61,10 +66,14 @@ class MemberSteps(NamedTuple):
     """(tree of [members, ...], places) -> the same with the members of these places."""
 
 
-def compile_steps(job: Job, mesh: Mesh, how: LayOut) -> MemberSteps:
-    """Compile the steps of a job for members: its own hyperparameters and seed are not used."""
+def compile_steps(job: Job, mesh: Mesh, how: LayOut, *, own_examples: bool = False) -> MemberSteps:
+    """Compile the steps of a job for members: its own hyperparameters and seed are not used.
+
+    With `own_examples`, `eval_step` takes indices [members, rows, ...].
+    """
     each = shardings(mesh, EACH)
     over = {"map": _one_after_another, "vmap": _all_at_once}[how]
+    selected = EACH if own_examples else REPLICATED
     shard = partial(jax.shard_map, mesh=mesh, check_vma=False, out_specs=EACH)
 
     def train(states: State, hyper: Hyper, data: Arrays, indices: jax.Array, active: jax.Array) -> State:
@@ -74,10 +83,10 @@ def compile_steps(job: Job, mesh: Mesh, how: LayOut) -> MemberSteps:
         return over(step, states, (hyper, indices), active[0])
 
     def evaluate(parameters: Any, carry: Any, hyper: Hyper, data: Arrays, indices: Any, active: Any) -> Any:
-        def step(parameters: Any, carry: Any, hyper: Hyper) -> Any:
-            return steps.eval_step(job, parameters, carry, hyper, data, indices)
+        def step(parameters: Any, carry: Any, hyper: Hyper, *rows: jax.Array) -> Any:
+            return steps.eval_step(job, parameters, carry, hyper, data, *(rows or (indices,)))
 
-        own = (parameters, carry, hyper)
+        own = (parameters, carry, hyper, *((indices,) if own_examples else ()))
         results = jax.eval_shape(jax.vmap(step), *own)
         nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), results)
         return over(lambda _, *own: step(*own), nothing, own, active[0])
@@ -87,7 +96,7 @@ def compile_steps(job: Job, mesh: Mesh, how: LayOut) -> MemberSteps:
             lambda hyper, keys: jax.lax.map(lambda own: init(job, *own), (hyper, keys)), out_shardings=each
         ),
         train_step=jax.jit(shard(train, in_specs=(EACH, EACH, REPLICATED, EACH, EACH)), donate_argnums=0),
-        eval_step=jax.jit(shard(evaluate, in_specs=(EACH, EACH, EACH, REPLICATED, REPLICATED, EACH))),
+        eval_step=jax.jit(shard(evaluate, in_specs=(EACH, EACH, EACH, REPLICATED, selected, EACH))),
         take_metrics=jax.jit(steps.take_metrics, donate_argnums=0, out_shardings=each),
         is_finite=jax.jit(jax.vmap(steps.is_finite), out_shardings=each),
         take_better=jax.jit(
