@@ -10,6 +10,7 @@ ones are not used, and what else is not used is printed with its number. Data wi
 stratified 80/10/10 split with a fixed seed. Colours are converted to grey levels, and transparent pixels to
 white. Grey PNG files of 16 bits are scaled by the number of bits that their values need. Images are never
 inverted, unless dataset.background=dark or light makes the background of every image so.
+With few images, cross-validate: --config.dataset.validation_folds=5.
 
 IDX files have the names of MNIST's files and may be gzipped. The first twelfth of the training images is the
 validation split, as the first 5,000 of MNIST's 60,000. With both kinds, dataset.validation_examples=N uses

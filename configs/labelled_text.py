@@ -11,6 +11,7 @@ The first line names the columns. If it does not, give them by number: --config.
 --config.dataset.text_column=2; dataset.has_header says whether the first line is a header where that cannot
 be found. Unless validation and test have files of their own (dataset.validation_file, dataset.test_file), the
 data gets a stratified 80/10/10 split with a fixed seed.
+With few texts, cross-validate: --config.dataset.validation_folds=5.
 
 For scripts without spaces between words (Thai, Chinese, Japanese), configs/labelled_text.py:characters reads
 texts by characters.

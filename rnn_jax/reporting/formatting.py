@@ -58,7 +58,7 @@ def format_folds(folds: Mapping[str, Any]) -> list[tuple[str, str]]:
     best = ", ".join(f"{step:,}" for step in folds["best_steps"])
     return [
         ("validation over folds", metrics),
-        ("steps", f"{best} in the folds; {folds['steps']:,} in the last model"),
+        ("steps of the models", f"{best} in the folds; {folds['steps']:,} in the last model"),
     ]
 
 

@@ -67,20 +67,22 @@ def train(
             open_run(workdir, config)  # config.json has the values last given for keys that may differ
         return earlier
     console = (console or build_console()) if is_coordinator else Console()
+    finish = None
     if config.dataset.is_cross_validated:
         from rnn_jax.training.cross_validation import last_job, train_folds  # which trains by this function
 
         folds, ended = train_folds(config, workdir, console)
         if ended is not None:
             return ended
+        finish = partial(last_job, config=config, folds=folds)
         started = time.perf_counter()
     with open_session(config, workdir) as (folder, stop, is_new):
         try:
             job, where = _prepare(config, folder, stop, is_new)
             if is_coordinator:
                 reopen(folder, config)
-            if config.dataset.is_cross_validated:
-                job = last_job(job, config, folds)
+            if finish is not None:
+                job = finish(job)
             display, checkpoints = Display(console, job), folder.checkpoints
             with begin(config, job, where, load, [folder], checkpoints, display, stop, started) as begun:
                 program, state, progress, run = begun

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -18,6 +19,8 @@ from rnn_jax.config.schema import Config, validate
 from rnn_jax.inference.evaluation import evaluate_run
 from rnn_jax.reporting.console import Console
 from rnn_jax.reporting.formatting import scalars
+from rnn_jax.reporting.pages.collection import collect
+from rnn_jax.reporting.pages.facts import facts_of
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.training import cross_validation
 from rnn_jax.training.build import build
@@ -133,13 +136,13 @@ def test_the_last_model_has_the_learning_rates_of_the_folds(
     )
     assert fold.plan.last_step == 10  # 16 of 23 examples train, in batches of 5, for three epochs
     assert job.plan.last_step == summary["folds"]["steps"]
-    trained = {"params": {"input": {"kernel": np.ones((2, 2), np.float32)}}}
+    hyper: Any = job.hyper
+    trained: Any = {"params": {"input": {"kernel": np.ones((2, 2), np.float32)}}}
     for step in (1, 5, 9):
         rates = []
         for own in (job, fold):
-            updated, _ = own.optimizer.update(
-                trained, own.optimizer.init(trained, own.hyper), trained, step, own.hyper
-            )
+            state = own.optimizer.init(trained, hyper)
+            updated, _ = own.optimizer.update(trained, state, trained, jnp.asarray(step), hyper)
             rates.append(np.asarray(updated["params"]["input"]["kernel"]))
         np.testing.assert_array_equal(*rates)
 
@@ -287,3 +290,21 @@ def test_a_metric_that_is_not_finite_in_a_fold_has_no_mean() -> None:
     found = gather([{"step": 3, "accuracy": 0.5, "loss": None}, {"step": 4, "accuracy": 0.75, "loss": 1.0}])
     assert (found["steps"], found["mean"]["accuracy"]) == (4, 0.625)
     assert np.isnan(found["mean"]["loss"])
+
+
+def test_a_report_shows_the_spread_over_folds(straight: tuple[Config, Path, dict[str, Any]]) -> None:
+    _, run, summary = straight
+    (found,) = collect([run]).runs
+    facts, values = dict(facts_of(found)), [each["accuracy"] for each in summary["folds"]["metrics"]]
+    spread = f"accuracy {100 * np.mean(values):.2f} ± {100 * np.std(values, ddof=1):.2f} %"
+    assert spread in facts["validation over folds"]
+    assert facts["steps of the models"].endswith(f"in the folds; {summary['step']} in the last model")
+    assert found.metric("accuracy") == pytest.approx(np.mean(values), rel=1e-12)
+    for damaged in (
+        3,
+        {},
+        {"mean": {"loss": 1.0}},
+        {"mean": {"loss": 1.0}, "metrics": [{}], "best_steps": []},
+    ):
+        run = found._replace(summary={**found.summary, "folds": damaged})
+        assert "validation over folds" not in dict(facts_of(run))

@@ -2,9 +2,10 @@
 
 import shlex
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
-from rnn_jax.reporting.formatting import format_rate, format_seconds
+from rnn_jax.reporting.formatting import format_folds, format_rate, format_seconds
 from rnn_jax.reporting.pages.collection import FILE_KEYS, SEED, Collection
 from rnn_jax.reporting.pages.reading import SWEEP, Run, is_number, read_object
 from rnn_jax.runtime.errors import UserError
@@ -64,6 +65,7 @@ def facts_of(run: Run) -> Facts:
         ("steps", "" if run.step is None else f"{run.step:,}"),
         ("parameters", f"{parameters:,}" if isinstance(parameters, int) else ""),
         ("data", about_data),
+        *_facts_of_folds(summary),
         ("time", f"{format_seconds(seconds)}{shared}" if is_number(seconds) else ""),
         ("throughput", ", ".join(throughput)),
         ("hardware", ", ".join(filter(None, devices))),
@@ -71,6 +73,14 @@ def facts_of(run: Run) -> Facts:
         ("commit", str(summary.get("commit") or "")),
     ]
     return [(name, text) for name, text in facts if text]
+
+
+def _facts_of_folds(summary: Mapping[str, Any]) -> Facts:
+    """Facts about the folds of a cross-validation; none where the summary has none, or they are malformed."""
+    try:
+        return format_folds(summary["folds"])
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return []
 
 
 def is_in_population(run: Run) -> bool:
