@@ -4,8 +4,11 @@ The idea is from Hochreiter and Schmidhuber 1997, this form from Arjovsky et al.
 section 4.1). With three symbols of an alphabet of four, here 1 to 4, a blank 0, a delay of two steps and the
 recall marker 5,
 
-    inputs     2 4 1   0 0   5 0 0
+    inputs     2 4 1   0 5   0 0 0
     targets    0 0 0   0 0   2 4 1
+
+As in Arjovsky et al., T = `delay_steps` counts T - 1 blanks and the marker, and the copy begins one step
+after the marker.
 
 Every step has a target and the same weight. A model without memory does best by predicting the blank, then
 any symbol: copied · log(alphabet) / steps nats. Outputs are logits [batch, time, alphabet + 1].
@@ -37,7 +40,7 @@ def build_copying(
 ) -> Task:
     """Build the copying problem, whose examples are drawn from their numbers.
 
-    `delay_steps` blanks separate the last symbol from the recall marker.
+    `delay_steps` steps, the last of them the recall marker, separate the symbols from their copy.
     """
     del data_spec
     select, batches = ordering.build_select(splits, batch_size)
@@ -65,7 +68,7 @@ def build_copying(
 def lay_out(symbols: jax.Array, delay_steps: int, alphabet_size: int) -> tuple[jax.Array, jax.Array]:
     """Return the inputs and targets [time] for symbols [copied]: see the module docstring."""
     blanks = jnp.full(delay_steps + len(symbols), BLANK, symbols.dtype)
-    recall = blanks.at[delay_steps].set(alphabet_size + 1)
+    recall = blanks.at[delay_steps - 1].set(alphabet_size + 1)
     return jnp.concatenate([symbols, recall]), jnp.concatenate([blanks, symbols])
 
 

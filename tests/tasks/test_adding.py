@@ -40,6 +40,19 @@ def test_one_number_of_each_half_is_marked_and_added() -> None:
     assert moved.weights.tolist() == [1, 1] + [0] * (COUNT - 2)
 
 
+def test_the_criterion_is_that_of_hochreiter_and_schmidhuber() -> None:
+    """An error below 0.04 of 0.5 + (X1 + X2) / 4, where X = 2 x - 1 for our numbers x."""
+    random = np.random.default_rng(0)
+    numbers, errors = random.random((400, 2)), random.uniform(-0.2, 0.2, 400)
+    sums = numbers.sum(axis=1)
+    theirs = 0.5 + ((2 * numbers - 1).sum(axis=1)) / 4
+    their_outputs = 0.5 + (2 * (sums + errors) - 2) / 4
+    batch = Batch(jnp.zeros((400, 1, 2)), jnp.asarray(sums[:, None], jnp.float32), weights=jnp.ones(400))
+    outputs = jnp.asarray((sums + errors)[:, None], jnp.float32)
+    correct = float(adding.squared_error(outputs, batch, {})[2]["accuracy"][0])
+    assert correct == (np.abs(their_outputs - theirs) < 0.04).sum()
+
+
 def test_loss_and_accuracy_count_real_rows() -> None:
     outputs, targets = jnp.array([[1.0], [2.03], [5.0]]), jnp.array([[1.5], [2.0], [0.0]])
     batch = Batch(jnp.zeros((3, 1, 2)), targets, weights=jnp.array([1.0, 1.0, 0.0]))

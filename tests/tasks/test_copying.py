@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from building import make_task
 
 from rnn_jax.tasks.copying import cross_entropy, lay_out
@@ -21,8 +22,17 @@ def build() -> Any:
 
 def test_the_example_in_the_module_docstring() -> None:
     inputs, targets = lay_out(jnp.array([2, 4, 1]), 2, 4)
-    assert inputs.tolist() == [2, 4, 1, 0, 0, 5, 0, 0]
+    assert inputs.tolist() == [2, 4, 1, 0, 5, 0, 0, 0]
     assert targets.tolist() == [0, 0, 0, 0, 0, 2, 4, 1]
+
+
+@pytest.mark.parametrize("delay", [1, 2, 100])
+def test_the_layout_is_that_of_arjovsky_et_al(delay: int) -> None:
+    """Ten symbols, T - 1 blanks a8, the delimiter a9, ten blanks; T + 10 blanks, then the ten symbols."""
+    symbols = np.random.default_rng(delay).integers(1, 9, size=10).tolist()
+    inputs, targets = lay_out(jnp.array(symbols), delay, 8)
+    assert inputs.tolist() == symbols + [0] * (delay - 1) + [9] + [0] * 10
+    assert targets.tolist() == [0] * (delay + 10) + symbols
 
 
 def test_examples_are_drawn_from_their_numbers() -> None:

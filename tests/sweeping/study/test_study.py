@@ -122,7 +122,7 @@ def test_the_database_has_the_values_that_are_trained(tmp_path: Path) -> None:
 
 def test_choices_of_lists_or_of_equal_values_are_stored_as_json(tmp_path: Path) -> None:
     ranges = {"a": {"choice": (1, 1.0, True)}, "b": {"choice": ([1, 2], "balanced", None)}}
-    worker = join(tmp_path, ranges=ranges, num_trials=6)
+    worker = join(tmp_path, ranges=ranges, num_trials=9)
     seen: list[Any] = []
 
     def run(trial: ClaimedTrial) -> float:
