@@ -31,6 +31,8 @@ def build_contents(collected: Collection, command: str, now: datetime) -> Conten
     found = found._replace(runs=runs)
     keys = collection.differing_keys(runs)
     columns = collection.compared_keys(runs, keys)
+    if len(columns) > tables.MAX_KEYS:
+        columns = headline.deciding_first(found, columns)
     groups = collection.ranked_groups(found)
     names = headline.short_names(found) if len(found.benchmarks) > 1 else {}
     by_seed = tables.table_of_groups(groups, columns, found.objective, names)

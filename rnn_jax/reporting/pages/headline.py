@@ -67,7 +67,7 @@ def _sentence(groups: Sequence[Group], metric: str, keys: Sequence[str]) -> str:
     """The metrics of the first of the groups of a benchmark: those of its run, or their mean over seeds."""
     best, seeds = groups[0], merge_seeds(groups[0])
     run, is_alone = seeds.counted[0], len(seeds.distinct) == 1
-    values = _separating(run, groups[1:], keys)
+    values = _text(run, groups[1:], keys)
     metrics = f"validation {metric} {format_spread(metric, values_of(best, metric))}"
     if is_alone:
         status = "" if run.status in FINISHED else f", {run.status}"
@@ -85,16 +85,30 @@ def _sentence(groups: Sequence[Group], metric: str, keys: Sequence[str]) -> str:
     return f"{who}: {metrics}"
 
 
-def _separating(run: Run, others: Sequence[Group], keys: Sequence[str]) -> str:
+def _text(run: Run, others: Sequence[Group], keys: Sequence[str]) -> str:
     """The keys that separate a run from other groups, and those that its sweep varies, with their values."""
-    comparable = [key for key in keys if key != SEED and not key.startswith(FILE_KEYS)]
-    own, *rest = ({**one.point, **one.config} for one in (run, *(group[0] for group in others)))
-    separating = separating_keys(own, rest, comparable)
+    separating = _separating(run, others, keys)
     more = len(separating) - MAX_KEYS
     varied = [key for key in run.point if key != SEED]
     shown = list(dict.fromkeys([*separating[:MAX_KEYS], *varied]))
     text = ", ".join(f"{key} = {format_value(run.value(key))}" for key in shown)
     return f"{text} and {more} more keys" if more > 0 else text
+
+
+def _separating(run: Run, others: Sequence[Group], keys: Sequence[str]) -> list[str]:
+    comparable = [key for key in keys if key != SEED and not key.startswith(FILE_KEYS)]
+    own, *rest = ({**one.point, **one.config} for one in (run, *(group[0] for group in others)))
+    return separating_keys(own, rest, comparable)
+
+
+def deciding_first(found: Collection, keys: Sequence[str]) -> list[str]:
+    """The keys that runs are compared by, with those first that separate the winner of any benchmark."""
+    runs, deciding = by_benchmark(found.runs), set[str]()
+    for benchmark, objective in found.benchmarks.items():
+        if objective is not None and benchmark in runs:
+            first, *others = group_seeds(runs[benchmark], objective)
+            deciding.update(_separating(first[0], others, keys))
+    return sorted(keys, key=lambda key: key not in deciding)
 
 
 def _count(seeds: Seeds[Run]) -> str:

@@ -120,6 +120,13 @@ def test_without_a_key_of_its_own_the_winner_is_separated_by_several(runs: Runs)
     assert "at step 5, with model.hidden_size = 8, optimizer.learning_rate = 0.1;" in sentence
 
 
+def test_the_table_has_the_key_that_decides(runs: Runs) -> None:
+    """Even where more keys differ than it has columns."""
+    for name, keys, accuracy in (("a", FAST, 0.9), ("b", SLOW, 0.8), ("c", SLOW, 0.7)):
+        runs.add(name, keys | {f"model.key{number}": name == "c" for number in range(14)}, accuracy)
+    assert runs.column("optimizer.learning_rate", "table") == ["0.016", "0.001", "0.001"]
+
+
 def test_the_best_member_of_a_sweep_has_all_of_its_point(tmp_path: Path) -> None:
     points = [
         {"optimizer.learning_rate": rate, "model.layers": layers}
