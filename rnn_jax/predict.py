@@ -127,10 +127,20 @@ def _predict(blocks: Iterator[list[Input]], kind: str, trained: "Trained", *, as
 def _row(prediction: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
     """The most probable classes, or the values of a regression."""
     if not classes:
-        return {"values": [float(f"{value:.7g}") for value in prediction]}
+        return {"values": [float(_digits(value)) for value in prediction]}
     best = np.argsort(-prediction, kind="stable")[:TOP_CLASSES]
     pairs = [(classes[index], round(float(prediction[index]), 6)) for index in best]
     return {"predictions": [{"class": name, "probability": probability} for name, probability in pairs]}
+
+
+def _digits(value: np.floating[Any]) -> str:
+    """A value in the digits that it has; those of float64 are of a target with an offset."""
+    return f"{value:.15g}" if value.dtype == np.float64 else f"{value:.7g}"
+
+
+def _shorten(value: float) -> str:
+    """A value in six digits, or in all where it has more than the seven of float32."""
+    return str(value) if float(f"{value:.7g}") != value else f"{value:.6g}"
 
 
 def _line(row: dict[str, Any], *, shorten: bool) -> str:
@@ -140,7 +150,7 @@ def _line(row: dict[str, Any], *, shorten: bool) -> str:
         name = " ".join(name.split())
         name = name if len(name) <= MAX_WIDTH else f"{name[: MAX_WIDTH - 1]}…"
     if "values" in row:
-        columns = [f"{value:.6g}" for value in row["values"]]
+        columns = [_shorten(value) for value in row["values"]]
     else:
         columns = [f"{each['class']} {100 * each['probability']:5.1f} %" for each in row["predictions"]]
     note = f"\t({row['note']})" if "note" in row else ""

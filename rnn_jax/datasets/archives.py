@@ -8,7 +8,7 @@ import math
 import os
 import tarfile
 import zipfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -115,10 +115,13 @@ def read_tar(path: Path, selected: Callable[[str], bool], max_bytes: int) -> Ite
             yield member.name, file.read()
 
 
-def read_npz(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+def read_npz(
+    path: Path, names: Collection[str] | None = None, plain: Mapping[str, str] | None = None
+) -> dict[str, np.ndarray]:
     """Return the arrays of an `.npz` file, or those of the given names that it contains.
 
-    Before memory is allocated, UserError is raised if headers and contents differ, or objects are pickled.
+    Before memory is allocated, UserError is raised if headers and contents differ, or objects are pickled;
+    `plain` ends the latter error, by the name of the array.
     """
     with reading(path, "not an .npz file, or damaged"), path.open("rb") as file:
         start = file.read(8)
@@ -135,10 +138,20 @@ def read_npz(path: Path, names: Collection[str] | None = None) -> dict[str, np.n
             if sum(member.file_size for member in wanted.values()) > size_limit(size):
                 problem = f"decompresses to more than {MAX_EXPANSION} times its size"
                 raise UserError(f"{path}: {problem}; save it by np.savez")
-            return {name: _read_array(path, archive, member) for name, member in wanted.items()}
+            remedies = plain or {}
+            return {
+                name: _read_array(path, archive, member, remedies.get(name, ""))
+                for name, member in wanted.items()
+            }
 
 
-def _read_array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+def npz_names(path: Path) -> list[str]:
+    """Return the names of the arrays of an `.npz` file, in their order."""
+    with reading(path, "not an .npz file, or damaged"), zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def _read_array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, plain: str) -> np.ndarray:
     name = member.filename
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise UserError(f"{path}: {name} is not compressed as by np.savez_compressed")
@@ -150,7 +163,7 @@ def _read_array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -
         read_header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
         shape, _, dtype = read_header(stream)
         if dtype.hasobject:
-            raise UserError(f"{path}: {_PICKLED}")
+            raise UserError(f"{path}: {_PICKLED}{plain}")
         claimed, actual = math.prod(shape) * dtype.itemsize, member.file_size - stream.tell()
         if claimed != actual or any(size < 0 for size in shape) or not dtype.itemsize:
             problem = f"the header of {name} claims {claimed:,} bytes, but {actual:,} follow"

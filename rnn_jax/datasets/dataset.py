@@ -29,8 +29,9 @@ class Dataset(NamedTuple):
     - "labelled_text" (`unit`, `vocabulary`: the number of tokens, `classes`): `lengths`, int32 [examples],
       `targets`, int32 [examples], and `steps`, int32 [steps], the concatenated tokens of all examples;
     - "sequences" (`features`, their `means` and `deviations`, and `classes`; of a regression `outputs`,
-      `target_means` and `target_deviations`): the same, with `steps` float32 [steps, features], and of a
-      regression `targets` float32 [examples, outputs];
+      `target_means` and `target_deviations`; where needed also `shifts` and `target_shifts`, which were
+      subtracted from the data): the same, with `steps` float32 [steps, features], and of a regression
+      `targets` float32 [examples, outputs];
     - "text" (`unit`: 'word', 'character', 'byte' or 'piece', `vocabulary`): `tokens`, integers [tokens],
       which may be on disk (`numpy.memmap`);
     - "numbers": `numbers`, int32 [examples], from which the task draws each example.
@@ -116,15 +117,25 @@ def describe(data: Dataset) -> dict[str, str]:
             rarest, most_frequent = shares[counts.argmin()], shares[counts.argmax()]
             rows["classes"] = f"{len(shares)}; the rarest {rarest}, the most frequent {most_frequent}"
     if "lengths" in data.splits["train"]:
-        lengths = np.concatenate([arrays["lengths"] for arrays in data.splits.values()])
-        shortest, median, longest = lengths.min(), np.median(lengths), lengths.max()
-        rows["lengths"] = f"shortest {shortest:,}, median {median:,.0f}, longest {longest:,}"
+        rows |= _describe_lengths(data)
     if data.vocabulary is not None and data.vocabulary.unknown is not None:
         shares = [f"{_unknown_percent(data, split):.2f} % of {split}" for split in SPLITS]
         rows["unknown"] = f"tokens that are {UNKNOWN}: {', '.join(shares)}"
     if data.notes:
         rows["note"] = "; ".join(data.notes)
     return rows
+
+
+def _describe_lengths(data: Dataset) -> dict[str, str]:
+    """Return the row of the lengths, of measured sequences with the number of features."""
+    lengths = np.concatenate([arrays["lengths"] for arrays in data.splits.values()])
+    shortest, median, longest = lengths.min(), np.median(lengths), lengths.max()
+    if (features := data.spec.get("features")) is None:
+        return {"lengths": f"shortest {shortest:,}, median {median:,.0f}, longest {longest:,}"}
+    steps = f"{shortest:,} / {median:,.0f} / {longest:,} steps (min / median / max)"
+    return {
+        "sequences": f"{len(lengths):,} sequences, {steps}, {features:,} feature{'s' if features > 1 else ''}"
+    }
 
 
 def _unknown_percent(data: Dataset, split: str) -> float:

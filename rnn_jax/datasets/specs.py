@@ -16,18 +16,28 @@ _White = Annotated[int, Field(ge=1, le=65_535)]
 _Means = list[Annotated[float, Field(gt=-3e38, lt=3e38)]]
 _Deviations = list[Annotated[float, Field(gt=0, lt=3e38)]]
 _TEXT = {"unit": Unit, "vocabulary": _Count}
-_SEQUENCES = {"features": _Count, "means": _Means, "deviations": _Deviations}
+_Shifts = (list[float] | None, None)  # not required
+_SEQUENCES = {"features": _Count, "means": _Means, "deviations": _Deviations, "shifts": _Shifts}
+_OUTPUTS = {
+    "outputs": _Count,
+    "target_means": _Means,
+    "target_deviations": _Deviations,
+    "target_shifts": _Shifts,
+}
 _KEYS: dict[str, dict[str, Any]] = {  # of the spec of each kind of data, with their types
     "image": {"height": _Side, "width": _Side, "classes": _Count, "maximum": _Maximum},
     "text": _TEXT,
     "labelled_text": {**_TEXT, "classes": _Count},
-    "sequences": {**_SEQUENCES, "outputs": _Count, "target_means": _Means, "target_deviations": _Deviations},
+    "sequences": {**_SEQUENCES, **_OUTPUTS},
     "numbers": {},
 }
 _CLASSIFIED_SEQUENCES = {**_SEQUENCES, "classes": _Count}
 _OPTIONAL = {"sixteen_bit_white": _White}
 # The lists whose number of values is that of a key:
-_LISTS = {"features": ("means", "deviations"), "outputs": ("target_means", "target_deviations")}
+_LISTS = {
+    "features": ("means", "deviations", "shifts"),
+    "outputs": ("target_means", "target_deviations", "target_shifts"),
+}
 
 
 def check_spec(spec: Spec, classes: tuple[str, ...], vocabulary: Vocabulary | None, where: str) -> None:
@@ -49,7 +59,7 @@ def check_spec(spec: Spec, classes: tuple[str, ...], vocabulary: Vocabulary | No
         raise UserError(f"{where}: damaged: {key} = {value}: {first['msg']}") from None
     for size, lists in _LISTS.items():
         for key in lists:
-            if key in keys and (count := len(spec[key])) != spec[size]:
+            if key in keys and spec.get(key) is not None and (count := len(spec[key])) != spec[size]:
                 raise UserError(f"{where}: damaged: {key} has {count} values: must be {size} = {spec[size]}")
     if kind != "text" and len(classes) != (count := spec.get("classes", 0)):
         raise UserError(f"{where}: damaged: has {len(classes):,} class names: must be classes = {count}")

@@ -65,7 +65,9 @@ class Predictor:
             return exponentials / exponentials.sum(axis=-1, keepdims=True)
         # Regression targets were standardized.
         deviations, means = self._spec["target_deviations"], self._spec["target_means"]
-        return outputs * np.array(deviations, np.float32) + np.array(means, np.float32)
+        values = outputs * np.array(deviations, np.float32) + np.array(means, np.float32)
+        shifts = self._spec.get("target_shifts")
+        return values if shifts is None else values + np.array(shifts, np.float64)
 
     def _batch_of_images(self, images: np.ndarray, rows: int) -> Batched:
         padded = np.pad(images, ((0, rows - len(images)), (0, 0), (0, 0)))

@@ -59,13 +59,21 @@ def build_sequence_classification(
         UserError: the targets are real numbers, not classes, or `class_weights` are wrong.
     """
     if "classes" not in data_spec:
-        raise UserError(
-            "task.name = sequence_classification: needs labels, but the array y of these sequences has real "
-            "numbers; set task.name = sequence_regression"
-        )
+        raise UserError(_no_labels(splits["train"]["targets"]))
     return build_text_classification(
         data_spec, splits, batch_size, buckets=buckets, class_weights=class_weights
     )
+
+
+def _no_labels(targets: np.ndarray) -> str:
+    """The error for real targets [examples, outputs] of a classification."""
+    problem = "task.name = sequence_classification: needs labels, but the array y of these sequences has "
+    other = "set task.name = sequence_regression"
+    if targets.shape[1] > 1 and ((targets == 0) | (targets == 1)).all() and (targets.sum(axis=1) == 1).all():
+        return f"{problem}one-hot rows: save y.argmax(axis=1); to predict the numbers, {other}"
+    if targets.shape[1] == 1 and (targets == np.round(targets)).all():
+        return f"{problem}floats, all of them whole: save y.astype(int); to predict real numbers, {other}"
+    return f"{problem}real numbers; {other}"
 
 
 def build_sequence_regression(
@@ -79,7 +87,7 @@ def build_sequence_regression(
     if "outputs" not in data_spec:
         raise UserError(
             "task.name = sequence_regression: needs real numbers, but the array y of these sequences has "
-            "labels; set task.name = sequence_classification, or save y as floats"
+            "labels, as whole numbers are: save y.astype(float), or set task.name = sequence_classification"
         )
     mean, deviation = (np.array([data_spec[f"target_{key}"]], np.float32) for key in ("means", "deviations"))
 

@@ -77,10 +77,27 @@ def test_the_loss_is_in_standard_deviations_and_the_metrics_in_units_of_the_data
     ("name", "spec", "message"),
     [
         ("sequence_classification", REAL, "needs labels, .* set task.name = sequence_regression"),
-        ("sequence_regression", LABELLED, "needs real numbers, .* set task.name = sequence_classification"),
+        (
+            "sequence_regression",
+            LABELLED,
+            r"needs real numbers, .* save y.astype\(float\), or set task.name = sequence_classification",
+        ),
     ],
 )
 def test_targets_of_the_wrong_kind_are_an_error(name: str, spec: dict[str, Any], message: str) -> None:
-    split = arrays(np.zeros(3, np.int32))
+    split = arrays(np.array([[0.5, 1.0]] * 3, np.float32))
     with pytest.raises(UserError, match=message):
         make_task(spec, {"train": split, "test": split}, 3, name=name, buckets=1)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ([[0], [1], [2]], r"floats, all of them whole: save y.astype\(int\); .* sequence_regression"),
+        ([[0, 1], [1, 0], [0, 1]], r"one-hot rows: save y.argmax\(axis=1\); .* sequence_regression"),
+    ],
+)
+def test_labels_that_were_saved_as_floats_are_named(targets: list[list[int]], message: str) -> None:
+    split = arrays(np.array(targets, np.float32))
+    with pytest.raises(UserError, match=f"needs labels, but the array y of these sequences has {message}"):
+        make_task(REAL, {"train": split, "test": split}, 3, name="sequence_classification", buckets=1)

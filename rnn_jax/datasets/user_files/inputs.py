@@ -14,8 +14,9 @@ import numpy as np
 from rnn_jax.datasets.dataset import Spec
 from rnn_jax.datasets.file_kinds import PICTURE_SUFFIXES, kind_of
 from rnn_jax.datasets.user_files import pictures, tables
+from rnn_jax.datasets.user_files.offsets import to_float32
 from rnn_jax.datasets.user_files.pictures import Background
-from rnn_jax.datasets.user_files.sequences import read_sequences
+from rnn_jax.datasets.user_files.sequence_files import read_with_faults
 from rnn_jax.runtime.errors import UserError
 
 BLOCK = 1024  # inputs at most; those of similar lengths can share a batch
@@ -119,16 +120,20 @@ def read_input_sequences(names: Sequence[str], spec: Spec) -> Iterator[list[Inpu
     features = int(spec["features"])
     for name in names:
         try:
-            found = read_sequences(Path(name), needs_targets=False)
+            found = read_with_faults(Path(name), needs_targets=False)
             if found.steps.shape[1] != features:
                 raise UserError(f"{name}: has {found.steps.shape[1]} features: must have {features}")
         except UserError as error:
             yield [Input(name, None, str(error))]
             continue
-        parts = np.split(found.steps, np.cumsum(found.lengths)[:-1])
+        parts = np.split(to_float32(found.steps, spec.get("shifts")), np.cumsum(found.lengths)[:-1])
         values = dict(zip(found.rows.tolist(), parts, strict=True))
-        for rows in blocks(range(len(values) + found.left_out)):
-            errors = {row: f"{name}: row {row:,} is empty" for row in rows if row not in values}
+        faults = {row: f"{name}: {fault}" for row, fault in found.faults.items()}
+        count = len(values) + found.left_out
+        values = {row: value for row, value in values.items() if row not in faults}
+        for rows in blocks(range(count)):
+            empty = {row: f"{name}: row {row:,} is empty" for row in rows if row not in values}
+            errors = {**empty, **faults}
             yield [Input(f"{name}:{row}", values.get(row), errors.get(row)) for row in rows]
 
 

@@ -6,32 +6,24 @@
     y        labels [examples] or [examples, 1]: whole numbers, strings or bools;
              or real numbers [examples] or [examples, outputs]
 
-Files with pickled objects are an error.
+Values may be of any type of numbers: `offsets.py` converts them to float32. Files with pickled objects are an
+error.
 """
 
-import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from rnn_jax.config.sections.dataset import Sequences as Options
 from rnn_jax.datasets import prepared
-from rnn_jax.datasets.archives import read_npz
 from rnn_jax.datasets.dataset import Dataset, Spec, Splits, truncate_sequences
 from rnn_jax.datasets.safe_reading import hash_splits, split_paths
 from rnn_jax.datasets.splitting import add_missing_splits, fold_splits, number_classes
+from rnn_jax.datasets.user_files import offsets
+from rnn_jax.datasets.user_files.sequence_files import Sequences, read_sequences
+from rnn_jax.runtime.command import warn
 from rnn_jax.runtime.errors import UserError
-
-
-class Sequences(NamedTuple):
-    """The contents of a file, without empty sequences."""
-
-    steps: np.ndarray  # the concatenated steps of all sequences, float32 [steps, features]
-    lengths: np.ndarray  # int32 [examples]
-    targets: np.ndarray | None  # y: labels as strings [examples], or float32 [examples, outputs]
-    rows: np.ndarray  # the number of each sequence in the file [examples]
-    left_out: int  # the number of empty sequences
 
 
 def load_sequences(**keys: Any) -> Dataset:
@@ -52,6 +44,7 @@ def load_sequences(**keys: Any) -> Dataset:
     if targets["train"].dtype.kind != "f":
         labels = {split: own.tolist() for split, own in targets.items()}
         classes, targets = number_classes(labels, paths)
+    _warn_about_shapes(paths["train"], read["train"])
     splits: Splits = {}
     for split, each in read.items():
         splits[split] = {"lengths": each.lengths, "targets": targets[split], "steps": each.steps}
@@ -59,10 +52,39 @@ def load_sequences(**keys: Any) -> Dataset:
     splits = fold_splits(splits, options.validation_folds, options.validation_fold, paths["train"])
     left_out = sum(sequences.left_out for sequences in read.values())
     notes = (f"{left_out:,} empty sequences left out",) if left_out else ()
-    version = prepared.version_of(hash_splits(paths))
-    data = Dataset(version, {}, splits, None, classes, notes)
+    data = Dataset("", {}, splits, None, classes, notes)
     data = truncate_sequences(data, options.max_length, options.truncate)
-    return data._replace(spec=sequences_spec(data.splits["train"], classes))
+    shifts = _convert(data.splits, paths["train"])
+    # Version 1 of the values is what they are without shifts.
+    version = prepared.version_of({**hash_splits(paths), **({"values": 2} if shifts else {})})
+    return data._replace(version=version, spec={**sequences_spec(data.splits["train"], classes), **shifts})
+
+
+def _warn_about_shapes(path: Path, read: Sequences) -> None:
+    """Warn about axes that may have been mistaken: features for steps, or targets of steps for outputs."""
+    features, longest = read.steps.shape[1], int(read.lengths.max())
+    if features > longest:
+        found = f"every sequence has fewer steps ({longest:,} at most) than features ({features:,})"
+        remedy = "if x is [examples, features, steps], save x.transpose(0, 2, 1)"
+        warn(f"{path}: {found}; {remedy}")
+    targets, is_same = read.targets, bool((read.lengths == longest).all())
+    if targets is not None and targets.dtype.kind == "f" and targets.shape[1] == longest > 1 and is_same:
+        found = f"y has as many columns as x has steps ({longest:,})"
+        warn(f"{path}: {found}: they are outputs of the whole sequence, not one for each step")
+
+
+def _convert(splits: Splits, path: Path) -> dict[str, list[float]]:
+    """Convert steps and real targets to float32, in place; return the shifts of a spec, see `offsets.py`."""
+    found = {}
+    for array, name, key in (("steps", "x", "shifts"), ("targets", "y", "target_shifts")):
+        if splits["train"][array].dtype.kind == "i" and array == "targets":
+            continue  # class numbers
+        shifts = offsets.find_shifts(splits["train"][array], name, path)
+        for arrays in splits.values():
+            arrays[array] = offsets.to_float32(arrays[array], shifts)
+        if shifts is not None:
+            found[key] = shifts
+    return found
 
 
 def _describe(sequences: Sequences, targets: np.ndarray) -> str:
@@ -84,100 +106,10 @@ def sequences_spec(train: dict[str, np.ndarray], classes: tuple[str, ...]) -> Sp
 
 
 def _mean_and_deviation(values: np.ndarray) -> tuple[list[float], list[float]]:
-    """Return the mean and standard deviation of each feature of values [examples, features]; not 0 but 1."""
+    """Return the mean and standard deviation of each feature of values [examples, features].
+
+    A constant has deviation 1: the mean of equal values may differ from them by rounding.
+    """
     means, deviations = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
-    return means.tolist(), np.where(deviations > 0, deviations, 1.0).tolist()
-
-
-def read_sequences(path: Path, *, needs_targets: bool = True) -> Sequences:
-    """Read a file of sequences; raise UserError for arrays that do not fit together or are not finite."""
-    arrays = read_npz(path, ("x", "y", "lengths"))
-    for name in ("x", "y") if needs_targets else ("x",):
-        if name not in arrays:
-            raise UserError(f"{path}: has no array {name}, only {', '.join(sorted(arrays)) or 'others'}")
-    x, y = arrays["x"], arrays.get("y")
-    if x.dtype.kind not in "fiub":
-        raise UserError(f"{path}: x has type {x.dtype}: must be numbers")
-    if y is not None and y.ndim == 0:
-        raise UserError(f"{path}: y is a single value: must be labels [examples] or real numbers")
-    steps, lengths = _concatenate(path, x, arrays.get("lengths"), None if y is None else len(y))
-    if y is not None and len(y) != len(lengths):
-        raise UserError(f"{path}: y has {len(y):,} examples: must be {len(lengths):,}, as x")
-    with np.errstate(over="ignore"):
-        steps = steps.astype(np.float32)
-    wrong = ~np.isfinite(steps).all(axis=1)
-    if wrong.any():
-        place, ends = int(wrong.argmax()), np.cumsum(lengths)
-        row = int(np.searchsorted(ends, place, side="right"))
-        step, values = place - int(ends[row] - lengths[row]), ", ".join(map(str, steps[place]))
-        raise UserError(f"{path}: row {row:,} of x, step {step:,}: {values}: must be finite numbers")
-    rows = np.flatnonzero(lengths)
-    if not len(rows):
-        raise UserError(f"{path}: has no sequence with a step")
-    targets = None if y is None else _read_targets(path, y)[rows]
-    return Sequences(steps, lengths[rows].astype(np.int32), targets, rows, len(lengths) - len(rows))
-
-
-def _concatenate(
-    path: Path, x: np.ndarray, lengths: np.ndarray | None, examples: int | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the steps [steps, features] without padding, and lengths [examples]."""
-    if lengths is not None:
-        if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
-            raise UserError(f"{path}: lengths is {_shape(lengths)}: must be whole numbers [examples]")
-        # Checked before the conversion, which may overflow, as may the sum of greater lengths.
-        _check_lengths(path, lengths, max(x.shape, default=0))
-        lengths = lengths.astype(np.int64)
-        is_flat = x.ndim == 1 or (x.ndim == 2 and len(lengths) != len(x))
-        if is_flat and x.size and sum(lengths.tolist()) == len(x):
-            return x.reshape(len(x), -1), lengths
-        examples = len(lengths)
-    shape = _shape(x)
-    if x.ndim == 2:
-        x = x[:, :, None]
-    if x.ndim != 3 or 0 in x.shape or examples not in (None, len(x)):
-        flat = "[steps, features] with the number of steps of each sequence in lengths"
-        raise UserError(f"{path}: x is {shape}: must be [examples, steps, features], or {flat}")
-    if lengths is None:
-        lengths = np.full(len(x), x.shape[1])
-    _check_lengths(path, lengths, x.shape[1])
-    return x[np.arange(x.shape[1])[None, :] < lengths[:, None]], lengths
-
-
-def _check_lengths(path: Path, lengths: np.ndarray, steps: int) -> None:
-    wrong = np.flatnonzero((lengths < 0) | (lengths > steps))
-    if wrong.size:
-        row = int(wrong[0])
-        found = f"row {row:,} of lengths is {int(lengths[row]):,}"
-        raise UserError(f"{path}: {found}: must be 0 to {steps:,}, the steps of x")
-
-
-def _read_targets(path: Path, y: np.ndarray) -> np.ndarray:
-    """Return labels as strings [examples], or real numbers, float32 [examples, outputs]."""
-    if y.dtype.kind == "f":
-        if y.size == 0:
-            raise UserError(f"{path}: y is {_shape(y)}: must have at least one number for each example")
-        with np.errstate(over="ignore"):
-            y = y.reshape(len(y), -1).astype(np.float32)
-        wrong = ~np.isfinite(y).all(axis=1)
-        if wrong.any():
-            raise UserError(f"{path}: row {int(wrong.argmax()):,} of y: must be finite numbers")
-        return y
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1 or y.dtype.kind not in "iubUS":
-        raise UserError(f"{path}: y is {_shape(y)}: must be labels [examples] or real numbers")
-    if y.dtype.kind == "S":
-        try:
-            return np.char.decode(y, "utf-8")
-        except UnicodeError as error:
-            raise UserError(f"{path}: y has labels that are bytes and not UTF-8") from error
-    if y.dtype.kind == "U":
-        points = np.ascontiguousarray(y).view(np.dtype(np.uint32).newbyteorder(y.dtype.byteorder))
-        if ((points > sys.maxunicode) | ((points >= 0xD800) & (points < 0xE000))).any():
-            raise UserError(f"{path}: y has labels with invalid characters")
-    return y.astype(str)
-
-
-def _shape(array: np.ndarray) -> str:
-    return f"{array.dtype} {list(array.shape)}"
+    is_constant = values.min(axis=0) == values.max(axis=0)
+    return means.tolist(), np.where(is_constant, 1.0, deviations).tolist()

@@ -135,23 +135,96 @@ def test_a_feature_that_never_varies_is_not_divided_by_zero(tmp_path: Path) -> N
 NOT_A_NUMBER = padded(0.0)
 NOT_A_NUMBER[7, 0, 1] = np.nan
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "nan": ({"x": NOT_A_NUMBER, "y": LABELS}, r"row 7 of x, step 0: .*nan.*: must be finite"),
+    "nan": (
+        {"x": NOT_A_NUMBER, "y": LABELS},
+        r"row 7 of x, step 0, feature 1: nan: must be finite numbers; replace such values, or leave",
+    ),
+    "several nan": (
+        {"x": np.where(np.arange(50)[:, None, None] % 5 == 2, np.nan, padded(0.0)), "y": LABELS},
+        r"row 2 of x, .* \(so 10 of 50 sequences\)",
+    ),
     "too large": (
         {"x": np.full((4, 2, 1), 1e300), "y": LABELS[:4]},
-        r"row 0 of x, step 0: inf: must be",
+        r"row 0 of x, step 0, feature 0: 1e\+300: must be finite numbers of at most 3.4e\+38; divide x by",
     ),
-    "no y": ({"x": padded(0.0)}, r"has no array y, only x"),
-    "no x": ({"y": LABELS, "data": LABELS}, r"has no array x, only y"),
+    "too small": (
+        {"x": padded(0.0) * np.float64(1e-41), "y": LABELS},
+        r"x has values with a standard deviation of .*e-42: must be 1e-30 to 1e\+30; .* x \* 1e4",
+    ),
+    "targets too large": (
+        {"x": padded(0.0), "y": np.linspace(0, 1e20, 50)},
+        r"y has values with a standard deviation of 3e\+19: must be 1e-15 to 1e\+15; .* y \* 1e-19",
+    ),
+    "beyond float64": (
+        {"x": 2**60 + np.arange(400).reshape(50, 8), "y": LABELS},
+        r"x has whole numbers of 1,152,921,504,606,84\d,\d\d\d, which .*: save x - x.min\(\)",
+    ),
+    "times": (
+        {"x": np.zeros((50, 8), "M8[s]"), "y": LABELS},
+        r"x has type datetime64.s.: .* x.astype\(int\)",
+    ),
+    "no y": (
+        {"x": padded(0.0)},
+        r"has no array y, only x: name the arrays x and y, .*y=arrays\[\"\.\.\.\"\]",
+    ),
+    "no x": ({"y": LABELS, "data": LABELS}, r"has no array x, only y, data: .*x=arrays\[\"data\"\]"),
+    "other names": (
+        {"X_test": LABELS, "X_train": LABELS, "y_test": LABELS, "y_train": LABELS},
+        r"no array x and y, .*x=arrays\[\"X_train\"\], y=arrays\[\"y_train\"\]",
+    ),
+    "no names": (
+        {"arr_0": LABELS, "arr_1": LABELS},
+        r"only arr_0, arr_1: .*x=arrays\[\"arr_0\"\], y=arrays\[\"arr_1\"\]",
+    ),
     "nan to tell": (
         {"x": padded(0.0), "y": np.where(np.arange(50) == 3, np.nan, 1.0)},
-        "row 3 of y: must be finite numbers",
+        r"row 3 of y: nan: must be finite numbers of at most 3.4e\+38; 1 of 50 rows have others",
     ),
     "pickled": (
         {"x": np.array([wave.tolist() for wave in WAVES], dtype=object), "y": LABELS},
-        "contains pickled",
+        r"contains pickled .*: x=np.concatenate\(x\), lengths=np.array\(\[len\(sequence\)",
     ),
-    "texts": ({"x": padded(0.0).astype(str), "y": LABELS}, "x has type <U32: must be numbers"),
-    "another count": ({"x": padded(0.0), "y": LABELS[:-1]}, "x is float32 .50, 8, 3.: must be"),
+    "pickled labels": (
+        {"x": padded(0.0), "y": LABELS.astype(object)},
+        r"contains pickled .*: y=y.astype\(str\), or of numbers to predict y=y.astype\(float\)",
+    ),
+    "texts": (
+        {"x": padded(0.0).astype(str), "y": LABELS},
+        r"x has type <U32: must be numbers; save x.astype\(float\)",
+    ),
+    "another count": (
+        {"x": padded(0.0), "y": LABELS[:-1]},
+        r"y has 49 examples, but x is float32 .50, 8, 3., which has 50: must be equal$",
+    ),
+    "lengths forgotten": (
+        {"x": np.concatenate(WAVES), "y": LABELS},
+        "must be equal; if x has the steps of all sequences, give the number of steps of each sequence",
+    ),
+    "other lengths": (
+        {"x": np.concatenate(WAVES), "y": LABELS, "lengths": LENGTHS - 1},
+        r"lengths has 50 values of sum \d+, but x is float32",
+    ),
+    "two readings": (
+        {"x": RANDOM.normal(size=(50, 5)), "y": LABELS, "lengths": np.ones(50, int)},
+        r"either sequences of up to 5 steps of one feature, with padding \(save x\[:, :, None\]\), or 50 "
+        r"steps of 5 features \(save x\[:, None\] without lengths\)",
+    ),
+    "two readings with empty sequences": (
+        {"x": RANDOM.normal(size=(50, 5)), "y": LABELS, "lengths": 2 * LABELS},
+        r"or 50 steps of 5 features \(leave the empty sequences out\)",
+    ),
+    "targets of steps": (
+        {"x": padded(0.0), "y": RANDOM.normal(size=(50, 8, 3))},
+        r"y is float64 \[50, 8, 3\]: .*each step are not supported; save .* y.reshape\(len\(y\), -1\)",
+    ),
+    "labels of steps": (
+        {"x": padded(0.0), "y": RANDOM.integers(0, 2, size=(50, 8))},
+        r"y is int64 \[50, 8\]: .* labels for each step are not supported; save .* y\[:, -1\]",
+    ),
+    "one-hot": (
+        {"x": padded(0.0), "y": np.eye(2, dtype=int)[LABELS]},
+        r"y is int64 \[50, 2\]: .*; save y.argmax\(axis=1\)",
+    ),
     "four axes": ({"x": padded(0.0)[None], "y": LABELS}, r"x is float32 \[1, 50, 8, 3\]: must be"),
     "too long": (
         {"x": padded(0.0), "y": LABELS, "lengths": LENGTHS + 5},
