@@ -7,7 +7,7 @@ The file contains the arrays
 
     x           float [examples, steps, features], or [steps, features] with all sequences concatenated
     lengths     int [examples], optional in the first case
-    y           [examples], labels or real values
+    y           [examples], labels or real values; real values may also be [examples, outputs]
 
 Unless validation and test have files of their own (dataset.validation_file, dataset.test_file), the data gets
 a stratified 80/10/10 split with a fixed seed.
