@@ -52,6 +52,9 @@ def test_idx_files_are_split_like_mnist(tmp_path: Path) -> None:
         path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
         path.unlink()
     assert_equal(load("idx", tmp_path / "idx", tmp_path), found)
+    for path in list((tmp_path / "idx").iterdir()):  # the names in some copies
+        path.rename(path.with_name(path.name.replace("-idx", ".idx")))
+    assert_equal(load("idx", tmp_path / "idx", tmp_path), found)
 
 
 def test_pictures_are_the_same_images(tmp_path: Path) -> None:
