@@ -97,7 +97,8 @@ def find_rows(
 
 def _first_row(text: str, delimiter: str) -> list[str]:
     try:
-        return next(csv.reader(_lines(text), **_dialect(delimiter)), [])
+        reader = csv.reader(_lines(text), **_dialect(delimiter))
+        return next((row for row in reader if any(map(str.strip, row))), [])
     except csv.Error:
         return text.partition("\n")[0].split(delimiter)
 
@@ -125,7 +126,7 @@ def _attempt(text: str, delimiter: str, quoting: str | None, lines_before: int) 
         quoted = [(reader.line_num + lines_before, row) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
         problem = f"line {reader.line_num + lines_before:,}: {error}"
-    if quoting is None and delimiter == "\t" and (problem or not _has_quotes(plain, quoted)):
+    if quoting is None and delimiter == "\t" and (problem or not quoted or not _has_quotes(plain, quoted)):
         return Rows(plain, delimiter, "none", None)
     return Rows(quoted, delimiter, "double", problem)
 

@@ -175,10 +175,11 @@ def _index_of(
             f"dataset.{key}_column = {name}: {path} has {names.count(name)} columns with that name"
         )
     if index is None and (key == "text" or needs_label):
-        remedy = f"if its first line, {_shown(first)}, is an example, give the columns by number"
+        remedy = "if that line is an example, give the columns by number"
         if not needs_label:
             remedy = "a file with one text per line must end with .txt"
-        problem = f"not a column of {path}: must be one of {_shown(names)}"
+        shown = names if name.isdecimal() or columns.format.has_header is False else first
+        problem = f"not a column of {path}: must be one of {_shown(shown)}"
         raise UserError(
             f"dataset.{key}_column = {name}: {problem}" + ("" if name.isdecimal() else f"; {remedy}")
         )

@@ -151,6 +151,16 @@ def test_the_first_line_of_a_table_is_recognized() -> None:
         assert not begins_table(line, NUMBERED, classes)
 
 
+def test_empty_rows_are_no_examples(tmp_path: Path) -> None:
+    for blank in ("\n", '""\t""\n', "\t\n", " \r\n"):
+        content = blank + PLAIN.replace("\n", f"\n{blank}", 3) + blank
+        assert read(tmp_path / "a.tsv", content, NAMED._replace(format=Format(quoting="double")))[0] == ROWS
+    for content in ('""\n""\n', '"\n', "\t\t\n", ",,\n"):
+        for suffix in (".tsv", ".csv"):
+            with pytest.raises(UserError):
+                read(tmp_path / f"a{suffix}", content)
+
+
 WRONG = {
     "not in the encoding": (
         PLAIN.replace("a text 3", "café").encode("latin-1"),
@@ -158,7 +168,7 @@ WRONG = {
     ),
     "no header": (
         PLAIN.partition("\n")[2].encode(),
-        "dataset.text_column = text: not a column of .*: must be one of 1, 2; if its first line, neg, a",
+        "dataset.text_column = text: not a column of .*: must be one of neg, a text 0; if that line is",
     ),
     "quotes that do not match": (
         b'label,text\n1,"a"b\n2,c\n',
