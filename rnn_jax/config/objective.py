@@ -55,8 +55,11 @@ class Objective:
         found, key = found or {}, list[float]()
         for name, direction in self.criteria:
             value = found.get(name)
-            is_known = value is not None and math.isfinite(value)
-            key.append((-value if direction == "max" else value) if is_known else math.inf)
+            if value is None or not math.isfinite(value):
+                value = math.inf
+            elif direction == "max":
+                value = -value
+            key.append(value)
         return (math.inf,) * (len(key) + 1) if math.isinf(key[0]) else (*key, -found.get("step", 0))
 
     def is_better(self, new: Metrics | None, old: Metrics | None) -> bool:
@@ -79,7 +82,7 @@ class Objective:
         """
         found, means = [{"step": 0, **(each or {})} for each in found], {}
         for name in (*(name for name, _ in self.criteria), "step"):
-            values = [each.get(name) for each in found]
+            values: list[Any] = [each.get(name) for each in found]
             is_known = bool(values) and all(value is not None and math.isfinite(value) for value in values)
             means[name] = statistics.mean(values) if is_known else math.nan
         return means
@@ -139,5 +142,5 @@ def choose_objective(text: str | None, default: Objective, known: Mapping[str, D
         return default
     if len(names) == 1 and "loss" in known and names != ["loss"]:
         names.append("loss")
-    (metric, direction), *ties = ((name, known[name]) for name in names)
-    return Objective(metric, direction, tuple(ties))
+    first, *others = names
+    return Objective(first, known[first], tuple((name, known[name]) for name in others))

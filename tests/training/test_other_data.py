@@ -137,7 +137,9 @@ def test_the_command_exits_with_status_2(
             assert (printed.out, contents(run)) == ("", before)
             assert message in printed.err
     assert main.main([*command_of(files[0], run), longer]) == 0
-    assert RunFolder(run).read_summary()["step"] == 4
+    summary = RunFolder(run).read_summary()
+    assert summary is not None
+    assert summary["step"] == 4
 
 
 @pytest.mark.parametrize("is_study", [False, pytest.param(True, marks=pytest.mark.matrix)])
