@@ -119,7 +119,7 @@ def describe(data: Dataset) -> dict[str, str]:
     if "lengths" in data.splits["train"]:
         rows |= _describe_lengths(data)
     if data.vocabulary is not None and data.vocabulary.unknown is not None:
-        shares = [f"{_unknown_percent(data, split):.2f} % of {split}" for split in SPLITS]
+        shares = [f"{_unknown_percent(data, split):.2f} % of {split}" for split in data.counts]
         rows["unknown"] = f"tokens that are {UNKNOWN}: {', '.join(shares)}"
     if data.notes:
         rows["note"] = "; ".join(data.notes)

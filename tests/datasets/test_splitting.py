@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from rnn_jax import datasets
-from rnn_jax.datasets.dataset import Dataset
+from rnn_jax.datasets.dataset import Dataset, describe
 from rnn_jax.datasets.splitting import (
     add_missing_splits,
     fold_rows,
@@ -139,6 +139,7 @@ def test_nothing_of_a_fold_is_fitted_on_its_validation_examples(kind: str, tmp_p
 
     last, parts = fold(None), [fold(number) for number in range(4)]
     assert last.counts == {"train": 42, "test": 5}
+    assert "42 train, 5 test" in describe(last)["data"]
     for found in parts:
         assert found.counts == {"train": 32, "validation": 10, "test": 5}
         if kind == "labelled_text":
