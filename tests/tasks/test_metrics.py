@@ -2,15 +2,18 @@
 
 import math
 import warnings
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, f1_score, recall_score
+from sklearn import metrics as scikit_learn
 
 from rnn_jax.tasks import metrics
 from rnn_jax.tasks.classification import count_classes
 from rnn_jax.tasks.task import Batch
+
+SCIKIT_LEARN: Any = scikit_learn  # whose types are guessed from its defaults
 
 
 def test_merged_metrics_are_weighted_by_count() -> None:
@@ -46,11 +49,13 @@ def test_class_metrics_are_those_of_scikit_learn(seed: int) -> None:
     found = metrics.class_metrics(metrics.merge(parts))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a prediction of a class without labels
-        expected = balanced_accuracy_score(labels, predictions)
+        expected = SCIKIT_LEARN.balanced_accuracy_score(labels, predictions)
     assert found["balanced_accuracy"] == pytest.approx(expected, abs=1e-15)
-    macro = f1_score(labels, predictions, average="macro", zero_division=0)
+    macro = SCIKIT_LEARN.f1_score(labels, predictions, average="macro", zero_division=0)
     assert found["macro_f1"] == pytest.approx(macro, abs=1e-15)
-    recall = recall_score(labels, predictions, labels=range(7), average=None, zero_division=np.nan)
+    recall = SCIKIT_LEARN.recall_score(
+        labels, predictions, labels=range(7), average=None, zero_division=np.nan
+    )
     np.testing.assert_array_equal(found["recall"], recall)
     assert set(found) == {"balanced_accuracy", "macro_f1", "recall"}
 

@@ -36,7 +36,7 @@ def read(folder: Path) -> Run:
 def test_curves_are_by_split_and_metric_with_gaps(tmp_path: Path) -> None:
     rows = [
         {"step": 1, "split": "train", "loss": 2.0},
-        {"step": 2, "split": "validation", "loss": 3, "accuracy": 0.5},
+        {"step": 2, "split": "validation", "loss": 3, "accuracy": 0.5, "recall": {"a": 0.5, "b": None}},
         {"step": 2, "split": "train", "loss": None},
     ]
     write_lines(tmp_path / "metrics.jsonl", rows)
