@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from rnn_jax.checkpoints import store
 from rnn_jax.config.command_line import load_config
@@ -308,3 +309,31 @@ def test_a_report_shows_the_spread_over_folds(straight: tuple[Config, Path, dict
     ):
         run = found._replace(summary={**found.summary, "folds": damaged})
         assert "validation over folds" not in dict(facts_of(run))
+
+
+def test_joined_images_are_those_of_each_fold(tmp_path: Path) -> None:
+    for number in range(30):
+        path = tmp_path / "images" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (3, 3), 8 * number).save(path)
+    given = {"dataset.folder": str(tmp_path / "images"), "dataset.data_dir": str(tmp_path / "data")}
+    given |= {"dataset.batch_size": 4, "dataset.validation_folds": FOLDS, "task.shift_pixels": 0}
+    config = validate(load_config("configs/images.py", given | {"log.batch_accuracy_every_steps": None}))[0]
+    configs = [cross_validation._config_of(config, number) for number in range(FOLDS)]
+    jobs = [build(own) for own in configs]
+    joined = join(jobs, configs[0])
+    assert joined is not None
+    _, members = joined
+    assert members.select is not None
+    assert members.arrays is not None
+    for split in ("train", "validation"):
+        for member, job in enumerate(jobs):
+            for step in range(3):
+                own, found = (
+                    job.task.select(split, config.train.seed, step),
+                    members.select(split, member, step),
+                )
+                np.testing.assert_array_equal(own < 0, found < 0)
+                for name, array in job.data.splits[split].items():
+                    kept = own >= 0
+                    np.testing.assert_array_equal(members.arrays[split][name][found[kept]], array[own[kept]])
