@@ -37,13 +37,13 @@ EXPECTED: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def build_job(source: str = "configs/digits.py:smoke", **changes: Any) -> Job:
-    config = load_config(source)
-    config.optimizer.update(name="sgd", beta1=None, beta2=None, epsilon=None, clip_norm=None)
-    config.optimizer.update(schedule="constant", warmup_epochs=None, warmup_steps=None)
-    for key, value in changes.items():
-        section, _, name = key.partition("__")
-        config[section][name] = value
-    return build(validate(config)[0])
+    plain: dict[str, Any] = dict.fromkeys(
+        ("beta1", "beta2", "epsilon", "clip_norm", "warmup_epochs", "warmup_steps", "final_fraction")
+    )
+    settings = {f"optimizer.{key}": value for key, value in plain.items()}
+    settings |= {"optimizer.name": "sgd", "optimizer.schedule": "constant"}
+    settings |= {key.replace("__", "."): value for key, value in changes.items()}
+    return build(validate(load_config(source, settings))[0])
 
 
 def sets_of(job: Job) -> tuple[set[str], set[str]]:
@@ -166,12 +166,13 @@ class Lines(Console):
         self.warnings.append(text)
 
 
-def own_config() -> Any:
-    config = load_config("configs/digits.py:smoke")
-    config.model.update(cell="own", hidden_size=4)
-    config.train.update(duration_steps=1, evaluate_every_steps=1)
-    config.log.tensorboard = False
-    return config
+OWN: dict[str, Any] = {
+    "model.cell": "own",
+    "model.hidden_size": 4,
+    "train.duration_steps": 1,
+    "train.evaluate_every_steps": 1,
+    "log.tensorboard": False,
+}
 
 
 @pytest.mark.usefixtures("unregistered")
@@ -181,7 +182,7 @@ def test_a_cell_of_a_user_declares_its_parameters(tmp_path: Any) -> None:
     assert changed == {"recurrence_0/h/kernel", "output/kernel"}
     assert {"recurrence_0/W", "recurrence_0/gain", "recurrence_0/start"} < kept
     console = Lines()
-    train(own_config(), tmp_path / "undeclared", console=console)
+    train(validate(load_config("configs/digits.py:smoke", OWN))[0], tmp_path / "undeclared", console=console)
     assert console.warnings == [
         "optimizer.weight_decay does not act on recurrence_0/W: give each a group, such as 'kernels', with "
         "parameter_groups in register_cell('own', ...)"
@@ -201,4 +202,4 @@ def test_a_declared_parameter_must_exist(tmp_path: Any) -> None:
     with pytest.raises(
         UserError, match=r"the cell own has no parameter 'V'.* it has W, gain, start, h/kernel"
     ):
-        train(own_config(), tmp_path, console=Console())
+        train(validate(load_config("configs/digits.py:smoke", OWN))[0], tmp_path, console=Console())
