@@ -52,4 +52,7 @@ class Parser(argparse.ArgumentParser):
 def _folder(text: str) -> Path:
     if not text:  # which would be the working directory
         raise argparse.ArgumentTypeError("needs a value, --workdir=DIR")
-    return user_path(text)
+    try:
+        return user_path(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

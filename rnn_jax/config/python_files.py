@@ -112,7 +112,11 @@ def _append_to_path(folder: str) -> None:
     for name, module in list(sys.modules.items()):
         place = os.path.dirname(getattr(module, "__file__", None) or "")
         place = os.path.dirname(place) if hasattr(module, "__path__") else place
-        if place in others and importlib.machinery.PathFinder.find_spec(name, [folder]) is not None:
+        if "." in name or place not in others:
+            continue
+        if (
+            spec := importlib.machinery.PathFinder.find_spec(name, [folder])
+        ) and spec.loader:  # no bare folder
             del sys.modules[name]
     _folders[:] = [folder, *others]
     sys.path[:] = [place for place in sys.path if place not in _folders] + _folders

@@ -81,6 +81,7 @@ def test_a_file_may_import_a_module_beside_it(tmp_path, monkeypatch, is_package)
         file.parent.mkdir(parents=True)
         file.write_text(f"SIZE = {size}\n")
         (tmp_path / folder / f"only_{folder}.py").touch()
+        (tmp_path / folder / "mnist").mkdir()  # no module, and not beside the packaged config of that name
         (tmp_path / folder / "conf.py").write_text(
             "from . import mnist\nfrom our_sizes import SIZE\n\n"
             "def get_config():\n"

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from outcomes import Outcome
@@ -45,7 +45,7 @@ def _try(wrong: Wrong, at: Path, home: Path, outcome: Outcome) -> float:
     arguments = [argument.replace("{at}", str(at)) for argument in wrong.arguments]
     named = wrong.named.replace("{at}", str(at))
     began = time.perf_counter()
-    status, output = _run(wrong.command, arguments, home)
+    status, output = _run(wrong.command, arguments, home, dict(wrong.environment))
     seconds = time.perf_counter() - began
     case = f"{wrong.command} {' '.join(map(ascii, wrong.arguments))[:150]}"
     outcome.tried += 1
@@ -61,7 +61,9 @@ def _try(wrong: Wrong, at: Path, home: Path, outcome: Outcome) -> float:
     return seconds
 
 
-def _run(command: str, arguments: Sequence[str], home: Path) -> tuple[int | None, str]:
+def _run(
+    command: str, arguments: Sequence[str], home: Path, changed: Mapping[str, str]
+) -> tuple[int | None, str]:
     """Run a command in an empty folder; return its exit status (None after 30 s) and standard error."""
     without = ("JAX", "RNN_JAX", "XLA")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(without)}
@@ -69,7 +71,7 @@ def _run(command: str, arguments: Sequence[str], home: Path) -> tuple[int | None
         done = subprocess.run(
             [sys.executable, "-m", f"rnn_jax.{command}", *arguments],
             cwd=home,
-            env=environment | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"},
+            env=environment | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"} | changed,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=30,

@@ -5,6 +5,7 @@
 
 from typing import NamedTuple
 
+import newcomer
 from wrong_files import CHANGED, DAMAGED, FILES, SWEEPS, VARIANTS
 
 DIGITS = "configs/digits.py:smoke"
@@ -15,11 +16,12 @@ class Wrong(NamedTuple):
     """A command that must be rejected."""
 
     command: str
-    """`main`, `sweep`, `predict` or `generate`."""
+    """`main`, `sweep`, `predict`, `generate`, `report`, `draw` or `__main__`, which runs the others."""
     arguments: tuple[str, ...]
     named: str
     """The key or file that the message must name."""
     status: int = 2
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 def _of(config: str, named: str, *values: str) -> list[Wrong]:
@@ -364,4 +366,4 @@ def inference() -> list[Wrong]:
 def cases() -> list[Wrong]:
     """Return all wrong commands."""
     kinds = (values, names, contradictions, files, folders, flags, sweeps, data, inference)
-    return [case for kind in kinds for case in kind()]
+    return [*(case for kind in kinds for case in kind()), *(Wrong(*case) for case in newcomer.cases())]
