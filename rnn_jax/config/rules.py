@@ -136,13 +136,15 @@ def beyond_float32(values: Values, fields: Fields) -> Iterator[Problem]:
     A decay rate of 0.99999999 is 1 there, and an epsilon of 1e-50 is 0: both would divide by zero.
     """
     for key, field in fields.items():
-        value = values.get(key)
-        if kind_of(field.annotation)[0] is not float or type(value) not in (int, float):
+        value: Any = values.get(key)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if kind_of(field.annotation)[0] is not float or not is_number:
             continue
         if abs(value) > MAX_FLOAT32:
             yield Problem(key, f"must be at most {MAX_FLOAT32:.3g}, the largest number in float32", value)
             continue
         rounded = struct.unpack("f", struct.pack("f", value))[0]
+        mark: Any
         for mark in field.metadata:
             if isinstance(mark, Gt) and mark.gt == 0 and 0 < value < MIN_FLOAT32:
                 yield Problem(key, f"must be at least {MIN_FLOAT32:.3g}: in float32 it is 0", value)

@@ -75,7 +75,7 @@ def test_kernels_and_embeddings_decay_and_nothing_else(cell: str) -> None:
 
 
 def test_the_other_layers() -> None:
-    one = dict(model__cell="rnn", model__layers=1)
+    one: dict[str, Any] = {"model__cell": "rnn", "model__layers": 1}
     kernels, biases = {"recurrence_0/i/kernel", "recurrence_0/h/kernel"}, {"recurrence_0/i/bias"}
     projected = build_job(**one, model__input_projection_size=3)
     assert sets_of(projected) == (
