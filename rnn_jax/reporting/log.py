@@ -146,7 +146,7 @@ class Samples:
     def append(self, step: int, text: str) -> None:
         """Append the sample of a step."""
         with writing(self._path), self._path.open("ab", buffering=0) as file:
-            write_all(file, f"── step {step:,} ──\n{text}\n\n".encode())
+            write_all(file, f"── step {step:,} ──\n{text}\n\n".encode(errors="backslashreplace"))
 
     def flush(self) -> None:
         """Wait until the samples are on the disk."""

@@ -97,9 +97,9 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a UTF-8 text atomically; raise as `replacing`."""
+    """Write a UTF-8 text atomically, bytes of names that are not UTF-8 as escapes; raise as `replacing`."""
     with replacing(file) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(file: Path, value: Mapping[str, Any]) -> None:

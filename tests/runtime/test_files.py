@@ -61,3 +61,8 @@ def test_a_run_trains_without_locks_and_flushed_folders(
     assert train(config, tmp_path / "run")["status"] == "finished"
     assert sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir())[-1] == "00000004"
     assert "has no locks (flock)" in capsys.readouterr().err
+
+
+def test_a_name_that_is_not_utf_8_is_written_as_an_escape(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "x.txt", "class caf\udce9, ±")
+    assert (tmp_path / "x.txt").read_text(encoding="utf-8") == "class caf\\udce9, ±"
