@@ -500,7 +500,12 @@ def test_inputs_of_another_kind(
     for run, name, kind, expected in (
         (digits, ROOT / "README.md", "a text", "images"),
         (digits, tmp_path / "a.npz", "an .npz file", "images"),
-        (digits, tmp_path / "folder", "a folder of pictures", "images"),
+        (
+            digits,
+            tmp_path / "folder",
+            "a folder of pictures",
+            f"images; give its files, such as {tmp_path}/folder/*.png",
+        ),
         (digits, tmp_path / "a.webp", "a WebP picture", "images; convert it to PNG"),
         (texts, tmp_path / "a.npz", "an .npz file", "texts"),
         (texts, tmp_path / "folder", "a folder of pictures", "texts"),
@@ -509,6 +514,11 @@ def test_inputs_of_another_kind(
     ):
         status, _, err = run_predict(["--workdir", run, name], capsys)
         assert (status, err) == (2, f"error: {name}: is {kind}; the inputs of this run are {expected}\n")
+    good, names = tmp_path / "folder" / "a.png", ("a.webp", "folder", "a.npz", "gone.csv")
+    status, out, err = run_predict(["--workdir", digits, good, *(tmp_path / name for name in names)], capsys)
+    assert (status, [line.partition("\t")[0] for line in out.splitlines()]) == (1, [str(good)])
+    assert [name in line for name, line in zip(names, err.splitlines(), strict=True)] == [True] * 4
+    assert "a.webp: is a WebP picture, not a PNG or JPEG file" in err
     for run, name, expected in ((texts, "a.png", "texts"), (digits, "a.csv", "images")):
         status, _, err = run_predict(["--workdir", run, name], capsys)
         assert (status, err) == (2, f"error: {name}: no such file; the inputs of this run are {expected}\n")

@@ -111,7 +111,10 @@ def describe(data: Dataset) -> dict[str, str]:
     if data.classes:
         counts = np.bincount(data.splits["train"]["targets"], minlength=len(data.classes))
         percent = 100 * counts / counts.sum()
-        shares = [f"{name}: {share:.1f} %" for name, share in zip(data.classes, percent, strict=True)]
+        shares = [
+            f"{' '.join(name.split())}: {share:.1f} %"
+            for name, share in zip(data.classes, percent, strict=True)
+        ]
         rows["classes"] = ", ".join(shares)
         if len(shares) > _MAX_LISTED:
             rarest, most_frequent = shares[counts.argmin()], shares[counts.argmax()]

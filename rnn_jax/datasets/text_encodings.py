@@ -1,13 +1,14 @@
 """Encodings of texts, found by their first bytes where they are not given.
 
-A byte-order mark names the encoding; without one, zero bytes in every other place mean UTF-16, and anything
-else is UTF-8. Encodings of one byte per character, such as Windows-1252, cannot be told apart: they are given
-by `dataset.encoding`.
+A byte-order mark names the encoding; without one, zero bytes in every other place, or bytes that are a text
+in UTF-16 alone, mean UTF-16, and anything else is UTF-8. Encodings of one byte per character, such as
+Windows-1252, cannot be told apart: they are given by `dataset.encoding`.
 """
 
 import codecs
 import contextlib
 import io
+import unicodedata
 from collections.abc import Sequence
 from typing import BinaryIO, TextIO
 
@@ -24,6 +25,7 @@ _MARKS = (  # that of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _ASCII = bytes(range(128))
+_NO_TEXT = ("Cc", "Cn", "Co", "Cs")  # categories of characters that no text has, but for white space
 _STATEFUL = ("iso2022", "hz", "utf-7")  # ASCII bytes stand for other characters after an escape
 
 
@@ -46,7 +48,22 @@ def certain_encoding(start: bytes) -> str | None:
     first, second = (start[offset::2].count(0) / pairs for offset in (0, 1))
     if max(first, second) > 0.5 and min(first, second) < 0.1:
         return "utf-16-be" if first > second else "utf-16-le"
-    return None
+    # Other scripts than Latin have zeros in spaces and line ends only.
+    if _is_text(start.replace(b"\0", b""), "utf-8"):
+        return None
+    found = [encoding for encoding in ("utf-16-le", "utf-16-be") if _is_text(start, encoding)]
+    spaces = {encoding: sum(map(start.decode(encoding, "ignore").count, " \t\n")) for encoding in found}
+    best = max(found, key=spaces.__getitem__, default=None)
+    return best if best is not None and spaces[best] else None
+
+
+def _is_text(start: bytes, encoding: str) -> bool:
+    """Whether the first bytes of a file are those of a text, whose last character may be cut."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(start)
+    except UnicodeError:
+        return False
+    return all(char in "\t\n\r\f" or unicodedata.category(char) not in _NO_TEXT for char in text)
 
 
 def find_encoding(start: bytes) -> str:

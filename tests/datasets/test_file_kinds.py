@@ -68,6 +68,9 @@ CASES = {  # the name of a file: its content, its kind, and the data sets that r
     "w.txt": (b"BMW drives, ID3 tags", "a text", ["text", "labelled_text"]),
     "x.bin": (bytes(range(256)) * 9, "a binary file of an unknown format", []),
     "y.txt": (b"ID3 is an algorithm of Quinlan's", "a text", ["text", "labelled_text"]),
+    "aa.txt": (b"a find\0print0\0list of\0files\0\0" * 9, "a binary file of an unknown format", []),
+    "ac.txt": (b"\x89PNG nothing\0", "a binary file of an unknown format", []),
+    "ab.txt": ("電影\n一\n".encode("utf-16-be") * 9, "a text", ["text", "labelled_text"]),
     "z.txt": (("a" * 4095 + "é").encode(), "a text", ["text", "labelled_text"]),
 }
 

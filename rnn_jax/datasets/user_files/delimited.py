@@ -2,8 +2,9 @@
 
 - newline: a line feed, with or without a carriage return before it; a carriage return if there is no line
   feed;
-- delimiter: Excel's first line `sep=;`, else the first of tab, comma, semicolon and bar (for a `.csv` file,
-  comma first) with which the first row has the wanted columns and all rows have the same number of columns;
+- delimiter: Excel's first line `sep=;`, else that of tab, comma, semicolon and bar with which the first row
+  has the wanted columns, all rows have the same number of columns, and the number of different labels is the
+  least; of several, the first one (for a `.csv` file, comma first);
 - quoting: double quotes around fields; in files with tabs only if a program put them there, around all fields
   of a column or around those fields that need them.
 """
@@ -58,7 +59,12 @@ def character_of(delimiter: str | None) -> str | None:
 
 
 def find_rows(
-    path: Path, text: str, delimiter: str | None, quoting: str | None, fits: Callable[[Sequence[str]], bool]
+    path: Path,
+    text: str,
+    delimiter: str | None,
+    quoting: str | None,
+    fits: Callable[[Sequence[str]], bool],
+    count_labels: Callable[[Sequence[Row]], int],
 ) -> Rows:
     """Find the rows of a text with line feeds: by the first delimiter that fits, else by the most likely.
 
@@ -67,7 +73,8 @@ def find_rows(
         text: its contents.
         delimiter: a character, or a key of DELIMITERS; None: found.
         quoting: double or none; None: found.
-        fits: whether a first row, without spaces around its fields, has the wanted columns.
+        fits: whether a first row has the wanted columns.
+        count_labels: the number of different labels of some rows.
 
     Raises:
         UserError: the quotes do not match, or the delimiter is not a character.
@@ -80,11 +87,11 @@ def find_rows(
         delimiters.sort(key=lambda character: character != ",")
     attempts = []
     for character in delimiters:
-        if given is None and not fits([name.strip() for name in _first_row(text, character)]):
+        if given is None and not fits(_first_row(text, character)):
             continue
         attempts.append(_attempt(text, character, quoting, lines_before))
-        if attempts[-1].problem is None and attempts[-1].has_equal_rows:
-            return attempts[-1]
+    if valid := [each for each in attempts if each.problem is None and each.has_equal_rows]:
+        return min(valid, key=lambda each: count_labels(each.rows))
     if not attempts:
         several = (character for character in delimiters if len(_first_row(text, character)) > 1)
         attempts.append(_attempt(text, next(several, delimiters[0]), quoting, lines_before))

@@ -19,6 +19,7 @@ from rnn_jax.datasets.safe_reading import existing_path, read_json, require_insi
 from rnn_jax.datasets.splitting import add_missing_splits, fold_splits, hold_out_first, number_classes
 from rnn_jax.datasets.user_files import pictures
 from rnn_jax.datasets.user_files.picture_folders import Picture, find_pictures
+from rnn_jax.runtime.command import warn
 from rnn_jax.runtime.errors import UserError
 from rnn_jax.runtime.files import write_json
 
@@ -103,7 +104,10 @@ def load_image_folder(*, data_dir: str | None, **keys: Any) -> Dataset:
     splits = fold_splits(splits, options.validation_folds, options.validation_fold, place)
     height, width = splits["train"]["inputs"].shape[1:]
     spec = idx.image_spec(height, width, len(classes))
-    if (white := read_json(made / "about.json").get("sixteen_bit_white")) is not None:
+    about = read_json(made / "about.json")
+    for warning in about.get("warnings", ()):
+        warn(warning)
+    if (white := about.get("sixteen_bit_white")) is not None:
         spec["sixteen_bit_white"] = white
     return Dataset(version, spec, splits, None, classes, layout.notes)
 
@@ -125,16 +129,16 @@ def _prepare(
     else:
         key = f"dataset.validation_examples = {options.validation_examples}"
         raise UserError(f"{key}: must be None, unless {place} has train and test, and no validation")
-    pixels, white = _stack(paths)
+    pixels, white, warnings = _stack(paths, place)
     if options.background is not None:
         pixels = pictures.with_background(pixels, options.background)
     splits = {split: {**arrays, "inputs": pixels[arrays["inputs"]]} for split, arrays in splits.items()}
     prepared.save_arrays(folder / "arrays.npz", splits)
-    write_json(folder / "about.json", {"classes": classes, "sixteen_bit_white": white})
+    write_json(folder / "about.json", {"classes": classes, "sixteen_bit_white": white, "warnings": warnings})
 
 
-def _stack(paths: Sequence[Path]) -> tuple[np.ndarray, int | None]:
-    """Return pictures of one size, uint8 [pictures, height, width], and the white of 16-bit pictures or None.
+def _stack(paths: Sequence[Path], place: Path) -> tuple[np.ndarray, int | None, list[str]]:
+    """Return pictures of one size, uint8 [pictures, height, width], the 16-bit white or None, and warnings.
 
     Cameras often use fewer than 16 bits: white is the largest value of as many bits as the pictures need.
     """
@@ -149,6 +153,13 @@ def _stack(paths: Sequence[Path]) -> tuple[np.ndarray, int | None]:
             raise UserError(f"{path}: has {bits[0]} bits per pixel: must have {bits[1]}, as {paths[0]}")
     pixels = np.stack(images)
     if pixels.dtype == np.uint8:
-        return pixels, None
+        return pixels, None, []
     white = (1 << max(1, int(pixels.max()).bit_length())) - 1
-    return pictures.to_8_bits(pixels, white), white
+    deviation = float(np.median(pixels.reshape(len(pixels), -1).std(axis=1)))
+    warnings = []
+    if deviation < 2 * white / 255:
+        found = f"the pixels of most 16-bit pictures have a standard deviation of {deviation:,.0f} or less"
+        problem = f"{found}, but one of 255 grey levels stands for {white / 255:,.0f}"
+        remedy = "subtract their background, clip the largest values, or save them in 8 bits"
+        warnings.append(f"{place}: {problem}, as the largest value is {int(pixels.max()):,}; {remedy}")
+    return pictures.to_8_bits(pixels, white), white, warnings

@@ -40,15 +40,26 @@ class Input(NamedTuple):
 
 
 def check_files(names: Sequence[str], kind: str) -> None:
-    """Raise UserError if no file of `kind` ('images' or 'sequences') is given, or one is of another kind.
+    """Raise UserError if no file of `kind` ('images' or 'sequences') is given.
 
-    A missing file is an error unless its suffix is right: then the other inputs are still predicted.
+    A missing file with the right suffix, or a file of another kind beside others of this kind, is an error of
+    this input alone: the others are still predicted.
     """
     if not names:
         raise UserError(f"INPUT: must be at least one file of {kind}, the inputs of this run")
-    for name in names:
+    errors = [error for name in names if (error := _problem_of(name, kind)) is not None]
+    if len(errors) == len(names):
+        raise errors[0]
+
+
+def _problem_of(name: str, kind: str) -> UserError | None:
+    """Return the error of a file that is of another kind, or missing without a suffix of this kind."""
+    try:
         if not _check_kind(name, kind) and _existing(name) is None:
-            raise UserError(f"{name}: no such file; the inputs of this run are {kind}")
+            return UserError(f"{name}: no such file; the inputs of this run are {kind}")
+    except UserError as error:
+        return error
+    return None
 
 
 def check_texts(names: Sequence[str]) -> None:
@@ -75,6 +86,8 @@ def _check_kind(name: str, kind: str) -> bool:
         found, is_readable = kind_of(path), is_expected and kind != "texts"
         if path.is_dir() or not (is_readable or _DATASETS[kind] in found.datasets):
             remedy = f"; {found.remedy}" if kind == "images" and found.name.endswith(" picture") else ""
+            if kind == "images" and path.is_dir():
+                remedy = f"; give its files, such as {os.path.join(name, '*.png')}"
             raise UserError(f"{name}: is {found.name}; the inputs of this run are {kind}{remedy}")
     elif not is_expected and name.lower().endswith(sum(_SUFFIXES.values(), ())):
         raise UserError(f"{name}: no such file; the inputs of this run are {kind}")

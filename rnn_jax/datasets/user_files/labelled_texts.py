@@ -98,7 +98,7 @@ def read_labelled_texts(path: Path, columns: Columns) -> LabelledTexts:
     for row in table.rows:
         if problem := table.problem_of(row):
             raise UserError(f"{path}: {problem}")
-        text, label = row[1][table.text].strip(), row[1][table.label].strip()
+        text, label = row[1][table.text].strip(), tables.strip_name(row[1][table.label])
         if text and label:
             texts.append(text)
             labels.append(label)

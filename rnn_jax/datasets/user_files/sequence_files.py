@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnn_jax.datasets.archives import npz_names, read_npz
+from rnn_jax.datasets.segmentation import normalize
 from rnn_jax.datasets.user_files.offsets import LARGEST, is_in_range
 from rnn_jax.runtime.errors import UserError
 
@@ -179,14 +180,14 @@ def _read_targets(path: Path, y: np.ndarray) -> np.ndarray:
         raise UserError(f"{path}: y is {_shape(y)}: must be labels [examples] or real numbers{remedy}")
     if y.dtype.kind == "S":
         try:
-            return np.char.decode(y, "utf-8")
+            y = np.char.decode(y, "utf-8")
         except UnicodeError as error:
             raise UserError(f"{path}: y has labels that are bytes and not UTF-8") from error
     if y.dtype.kind == "U":
         points = np.ascontiguousarray(y).view(np.dtype(np.uint32).newbyteorder(y.dtype.byteorder))
         if ((points > sys.maxunicode) | ((points >= 0xD800) & (points < 0xE000))).any():
             raise UserError(f"{path}: y has labels with invalid characters")
-    return y.astype(str)
+    return np.array([normalize(label) for label in y.tolist()]) if y.dtype.kind == "U" else y.astype(str)
 
 
 def _shape(array: np.ndarray) -> str:

@@ -10,6 +10,8 @@ Values may be of any type of numbers: `offsets.py` converts them to float32. Fil
 error.
 """
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +43,15 @@ def load_sequences(**keys: Any) -> Dataset:
         if (found := _describe(sequences, targets[split])) != expected:
             raise UserError(f"{paths[split]}: has {found}: must have {expected}, as {paths['train']}")
     classes: tuple[str, ...] = ()
-    if targets["train"].dtype.kind != "f":
-        labels = {split: own.tolist() for split, own in targets.items()}
-        classes, targets = number_classes(labels, paths)
     _warn_about_shapes(paths["train"], read["train"])
     splits: Splits = {}
-    for split, each in read.items():
-        splits[split] = {"lengths": each.lengths, "targets": targets[split], "steps": each.steps}
-    splits = add_missing_splits(splits, classes, paths["train"])
+    with _suggesting_regression(targets["train"]):
+        if targets["train"].dtype.kind != "f":
+            labels = {split: own.tolist() for split, own in targets.items()}
+            classes, targets = number_classes(labels, paths)
+        for split, each in read.items():
+            splits[split] = {"lengths": each.lengths, "targets": targets[split], "steps": each.steps}
+        splits = add_missing_splits(splits, classes, paths["train"])
     splits = fold_splits(splits, options.validation_folds, options.validation_fold, paths["train"])
     left_out = sum(sequences.left_out for sequences in read.values())
     notes = (f"{left_out:,} empty sequences left out",) if left_out else ()
@@ -58,6 +61,22 @@ def load_sequences(**keys: Any) -> Dataset:
     # Version 1 of the values is what they are without shifts.
     version = prepared.version_of({**hash_splits(paths), **({"values": 2} if shifts else {})})
     return data._replace(version=version, spec={**sequences_spec(data.splits["train"], classes), **shifts})
+
+
+@contextlib.contextmanager
+def _suggesting_regression(targets: np.ndarray) -> Iterator[None]:
+    """Add a remedy to an error about labels [examples] that are numbers, most of which differ."""
+    try:
+        yield
+    except UserError as error:
+        try:
+            is_number = targets.dtype.kind != "f" and bool(np.isfinite(targets.astype(float)).all())
+        except ValueError:
+            is_number = False
+        if is_number and 2 * len(np.unique(targets)) > len(targets):
+            remedy = "save y.astype(float) to predict numbers, with configs/sequences.py:regression"
+            raise UserError(f"{error}; {remedy}") from error
+        raise
 
 
 def _warn_about_shapes(path: Path, read: Sequences) -> None:

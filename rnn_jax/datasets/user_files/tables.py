@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from rnn_jax.datasets import text_encodings
 from rnn_jax.datasets.safe_reading import reading
+from rnn_jax.datasets.segmentation import normalize
 from rnn_jax.datasets.user_files.delimited import DELIMITERS, Row, character_of, find_rows, unify_newlines
 from rnn_jax.runtime.errors import UserError
 
@@ -48,7 +49,8 @@ class Columns(NamedTuple):
     def of_config(cls, section: Any) -> "Columns":
         """Return the columns of a config section; without any, those of the base config."""
         given = (getattr(section, key, None) for key in Format._fields)
-        return cls(section.label_column or "label", section.text_column or "text", Format(*given))
+        label, text = section.label_column or "label", section.text_column or "text"
+        return cls(normalize(label), normalize(text), Format(*given))
 
     def find(self, key: str, names: Sequence[str]) -> int | None:
         """Return the index of the column 'label' or 'text' in a row of names; None if it is not there."""
@@ -107,17 +109,22 @@ def read_table(
         data = path.read_bytes()
     start = data[: text_encodings.START_BYTES]
     encodings = encodings or (columns.format.encoding or text_encodings.find_encoding(start),)
-    text, encoding = text_encodings.decode(data, path, encodings)
+    remedy = text_encodings.SET_ENCODING if needs_label else text_encodings.CONVERT
+    text, encoding = text_encodings.decode(data, path, encodings, remedy)
     text, newline = unify_newlines(text, columns.format.newline)
 
     def fits(names: Sequence[str]) -> bool:
         keys = ("text", "label") if needs_label else ("text",)
-        return all(columns.find(key, names) is not None for key in keys)
+        return all(columns.find(key, strip_names(names)) is not None for key in keys)
 
-    found = find_rows(path, text, columns.format.delimiter, columns.format.quoting, fits)
+    def count_labels(rows: Sequence[Row]) -> int:
+        place = columns.find("label", strip_names(rows[0][1]))
+        return 0 if place is None else len({strip_name(fields[place]) for _, fields in rows} - {*labels})
+
+    found = find_rows(path, text, columns.format.delimiter, columns.format.quoting, fits, count_labels)
     if not found.rows:
         raise UserError(f"{path}: empty")
-    first = [name.strip() for name in found.rows[0][1]]
+    first = strip_names(found.rows[0][1])
     has_header, warnings = _find_header(path, found.rows, columns, labels)
     names = first if has_header else [str(number) for number in range(1, len(first) + 1)]
     form = Format(encoding, newline, found.delimiter, found.quoting, has_header)
@@ -128,11 +135,21 @@ def read_table(
     return Table(found.rows[has_header:], names, text_index, label_index, form, warnings)
 
 
+def strip_name(name: str) -> str:
+    """Return a label or the name of a column without spaces around it, in NFC: one name is one class."""
+    return normalize(name.strip())
+
+
+def strip_names(names: Sequence[str]) -> list[str]:
+    """Return the names of a row without spaces around them, in NFC."""
+    return list(map(strip_name, names))
+
+
 def begins_table(line: str, columns: Columns, labels: Collection[str]) -> bool:
     """Whether a line names both wanted columns, or is a row with a known label in a column by number."""
     given = character_of(columns.format.delimiter)
     for delimiter in DELIMITERS.values() if given is None else (given,):
-        fields = [field.strip().strip('"') for field in line.split(delimiter)]
+        fields = [strip_name(field).strip('"') for field in line.split(delimiter)]
         label, text = (columns.find(key, fields) for key in ("label", "text"))
         if label is not None and text is not None:
             is_header = fields[label] == columns.label and fields[text] == columns.text
@@ -145,13 +162,13 @@ def _find_header(
     path: Path, rows: list[Row], columns: Columns, labels: Collection[str]
 ) -> tuple[bool, tuple[str, ...]]:
     """Return whether the first row names the columns, and warnings about what was given and does not fit."""
-    first, given = [name.strip() for name in rows[0][1]], columns.format.has_header
+    first, given = strip_names(rows[0][1]), columns.format.has_header
     if columns.are_named_in(first):
         return given is not False, ()
     place = columns.find_by_number("label", len(first))
     if place is None:
         return bool(given), ()
-    counts = Counter(fields[place].strip() for _, fields in rows[1:] if place < len(fields))
+    counts = Counter(strip_name(fields[place]) for _, fields in rows[1:] if place < len(fields))
     is_example = not first[place] or first[place] in labels or counts[first[place]] > 0
     shown = _shown(first)
     if given is None:

@@ -168,3 +168,20 @@ def test_pictures_are_inverted_by_a_key_alone(background: str | None, tmp_path: 
     wanted = [each if edge in (None, each[0, 0]) else 255 - each for each in values]
     expected = sorted(each.astype(np.uint8).tobytes() for each in wanted)
     assert sorted(each.tobytes() for arrays in found.splits.values() for each in arrays["inputs"]) == expected
+
+
+def test_16_bits_that_use_few_of_the_grey_levels_are_warned_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = [RANDOM.integers(200, size=(5, 7)) for _ in range(30)]
+    one_bright = [each.copy() for each in values]
+    one_bright[3][2, 2] = 65_535
+    cases = {"plain": values, "offset": [30_000 + each for each in values], "bright": one_bright}
+    for name, each in cases.items():
+        keys = folder_of(tmp_path / name, each)
+        for _ in range(2):  # prepared, and read again
+            datasets.build_dataset(**keys)
+            err = capsys.readouterr().err
+            found = "one of 255 grey levels stands for"
+            assert (found in err) == (name != "plain")
+    assert "levels stands for 257, as the largest value is 65,535; subtract their background" in err

@@ -1,5 +1,6 @@
 """Sequences from .npz files: padded or concatenated, labels or real numbers, and invalid arrays."""
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -298,3 +299,20 @@ def test_inputs_alone_need_no_answers(tmp_path: Path) -> None:
     found = read_sequences(Path(write(tmp_path / "a.npz", x=padded(0.0)[:2])), needs_targets=False)
     assert found.targets is None
     assert found.lengths.tolist() == [8, 8]
+
+
+def test_labels_in_nfc_and_nfd_are_the_same(tmp_path: Path) -> None:
+    y = np.array([unicodedata.normalize("NFD" if row % 3 else "NFC", "éà"[row % 2]) for row in range(50)])
+    for each in (y, np.char.encode(y, "utf-8")):
+        found = load(write(tmp_path / "a.npz", x=padded(), y=each, lengths=LENGTHS))
+        assert found.classes == ("à", "é")
+
+
+@pytest.mark.parametrize("kind", [int, str])
+def test_numbers_as_labels_suggest_a_regression(kind: type, tmp_path: Path) -> None:
+    remedy = "save y.astype\\(float\\) to predict numbers, with configs/sequences.py:regression"
+    with pytest.raises(UserError, match=rf"has one example \(and 49 more classes\): .*; {remedy}"):
+        load(write(tmp_path / "a.npz", x=padded(), y=(np.arange(50) * 7).astype(kind), lengths=LENGTHS))
+    y = [f"name {row}" for row in range(50)]
+    with pytest.raises(UserError, match=r"to train and to test$"):
+        load(write(tmp_path / "a.npz", x=padded(), y=y, lengths=LENGTHS))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,9 @@ def test_a_table_to_predict_needs_no_labels(tmp_path: Path) -> None:
     assert (table.label, [fields for _, fields in table.rows]) == (None, [["Good, really"], ["Bad; really"]])
     path.write_text("neg\ta\n")  # one row, whose label is known from training
     assert len(read_table(path, NUMBERED, labels=("neg", "pos"), needs_label=False).rows) == 1
+    path.write_bytes("text\ncafé\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"not utf-8: byte 8, in line 2, is 0xe9; convert it to UTF-8"):
+        read_table(path, NAMED, needs_label=False)  # no key of a config can be set
 
 
 def test_the_first_line_of_a_table_is_recognized() -> None:
@@ -184,3 +188,38 @@ def test_wrong_tables(case: str, tmp_path: Path) -> None:
     content, message = WRONG[case]
     with pytest.raises(UserError, match=message):
         read(tmp_path / "a.csv", content)
+
+
+def test_the_delimiter_with_the_fewest_labels_is_used(tmp_path: Path) -> None:
+    with_price = "".join(f"{label};{text};{number % 9},5\n" for number, (label, text) in enumerate(ROWS))
+    with_list = "".join(f"{label}\t{text}, good; long\n" for label, text in ROWS)
+    for suffix in (".csv", ".tsv"):
+        rows, table = read(tmp_path / f"a{suffix}", with_price, NUMBERED)
+        assert (rows, table.format.delimiter) == (ROWS, ";")
+        rows, table = read(tmp_path / f"a{suffix}", with_list, NUMBERED)
+        assert rows == [(label, f"{text}, good; long") for label, text in ROWS]
+    (tmp_path / "b.csv").write_text("neg;a text;3,5\n")
+    table = read_table(tmp_path / "b.csv", NUMBERED, labels=("neg", "pos"), needs_label=False)
+    assert (table.format.delimiter, [fields for _, fields in table.rows]) == (";", [["neg", "a text", "3,5"]])
+
+
+@pytest.mark.parametrize(
+    "script", ["फिल्म अच्छा है", "фильм хорош", "电影 一", "ταινία", "فيلم جميل", "映画は良い"]
+)
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_of_other_scripts_needs_no_mark(script: str, encoding: str, tmp_path: Path) -> None:
+    expected = [(label, f"{script} {number % 7}") for number, (label, _) in enumerate(ROWS)]
+    content = "label\ttext\n" + "".join(f"{label}\t{text}\n" for label, text in expected)
+    rows, table = read(tmp_path / "a.tsv", content.encode(encoding))
+    assert (rows, table.format.encoding) == (expected, encoding)
+
+
+def test_labels_and_columns_in_nfc_and_nfd_are_the_same(tmp_path: Path) -> None:
+    forms = ["NFC", "NFD"]
+    header = unicodedata.normalize("NFD", "étiquette\ttext\n")
+    lines = [f"{unicodedata.normalize(forms[n % 2], ('tệ', 'tốt')[n // 2 % 2])}\ta {n}\n" for n in range(8)]
+    rows, _ = read(tmp_path / "a.tsv", header + "".join(lines), Columns("étiquette", "text"))
+    assert [label for label, _ in rows] == ["tệ", "tệ", "tốt", "tốt"] * 2
+    rows, _ = read(tmp_path / "a.tsv", "".join(lines), NUMBERED)
+    assert [label for label, _ in rows] == ["tệ", "tệ", "tốt", "tốt"] * 2
+    assert begins_table(header, Columns("étiquette", "text"), ())
