@@ -5,7 +5,7 @@ They work on plain values by `section.key`, beside pydantic's checks of the sing
 
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from annotated_types import Gt, Le, Lt
 from pydantic.fields import FieldInfo
@@ -148,7 +148,7 @@ def beyond_float32(values: Values, fields: Fields) -> Iterator[Problem]:
         for mark in field.metadata:
             if isinstance(mark, Gt) and mark.gt == 0 and 0 < value < MIN_FLOAT32:
                 yield Problem(key, f"must be at least {MIN_FLOAT32:.3g}: in float32 it is 0", value)
-            if isinstance(mark, Lt) and value < mark.lt <= rounded:
+            if isinstance(mark, Lt) and rounded >= float(cast(float, mark.lt)) > value:
                 yield Problem(key, f"must be less than {mark.lt}, and in float32 it is not", value)
 
 

@@ -48,7 +48,7 @@ def check_spec(spec: Spec, classes: tuple[str, ...], vocabulary: Vocabulary | No
     kind = spec.get("kind")
     if not isinstance(kind, str) or kind not in _KEYS:
         raise UserError(f"{where}: damaged: kind = {kind!r}: must be one of {', '.join(_KEYS)}")
-    keys = _CLASSIFIED_SEQUENCES if kind == "sequences" and "classes" in spec else _KEYS[kind]
+    keys: dict[str, Any] = _CLASSIFIED_SEQUENCES if kind == "sequences" and "classes" in spec else _KEYS[kind]
     keys = keys | {key: value for key, value in _OPTIONAL.items() if key in spec}
     strict = ConfigDict(strict=True, allow_inf_nan=False)
     try:

@@ -75,12 +75,14 @@ def candidates(start: bytes, given: str | None) -> Sequence[str]:
     """Return the encodings in which a new text of a run with a `given` encoding may be, the first ones first.
 
     Text in UTF-8 is hardly ever valid in another encoding's meaning, so UTF-8 is tried before `given`.
+    Raises UserError if `given` is no text encoding.
     """
     certain = certain_encoding(start)
     if certain is not None:
         return (certain,)
     if given is None or given == "utf-8":
         return ("utf-8",)
+    check_encoding(given)
     return ("utf-8", given) if extends_ascii(given) else (given,)
 
 

@@ -89,7 +89,7 @@ def test_a_file_may_import_a_module_beside_it(tmp_path, monkeypatch, is_package)
             "    config = mnist.get_config()\n    config.model.hidden_size = SIZE\n    return config\n"
         )
     for folder, size in (("my", 7), ("other", 9), ("my", 7)):
-        assert load(f"{folder}/conf.py").model.hidden_size == size
+        assert load(f"{folder}/conf.py").to_dict()["model"]["hidden_size"] == size
     assert sys.path[-2:] == [str(tmp_path / "my"), str(tmp_path / "other")]
 
 

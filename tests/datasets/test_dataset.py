@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rnn_jax import datasets
+from rnn_jax.datasets import dataset as dataset_module
 from rnn_jax.datasets.dataset import Dataset, describe
 from rnn_jax.datasets.vocabulary import Vocabulary
 
@@ -64,7 +65,7 @@ def test_lengths_tokens_and_notes() -> None:
 
 
 def test_unknown_tokens_are_counted_in_every_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets.dataset, "_BLOCK", 3)
+    monkeypatch.setattr(dataset_module, "_BLOCK", 3)
     vocabulary = Vocabulary("plain_word", ("a", "<unk>", "b"))
     tokens = {"train": [0, 1, 2, 0, 1, 1, 2, 2], "validation": [1, 1, 1, 0], "test": [0, 2]}
     texts = {split: {"tokens": np.array(own, np.uint16)} for split, own in tokens.items()}

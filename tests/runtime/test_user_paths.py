@@ -74,7 +74,7 @@ def test_every_path_on_a_command_line_may_be_below_the_home_folder(
     assert (
         command.parse(["--config=~/conf.py", "--sweep=~/sweep.py", "--workdir=~/new"]).workdir == home / "new"
     )
-    assert load("~/conf.py").dataset.name == "digits"
+    assert load("~/conf.py").to_dict()["dataset"]["name"] == "digits"
     load_plugins(["~/conf.py"])
     parser = Parser("predict", "", "")
     parser.add_run("")

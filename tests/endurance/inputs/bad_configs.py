@@ -71,7 +71,7 @@ def _run(
         done = subprocess.run(
             [sys.executable, "-m", f"rnn_jax.{command}", *arguments],
             cwd=home,
-            env=environment | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"} | changed,
+            env=environment | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"} | dict(changed),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=30,

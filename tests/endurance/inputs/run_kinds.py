@@ -92,7 +92,7 @@ def _read_info(folder: Path) -> Any:
     spec = known.spec
     assert len(known.classes) == spec.get("classes", 0), "the number of classes is not that of the spec"
     if spec["kind"] == "image":
-        image = pictures.fit(IMAGES[0], spec["height"], spec["width"], spec["maximum"], known.background)
+        image = pictures.fit(IMAGES[0], spec["height"], spec["width"], spec["maximum"])
         assert image.max() <= spec["maximum"], "a pixel is above the maximum"
     if spec["kind"] == "sequences":
         assert (np.array(spec["deviations"]) > 0).all(), "a standard deviation is not positive"
