@@ -375,6 +375,12 @@ def test_names_of_files_and_texts(
     status, out, err = run_predict(["--workdir", texts, "films"], capsys)
     assert (status, out) == (2, "")
     assert "films: is a folder" in err
+    status, out, err = run_predict(["--workdir", texts, "fine", "films", "gone.csv", "good"], capsys)
+    assert (status, [line.partition("\t")[0] for line in out.splitlines()]) == (1, ["fine", "good"])
+    assert [line.partition(": ")[2] for line in err.splitlines()] == [
+        "films: is a folder; the inputs of this run are texts",
+        "gone.csv: no such file; to predict it as a text, give it on standard input",
+    ]
     typed = [
         "fine",
         "10/10",

@@ -63,11 +63,21 @@ def _problem_of(name: str, kind: str) -> UserError | None:
 
 
 def check_texts(names: Sequence[str]) -> None:
-    """Raise UserError for a text that looks like the name of a missing file or one of another kind."""
-    for name in names:
+    """Raise UserError if every text is the name of a missing file or of one of another kind."""
+    errors = [error for name in names if (error := problem_of_text(name)) is not None]
+    if names and len(errors) == len(names):
+        raise errors[0]
+
+
+def problem_of_text(name: str) -> UserError | None:
+    """Return the error of a text that looks like the name of a missing file, or names one of another kind."""
+    try:
         is_named_as_file = _check_kind(name, "texts") or _PATH.fullmatch(name) or _is_in_folder(name)
-        if is_named_as_file and not is_file(name):
-            raise UserError(f"{name}: no such file; to predict it as a text, give it on standard input")
+    except UserError as error:
+        return error
+    if is_named_as_file and not is_file(name):
+        return UserError(f"{name}: no such file; to predict it as a text, give it on standard input")
+    return None
 
 
 def _is_in_folder(name: str) -> bool:

@@ -27,6 +27,8 @@ from rnn_jax.datasets.user_files.sequence_files import Sequences, read_sequences
 from rnn_jax.runtime.command import warn
 from rnn_jax.runtime.errors import UserError
 
+_MAX_COMPARED = 10_000  # rows, at least, in which equal values are looked for
+
 
 def load_sequences(**keys: Any) -> Dataset:
     """Load a user's sequences, with the keys of the config section `Sequences`.
@@ -98,12 +100,31 @@ def _convert(splits: Splits, path: Path) -> dict[str, list[float]]:
     for array, name, key in (("steps", "x", "shifts"), ("targets", "y", "target_shifts")):
         if splits["train"][array].dtype.kind == "i" and array == "targets":
             continue  # class numbers
-        shifts = offsets.find_shifts(splits["train"][array], name, path)
+        values = splits["train"][array]
+        shifts = offsets.find_shifts(values, name, path)
         for arrays in splits.values():
             arrays[array] = offsets.to_float32(arrays[array], shifts)
+        _warn_about_merged_values(path, name, values, splits["train"][array])
         if shifts is not None:
             found[key] = shifts
     return found
+
+
+def _warn_about_merged_values(path: Path, name: str, values: np.ndarray, converted: np.ndarray) -> None:
+    """Warn where values [rows, columns] that differ in the file are equal in float32, or all are equal."""
+    step = max(1, len(values) // _MAX_COMPARED)
+    values, converted = values[::step], converted[::step]
+    if len(values) > 1 and (values == values[0]).all():
+        is_rounded = values.dtype.kind == "f" and values.dtype.itemsize < 8 and bool(values.any())
+        remedy = f": {values.dtype} may have rounded them; save float64" if is_rounded else ""
+        warn(f"{path}: all rows of {name} are equal{remedy}")
+    for column, (own, rounded) in enumerate(zip(values.T, converted.T, strict=True)):
+        before, after = len(np.unique(own)), len(np.unique(rounded))
+        if 2 * after < before:
+            found = f"{before:,} different values of {name}, column {column:,}, are {after:,} in float32"
+            problem = f"they differ too little for their range, {own.min():.6g} to {own.max():.6g}"
+            remedy = "replace those far away, such as zeros for missing values"
+            warn(f"{path}: {found}: {problem}; {remedy}")
 
 
 def _describe(sequences: Sequences, targets: np.ndarray) -> str:

@@ -127,6 +127,8 @@ def read_table(
     first = strip_names(found.rows[0][1])
     has_header, warnings = _find_header(path, found.rows, columns, labels)
     names = first if has_header else [str(number) for number in range(1, len(first) + 1)]
+    if not found.rows[has_header:]:
+        raise UserError(f"{path}: has a header, {_shown(first)}, but no row below it")
     form = Format(encoding, newline, found.delimiter, found.quoting, has_header)
     text_index, label_index = (
         _index_of(path, key, columns, names, first, needs_label) for key in ("text", "label")

@@ -47,11 +47,15 @@ def _texts(
 ) -> Iterator[Sequence[str | Input]]:
     given: list[str] = []
     for name in names:
-        if name != "-" and not inputs.is_file(name):
+        error = None if name == "-" else inputs.problem_of_text(name)
+        if error is None and name != "-" and not inputs.is_file(name):
             given.append(name)
             continue
         yield from inputs.blocks(given)
         given = []
+        if error is not None:
+            yield [Input(name, None, str(error))]
+            continue
         if name == "-":
             yield from _read_standard_input(columns, classes)
             continue

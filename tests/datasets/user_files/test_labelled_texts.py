@@ -192,7 +192,8 @@ def test_numbers_are_classes_in_their_order(tmp_path: Path) -> None:
 GOOD = "label\ttext\n" + "good\tfine\nbad\tpoor\n" * 20
 WRONG = {
     "empty": ("", {}, "a.tsv: empty"),
-    "no rows": ("label\ttext\n\n", {}, "a.tsv: has no row with a text and a label"),
+    "no rows": ("label\ttext\n\n", {}, "a.tsv: has a header, label, text, but no row below it"),
+    "no texts": ("label\ttext\n1\t\n", {}, "a.tsv: has no row with a text and a label"),
     "no such column": (
         GOOD,
         {"label_column": "lable"},

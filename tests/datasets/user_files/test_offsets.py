@@ -113,3 +113,23 @@ def test_lengths_that_fit_one_reading_alone_are_read(tmp_path: Path) -> None:
         found = load(tmp_path / "a.npz", x=x, lengths=lengths, y=LABELS)
         assert found.spec["features"] == 2
     assert load(tmp_path / "b.npz", x=steps[:, :1], lengths=np.full(60, 1), y=LABELS).spec["features"] == 1
+
+
+def test_values_that_float32_merges_are_warned_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    holes = X + 1.7e9
+    holes[::7, 3] = 0  # for missing values
+    merged = len(np.unique(holes[:, :, 1].astype(np.float32)))
+    load(tmp_path / "a.npz", x=np.stack([X[:, :, 0], holes[:, :, 1]], axis=2), y=LABELS)
+    err = capsys.readouterr().err
+    assert "column 0" not in err
+    assert f"different values of x, column 1, are {merged} in float32: they differ too little" in err
+    load(tmp_path / "a.npz", x=(X[:, :, :1] / 10 + 1.7e9).astype(np.float32), y=LABELS)
+    assert "all rows of x are equal: float32 may have rounded them; save float64" in capsys.readouterr().err
+    load(tmp_path / "a.npz", x=np.zeros((60, 10, 1)), y=LABELS)
+    assert "all rows of x are equal\n" in capsys.readouterr().err
+    for x in (X, X + 1.7e9, np.round(X), X.astype(np.float16), X > 5):
+        load(tmp_path / "a.npz", x=x, y=LABELS)
+        err = capsys.readouterr().err
+        assert ("equal" in err, "in float32" in err) == (False, False)
