@@ -20,6 +20,7 @@ from rnn_jax.datasets.user_files.inputs import Input
 from rnn_jax.datasets.user_files.tables import Columns
 from rnn_jax.reporting.formatting import printable
 from rnn_jax.runtime.command import run_command
+from rnn_jax.runtime.errors import shorten
 
 if TYPE_CHECKING:
     from rnn_jax.inference.loading import Trained
@@ -119,7 +120,7 @@ def _predict(blocks: Iterator[list[Input]], kind: str, trained: "Trained", *, as
                 sys.stdout.flush()  # so that the error appears where its input would
                 print(f"error: {each.error}", file=sys.stderr)
             else:
-                print(json.dumps(row) if as_json else _line(row, shorten=kind not in FILES))
+                print(json.dumps(row) if as_json else _line(row, is_text=kind not in FILES))
         sys.stdout.flush()
     return status
 
@@ -143,12 +144,11 @@ def _shorten(value: float) -> str:
     return str(value) if float(f"{value:.7g}") != value else f"{value:.6g}"
 
 
-def _line(row: dict[str, Any], *, shorten: bool) -> str:
-    """A row for people; `shorten` a text, which is its own name."""
+def _line(row: dict[str, Any], *, is_text: bool) -> str:
+    """A row for people; a text is its own name, shortened."""
     name = row["input"]
-    if shorten:
-        name = " ".join(name.split())
-        name = name if len(name) <= MAX_WIDTH else f"{name[: MAX_WIDTH - 1]}…"
+    if is_text:
+        name = shorten(" ".join(name.split()), MAX_WIDTH)
     if "values" in row:
         columns = [_shorten(value) for value in row["values"]]
     else:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_jax.datasets.vocabulary import UNKNOWN, Vocabulary
+from rnn_jax.runtime.errors import shorten
 
 Spec = dict[str, Any]
 """Plain values, as in JSON: {"kind": "image", "height": 28, ...}. A task derives the sizes of a model from
@@ -112,7 +113,7 @@ def describe(data: Dataset) -> dict[str, str]:
         counts = np.bincount(data.splits["train"]["targets"], minlength=len(data.classes))
         percent = 100 * counts / counts.sum()
         shares = [
-            f"{' '.join(name.split())}: {share:.1f} %"
+            f"{shorten(' '.join(name.split()))}: {share:.1f} %"
             for name, share in zip(data.classes, percent, strict=True)
         ]
         rows["classes"] = ", ".join(shares)

@@ -17,7 +17,7 @@ from rnn_jax.datasets import text_encodings
 from rnn_jax.datasets.file_kinds import kind_of, remedy_for, require_kind
 from rnn_jax.runtime import files
 from rnn_jax.runtime.command import warn
-from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.errors import UserError, shorten
 from rnn_jax.runtime.files import user_path
 
 _MAX_JSON_BYTES = 1 << 28
@@ -54,8 +54,7 @@ def reading(path: Path, problem: str = "damaged") -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise UserError(f"{path}: cannot be read: {error.strerror}") from error
         reason = " ".join(str(error).split()) or type(error).__name__
-        reason = reason if len(reason) <= 200 else f"{reason[:199]}…"
-        raise UserError(f"{path}: {problem}: {reason}") from error
+        raise UserError(f"{path}: {problem}: {shorten(reason, 200)}") from error
 
 
 def existing_path(key: str, name: str, *, folder: bool = False) -> Path:

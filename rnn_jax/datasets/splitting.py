@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rnn_jax.datasets.dataset import SPLITS, Arrays, Dataset, Splits, take
-from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.errors import UserError, shorten
 
 _SEED = 0
 _SHARES = {"validation": 0.1, "test": 0.1}
@@ -47,11 +47,13 @@ def number_classes(
     with contextlib.suppress(ValueError):  # not all are whole numbers
         names = sorted(names, key=int)
     if len(names) == 1:
-        raise UserError(f"{origins['train']}: has one class, {names[0]!r}: must have at least two")
+        raise UserError(f"{origins['train']}: has one class, {shorten(names[0])!r}: must have at least two")
     numbers = {name: number for number, name in enumerate(names)}
     for split, own in labels.items():
         if foreign := sorted(set(own) - set(names)):
-            raise UserError(f"{origins[split]}: the class {foreign[0]!r} is in {split}, but not in train")
+            raise UserError(
+                f"{origins[split]}: the class {shorten(foreign[0])!r} is in {split}, but not in train"
+            )
     found = {split: np.array([numbers[label] for label in own], np.int32) for split, own in labels.items()}
     return tuple(names), found
 
@@ -70,7 +72,7 @@ def add_missing_splits(splits: Splits, classes: Sequence[str], origin: object) -
     single = [classes[label] for label, count in enumerate(np.bincount(labels)) if classes and count == 1]
     if counts and single:
         more = f" (and {len(single) - 1:,} more classes)" if len(single) > 1 else ""
-        problem = f"the class {single[0]!r} has one example{more}"
+        problem = f"the class {shorten(single[0])!r} has one example{more}"
         raise UserError(f"{origin}: {problem}: must have at least two, to train and to test")
     if counts and min(counts.values()) == 0:
         problem = f"too few to split off a tenth for {next(iter(counts))}"
@@ -156,7 +158,10 @@ def split_warnings(data: Dataset, remedy: str = "") -> list[str]:
         padded = np.pad(counts[split], (0, len(data.classes)))[: len(data.classes)]
         missing = [number for number in np.flatnonzero(counts["train"]) if not padded[number]]
         if missing:
-            named = [f"{data.classes[number]!r} ({counts['train'][number]:,} in train)" for number in missing]
+            named = [
+                f"{shorten(data.classes[number])!r} ({counts['train'][number]:,} in train)"
+                for number in missing
+            ]
             more = f" and {len(named) - _MAX_NAMED:,} more" if len(named) > _MAX_NAMED else ""
             what = f"{len(named):,} of {len(data.classes):,} classes"
             lines.append(f"{split} has no example of {what}: {', '.join(named[:_MAX_NAMED])}{more}")
@@ -172,9 +177,10 @@ def split_warnings(data: Dataset, remedy: str = "") -> list[str]:
         )
     share = counts["train"].max() / counts["train"].sum()
     if data.classes and share > _MAX_SHARE:
+        name = shorten(data.classes[counts["train"].argmax()])
         lines.append(
-            f"{100 * share:.1f} % of the training examples are of class "
-            f"{data.classes[counts['train'].argmax()]!r}, the accuracy of a constant prediction: compare "
-            "balanced_accuracy and macro_f1; --config.task.class_weights=balanced weights the loss"
+            f"{100 * share:.1f} % of the training examples are of class {name!r}, the accuracy of a constant "
+            "prediction: compare balanced_accuracy and macro_f1; --config.task.class_weights=balanced "
+            "weights the loss"
         )
     return sorted(lines)

@@ -7,6 +7,7 @@ its traceback (exit status 1).
 import errno
 import os
 import re
+from collections.abc import Iterable
 
 FULL = {
     errno.ENOSPC: "the disk is full",
@@ -47,6 +48,18 @@ class StorageError(UserError):
     """The disk or the memory is full."""
 
     exit_status = 5
+
+
+def shorten(text: str, width: int = 60) -> str:
+    """Return a text from a file for a message, with at most `width` characters."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def list_names(names: Iterable[str], most: int = 12) -> str:
+    """Return `most` names from files for a message, each shortened, and the number of the others."""
+    shown = [shorten(name, 30) for name in names]
+    more = f" and {len(shown) - most:,} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more
 
 
 def storage_error(place: object, error: Exception) -> UserError:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from rnn_jax.datasets.file_kinds import PICTURE_SUFFIXES, is_hidden, kind_of
 from rnn_jax.datasets.safe_reading import require_inside
-from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.errors import UserError, list_names
 
 _SPLITS = {  # by the name of a folder, in lower case and without `_set` and the like
     **dict.fromkeys(("train", "training"), "train"),
@@ -173,7 +173,7 @@ def _order_splits(root: _Folder, found: dict[str, _Folder]) -> dict[str, _Folder
             raise UserError(f"{folder}: may be for validation or test: rename it validation or test")
         found["test"] = found.pop("eval")
     if "train" not in found:
-        raise UserError(f"{root.path}: has {', '.join(root.folders)}, but no folder train")
+        raise UserError(f"{root.path}: has {_list(list(root.folders))}, but no folder train")
     return {split: found[split] for split in ("train", "validation", "test") if split in found}
 
 
@@ -253,5 +253,4 @@ def _count(number: int, kind: str) -> str:
 
 
 def _list(names: list[str]) -> str:
-    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
-    return ", ".join(map(_class_name, names[:_MAX_LISTED])) + more
+    return list_names(map(_class_name, names), _MAX_LISTED)

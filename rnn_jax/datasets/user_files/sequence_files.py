@@ -10,9 +10,8 @@ import numpy as np
 from rnn_jax.datasets.archives import npz_names, read_npz
 from rnn_jax.datasets.segmentation import normalize
 from rnn_jax.datasets.user_files.offsets import LARGEST, is_in_range
-from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.errors import UserError, list_names, shorten
 
-_MAX_NAMES = 8  # of arrays in a message
 _PLAIN = {
     "x": ": x=np.concatenate(x), lengths=np.array([len(sequence) for sequence in x])",
     "y": ": y=y.astype(str), or of numbers to predict y=y.astype(float)",
@@ -78,8 +77,8 @@ def _describe_missing(needed: Sequence[str], names: Sequence[str]) -> str:
     saved = []
     for name in needed:
         guess = next((each for each in likely if each.lower().startswith(starts[name])), "...")
-        saved.append(f'{name}=arrays["{guess}"]')
-    found = f"has no array {' and '.join(missing)}, only {', '.join(names[:_MAX_NAMES]) or 'none'}"
+        saved.append(f'{name}=arrays["{shorten(guess)}"]')
+    found = f"has no array {' and '.join(missing)}, only {list_names(names) or 'none'}"
     remedy = f"arrays = np.load(FILE); np.savez(OTHER_FILE, {', '.join(saved)})"
     return f"{found}: name the arrays x and y, {remedy}"
 

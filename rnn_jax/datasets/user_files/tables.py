@@ -14,10 +14,9 @@ from rnn_jax.datasets import text_encodings
 from rnn_jax.datasets.safe_reading import reading
 from rnn_jax.datasets.segmentation import normalize
 from rnn_jax.datasets.user_files.delimited import DELIMITERS, Row, character_of, find_rows, unify_newlines
-from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.errors import UserError, list_names
 
 SUFFIXES = (".csv", ".tsv", ".tab")
-_MAX_SHOWN = 30  # characters of a column's name in a message
 
 
 class Format(NamedTuple):
@@ -128,7 +127,7 @@ def read_table(
     has_header, warnings = _find_header(path, found.rows, columns, labels)
     names = first if has_header else [str(number) for number in range(1, len(first) + 1)]
     if not found.rows[has_header:]:
-        raise UserError(f"{path}: has a header, {_shown(first)}, but no row below it")
+        raise UserError(f"{path}: has a header, {list_names(first)}, but no row below it")
     form = Format(encoding, newline, found.delimiter, found.quoting, has_header)
     text_index, label_index = (
         _index_of(path, key, columns, names, first, needs_label) for key in ("text", "label")
@@ -172,7 +171,7 @@ def _find_header(
         return bool(given), ()
     counts = Counter(strip_name(fields[place]) for _, fields in rows[1:] if place < len(fields))
     is_example = not first[place] or first[place] in labels or counts[first[place]] > 0
-    shown = _shown(first)
+    shown = list_names(first)
     if given is None:
         return not is_example, ()
     if given and is_example:
@@ -198,12 +197,8 @@ def _index_of(
         if not needs_label:
             remedy = "a file with one text per line must end with .txt"
         shown = names if name.isdecimal() or columns.format.has_header is False else first
-        problem = f"not a column of {path}: must be one of {_shown(shown)}"
+        problem = f"not a column of {path}: must be one of {list_names(shown)}"
         raise UserError(
             f"dataset.{key}_column = {name}: {problem}" + ("" if name.isdecimal() else f"; {remedy}")
         )
     return index
-
-
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(name if len(name) <= _MAX_SHOWN else f"{name[: _MAX_SHOWN - 1]}…" for name in names)

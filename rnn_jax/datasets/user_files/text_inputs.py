@@ -19,7 +19,7 @@ from rnn_jax.datasets.user_files import inputs, tables
 from rnn_jax.datasets.user_files.inputs import Input
 from rnn_jax.datasets.user_files.tables import Columns
 from rnn_jax.datasets.vocabulary import Vocabulary
-from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.errors import UserError, shorten
 
 _READ_BYTES = 1 << 18
 _MAX_LINE_BYTES = 1 << 24
@@ -39,7 +39,7 @@ def read_input_texts(
 
 def _encode(text: str, vocabulary: Vocabulary) -> Input:
     tokens = vocabulary.encode(text).astype(np.int32)
-    return Input(text, tokens) if len(tokens) else Input(text, None, f"{text!r}: has no token")
+    return Input(text, tokens) if len(tokens) else Input(text, None, f"{shorten(text)!r}: has no token")
 
 
 def _texts(

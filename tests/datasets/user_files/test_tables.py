@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnn_jax.datasets.user_files.delimited import DELIMITERS
-from rnn_jax.datasets.user_files.labelled_texts import read_labelled_texts
+from rnn_jax.datasets.user_files.labelled_texts import load_labelled_text, read_labelled_texts
 from rnn_jax.datasets.user_files.tables import Columns, Format, Table, begins_table, read_table
 from rnn_jax.runtime.errors import UserError
 
@@ -223,3 +223,22 @@ def test_labels_and_columns_in_nfc_and_nfd_are_the_same(tmp_path: Path) -> None:
     rows, _ = read(tmp_path / "a.tsv", "".join(lines), NUMBERED)
     assert [label for label, _ in rows] == ["tệ", "tệ", "tốt", "tốt"] * 2
     assert begins_table(header, Columns("étiquette", "text"), ())
+
+
+LONG = {
+    "many columns": ",".join(f"column {number}" for number in range(500)),
+    "long names": ",".join("a" * 5_000 for _ in range(9)),
+    "one class with a long name": "label,text\n" + f"{'a ' * 900},b\n" * 9,
+    "a rare class with a long name": f"label,text\n{'a ' * 900},b\n" + "c,d\ne,f\n" * 9,
+}
+
+
+@pytest.mark.parametrize("case", LONG)
+def test_messages_shorten_what_is_in_a_file(case: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(LONG[case])
+    keys: dict[str, Any] = {"label_column": "label", "text_column": "text", "tokenizer": "bytes"}
+    with pytest.raises(UserError) as caught:
+        load_labelled_text(
+            data_dir=str(tmp_path), file=str(tmp_path / "a.csv"), truncate="keep_first", **keys
+        )
+    assert len(str(caught.value)) < 700

@@ -2,8 +2,9 @@
 
 import json
 import random
+import unicodedata
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import strategies
 
@@ -31,6 +32,39 @@ PIECES = (
     b"PK\x03\x04",
     b"\x1f\x8b\x08",
     "é\u2028😀".encode(),
+)
+REPLACED = (  # parts of tables, and what other programs write
+    (b"\n", b"\r"),
+    (b"\n", b"\r\n"),
+    (b"\n", b"\n\n"),
+    (b"\n", b"\n\r"),
+    (b"\n", b'"\n"'),
+    (b"\t", b'"\t"'),
+    (b"\t", b","),
+    (b"\t", b"\t\t"),
+    (b"\t", b" \t "),
+    (b",", b";"),
+    (b",", b", "),
+    (b",", b'","'),
+    (b";", b"|"),
+    (b" ", b'"'),
+    (b" ", b'""'),
+    (b" ", "\u00a0".encode()),
+    (b" ", "\u200d\u0301".encode()),
+    (b"e", "e\u0301".encode()),
+    (b"t", "\u0915\u093e".encode()),
+    (b"text", b""),
+    (b"label", b"Label"),
+)
+FIRST_LINES = (
+    b"sep=;\n",
+    b'"sep=,"\r\n',
+    b"sep=\n",
+    b"sep=ab\n",
+    b"\r\n\r\n",
+    b"\t\t\n",
+    b"# made by hand\n",
+    b'"',
 )
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "utf-7", "cp500", "latin-1")
 VALUES: tuple[Any, ...] = (
@@ -110,6 +144,16 @@ def recode(encoding: str) -> Change:
     return lambda data: data.decode("latin-1").encode(encoding)
 
 
+def replace(pair: tuple[bytes, bytes], count: int) -> Change:
+    """Return a change that replaces a part by another, `count` times."""
+    return lambda data: data.replace(*pair, count)
+
+
+def normalize(form: Literal["NFC", "NFD", "NFKC", "NFKD"]) -> Change:
+    """Return a change of a text in UTF-8 to a normal form of Unicode."""
+    return lambda data: unicodedata.normalize(form, data.decode("utf-8", "replace")).encode()
+
+
 def shuffle_columns(number: int) -> Change:
     """Return a change of a table that repeats, removes or reorders columns, in one line or in all."""
 
@@ -180,6 +224,12 @@ COMMON = [
 OF_TEXTS = [
     strategies.builds(recode, strategies.sampled_from(ENCODINGS)),
     strategies.builds(shuffle_columns, PLACES),
+]
+OF_TABLES = [
+    *OF_TEXTS,
+    strategies.builds(replace, strategies.sampled_from(REPLACED), strategies.sampled_from((1, 2, 9, -1))),
+    strategies.builds(insert, strategies.just(0), strategies.sampled_from(FIRST_LINES)),
+    strategies.builds(normalize, strategies.sampled_from(("NFC", "NFD", "NFKC", "NFKD"))),
 ]
 OF_JSON = [strategies.builds(alter_json, PLACES, strategies.sampled_from(VALUES))] * 4
 

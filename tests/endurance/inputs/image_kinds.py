@@ -11,10 +11,10 @@ from typing import Any
 import byte_changes
 import numpy as np
 from byte_changes import Change
-from kind import Files, Kind, Wrong, build, change_first
+from kind import Changes, Files, Kind, build, change_first, check_inputs
 
 from rnn_jax.datasets import idx
-from rnn_jax.datasets.user_files import pictures
+from rnn_jax.datasets.user_files import inputs, pictures
 
 RANDOM = np.random.default_rng(0)
 CLASSES = 3
@@ -63,7 +63,7 @@ def _label(files: Files, number: int) -> Files:
     return {**files, "labels": _idx(labels)}
 
 
-IDX_WRONG: Wrong = {
+IDX_WRONG: Changes = {
     "the header of the images": lambda files, number: _header(number, "images")(files),
     "the header of the labels": lambda files, number: _header(number, "labels")(files),
     "a label out of range": _label,
@@ -96,21 +96,80 @@ OWN_IDX = {
 }
 
 
-def _picture(number: int, ending: str) -> bytes:
+def _read_own(folder: Path) -> Any:
+    return build("idx", folder, folder=str(folder))
+
+
+def _swapped(data: bytes) -> bytes:
+    """Write the numbers of the header, or without the magic number, in the other order."""
+    numbers = struct.unpack(f">{1 + data[3]}I", data[: 4 + 4 * data[3]])
+    return struct.pack(f"<{len(numbers)}I", *numbers) + data[4 * len(numbers) :]
+
+
+def _without_first(files: Files, number: int) -> Files:
+    return {name: data for name, data in files.items() if name != sorted(files)[number % 4]}
+
+
+OWN_IDX_WRONG: Changes = {
+    "byte-swapped": lambda files, number: change_first(files, _swapped),
+    "byte-swapped sizes": lambda files, number: change_first(
+        files, lambda data: data[:4] + _swapped(data)[4:]
+    ),
+    "another type": lambda files, number: change_first(
+        files, lambda data: data[:2] + bytes([(9, 11, 12, 13, 14, 0)[number % 6]]) + data[3:]
+    ),
+    "a missing file": _without_first,
+    "images for labels": lambda files, number: change_first(files, lambda data: IDX["images"]),
+}
+
+
+def picture(number: int, ending: str, mode: str = "L") -> bytes:
+    """Return the bytes of a small picture in a mode of Pillow."""
     from PIL import Image
 
-    file = io.BytesIO()
-    grey = np.random.default_rng(number).integers(0, 256, (9, 7)).astype(np.uint8)
-    Image.fromarray(grey).save(file, ending)
+    file, random = io.BytesIO(), np.random.default_rng(number)
+    made = Image.fromarray(random.integers(0, 256, (9, 7)).astype(np.uint8))
+    options: dict[str, Any] = {}
+    if mode == "I;16":
+        made = Image.fromarray(random.integers(0, 201, (9, 7)).astype(np.uint16))
+    elif mode == "P":
+        made, options = made.quantize(9), {"transparency": bytes(range(0, 180, 20))}
+    else:
+        made = made.convert(mode)
+    if mode == "1":
+        options = {"transparency": 0}
+    if mode in ("LA", "RGBA"):
+        made.putalpha(Image.fromarray(random.integers(0, 256, (9, 7)).astype(np.uint8)))
+    if ending == "jpeg" and mode == "RGB":
+        orientation = Image.Exif()
+        orientation[0x0112] = 6  # turned by a quarter
+        options = {"progressive": True, "exif": orientation.tobytes()}
+    made.save(file, ending, **options)
     return file.getvalue()
+
+
+def predict_picture(name: str, white: int | None = None) -> Callable[[Path], Any]:
+    """Return a function that reads a new picture of a model of images of 8x6 pixels."""
+    spec: dict[str, Any] = {"height": 8, "width": 6, "maximum": 16}
+    spec |= {} if white is None else {"sixteen_bit_white": white}
+
+    def fits(image: np.ndarray) -> bool:
+        return image.shape == (8, 6) and image.dtype == np.uint8 and int(image.max()) <= 16
+
+    def predict(folder: Path) -> Any:
+        inputs.check_files([str(folder / name)], "images")
+        blocks = inputs.read_input_images([str(folder / name)], spec, "dark", inverts=True)
+        return check_inputs(folder, blocks, fits)
+
+    return predict
 
 
 def _read_picture(name: str) -> Callable[[Path], Any]:
     def read(folder: Path) -> Any:
-        found = pictures.read(folder / name)
+        (found,) = pictures.read_all([folder / name])
         assert found.ndim == 2, "not a grey image"
-        assert found.dtype == np.uint8, "not uint8"
-        fitted = pictures.fit(found, 8, 8, 255)
+        assert found.dtype in (np.uint8, np.uint16), "neither uint8 nor uint16"
+        fitted = pictures.fit(pictures.to_8_bits(found, max(1, int(found.max()))), 8, 8, 255)
         assert fitted.shape == (8, 8), "the size is wrong"
         return found.tolist()
 
@@ -127,12 +186,15 @@ def _chunk_within(data: bytes, change: Change, number: int) -> bytes:
     chosen = number % len(parts)
     packed = data[:8]
     for place, (name, content) in enumerate(parts):
-        body = name + (change(content) if place == chosen else content)
+        if place == chosen:
+            is_decoded = name == b"IDAT" and number % 2
+            content = zlib.compress(change(zlib.decompress(content))) if is_decoded else change(content)
+        body = name + content
         packed += struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     return packed
 
 
-PNG_WRONG: Wrong = {
+PNG_WRONG: Changes = {
     "dimensions of a terabyte": lambda files, number: change_first(
         files,
         lambda data: _chunk_within(data, byte_changes.overwrite(0, struct.pack(">II", 1 << 20, 1 << 20)), 0),
@@ -156,21 +218,31 @@ def kinds() -> dict[str, Kind]:
             is_exact=True,
             wrong={name: _packed(change) for name, change in IDX_WRONG.items() if name not in skipped},
         ),
-        "own IDX": Kind(OWN_IDX, lambda folder: build("idx", folder, folder=str(folder))),
-        "PNG": Kind(
-            {"a.png": _picture(0, "png")},
+        "own IDX": Kind(OWN_IDX, _read_own, wrong=OWN_IDX_WRONG),
+        "own IDX, gzip": Kind(
+            {f"{name}.gz": gzip.compress(data, mtime=0) for name, data in OWN_IDX.items()},
+            _read_own,
+            within=gzipped_within,
+            wrong={name: _packed(change) for name, change in OWN_IDX_WRONG.items()},
+        ),
+        **_pictures(),
+    }
+
+
+def _pictures() -> dict[str, Kind]:
+    found = {}
+    for mode in ("L", "1", "I;16", "P", "LA", "RGBA", "RGB"):
+        predict = predict_picture("a.png", 255 if mode == "I;16" else None)
+        kind = Kind(
+            {"a.png": picture(0, "png", mode)},
             _read_picture("a.png"),
             within=_chunk_within,
             is_exact=True,
             wrong=PNG_WRONG,
-        ),
-        "JPEG": Kind({"a.jpg": _picture(0, "jpeg")}, _read_picture("a.jpg")),
-        "pictures": Kind(
-            {
-                f"{label}/{number}.{ending}": _picture(number, {"jpg": "jpeg"}.get(ending, ending))
-                for number in range(8)
-                for label, ending in (("cat", "png"), ("dog", "jpg"))
-            },
-            lambda folder: build("image_folder", folder, folder=str(folder)),
-        ),
-    }
+            predict=predict,
+        )
+        found[f"PNG, {mode}"] = kind
+    for mode in ("L", "RGB", "CMYK"):
+        files = {"a.jpg": picture(0, "jpeg", mode)}
+        found[f"JPEG, {mode}"] = Kind(files, _read_picture("a.jpg"), predict=predict_picture("a.jpg"))
+    return found

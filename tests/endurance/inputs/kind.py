@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -13,9 +13,10 @@ from hypothesis import strategies
 
 from rnn_jax import datasets
 from rnn_jax.datasets.dataset import Dataset
+from rnn_jax.datasets.user_files.inputs import Input
 
 Files = Mapping[str, bytes]
-Wrong = Mapping[str, Callable[[Files, int], Files]]
+Changes = Mapping[str, Callable[[Files, int], Files]]
 
 
 class Kind(NamedTuple):
@@ -31,8 +32,14 @@ class Kind(NamedTuple):
     """Apply a change to the decoded contents, and encode them again."""
     is_exact: bool = False
     """Whether every change is detected, for instance by a checksum: it is rejected or without effect."""
-    wrong: Wrong = MappingProxyType({})
+    wrong: Changes = MappingProxyType({})
     """Changes that must be rejected, by name; their integer argument is random."""
+    other: Changes = MappingProxyType({})
+    """Changes of several files that may be accepted."""
+    predict: Callable[[Path], Any] | None = None
+    """Read a folder with such files as `predict` does for a model that was trained on the example."""
+    is_valid: bool = True
+    """Whether the example is accepted."""
 
 
 def first_of(files: Files) -> str:
@@ -65,6 +72,7 @@ def check_dataset(data: Dataset) -> list[Any]:
                 assert len(array) == len(first), "counts differ"
             assert np.isfinite(array).all(), "a value is not finite"
             found.append(array.tolist())
+        _check_sizes(data.spec, arrays)
         if "steps" in arrays:
             assert arrays["lengths"].min() >= 0, "a negative length"
             assert int(arrays["lengths"].sum()) == len(arrays["steps"]), (
@@ -72,6 +80,43 @@ def check_dataset(data: Dataset) -> list[Any]:
             )
     assert len(data.classes) == data.spec.get("classes", 0), "the number of classes is not that of the spec"
     return found
+
+
+def _check_sizes(spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Assert that the arrays of a split have the types and shapes of their spec."""
+    if "height" in spec:
+        inputs = arrays["inputs"]
+        assert inputs.dtype == np.uint8, "images are not uint8"
+        assert inputs.shape[1:] == (spec["height"], spec["width"]), "images have another size"
+    if "features" in spec:
+        steps, deviations = arrays["steps"], np.array(spec["deviations"])
+        assert steps.dtype == np.float32, "steps are not float32"
+        assert steps.shape[1:] == deviations.shape == (spec["features"],), "steps have other features"
+        assert (deviations > 0).all(), "a standard deviation is not positive"
+        standardized = (steps - np.array(spec["means"], np.float32)) / deviations.astype(np.float32)
+        assert np.isfinite(standardized).all(), "a standardized value is not finite"
+    if "outputs" in spec:
+        assert arrays["targets"].shape[1:] == (spec["outputs"],), "targets have other outputs"
+    if "vocabulary" in spec:
+        tokens = arrays["steps" if "steps" in arrays else "tokens"]
+        assert 0 <= tokens.min() <= tokens.max() < spec["vocabulary"], "a token is out of range"
+
+
+def check_inputs(folder: Path, blocks: Iterable[list[Input]], fits: Callable[[np.ndarray], bool]) -> int:
+    """Assert that each input from a folder has a value that fits or a short error; count the former."""
+    values = 0
+    for each in (each for block in blocks for each in block):
+        assert (each.value is None) != (each.error is None), "neither a value nor an error"
+        if each.value is not None:
+            assert fits(each.value), f"a value of shape {each.value.shape} and type {each.value.dtype}"
+            values += 1
+        else:
+            error = str(each.error)
+            assert error.count("\n") < 2, f"a message of many lines: {error[:2_000]}"
+            assert len(error) < 1_000, f"a long message: {error[:2_000]}"
+            is_named = str(folder) in error or repr(each.name)[:40] in error
+            assert is_named, f"a message without its file: {error}"
+    return values
 
 
 def build(name: str, place: Path, **keys: Any) -> list[Any]:

@@ -1,12 +1,15 @@
 """Damaged data files: each is rejected with a short error, or read as valid data.
 
 A trial takes small valid files of one kind, changes one of them, and reads them as a run does. Reading may
-raise only UserError, with a message of one or two lines that names a file. It must not warn, unpickle, take
+raise only UserError, with a message of one or two lines that names a file, and so may reading as `predict`
+does for a model that was trained on the valid files. It must not raise a warning of Python, unpickle, take
 more than a few seconds, or use a gigabyte of memory. A wrong magic number, count or label must be rejected.
 Data that is read must be valid: labels in range, consistent counts, finite values.
 """
 
 import collections
+import contextlib
+import io
 import resource
 import shutil
 import signal
@@ -15,14 +18,15 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import byte_changes
+import folder_kinds
 import image_kinds
 import run_kinds
 import sequence_kinds
+import table_kinds
 import text_kinds
 from hypothesis import HealthCheck, given, seed, settings, strategies
 from kind import Files, Kind, digest_of, first_of
@@ -30,7 +34,7 @@ from outcomes import Outcome
 
 from rnn_jax.runtime.errors import StorageError, UserError
 
-COUNT = 5000
+COUNT = 8000
 SEED = 20_261_126
 SECONDS = 5.0
 MEBIBYTES = 700
@@ -48,7 +52,7 @@ def measure(scratch: Path, count: int) -> Outcome:
     seconds: collections.Counter[str] = collections.Counter()
     _watch_pickles()
     kinds = dict[str, Kind]()
-    for some in (image_kinds, sequence_kinds, text_kinds, run_kinds):
+    for some in (image_kinds, folder_kinds, sequence_kinds, text_kinds, table_kinds, run_kinds):
         kinds |= some.kinds()
     for number, (name, kind) in enumerate(kinds.items()):
         share = count // len(kinds) + (number < count % len(kinds))
@@ -67,13 +71,13 @@ def _series(scratch: Path, name: str, kind: Kind, count: int, seed_of_kind: int,
     if count == 0:
         return
     valid = _try(scratch, kind, kind.files)
-    expects = valid[0] == "accepted" or name.startswith("IMDB")
-    outcome.check(expects, f"{name}: the valid files are rejected: {valid[1]}")
+    expected = "accepted" if kind.is_valid else "rejected"
+    outcome.check(valid[0] == expected, f"{name}: the original files are {valid[0]}: {valid[1]}")
     ways = [
         strategies.tuples(strategies.just(""), strategies.integers(0, 9), byte_changes.changes(kind.also))
     ]
-    if kind.wrong:
-        chosen = strategies.sampled_from(sorted(kind.wrong))
+    if changes := {**kind.wrong, **kind.other}:
+        chosen = strategies.sampled_from(sorted(changes))
         ways.append(strategies.tuples(chosen, byte_changes.PLACES, strategies.just([])))
 
     @seed(seed_of_kind)
@@ -85,7 +89,7 @@ def _series(scratch: Path, name: str, kind: Kind, count: int, seed_of_kind: int,
     )
     @given(strategies.one_of(*ways))
     def trial(way: tuple[str, int, list[byte_changes.Change]]) -> None:
-        files = kind.wrong[way[0]](kind.files, way[1]) if way[0] else _damage(kind, way[1], way[2])
+        files = changes[way[0]](kind.files, way[1]) if way[0] else _damage(kind, way[1], way[2])
         outcome.tried += 1
         if files == kind.files:
             outcome.count("unchanged")
@@ -95,7 +99,7 @@ def _series(scratch: Path, name: str, kind: Kind, count: int, seed_of_kind: int,
         where = f"{name}, {way[0] or 'damaged'}: {_shown(files, kind)}"
         if verdict not in ("accepted", "rejected"):
             outcome.check(False, f"{where}: {result}")
-        elif way[0]:
+        elif way[0] in kind.wrong:
             outcome.check(verdict == "rejected", f"{where}: was accepted")
         elif kind.is_exact and way[1] < 5 and verdict == "accepted":
             same = digest_of(result) == digest_of(valid[1])
@@ -125,11 +129,17 @@ def _try(scratch: Path, kind: Kind, files: Files) -> tuple[str, Any]:
     shutil.rmtree(scratch, ignore_errors=True)
     folder = scratch / "files"
     for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
+        path = folder / name
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not name.endswith("/"):
+            path.write_bytes(data)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     _unpickled.clear()
     verdict = _verdict(lambda: kind.read(folder), scratch)
+    if (predict := kind.predict) is not None and verdict[0] in ("accepted", "rejected"):
+        predicted = _verdict(lambda: predict(folder), scratch)
+        if predicted[0] not in ("accepted", "rejected"):
+            verdict = (f"{predicted[0]} of predict", f"predict: {predicted[1]}")
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) >> 10
     if grown > MEBIBYTES:
         return "too much memory", f"{grown:,} MiB"
@@ -138,7 +148,7 @@ def _try(scratch: Path, kind: Kind, files: Files) -> tuple[str, Any]:
 
 def _verdict(read: Callable[[], Any], scratch: Path) -> tuple[str, Any]:
     try:
-        with warnings.catch_warnings(), _limited():
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), _limited():
             warnings.simplefilter("error")
             return "accepted", read()
     except StorageError as error:
@@ -157,7 +167,7 @@ def _verdict(read: Callable[[], Any], scratch: Path) -> tuple[str, Any]:
         return "traceback", f"{type(error).__name__}: {error}"[:300]
 
 
-@contextmanager
+@contextlib.contextmanager
 def _limited() -> Iterator[None]:
     """Raise `Overtime` after `SECONDS`, in the main thread."""
     if threading.current_thread() is not threading.main_thread():
@@ -195,11 +205,12 @@ def _record(event: str, details: tuple[Any, ...]) -> None:
 def _shown(files: Files, kind: Kind) -> str:
     """Describe the difference from the valid file, in enough detail to write a test."""
     for name, data in files.items():
-        if data != kind.files[name]:
-            old = kind.files[name]
+        if (old := kind.files.get(name)) is None:
+            return f"{name} is new, of {sorted(files)}"[:600]
+        if data != old:
             at = next(
                 (at for at, pair in enumerate(zip(data, old, strict=False)) if pair[0] != pair[1]), None
             )
             at = min(len(data), len(old)) if at is None else at
             return f"{name} ({len(old)} -> {len(data)} bytes), from {at} on {data[at : at + 60]!r}"
-    return "nothing"
+    return f"without {sorted(set(kind.files) - set(files))}"

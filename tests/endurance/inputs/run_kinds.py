@@ -9,7 +9,7 @@ import byte_changes
 import numpy as np
 from byte_changes import Change
 from image_kinds import IMAGES, SPEC
-from kind import Files, Kind, Wrong, change_first, change_json, check_dataset
+from kind import Changes, Files, Kind, change_first, change_json, check_dataset
 from text_kinds import TEXT, read_table, table_of
 
 from rnn_jax import datasets
@@ -33,7 +33,7 @@ def _read_vocabulary(folder: Path) -> Any:
     return known.tokens
 
 
-VOCABULARY_WRONG: Wrong = {
+VOCABULARY_WRONG: Changes = {
     "a token twice": lambda files, number: change_json(
         files, lambda content: content["tokens"].append(content["tokens"][0])
     ),
@@ -101,7 +101,7 @@ def _read_info(folder: Path) -> Any:
     return spec
 
 
-INFO_WRONG: Wrong = {
+INFO_WRONG: Changes = {
     "one class too many": lambda files, number: change_json(
         files, lambda content: content["classes"].append("z")
     ),

@@ -7,18 +7,32 @@ from pathlib import Path
 from typing import Any
 
 import byte_changes
+import numpy as np
 from image_kinds import gzipped_within
-from kind import Kind, Wrong, build, change_first
+from kind import Changes, Kind, build, change_first, check_inputs
 
-from rnn_jax.datasets.user_files import labelled_texts
+from rnn_jax.datasets.user_files import inputs, labelled_texts, text_inputs
 from rnn_jax.datasets.user_files.tables import Columns, Format
+from rnn_jax.datasets.vocabulary import Vocabulary, learn_plain_words
 
 TEXT = "".join(f"the {animal} sat on line {line}\n" for line in range(30) for animal in ("cat", "café"))
 
 
-def _read_text(tokenizer: str, encoding: str = "utf-8") -> Callable[[Path], Any]:
+MARKS = "".join(
+    f"यह फिल्म अच्छी है {line}\nภาพยนตร์ที่ดี cafe\u0301 שָׁלוֹם {line} e\u0301\u0323\n" for line in range(30)
+)
+
+
+def _read_text(tokenizer: str, encoding: str | None = "utf-8") -> Callable[[Path], Any]:
     def read(folder: Path) -> Any:
-        return build("text", folder, file=str(folder / "a.txt"), tokenizer=tokenizer, encoding=encoding)
+        return build(
+            "text",
+            folder,
+            file=str(folder / "a.txt"),
+            tokenizer=tokenizer,
+            encoding=encoding,
+            vocabulary_size=300 if tokenizer == "bpe" else None,
+        )
 
     return read
 
@@ -46,6 +60,24 @@ def read_table(ending: str, tokenizer: str) -> Callable[[Path], Any]:
     return read
 
 
+NAMED = Columns("label", "text")
+
+
+def predict_texts(name: str, tokenizer: str, columns: Columns = NAMED) -> Callable[[Path], Any]:
+    """Return a function that reads new texts of a model of a table of classes 0 to 2."""
+    vocabulary = Vocabulary("byte") if tokenizer == "bytes" else learn_plain_words([TEXT, TEXT])
+
+    def fits(tokens: np.ndarray) -> bool:
+        return tokens.ndim == 1 and len(tokens) > 0 and 0 <= tokens.min() <= tokens.max() < len(vocabulary)
+
+    def predict(folder: Path) -> Any:
+        inputs.check_texts([str(folder / name)])
+        blocks = text_inputs.read_input_texts([str(folder / name)], vocabulary, columns, ("0", "1", "2"))
+        return check_inputs(folder, blocks, fits)
+
+    return predict
+
+
 def _read_rows(ending: str) -> Callable[[Path], Any]:
     def read(folder: Path) -> Any:
         columns = Columns("1", "2", Format("utf-8", has_header=False))
@@ -58,7 +90,7 @@ def _read_rows(ending: str) -> Callable[[Path], Any]:
     return read
 
 
-TABLE_WRONG: Wrong = {
+TABLE_WRONG: Changes = {
     "no column of labels": lambda files, number: change_first(
         files, lambda data: data.replace(b"label", b"other", 1)
     ),
@@ -99,11 +131,19 @@ def _read_imdb(folder: Path) -> Any:
 def kinds() -> dict[str, Kind]:
     """Return every kind by name."""
     found = {
-        "IMDB, tar": Kind({"a.tar": _tar("")}, _read_imdb),
-        "IMDB, tar.gz": Kind({"a.tar.gz": _tar("gz")}, _read_imdb, within=gzipped_within),
+        "IMDB, tar": Kind({"a.tar": _tar("")}, _read_imdb, is_valid=False),
+        "IMDB, tar.gz": Kind({"a.tar.gz": _tar("gz")}, _read_imdb, within=gzipped_within, is_valid=False),
     }
     for tokens in ("words", "characters", "bytes"):
         found[f"text, {tokens}"] = Kind({"a.txt": TEXT.encode()}, _read_text(tokens), byte_changes.OF_TEXTS)
+    for tokens in ("words", "characters", "bpe"):
+        files = {"a.txt": MARKS.encode()}
+        found[f"text with marks, {tokens}"] = Kind(files, _read_text(tokens, None), byte_changes.OF_TABLES)
+    for encoding in ("utf-16-le", "utf-16-be", "utf-16", "utf-32"):
+        files = {"a.txt": TEXT.encode(encoding)}
+        found[f"text, {encoding}, found"] = Kind(files, _read_text("words", None), byte_changes.OF_TEXTS)
+    old_mac = {"a.txt": MARKS.replace("\n", "\r").encode()}
+    found["text, old Mac"] = Kind(old_mac, _read_text("words", None), byte_changes.OF_TABLES)
     found["text, UTF-16"] = Kind(
         {"a.txt": TEXT.encode("utf-16")}, _read_text("words", "utf-16"), byte_changes.OF_TEXTS
     )
@@ -112,5 +152,8 @@ def kinds() -> dict[str, Kind]:
         found[f"rows of {ending}"] = Kind(table, _read_rows(ending), byte_changes.OF_TEXTS)
         for tokens in ("words", "bytes"):
             read = read_table(ending, tokens)
-            found[f"table {ending}, {tokens}"] = Kind(table, read, byte_changes.OF_TEXTS, wrong=TABLE_WRONG)
+            predict = predict_texts(f"a{ending}", tokens)
+            found[f"table {ending}, {tokens}"] = Kind(
+                table, read, byte_changes.OF_TABLES, wrong=TABLE_WRONG, predict=predict
+            )
     return found
