@@ -59,7 +59,7 @@ def _find_shift(column: np.ndarray, name: str, path: Path) -> float:
 
 def to_float32(values: np.ndarray, shifts: list[float] | None) -> np.ndarray:
     """Return values [rows, columns] minus their shifts [columns], in float32."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are errors by `is_in_range`
         if shifts is not None:
             values = values.astype(np.float64) - np.array(shifts)
         return values.astype(np.float32)

@@ -9,6 +9,7 @@ import pytest
 from rnn_jax import datasets
 from rnn_jax.datasets.dataset import Dataset, describe
 from rnn_jax.datasets.user_files import inputs
+from rnn_jax.datasets.user_files.offsets import to_float32
 from rnn_jax.runtime.errors import UserError
 
 RANDOM = np.random.default_rng(0)
@@ -80,6 +81,11 @@ def test_other_values_are_another_version(tmp_path: Path) -> None:
         broken = shifted._replace(spec={**shifted.spec, key: value})
         with pytest.raises(UserError, match="damaged: shifts"):
             datasets.specs.check_spec(broken.spec, broken.classes, None, "here")
+
+
+def test_nan_of_any_kind_is_converted_without_a_warning() -> None:
+    signalling = np.array([[0x7FF0000000000001], [0]], np.uint64).view(np.float64)
+    assert np.isnan(to_float32(signalling, None)).tolist() == [[True], [False]]
 
 
 def test_a_new_sequence_with_nan_is_left_out_alone(tmp_path: Path) -> None:
