@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from rnn_jax.runtime.errors import UserError
 
 DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";", "bar": "|"}
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\n')
+_SEPARATOR_LINE = re.compile(r'"?sep=(.?)"?\1*\n', re.IGNORECASE)
 
 Row = tuple[int, list[str]]
 """The number of the last line of a row, and its fields."""
@@ -81,7 +81,9 @@ def find_rows(
     """
     given, lines_before = character_of(delimiter), 0
     if line := _SEPARATOR_LINE.match(text):
-        given, lines_before, text = given or line[1], 1, text[line.end() :]
+        lines_before, text = 1, text[line.end() :]
+        if given is None and line[1] and fits(_first_row(text, line[1])):
+            given = line[1]
     delimiters = list(DELIMITERS.values()) if given is None else [given]
     if path.suffix.lower() == ".csv":
         delimiters.sort(key=lambda character: character != ",")

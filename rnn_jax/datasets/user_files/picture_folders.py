@@ -227,7 +227,7 @@ def _not_used(root: _Folder, used: list[str]) -> list[str]:
     for name, folder in root.with_pictures.items():
         if name not in used:
             classes = len(folder.with_pictures)
-            inside = f" in {classes} folders" if classes else ""
+            inside = f" in {_count(classes, 'folder')}" if classes else ""
             pictures = _count(len(folder.all_pictures), "picture")
             notes.append(f"{pictures}{inside} of {_class_name(name)} not used, which is no split")
     if root.pictures:

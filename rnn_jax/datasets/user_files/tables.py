@@ -17,6 +17,7 @@ from rnn_jax.datasets.user_files.delimited import DELIMITERS, Row, character_of,
 from rnn_jax.runtime.errors import UserError, list_names
 
 SUFFIXES = (".csv", ".tsv", ".tab")
+_INVISIBLE = "\u200b\u2060\ufeff"  # zero-width spaces, and the byte-order mark
 
 
 class Format(NamedTuple):
@@ -137,8 +138,8 @@ def read_table(
 
 
 def strip_name(name: str) -> str:
-    """Return a label or the name of a column without spaces around it, in NFC: one name is one class."""
-    return normalize(name.strip())
+    """Return a label or the name of a column without invisible characters around it, in NFC."""
+    return normalize(name.strip().strip(_INVISIBLE).strip())
 
 
 def strip_names(names: Sequence[str]) -> list[str]:

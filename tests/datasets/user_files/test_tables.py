@@ -242,3 +242,17 @@ def test_messages_shorten_what_is_in_a_file(case: str, tmp_path: Path) -> None:
             data_dir=str(tmp_path), file=str(tmp_path / "a.csv"), truncate="keep_first", **keys
         )
     assert len(str(caught.value)) < 700
+
+
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;", "sep=;;;", "sep=", "sep=,", "Sep=|"])
+def test_excels_first_line_is_no_row(line: str, tmp_path: Path) -> None:
+    """Whether it fits the rows, or not."""
+    for columns, content in ((NAMED, PLAIN), (NUMBERED, PLAIN.partition("\n")[2])):
+        rows, table = read(tmp_path / "a.csv", f"{line}\r\n{content}".replace("\t", ";"), columns)
+        assert (rows, table.format.delimiter, table.rows[0][0]) == (ROWS, ";", 3 if columns is NAMED else 2)
+
+
+def test_invisible_characters_around_labels_are_no_part_of_them(tmp_path: Path) -> None:
+    ends = ["", "\u200b"]
+    marked = "".join(f"{label}{ends[n // 2 % 2]}\t{text}\n" for n, (label, text) in enumerate(ROWS))
+    assert read(tmp_path / "a.tsv", f"\n\ufefflabel\ttext\n{marked}")[0] == ROWS
