@@ -184,9 +184,10 @@ def _find_classes(folder: _Folder, notes: list[str]) -> list[Picture]:
     for name, inner in folder.folders.items():
         pictures = inner.all_pictures
         if not pictures:
+            remedy = "convert its pictures to PNG" if inner.all_others else "add pictures"
             raise UserError(
                 f"{inner.path}: the class {_class_name(name)!r} has no PNG or JPEG file{_has_only(inner)}; "
-                "convert its pictures to PNG, or remove the folder"
+                f"{remedy}, or remove the folder"
             )
         label = _class_name(name)
         if label in labels:

@@ -177,6 +177,7 @@ def test_16_bits_that_use_few_of_the_grey_levels_are_warned_about(
     one_bright = [each.copy() for each in values]
     one_bright[3][2, 2] = 65_535
     cases = {"plain": values, "offset": [30_000 + each for each in values], "bright": one_bright}
+    err = ""
     for name, each in cases.items():
         keys = folder_of(tmp_path / name, each)
         for _ in range(2):  # prepared, and read again

@@ -112,9 +112,9 @@ def test_one_of_several_classes_may_be_called_train(place: Path) -> None:
 WRONG: dict[str, tuple[dict[str, int], str]] = {
     "WebP alone": (
         {**PLAIN, "c_webp": 6},
-        r"/c: the class 'c' has no PNG or JPEG file; has only 6 WebP pictures",
+        r"/c: the class 'c' has no PNG or JPEG file; has only 6 WebP pictures; convert its",
     ),
-    "no picture": ({**PLAIN, "c": 0}, r"/c: the class 'c' has no PNG or JPEG file; it is empty"),
+    "no picture": ({**PLAIN, "c": 0}, r"/c: the class 'c' has no PNG or JPEG file; it is empty; add"),
     "no class": ({".": 4}, r"must contain a folder of PNG or JPEG files for each class; has only 4 pictures"),
     "nothing": ({}, r"must contain a folder of PNG or JPEG files for each class; it is empty"),
     "two of validation": (

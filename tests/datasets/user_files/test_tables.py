@@ -4,7 +4,7 @@ import csv
 import io
 import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -215,7 +215,7 @@ def test_utf_16_of_other_scripts_needs_no_mark(script: str, encoding: str, tmp_p
 
 
 def test_labels_and_columns_in_nfc_and_nfd_are_the_same(tmp_path: Path) -> None:
-    forms = ["NFC", "NFD"]
+    forms: list[Literal["NFC", "NFD"]] = ["NFC", "NFD"]
     header = unicodedata.normalize("NFD", "étiquette\ttext\n")
     lines = [f"{unicodedata.normalize(forms[n % 2], ('tệ', 'tốt')[n // 2 % 2])}\ta {n}\n" for n in range(8)]
     rows, _ = read(tmp_path / "a.tsv", header + "".join(lines), Columns("étiquette", "text"))
