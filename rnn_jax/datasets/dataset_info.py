@@ -14,7 +14,7 @@ from rnn_jax.datasets.safe_reading import read_json
 from rnn_jax.datasets.user_files import pictures
 from rnn_jax.datasets.user_files.pictures import Background
 from rnn_jax.datasets.vocabulary import Vocabulary
-from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.errors import UserError, shorten
 from rnn_jax.runtime.files import write_json
 
 
@@ -74,7 +74,9 @@ def load(workdir: Path) -> DatasetInfo:
     common = info.get("common_background", background)  # of folders of former versions
     for key, value in (("background", background), ("common_background", common)):
         if value not in get_args(Background):
-            raise UserError(f"{folder.dataset}: damaged: {key} = {value!r}: dark, light or mixed")
+            raise UserError(
+                f"{folder.dataset}: damaged: {key} = {shorten(repr(value))}: dark, light or mixed"
+            )
     vocabulary = Vocabulary.load(folder.vocabulary) if "unit" in spec else None  # of texts
     specs.check_spec(spec, tuple(classes), vocabulary, str(folder.dataset))
     return DatasetInfo(str(info.get("name")), spec, tuple(classes), background, vocabulary, common)

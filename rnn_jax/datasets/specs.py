@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from rnn_jax.datasets.dataset import Arrays, Dataset, Spec
 from rnn_jax.datasets.vocabulary import Unit, Vocabulary
-from rnn_jax.runtime.errors import UserError
+from rnn_jax.runtime.errors import UserError, shorten
 
 _Count = Annotated[int, Field(ge=1, le=1 << 31)]
 _Side = Annotated[int, Field(ge=1, le=1 << 14)]  # pixels
@@ -47,7 +47,7 @@ def check_spec(spec: Spec, classes: tuple[str, ...], vocabulary: Vocabulary | No
     """
     kind = spec.get("kind")
     if not isinstance(kind, str) or kind not in _KEYS:
-        raise UserError(f"{where}: damaged: kind = {kind!r}: must be one of {', '.join(_KEYS)}")
+        raise UserError(f"{where}: damaged: kind = {shorten(repr(kind))}: must be one of {', '.join(_KEYS)}")
     keys: dict[str, Any] = _CLASSIFIED_SEQUENCES if kind == "sequences" and "classes" in spec else _KEYS[kind]
     keys = keys | {key: value for key, value in _OPTIONAL.items() if key in spec}
     strict = ConfigDict(strict=True, allow_inf_nan=False)
