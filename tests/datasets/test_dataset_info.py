@@ -68,6 +68,8 @@ def test_a_run_rejects_data_that_changed_after_training(tmp_path: Path) -> None:
         ({"classes": [1] * 10}, "dataset.json: damaged: the class names must be strings"),
         ({"classes": ["a"]}, "dataset.json: damaged: has 1 class names: must be classes = 10"),
         ({"spec": {"kind": "sound"}}, "dataset.json: damaged: kind = 'sound': must be one of image"),
+        ({"spec": {"kind": "a" * 9000}}, "kind = 'aaa.{1,60}: must be one of image"),
+        ({"background": "a" * 9000}, "background = 'aaa.{1,60}: dark"),
         ({"spec": {**IMAGES, "height": 10**9}}, "dataset.json: damaged: height = 1000000000: .* 16384"),
         ({"spec": {**IMAGES, "maximum": True}}, "dataset.json: damaged: maximum = True: .* integer"),
         (

@@ -4,6 +4,7 @@ import io
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import byte_changes
@@ -11,16 +12,38 @@ import numpy as np
 from image_kinds import gzipped_within
 from kind import Changes, Kind, build, change_first, check_inputs
 
+from rnn_jax import generate
 from rnn_jax.datasets.user_files import inputs, labelled_texts, text_inputs
 from rnn_jax.datasets.user_files.tables import Columns, Format
-from rnn_jax.datasets.vocabulary import Vocabulary, learn_plain_words
+from rnn_jax.datasets.vocabulary import (
+    Vocabulary,
+    learn_bpe,
+    learn_characters,
+    learn_plain_words,
+    learn_words,
+)
 
 TEXT = "".join(f"the {animal} sat on line {line}\n" for line in range(30) for animal in ("cat", "café"))
-
-
 MARKS = "".join(
     f"यह फिल्म अच्छी है {line}\nภาพยนตร์ที่ดี cafe\u0301 שָׁלוֹם {line} e\u0301\u0323\n" for line in range(30)
 )
+
+
+TEXTS: dict[str, tuple[bytes, str, str | None]] = {  # contents, tokenizer and encoding as given
+    "words": (TEXT.encode(), "words", "utf-8"),
+    "characters": (TEXT.encode(), "characters", "utf-8"),
+    "bytes": (TEXT.encode(), "bytes", "utf-8"),
+    "UTF-16": (TEXT.encode("utf-16"), "words", "utf-16"),
+    "marks, words": (MARKS.encode(), "words", None),
+    "marks, characters": (MARKS.encode(), "characters", None),
+    "marks, bpe": (MARKS.encode(), "bpe", None),
+    "UTF-16, found": (MARKS.encode("utf-16"), "words", None),
+    "UTF-16, little-endian, found": (TEXT.encode("utf-16-le"), "words", None),
+    "UTF-16, big-endian, found": (TEXT.encode("utf-16-be"), "words", None),
+    "UTF-32, found": (TEXT.encode("utf-32"), "characters", None),
+    "Windows-1252": (TEXT.encode("windows-1252"), "words", "windows-1252"),
+    "old Mac": (MARKS.replace("\n", "\r").encode(), "words", None),
+}
 
 
 def _read_text(tokenizer: str, encoding: str | None = "utf-8") -> Callable[[Path], Any]:
@@ -58,6 +81,21 @@ def read_table(ending: str, tokenizer: str) -> Callable[[Path], Any]:
         )
 
     return read
+
+
+def _score_text(tokenizer: str, encoding: str | None) -> Callable[[Path], Any]:
+    """Return a function that reads a text as `generate --score` does."""
+    learned = {"words": learn_words, "characters": lambda texts: learn_characters(texts, 50)}
+    learned |= {"bytes": lambda texts: Vocabulary("byte"), "bpe": lambda texts: learn_bpe(texts, 300)}
+    vocabulary = learned[tokenizer]([TEXT, MARKS])
+    config: Any = SimpleNamespace(dataset=SimpleNamespace(tokenizer=tokenizer, encoding=encoding))
+
+    def score(folder: Path) -> Any:
+        name = str(folder / "a.txt")
+        tokens = generate._encode(vocabulary, generate._read_text(name, config), name)
+        assert not len(tokens) or 0 <= tokens.min() <= tokens.max() < len(vocabulary), "out of range"
+
+    return score
 
 
 NAMED = Columns("label", "text")
@@ -134,19 +172,13 @@ def kinds() -> dict[str, Kind]:
         "IMDB, tar": Kind({"a.tar": _tar("")}, _read_imdb, is_valid=False),
         "IMDB, tar.gz": Kind({"a.tar.gz": _tar("gz")}, _read_imdb, within=gzipped_within, is_valid=False),
     }
-    for tokens in ("words", "characters", "bytes"):
-        found[f"text, {tokens}"] = Kind({"a.txt": TEXT.encode()}, _read_text(tokens), byte_changes.OF_TEXTS)
-    for tokens in ("words", "characters", "bpe"):
-        files = {"a.txt": MARKS.encode()}
-        found[f"text with marks, {tokens}"] = Kind(files, _read_text(tokens, None), byte_changes.OF_TABLES)
-    for encoding in ("utf-16-le", "utf-16-be", "utf-16", "utf-32"):
-        files = {"a.txt": TEXT.encode(encoding)}
-        found[f"text, {encoding}, found"] = Kind(files, _read_text("words", None), byte_changes.OF_TEXTS)
-    old_mac = {"a.txt": MARKS.replace("\n", "\r").encode()}
-    found["text, old Mac"] = Kind(old_mac, _read_text("words", None), byte_changes.OF_TABLES)
-    found["text, UTF-16"] = Kind(
-        {"a.txt": TEXT.encode("utf-16")}, _read_text("words", "utf-16"), byte_changes.OF_TEXTS
-    )
+    for name, (contents, tokens, encoding) in TEXTS.items():
+        found[f"text, {name}"] = Kind(
+            {"a.txt": contents},
+            _read_text(tokens, encoding),
+            byte_changes.OF_TABLES,
+            predict=_score_text(tokens, encoding),
+        )
     for ending, separator in ((".tsv", "\t"), (".csv", ",")):
         table = {f"a{ending}": table_of(separator)}
         found[f"rows of {ending}"] = Kind(table, _read_rows(ending), byte_changes.OF_TEXTS)
