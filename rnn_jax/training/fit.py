@@ -7,7 +7,7 @@ what follows each update: logging, evaluation, early stopping, pruning, saving, 
 import contextlib
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -61,7 +61,8 @@ class _Loop:
         """Make one update of every running model, and log what is due."""
         program, run, step, models = self.program, self.run, self.step, len(self.progress.running)
         indices = program.batch_of(self.state, step) if self._indices is None else self._indices
-        state = self._train_step(indices)
+        with self._compiling():
+            state = program.train_step(self.state, self._hyper, program.data["train"], indices)
         self.step += 1
         run.meter.count(models)
         # The last interval is logged, and the next batch is selected, while this batch is computed.
@@ -81,19 +82,19 @@ class _Loop:
             accuracies = {number: {"accuracy": metrics["accuracy"]} for number, metrics in found.items()}
             run.meter.log_batch(self.step, accuracies)
 
-    def _train_step(self, indices: jax.Array) -> Any:
-        """Return the state after an update; the first call compiles it, for other members again."""
-        program, arguments = self.program, (self._hyper, self.program.data["train"], indices)
+    @contextlib.contextmanager
+    def _compiling(self) -> Iterator[None]:
+        """Around an update: the first one compiles, for other members again, which is no training time."""
         if not self._is_prepared:
-            return program.train_step(self.state, *arguments)
+            yield
+            return
         self._is_prepared = False
         with self.run.meter.compiling("train_step", self.state) as is_first:
             began = time.perf_counter()
-            state = program.train_step(self.state, *arguments)
+            yield
         if is_first:
             for summary in self.run.summaries:
                 summary.compile_seconds += time.perf_counter() - began
-        return state
 
     def settle(self, is_due: bool) -> None:
         """End or roll back what has diverged; otherwise evaluate, unless a signal comes, and save, if due."""
