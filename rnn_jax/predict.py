@@ -148,7 +148,7 @@ def _line(row: dict[str, Any], *, is_text: bool) -> str:
     """A row for people; a text is its own name, shortened."""
     name = row["input"]
     if is_text:
-        name = shorten(" ".join(name.split()), MAX_WIDTH)
+        name = shorten(name, MAX_WIDTH)
     if "values" in row:
         columns = [_shorten(value) for value in row["values"]]
     else:

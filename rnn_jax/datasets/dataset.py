@@ -113,8 +113,7 @@ def describe(data: Dataset) -> dict[str, str]:
         counts = np.bincount(data.splits["train"]["targets"], minlength=len(data.classes))
         percent = 100 * counts / counts.sum()
         shares = [
-            f"{shorten(' '.join(name.split()))}: {share:.1f} %"
-            for name, share in zip(data.classes, percent, strict=True)
+            f"{shorten(name)}: {share:.1f} %" for name, share in zip(data.classes, percent, strict=True)
         ]
         rows["classes"] = ", ".join(shares)
         if len(shares) > _MAX_LISTED:

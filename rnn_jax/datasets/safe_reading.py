@@ -53,7 +53,7 @@ def reading(path: Path, problem: str = "damaged") -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = str(error).strip() or type(error).__name__
         raise UserError(f"{path}: {problem}: {shorten(reason, 200)}") from error
 
 

@@ -51,7 +51,8 @@ class StorageError(UserError):
 
 
 def shorten(text: str, width: int = 60) -> str:
-    """Return a text from a file for a message, with at most `width` characters."""
+    """Return a text from a file for a message: in one line, with at most `width` characters."""
+    text = " ".join(text.split())
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 

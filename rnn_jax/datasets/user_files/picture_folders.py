@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from rnn_jax.datasets.file_kinds import PICTURE_SUFFIXES, is_hidden, kind_of
 from rnn_jax.datasets.safe_reading import require_inside
-from rnn_jax.runtime.errors import UserError, list_names
+from rnn_jax.runtime.errors import UserError, list_names, shorten
 
 _SPLITS = {  # by the name of a folder, in lower case and without `_set` and the like
     **dict.fromkeys(("train", "training"), "train"),
@@ -84,7 +84,7 @@ def find_pictures(place: Path, *, follow_links: bool) -> Layout:
     for split, folder in named.items():
         splits[split] = _find_classes(folder, notes)
         if folder is not root and folder.path.name != split:
-            notes.append(f"the folder {_class_name(folder.path.name)} is {split}")
+            notes.append(f"the folder {_list([folder.path.name])} is {split}")
     if root not in named.values():
         notes += _not_used(root, [folder.path.name for folder in named.values()])
     others, hidden = root.all_others, sum(folder.hidden for folder in root.walk())
@@ -196,7 +196,9 @@ def _find_classes(folder: _Folder, notes: list[str]) -> list[Picture]:
         found += [Picture(path, label) for path in pictures]
         if inside := len(pictures) - len(inner.pictures):
             listed = _list(list(inner.with_pictures))
-            notes.append(f"{_count(inside, 'picture')} of the class {label} in folders inside it ({listed})")
+            notes.append(
+                f"{_count(inside, 'picture')} of the class {shorten(label)} in folders inside it ({listed})"
+            )
     if not found:
         raise UserError(f"{folder.path}: {_NEEDED}{_has_only(folder)}")
     _check_nesting(folder)
@@ -212,7 +214,7 @@ def _check_nesting(folder: _Folder) -> None:
     }
     if len(folder.with_pictures) == 1 and inner:
         (name,) = inner
-        problem = f"has one folder with pictures, {name}, which contains folders"
+        problem = f"has one folder with pictures, {_list([name])}, which contains folders"
         raise UserError(f"{folder.path}: {problem}; set --config.dataset.folder={folder.path / name}")
     times = Counter(each for own in inner.values() for each in own)
     shared = sorted(name for name, number in times.items() if number > 1)
@@ -230,7 +232,7 @@ def _not_used(root: _Folder, used: list[str]) -> list[str]:
             classes = len(folder.with_pictures)
             inside = f" in {_count(classes, 'folder')}" if classes else ""
             pictures = _count(len(folder.all_pictures), "picture")
-            notes.append(f"{pictures}{inside} of {_class_name(name)} not used, which is no split")
+            notes.append(f"{pictures}{inside} of {_list([name])} not used, which is no split")
     if root.pictures:
         notes.append(f"{_count(len(root.pictures), 'picture')} beside the folders of splits not used")
     return notes

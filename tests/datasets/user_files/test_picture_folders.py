@@ -171,3 +171,12 @@ def test_names_that_are_not_utf_8_or_not_composed(place: Path) -> None:
     Image.new("L", (4, 3)).save(place / composed / "1.png")
     with pytest.raises(UserError, match=f"two folders of the same name, '{composed}'"):
         find_pictures(place, follow_links=False)
+
+
+def test_names_with_line_ends_are_one_line_of_a_message(place: Path) -> None:
+    write(place, **{"a\nb__c": 2, "a\nb__d": 2})
+    with pytest.raises(UserError) as caught:
+        find_pictures(place, follow_links=False)
+    assert str(caught.value).replace(str(place / "a\nb"), "PATH").count("\n") == 0
+    write(place, **{"e\nf__g": 2, "h": 1})
+    assert [note.count("\n") for note in found(place)[1]] == [0, 0]

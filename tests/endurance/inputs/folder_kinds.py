@@ -45,9 +45,13 @@ def _in(*folders: str) -> dict[str, bytes]:
 
 
 def _is_possible(files: Files) -> bool:
-    """Whether no file has the name of a folder of another, and no name is too long."""
+    """Whether no file has the name of a folder of another, and every name fits into a message."""
     folders = {str(parent) for name in files for parent in Path(name).parents}
-    return not folders & set(files) and all(len(name) < 1_000 for name in files) and bool(files)
+    return not folders & set(files) and bool(files) and all(map(_is_short, files))
+
+
+def _is_short(name: str) -> bool:
+    return len(name) < 500 and name.count("\n") < 2
 
 
 def _arranged(files: Files, number: int) -> Files:
