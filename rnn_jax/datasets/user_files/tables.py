@@ -130,8 +130,8 @@ def read_table(
     if not found.rows[has_header:]:
         raise UserError(f"{path}: has a header, {list_names(first)}, but no row below it")
     form = Format(encoding, newline, found.delimiter, found.quoting, has_header)
-    text_index, label_index = (
-        _index_of(path, key, columns, names, first, needs_label) for key in ("text", "label")
+    label_index, text_index = (
+        _index_of(path, key, columns, names, first, needs_label) for key in ("label", "text")
     )
     assert text_index is not None
     return Table(found.rows[has_header:], names, text_index, label_index, form, warnings)

@@ -172,7 +172,7 @@ WRONG = {
     ),
     "no header": (
         PLAIN.partition("\n")[2].encode(),
-        "dataset.text_column = text: not a column of .*: must be one of neg, a text 0; if that line is",
+        "dataset.label_column = label: not a column of .*: must be one of neg, a text 0; if that line is",
     ),
     "quotes that do not match": (
         b'label,text\n1,"a"b\n2,c\n',
@@ -256,3 +256,8 @@ def test_invisible_characters_around_labels_are_no_part_of_them(tmp_path: Path) 
     ends = ["", "\u200b"]
     marked = "".join(f"{label}{ends[n // 2 % 2]}\t{text}\n" for n, (label, text) in enumerate(ROWS))
     assert read(tmp_path / "a.tsv", f"\n\ufefflabel\ttext\n{marked}")[0] == ROWS
+
+
+def test_the_column_of_the_labels_is_checked_first(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"dataset.label_column = 9: not a column of .*: must be one of"):
+        read(tmp_path / "a.csv", "words,mood\na b,c\n", Columns("9", "text"))
