@@ -110,21 +110,25 @@ class SavedCheckpoint(NamedTuple):
     """The metrics on validation at this step; None: it was not evaluated."""
     is_planned: bool = True
     """Whether the config alone asks for a checkpoint at this step: a diverged run rolls back to it."""
+    best_step: int | None = None
+    """The step of the best checkpoint at that time; None: there was none."""
 
 
 def expired(saved: Sequence[SavedCheckpoint], settings: Settings, objective: Objective) -> list[int]:
     """Return the steps of the checkpoints to remove; `saved` has each step once, in any order.
 
-    Retained are the `keep_latest` latest, from which the run resumes, the latest planned one, and the
-    `keep_best` best of those with a finite metric; of equal ones the later. A latest one never makes room
-    for a best one, nor the other way round. Only what is on the disk counts, not what a process remembers.
+    Retained are the `keep_latest` latest and the latest planned one, from which the run resumes, each with
+    the best checkpoint of its time, without which it is not valid; and the `keep_best` best of those with a
+    finite metric, of equal ones the later. A latest one never makes room for a best one, nor the other way
+    round. Only what is on the disk counts, not what a process remembers.
     """
     latest = sorted(each.step for each in saved)[-settings.keep_latest :]
     planned = sorted(each.step for each in saved if each.is_planned)[-1:]
+    needed = {each.best_step for each in saved if each.step in (*latest, *planned)}
     found = ({**each.metrics, "step": each.step} for each in saved if each.metrics is not None)
     ranked = sorted(found, key=objective.sort_key)[: settings.keep_best]
     best = [each["step"] for each in ranked if objective.is_better(each, None)]
-    return sorted({each.step for each in saved} - {*latest, *planned, *best})
+    return sorted({each.step for each in saved} - {*latest, *planned, *needed, *best})
 
 
 def remove_expired(folder: Path, settings: Settings, objective: Objective) -> None:
@@ -239,8 +243,11 @@ def _saved(folder: Path, step: int) -> SavedCheckpoint:
         metrics = progress.get("metrics") if progress.get("evaluated_at") == step else None
         if isinstance(metrics, dict):
             metrics = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
-            return SavedCheckpoint(step, metrics, progress.get("is_planned") is True)
-        return SavedCheckpoint(step, None, progress.get("is_planned") is True)
+        else:
+            metrics = None
+        best_step = progress.get("best_step")
+        best_step = best_step if isinstance(best_step, int) else None
+        return SavedCheckpoint(step, metrics, progress.get("is_planned") is True, best_step)
     return SavedCheckpoint(step, None, is_planned=False)
 
 

@@ -41,7 +41,8 @@ class Job(NamedTuple):
         """Return the metrics of an evaluation from those of its batches, on the host; `recall` by class."""
         found = self.task.finalize(metrics.merge(parts))
         if "recall" in found:
-            found["recall"] = dict(zip(self.data.classes, found["recall"], strict=True))
+            classes = self.data.classes or range(len(found["recall"]))  # generated data has no names
+            found["recall"] = {str(name): value for name, value in zip(classes, found["recall"], strict=True)}
         return found
 
     @property

@@ -53,6 +53,15 @@ def test_the_latest_planned_one_is_retained() -> None:
     assert store.expired(saved, settings, Objective("metric", "max")) == [1, 3, 4]
 
 
+def test_a_checkpoint_to_resume_from_keeps_the_best_of_its_time() -> None:
+    """Where the latest one is damaged, the one before it must be valid, with its own best checkpoint."""
+    metrics = {20: 0.5, 40: 0.3, 50: 0.4, 60: 0.9}
+    best_steps = {20: 20, 40: 20, 50: 20, 60: 60}
+    saved = [SavedCheckpoint(step, {"metric": metrics[step]}, True, best_steps[step]) for step in metrics]
+    settings = Checkpoint(every_steps=None, every_seconds=None, keep_latest=2, keep_best=1)
+    assert store.expired(saved, settings, Objective("metric", "max")) == [40]
+
+
 def test_of_equal_ones_the_later_is_the_best() -> None:
     assert expired([0.1, 0.5, 0.5, 0.5, 0.2], latest=1, best=1) == [0, 1, 2]
 

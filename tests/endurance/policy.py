@@ -72,9 +72,27 @@ def _remove(folder: Folder, policy: Checkpoint, objective: Objective) -> None:
     there = []
     for step, fields in folder.checkpoints.items():
         metrics = fields["metrics"] if fields["evaluated_at"] == step else None
-        there.append(SavedCheckpoint(step, metrics, fields["is_planned"]))
+        there.append(SavedCheckpoint(step, metrics, fields["is_planned"], fields["best_step"]))
     for step in expired(there, policy, objective):
         del folder.checkpoints[step]
+
+
+def _best(events: list[float | None], direction: str, count: int) -> list[int]:
+    """The steps of the best events, from 1 on, the best one first."""
+    by_rank: list[tuple[float, int]] = []
+    for step, metric in enumerate(events, start=1):
+        if metric is not None and math.isfinite(metric):
+            by_rank.append((metric, step))
+    best: list[int] = []
+    while by_rank and len(best) < count:
+        top = by_rank[0]
+        for other in by_rank:
+            is_better = other[0] >= top[0] if direction == "max" else other[0] <= top[0]  # later
+            if is_better:
+                top = other
+        best.append(top[1])
+        by_rank.remove(top)
+    return best
 
 
 def _fault(
@@ -86,22 +104,12 @@ def _fault(
     progress: Progress,
 ) -> str | None:
     """Compare with the checkpoints that all events so far require, whatever interruptions happened."""
-    by_rank: list[tuple[float, int]] = []
-    for step, metric in enumerate(events, start=1):
-        if metric is not None and math.isfinite(metric):
-            by_rank.append((metric, step))
-    best: list[int] = []
-    while by_rank and len(best) < policy.keep_best:
-        top = by_rank[0]
-        for other in by_rank:
-            is_better = other[0] >= top[0] if direction == "max" else other[0] <= top[0]  # later
-            if is_better:
-                top = other
-        best.append(top[1])
-        by_rank.remove(top)
+    best = _best(events, direction, policy.keep_best)
     latest = range(max(1, len(events) - policy.keep_latest + 1), len(events) + 1)
     anchors = [step for step, metric in enumerate(events, start=1) if planned[step - 1] or metric is not None]
-    wanted = sorted({*latest, *anchors[-1:], *best})
+    resumable = {*latest, *anchors[-1:]}
+    of_their_time = {each for step in resumable for each in _best(events[:step], direction, 1)}
+    wanted = sorted(resumable | of_their_time | {*best})
     if sorted(folder.checkpoints) != wanted:
         return f"kept {sorted(folder.checkpoints)}, not {wanted}"
     best_step = progress.members[0].best_step
