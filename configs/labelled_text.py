@@ -8,7 +8,7 @@ semicolons, .tsv, .tab and .txt files tabs. dataset.delimiter, quoting, newline 
 that is not in Unicode needs its encoding, for instance --config.dataset.encoding=windows-1252.
 
 The first line names the columns. If it does not, give them by number: --config.dataset.label_column=1
---config.dataset.text_column=2; dataset.has_header says whether the first line is a header where that cannot
+--config.dataset.text_column=2; dataset.has_header sets whether the first line is a header where that cannot
 be found. Unless validation and test have files of their own (dataset.validation_file, dataset.test_file), the
 data gets a stratified 80/10/10 split with a fixed seed.
 With few texts, cross-validate: --config.dataset.validation_folds=5.

@@ -30,7 +30,7 @@ class CellEntry(Entry):
     """The biases that it sets to -log u: gates that write."""
     parameter_groups: Mapping[str, str] = field(default_factory=dict)
     """The group of each parameter whose name is not in `GROUPS`, or that belongs to another group than its
-    name says, by its path in the cell: {"nu": "eigenvalues", "norm/gain": "scales"}."""
+    name suggests, by its path in the cell: {"nu": "eigenvalues", "norm/gain": "scales"}."""
 
 
 GROUPS = {"kernel": "kernels", "embedding": "embeddings", "bias": "biases", "scale": "scales"}

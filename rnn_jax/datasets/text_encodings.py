@@ -2,7 +2,7 @@
 
 A byte-order mark names the encoding; without one, zero bytes in every other place, or bytes that are a text
 in UTF-16 alone, mean UTF-16, and anything else is UTF-8. Encodings of one byte per character, such as
-Windows-1252, cannot be told apart: they are given by `dataset.encoding`.
+Windows-1252, cannot be distinguished: they are given by `dataset.encoding`.
 """
 
 import codecs

@@ -70,7 +70,7 @@ def read_with_faults(path: Path, *, needs_targets: bool) -> Sequences:
 
 
 def _describe_missing(needed: Sequence[str], names: Sequence[str]) -> str:
-    """Say which of the needed arrays are missing, and what to type where others may be them."""
+    """Return a message: which of the needed arrays are missing, and what to type where others may be them."""
     missing = [name for name in needed if name not in names]
     likely = sorted(names, key=lambda each: "train" not in each.lower())
     starts = {"x": ("x", "data", "input", "arr_0"), "y": ("y", "label", "target", "arr_1")}

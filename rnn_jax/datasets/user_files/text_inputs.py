@@ -1,7 +1,7 @@
 """New texts of a trained model: typed, from files with one per line, from tables, or from standard input.
 
-The run knows the columns of its tables: a `.csv`, `.tsv` or `.tab` file, or any other file that begins as
-they do, is read as in training, and the column of its texts is predicted.
+The config of the run has the columns of its tables: a `.csv`, `.tsv` or `.tab` file, or any other file that
+begins as they do, is read as in training, and the column of its texts is predicted.
 """
 
 import codecs
